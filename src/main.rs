@@ -1,0 +1,111 @@
+//! From the command line to a running server, and the only exit code.
+
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use kvstoreapp::config::{Config, Stop};
+use kvstoreapp::logging;
+use kvstoreapp::node::saving::Saver;
+use kvstoreapp::node::{Node, Options};
+use kvstoreapp::server::{Server, listen, now, process};
+use kvstoreapp::snapshot::file::{DataFile, Opened};
+use kvstoreapp::store::{Clock, Restore};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Config::load(std::env::args_os().skip(1)) {
+        Ok(config) => match run(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(mistake) => complain(&mistake, 1),
+        },
+        Err(Stop::Answer(answer)) => {
+            print!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(Stop::Mistake(mistake)) => complain(&mistake, 2),
+    }
+}
+
+fn complain(mistake: &str, code: u8) -> ExitCode {
+    eprintln!("kvstoreapp: {mistake}");
+    ExitCode::from(code)
+}
+
+fn run(config: Config) -> Result<(), String> {
+    let started = Instant::now();
+    if config.check_only {
+        println!("valid: node {} of {}, data in {}", config.id, config.nodes.len(), config.data_file().display());
+        return Ok(());
+    }
+    if let Some(core) = config.cpu {
+        process::keep_off(core)?;
+    }
+    let listener = listen(&config.listen)?;
+    let log = logging::start(config.log_level).map_err(|error| format!("cannot start the log's thread: {error}"))?;
+    let verdict = serve(config, listener, started);
+    if verdict.is_ok() {
+        log::info!("all is saved; goodbye");
+    }
+    log.flush();
+    verdict
+}
+
+fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> Result<(), String> {
+    let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
+    log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
+    let options = with_room_for_clients(config.options.clone());
+    let (node, file) = recover(&config, options, started)?;
+    log::info!(
+        "durability {:?}, a snapshot every {} ms",
+        config.options.durability,
+        config.options.snapshot_interval_ms
+    );
+    let system = |error: std::io::Error| format!("cannot start: {error}");
+    let mut server = Server::new(listener, node, file, started).map_err(system)?;
+    server.busy_poll(config.busy_poll);
+    if let Some(core) = config.cpu {
+        process::pin_to(core)?;
+    }
+    log::info!("listening on {address}");
+    server.run()
+}
+
+fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node, DataFile), String> {
+    let restore = Restore::new(random_seed(), options.memory_bytes_max);
+    let began = Instant::now();
+    let Opened { mut file, restore, checkpoint, adopted } = DataFile::open(&config.data_dir, config.id, restore)?;
+    let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    // Positions are never reused, also where an old copy of the file was put back: the clock has gone on since.
+    let store = file.finish(restore, checkpoint.position_ceiling.max(unix_ns).max(1))?;
+    let name = config.data_file();
+    if let Some(rows) = adopted {
+        log::info!("took over {rows} rows of the original KVStoreApp's {}", name.display());
+    }
+    log::info!("data file {}: {} keys recovered in {:?}", name.display(), store.keys(), began.elapsed());
+
+    let clock = Clock::new(config.id, checkpoint.clock_ceiling);
+    let interval_ms = options.snapshot_interval_ms;
+    let now = now(started);
+    let position = store.last_position();
+    let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms);
+    file.record(reserved)?;
+    Ok((Node::new(store, clock, reserved, options, now), file))
+}
+
+fn with_room_for_clients(mut options: Options) -> Options {
+    let clients = process::raise_descriptor_limit(options.clients_max);
+    if clients < options.clients_max {
+        let wanted = options.clients_max;
+        log::warn!("at most {clients} clients instead of {wanted}: raise the open files limit (ulimit -n)");
+        options.clients_max = clients;
+    }
+    options
+}
+
+/// Unpredictable, so that strangers cannot choose keys that collide.
+fn random_seed() -> [u64; 2] {
+    use std::hash::{BuildHasher, RandomState};
+    [RandomState::new().hash_one(1), RandomState::new().hash_one(2)]
+}

@@ -1,0 +1,40 @@
+//! Counters that the node keeps of itself and `INFO` shows.
+
+/// All counts are since the start. Durations in microseconds.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Clients accepted.
+    pub clients_accepted: u64,
+    /// Clients turned away because `--max-clients` were connected.
+    pub clients_refused: u64,
+    /// Connections closed because they spoke HTTP.
+    pub http_closed: u64,
+    /// Connections closed because nothing came for `--idle-timeout-s`.
+    pub idle_closed: u64,
+    /// Requests executed.
+    pub requests: u64,
+    /// Lines answered with `INVALID COMMAND` or an `ERROR`.
+    pub requests_refused: u64,
+    /// `GET`s of a key with a value.
+    pub hits: u64,
+    /// `GET`s of a key without.
+    pub misses: u64,
+    /// Bytes read from clients.
+    pub bytes_in: u64,
+    /// Bytes written to clients.
+    pub bytes_out: u64,
+    /// Turns of the loop.
+    pub ticks: u64,
+    /// The longest turn, its wait not counted.
+    pub longest_tick_us: u64,
+    /// Snapshots committed.
+    pub snapshots: u64,
+    /// Snapshots that failed.
+    pub snapshots_failed: u64,
+    /// Rows handed to the data file.
+    pub rows_written: u64,
+    /// Log lines that nobody took in time.
+    pub log_lines_dropped: u64,
+    /// How often writers had to wait because a snapshot could not keep up.
+    pub writer_stalls: u64,
+}

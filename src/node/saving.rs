@@ -1,0 +1,373 @@
+//! Snapshots as the node sees them: when one begins, which changes go next, when it commits, what a failure means.
+//!
+//! A snapshot is one transaction of the data file. Changes go to the writer in bounded slices, in the order of the
+//! change list; it commits where the cursor meets the end of the list, so what is committed is exactly the state of
+//! that moment. Where writes outrun the writer, the snapshot fixes a *target* position after one interval, and a
+//! change below the target that is about to be overwritten goes into a bounded buffer first; when that is full,
+//! writers wait.
+//!
+//! It hands out [`Save`]s and takes back [`Saved`]s; it does not know SQLite, threads or files.
+
+use super::Now;
+use crate::store::{Batch, Clock, Copied, Store};
+
+/// Rows of a slice: copied in some 100 us, written in some 2 ms.
+const SLICE_ROWS: usize = 1 << 11;
+/// Bytes of a slice, but for its last row.
+const SLICE_BYTES: usize = 1 << 18;
+/// Slices at the writer: one that it writes and one that waits, so that it never does.
+const IN_FLIGHT_MAX: usize = 2;
+/// What may be overwritten ahead of a snapshot with a target: rows and bytes.
+const DISPLACED_ROWS_MAX: usize = 1 << 14;
+const DISPLACED_BYTES_MAX: usize = 1 << 20;
+/// Positions reserved ahead: 19 hours at a million changes a second.
+const POSITIONS_AHEAD: u64 = 1 << 36;
+/// Clock reserved ahead, beside two snapshot intervals.
+const CLOCK_AHEAD_MS: u64 = 10_000;
+/// Pause after the first failure; it doubles with each further one.
+const RETRY_US_MIN: u64 = 100_000;
+const RETRY_US_MAX: u64 = 5_000_000;
+/// Changes looked at in one tick in search of deletions to forget.
+const COLLECT_LOOKS: usize = 1 << 10;
+
+/// What a write's `OK` promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It is in memory, and on disk within the snapshot interval.
+    Interval,
+    /// It is on disk.
+    Commit,
+}
+
+/// What a transaction records beside its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// All changes up to here are in the file.
+    pub position: u64,
+    /// No life before the next start uses this position or one above.
+    pub position_ceiling: u64,
+    /// Nor a clock value above this one.
+    pub clock_ceiling: u64,
+}
+
+/// One piece of work for the writer.
+pub struct Save {
+    /// Which snapshot it belongs to; a transaction begins with the first piece of each.
+    pub snapshot: u64,
+    /// Rows to take out and to put in.
+    pub batch: Batch,
+    /// Present on the last piece: record this and commit.
+    pub commit: Option<Checkpoint>,
+}
+
+/// What became of one.
+pub struct Saved {
+    /// As in the [`Save`].
+    pub snapshot: u64,
+    /// Its memory, for the next.
+    pub batch: Batch,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// See [`Saved`].
+pub enum Outcome {
+    /// In the open transaction.
+    Taken,
+    /// On disk.
+    Committed(Checkpoint),
+    /// The transaction is rolled back, for this reason; what is still under way for it will be skipped.
+    Failed(String),
+    /// Not written: its transaction had failed before.
+    Skipped,
+}
+
+/// What to do with the sessions whose answers wait.
+pub enum Verdict {
+    /// Nothing yet.
+    None,
+    /// Open the gates up to the durable position.
+    Release,
+    /// Refuse what waits.
+    Refuse,
+}
+
+enum Phase {
+    /// Between two snapshots.
+    Idle,
+    /// Slices are going out, since then; up to the target, or to the end of the list where it is not fixed.
+    Writing { since_us: u64, target: Option<u64> },
+    /// All is out; the commit is awaited.
+    Committing,
+    /// The last one failed; the next begins then.
+    Failed { retry_us: u64 },
+}
+
+/// How far the node is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Not,
+    Wanted,
+    Saved,
+    Failed,
+}
+
+/// See the module. Invariant: `durable <= cursor`; the store's fence is up exactly while a target is fixed.
+pub struct Saver {
+    phase: Phase,
+    durability: Durability,
+    interval_us: u64,
+    /// Whether this node alone decides when a deletion may be forgotten.
+    alone: bool,
+    snapshot: u64,
+    cursor: u64,
+    durable: u64,
+    collected: u64,
+    due_us: u64,
+    in_flight: usize,
+    spare: Vec<Batch>,
+    failures: u32,
+    ending: Ending,
+    /// When the last commit was, in monotonic microseconds.
+    pub committed_us: u64,
+    /// How long the last snapshot took from its beginning to its commit.
+    pub took_us: u64,
+    begun_us: u64,
+    /// Why the last snapshot failed, while none has succeeded since.
+    pub error: Option<String>,
+}
+
+impl Saver {
+    /// A saver of a store that is durable up to `durable`.
+    pub fn new(durability: Durability, interval_ms: u64, alone: bool, durable: u64, now: Now) -> Saver {
+        Saver {
+            phase: Phase::Idle,
+            durability,
+            interval_us: interval_ms * 1000,
+            alone,
+            snapshot: 0,
+            cursor: durable,
+            durable,
+            collected: 0,
+            due_us: now.monotonic_us + interval_ms * 1000,
+            in_flight: 0,
+            spare: Vec::new(),
+            failures: 0,
+            ending: Ending::Not,
+            committed_us: now.monotonic_us,
+            took_us: 0,
+            begun_us: 0,
+            error: None,
+        }
+    }
+
+    /// What to record in a file about to be used: nothing of it may be issued twice.
+    pub fn checkpoint(position: u64, first_position: u64, clock: &Clock, interval_ms: u64, unix_ms: u64) -> Checkpoint {
+        Checkpoint {
+            position,
+            position_ceiling: first_position.saturating_add(POSITIONS_AHEAD),
+            clock_ceiling: clock.reserve(unix_ms, CLOCK_AHEAD_MS + 2 * interval_ms),
+        }
+    }
+
+    /// The next piece of work, where there is one and the writer has room.
+    pub fn next(&mut self, store: &mut Store, clock: &Clock, now: Now) -> Option<Save> {
+        self.begin_if_due(store, clock, now);
+        let Phase::Writing { since_us, target } = self.phase else { return None };
+        if self.in_flight >= IN_FLIGHT_MAX {
+            return None;
+        }
+        let mut batch = self.spare.pop().unwrap_or_default();
+        let met = self.fill(&mut batch, store, target);
+        let commit = met.then(|| self.meet(store, clock, target, now));
+        if commit.is_none() && target.is_none() && now.monotonic_us - since_us > self.interval_us {
+            let target = store.last_position();
+            store.raise_fence(self.cursor, target);
+            self.phase = Phase::Writing { since_us, target: Some(target) };
+        }
+        self.in_flight += 1;
+        Some(Save { snapshot: self.snapshot, batch, commit })
+    }
+
+    /// Takes back a piece of work.
+    pub fn done(&mut self, saved: Saved, store: &mut Store, clock: &mut Clock, now: Now) -> Verdict {
+        let Saved { snapshot, mut batch, outcome } = saved;
+        self.in_flight -= 1;
+        batch.clear(SLICE_BYTES);
+        self.spare.push(batch);
+        match outcome {
+            Outcome::Taken | Outcome::Skipped => Verdict::None,
+            Outcome::Committed(checkpoint) => {
+                self.committed(checkpoint, clock, now);
+                Verdict::Release
+            }
+            Outcome::Failed(why) if snapshot == self.snapshot => {
+                self.failed(why, store, now);
+                Verdict::Refuse
+            }
+            Outcome::Failed(_) => Verdict::None,
+        }
+    }
+
+    /// Forgets deletions that are durable everywhere they must be, a bounded number of them.
+    pub fn collect_tombstones(&mut self, store: &mut Store) {
+        if self.alone {
+            self.collected = store.collect_tombstones(self.collected, self.durable, COLLECT_LOOKS);
+        }
+    }
+
+    /// Whether [`Saver::collect_tombstones`] has more to look at.
+    pub fn is_collecting(&self, store: &Store) -> bool {
+        self.alone && store.tombstones() > 0 && self.collected < self.durable
+    }
+
+    /// Wants one last snapshot, after which nothing is issued any more.
+    pub fn end(&mut self) {
+        if self.ending == Ending::Not {
+            self.ending = Ending::Wanted;
+        }
+    }
+
+    /// After [`Saver::end`]: whether all is saved (`Ok`) or cannot be (`Err`); `None` while it is under way.
+    pub fn ended(&self) -> Option<Result<(), &str>> {
+        match self.ending {
+            Ending::Not | Ending::Wanted => None,
+            Ending::Saved => Some(Ok(())),
+            Ending::Failed => Some(Err(self.error.as_deref().unwrap_or("unknown"))),
+        }
+    }
+
+    /// Whether writers have to wait for the writer to take what they would overwrite.
+    pub fn holds_writers(&self, store: &Store) -> bool {
+        let (rows, bytes) = store.displaced();
+        rows >= DISPLACED_ROWS_MAX || bytes >= DISPLACED_BYTES_MAX
+    }
+
+    /// Whether answers to writes wait until they are durable.
+    pub fn holds_answers(&self) -> bool {
+        self.durability == Durability::Commit
+    }
+
+    /// Whether the disk takes no snapshots at present.
+    pub fn is_failing(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// All changes up to here are on disk.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// When to look again, in monotonic microseconds, where nothing else happens before.
+    pub fn deadline_us(&self, store: &Store) -> u64 {
+        match self.phase {
+            Phase::Idle if self.is_collecting(store) => 0,
+            Phase::Idle if self.ending == Ending::Wanted => 0,
+            Phase::Idle => self.due_us,
+            Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
+            Phase::Writing { .. } | Phase::Committing => u64::MAX,
+            Phase::Failed { retry_us } => retry_us,
+        }
+    }
+
+    /// What it is doing, in a word.
+    pub fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Idle => "idle",
+            Phase::Writing { target: None, .. } => "writing",
+            Phase::Writing { target: Some(_), .. } => "writing to a fixed target",
+            Phase::Committing => "committing",
+            Phase::Failed { .. } => "failed",
+        }
+    }
+
+    fn begin_if_due(&mut self, store: &Store, clock: &Clock, now: Now) {
+        let due = match self.phase {
+            Phase::Writing { .. } | Phase::Committing => false,
+            Phase::Failed { retry_us } => retry_us <= now.monotonic_us,
+            Phase::Idle => match self.ending {
+                Ending::Wanted => true,
+                Ending::Saved | Ending::Failed => false,
+                Ending::Not if self.durability == Durability::Commit && store.last_position() > self.durable => true,
+                Ending::Not if self.due_us > now.monotonic_us => false,
+                Ending::Not => {
+                    self.due_us = now.monotonic_us + self.interval_us;
+                    let lead_ms = 2 * self.interval_us / 1000 + COUNTED_MS;
+                    store.last_position() > self.durable
+                        || store.has_retired()
+                        || clock.wants_ceiling(now.unix_ms, lead_ms)
+                }
+            },
+        };
+        if due {
+            self.snapshot += 1;
+            self.cursor = self.durable;
+            self.begun_us = now.monotonic_us;
+            self.due_us = now.monotonic_us + self.interval_us;
+            self.phase = Phase::Writing { since_us: now.monotonic_us, target: None };
+        }
+    }
+
+    /// Puts the next changes into the batch. Returns whether they were the last.
+    fn fill(&mut self, batch: &mut Batch, store: &mut Store, target: Option<u64>) -> bool {
+        store.take_retired(SLICE_ROWS, &mut batch.retired);
+        if store.displaced().0 > 0 {
+            let retired = std::mem::take(&mut batch.retired);
+            store.swap_displaced(batch);
+            batch.retired = retired;
+            return false;
+        }
+        let up_to = target.unwrap_or_else(|| store.last_position());
+        match store.copy_changes(self.cursor, up_to, SLICE_ROWS, SLICE_BYTES, batch) {
+            Copied::All => self.cursor = up_to,
+            Copied::UpTo(position) => self.cursor = position,
+        }
+        store.advance_fence(self.cursor);
+        self.cursor == up_to
+    }
+
+    fn meet(&mut self, store: &mut Store, clock: &Clock, target: Option<u64>, now: Now) -> Checkpoint {
+        self.phase = Phase::Committing;
+        store.drop_fence();
+        let (position, next) = (self.cursor, store.last_position() + 1);
+        if self.ending == Ending::Wanted && target.is_none() {
+            return Checkpoint { position, position_ceiling: next, clock_ceiling: clock.last() };
+        }
+        Saver::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms)
+    }
+
+    fn committed(&mut self, checkpoint: Checkpoint, clock: &mut Clock, now: Now) {
+        if let Some(error) = self.error.take() {
+            log::info!("snapshots succeed again and all changes are on disk; the last failure was: {error}");
+        }
+        self.failures = 0;
+        self.phase = Phase::Idle;
+        self.durable = checkpoint.position;
+        self.committed_us = now.monotonic_us;
+        self.took_us = now.monotonic_us - self.begun_us;
+        clock.reserved(checkpoint.clock_ceiling);
+        if self.ending == Ending::Wanted && checkpoint.clock_ceiling == clock.last() {
+            self.ending = Ending::Saved;
+        }
+    }
+
+    fn failed(&mut self, why: String, store: &mut Store, now: Now) {
+        if self.error.is_none() {
+            log::error!(
+                "snapshot failed: {why}. All data is served from memory, but changes since the last snapshot are not \
+                 on disk; check free space and permissions of the data directory. Retrying until it succeeds"
+            );
+        }
+        self.error = Some(why);
+        let pause_us = (RETRY_US_MIN << self.failures.min(10)).min(RETRY_US_MAX);
+        self.failures += 1;
+        self.phase = Phase::Failed { retry_us: now.monotonic_us + pause_us };
+        store.drop_fence();
+        if self.ending == Ending::Wanted {
+            self.ending = Ending::Failed;
+        }
+    }
+}
+
+/// A ceiling is renewed while so much beside two intervals is left of it.
+const COUNTED_MS: u64 = 1_000;

@@ -1,0 +1,162 @@
+//! One conversation: bytes that came, bytes owed, and what holds either back.
+//!
+//! It does not know sockets; whoever owns one brings bytes and takes bytes away.
+
+use std::collections::VecDeque;
+
+use crate::protocol::{Refusal, Reply, line};
+
+/// What a client that does not read may be owed before its requests are left unread. One answer may go past it.
+/// With 1,000 such clients that is 1 GiB, which a small machine survives.
+pub const OUTBOX_BYTES_MAX: usize = 1 << 20;
+/// Memory that an empty inbox or outbox keeps: what a pipelining client needs again at once.
+const KEPT_BYTES: usize = 16 << 10;
+
+/// What has to come before a session's next request can be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// Bytes from the client.
+    ForInput,
+    /// Its next turn: requests are there, and others come first.
+    ForTurn,
+    /// The client reads what it is owed.
+    ForReader,
+    /// The data file takes what is about to be overwritten.
+    ForSnapshot,
+    /// Nothing: it ends once what is owed is sent.
+    ForNothing,
+}
+
+/// An answer that may go out once a position is durable. Offsets count from the beginning of the conversation.
+struct Gate {
+    start: u64,
+    end: u64,
+    position: u64,
+}
+
+/// Invariant: `outbox[sent..]` is owed; `outbox[0]` is byte `begin` of all answers; gates are in order and lie within
+/// what is owed.
+pub struct Session {
+    /// The beginning of a request whose end has not come, or requests that wait for their turn.
+    pub(super) inbox: Vec<u8>,
+    /// Bytes at the beginning of the inbox that hold no line end.
+    pub(super) scanned: usize,
+    /// Whether bytes are dropped up to the next line end.
+    pub(super) skipping: bool,
+    /// Whether no valid request has come yet.
+    pub(super) first: bool,
+    /// Whether the client has said all it will say.
+    pub(super) ended: bool,
+    pub(super) waits: Waits,
+    /// When bytes last came, in monotonic microseconds.
+    pub(super) active_us: u64,
+    /// Whether the node's list of sessions with something to send holds it.
+    pub(super) touched: bool,
+    /// Whether the node's list of sessions with closed gates holds it.
+    pub(super) gated: bool,
+    outbox: Vec<u8>,
+    sent: usize,
+    begin: u64,
+    gates: VecDeque<Gate>,
+}
+
+impl Session {
+    /// A conversation that begins.
+    pub fn new(now_us: u64) -> Session {
+        Session {
+            inbox: Vec::new(),
+            scanned: 0,
+            skipping: false,
+            first: true,
+            ended: false,
+            waits: Waits::ForInput,
+            active_us: now_us,
+            touched: false,
+            gated: false,
+            outbox: Vec::new(),
+            sent: 0,
+            begin: 0,
+            gates: VecDeque::new(),
+        }
+    }
+
+    /// Answers in the order of the requests.
+    pub fn answer(&mut self, reply: Reply<'_>) {
+        line::encode(reply, &mut self.outbox);
+    }
+
+    /// An answer that stays here until the position is durable, and with it all later ones.
+    pub fn answer_when_durable(&mut self, reply: Reply<'_>, position: u64) {
+        let start = self.begin + self.outbox.len() as u64;
+        self.answer(reply);
+        let end = self.begin + self.outbox.len() as u64;
+        self.gates.push_back(Gate { start, end, position });
+    }
+
+    /// Opens the gates up to a durable position. Returns whether any stays closed.
+    pub fn release(&mut self, durable: u64) -> bool {
+        let open = self.gates.partition_point(|gate| gate.position <= durable);
+        self.gates.drain(..open);
+        !self.gates.is_empty()
+    }
+
+    /// Puts a refusal in the place of every answer that still waits to be durable.
+    pub fn refuse_gated(&mut self, refusal: Refusal) {
+        let Some(first) = self.gates.front() else { return };
+        let mut copied = first.start;
+        let tail_start = copied;
+        let tail = self.outbox.split_off((copied - self.begin) as usize);
+        let part = |from: u64, to: u64| &tail[(from - tail_start) as usize..(to - tail_start) as usize];
+        for gate in self.gates.drain(..) {
+            self.outbox.extend_from_slice(part(copied, gate.start));
+            line::encode(Reply::Error(refusal), &mut self.outbox);
+            copied = gate.end;
+        }
+        self.outbox.extend_from_slice(part(copied, tail_start + tail.len() as u64));
+    }
+
+    /// The bytes that may be sent.
+    pub fn sendable(&self) -> &[u8] {
+        let end = self.gates.front().map_or(self.outbox.len(), |gate| (gate.start - self.begin) as usize);
+        &self.outbox[self.sent..end]
+    }
+
+    /// So many of the sendable bytes are on their way.
+    pub fn sent(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent == self.outbox.len() {
+            self.begin += self.sent as u64;
+            self.sent = 0;
+            self.outbox.clear();
+            self.outbox.shrink_to(KEPT_BYTES);
+        } else if self.sent >= OUTBOX_BYTES_MAX {
+            self.begin += self.sent as u64;
+            self.outbox.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Whether an answer waits to be durable.
+    pub fn has_gates(&self) -> bool {
+        !self.gates.is_empty()
+    }
+
+    /// Bytes owed, sendable or not.
+    pub fn owed(&self) -> usize {
+        self.outbox.len() - self.sent
+    }
+
+    /// Memory held for this conversation.
+    pub fn bytes(&self) -> usize {
+        self.inbox.capacity() + self.outbox.capacity() + self.gates.capacity() * size_of::<Gate>()
+    }
+
+    /// Keeps the part of `bytes` that no request has used, for later.
+    pub(super) fn keep_inbox(&mut self, mut inbox: Vec<u8>, used: usize) {
+        inbox.drain(..used);
+        if inbox.is_empty() {
+            inbox.shrink_to(KEPT_BYTES);
+        }
+        self.inbox = inbox;
+    }
+}

@@ -1,0 +1,94 @@
+//! One socket: what is known of it, and bytes in and out without ever waiting.
+
+use std::io::{ErrorKind, Read, Write};
+
+use mio::event::Event;
+use mio::net::TcpStream;
+
+/// A socket registered with the poll.
+///
+/// Events come once per change (edge-triggered), so what they said is kept until a call shows the opposite.
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    /// Bytes may be there to be read.
+    pub(super) readable: bool,
+    /// The other side has shut its direction down: its end has to be read even where no event will say so.
+    shut: bool,
+    /// Bytes may be taken.
+    writable: bool,
+    /// Whether the server's list of connections to be served holds it.
+    pub(super) queued: bool,
+    /// When to look next whether the client is idle, in monotonic microseconds.
+    pub(super) idle_us: u64,
+}
+
+/// What a read brought.
+pub(super) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// The other side will send no more.
+    End,
+    /// Nothing at present.
+    Nothing,
+    /// The connection is broken.
+    Broken,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, idle_us: u64) -> Connection {
+        Connection { stream, readable: true, shut: false, writable: true, queued: false, idle_us }
+    }
+
+    pub(super) fn note(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.shut |= event.is_read_closed();
+        self.writable |= event.is_writable() || event.is_error();
+    }
+
+    /// Reads once. A short read means that no more is there, which saves a second call that says so.
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.readable = false;
+                    return Received::End;
+                }
+                Ok(count) => {
+                    self.readable = count == buffer.len() || self.shut;
+                    return Received::Bytes(count);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return Received::Nothing;
+                }
+                Err(_) => return Received::Broken,
+            }
+        }
+    }
+
+    /// Writes once. How many bytes were taken, or `None` where the connection is broken.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.writable {
+            return Some(0);
+        }
+        loop {
+            match self.stream.write(bytes) {
+                Ok(count) => {
+                    self.writable = count == bytes.len();
+                    return Some(count);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    return Some(0);
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+}

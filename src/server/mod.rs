@@ -1,0 +1,444 @@
+//! The loop: sockets, timers, signals, and the tick that drives the node.
+//!
+//! One thread, one poll. It brings bytes to the node and takes bytes away; what they mean it does not know. No client
+//! gets more than one read and one write per tick, and a tick looks only at connections that something happened to.
+
+mod connection;
+pub mod process;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use connection::{Connection, Received};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use slab::Slab;
+
+use crate::logging;
+use crate::node::session::Waits;
+use crate::node::{Node, Now, SessionId};
+use crate::protocol::Reply;
+use crate::protocol::line;
+use crate::snapshot::Writer;
+use crate::snapshot::file::DataFile;
+
+const LISTENER: Token = Token(usize::MAX);
+const SIGNALS: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 2);
+
+/// Bytes read from one client in one tick: some 300 requests of 100 bytes, or 1/32 of a value of 1 MiB.
+const READ_BYTES: usize = 32 << 10;
+/// Bytes written to one client in one tick.
+const WRITE_BYTES: usize = 256 << 10;
+/// Clients accepted in one tick.
+const ACCEPTS: usize = 64;
+/// Events taken from the poll in one tick.
+const EVENTS: usize = 1_024;
+/// Pause after the system refused to give us a client, and least time between two log lines about it.
+const ACCEPT_PAUSE_US: u64 = 100_000;
+const ACCEPT_LOG_US: u64 = 10_000_000;
+/// How long the end waits for clients that keep sending, and again for those that do not read.
+const DRAIN_US: u64 = 1_000_000;
+
+/// How far the server is.
+#[derive(Clone, Copy)]
+enum Stage {
+    Serving,
+    /// Nothing new is accepted; what has arrived is answered, until then at most.
+    Draining {
+        until_us: u64,
+    },
+    /// The last snapshot is under way.
+    Saving,
+    /// All is saved or cannot be; answers go out, until then at most.
+    Parting {
+        until_us: u64,
+    },
+}
+
+/// See the module.
+pub struct Server {
+    poll: Poll,
+    listener: Option<TcpListener>,
+    signals: Signals,
+    node: Node,
+    writer: Writer,
+    woken: Arc<AtomicBool>,
+    connections: Slab<Connection>,
+    /// Connections that may have something to read or to execute.
+    ready: Vec<SessionId>,
+    /// Connections that may have something to be sent.
+    unsent: Vec<SessionId>,
+    /// When to look whether a client is idle: one entry a client, present where there is a timeout.
+    idle: BinaryHeap<Reverse<(u64, SessionId)>>,
+    accept_us: Option<u64>,
+    accept_logged_us: Option<u64>,
+    buffer: Box<[u8]>,
+    busy_poll: bool,
+    stage: Stage,
+    started: Instant,
+    now: Now,
+}
+
+/// The monotonic part counts from `started`.
+pub fn now(started: Instant) -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { monotonic_us: started.elapsed().as_micros() as u64, unix_ms: unix.as_millis() as u64 }
+}
+
+/// Takes the first of the addresses that can be listened on.
+pub fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
+    let mut refusal = String::new();
+    for &address in addresses {
+        match TcpListener::bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                let hint = match error.kind() {
+                    ErrorKind::AddrInUse => "another program listens there; stop it or choose another port",
+                    ErrorKind::AddrNotAvailable => "this machine does not have that address; see --bind",
+                    ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
+                    _ => "see --bind",
+                };
+                refusal = format!("cannot listen on {address}: {error}; {hint}");
+            }
+        }
+    }
+    Err(refusal)
+}
+
+impl Server {
+    /// Puts the node behind the listener. `started` is what the node's monotonic time counts from.
+    pub fn new(listener: TcpListener, node: Node, file: DataFile, started: Instant) -> std::io::Result<Server> {
+        let poll = Poll::new()?;
+        let mut listener = listener;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let woken = Arc::new(AtomicBool::new(false));
+        let pending = Arc::clone(&woken);
+        let wake = move || {
+            // One wake is enough until the loop has looked.
+            if !pending.swap(true, Ordering::AcqRel) {
+                waker.wake().expect("the poll lives as long as the process serves");
+            }
+        };
+        Ok(Server {
+            poll,
+            listener: Some(listener),
+            signals,
+            node,
+            writer: Writer::start(file, wake)?,
+            woken,
+            connections: Slab::new(),
+            ready: Vec::new(),
+            unsent: Vec::new(),
+            idle: BinaryHeap::new(),
+            accept_us: None,
+            accept_logged_us: None,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            busy_poll: false,
+            stage: Stage::Serving,
+            started,
+            now: now(started),
+        })
+    }
+
+    /// Never sleep while waiting.
+    pub fn busy_poll(&mut self, busy_poll: bool) {
+        self.busy_poll = busy_poll;
+    }
+
+    /// Serves until a signal ends it. An error is a sentence.
+    pub fn run(mut self) -> Result<(), String> {
+        let mut events = Events::with_capacity(EVENTS);
+        let verdict = loop {
+            self.wait(&mut events)?;
+            self.take_in(&events);
+            self.serve_clients();
+            self.hand_over_snapshot();
+            self.send_out();
+            self.close_idle();
+            self.note_tick();
+            if let Some(verdict) = self.proceed() {
+                break verdict;
+            }
+        };
+        self.writer.close();
+        verdict
+    }
+
+    fn wait(&mut self, events: &mut Events) -> Result<(), String> {
+        let timeout = if self.busy_poll { Some(Duration::ZERO) } else { self.timeout() };
+        match self.poll.poll(events, timeout) {
+            Ok(()) => (),
+            Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+            Err(error) => return Err(format!("cannot wait for events: {error}")),
+        }
+        self.now = now(self.started);
+        Ok(())
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.unsent.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let stage_us = match self.stage {
+            Stage::Draining { until_us } | Stage::Parting { until_us } => Some(until_us),
+            Stage::Serving | Stage::Saving => None,
+        };
+        let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
+        let due_us = [Some(self.node.deadline_us()), idle_us, self.accept_us, stage_us].into_iter().flatten().min()?;
+        (due_us != u64::MAX).then(|| Duration::from_micros(due_us.saturating_sub(self.now.monotonic_us)))
+    }
+
+    fn take_in(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                LISTENER => self.accept_us = Some(0),
+                SIGNALS => self.take_signals(),
+                WAKER => (),
+                Token(id) => {
+                    let Some(connection) = self.connections.get_mut(id) else { continue };
+                    let was_writable = connection.is_writable();
+                    connection.note(event);
+                    if connection.readable && !matches!(self.stage, Stage::Saving | Stage::Parting { .. }) {
+                        queue(&mut self.ready, connection, id);
+                    }
+                    if !was_writable && connection.is_writable() {
+                        self.unsent.push(id);
+                    }
+                }
+            }
+        }
+        if self.woken.swap(false, Ordering::AcqRel) {
+            while let Some(saved) = self.writer.take() {
+                self.node.saved(saved, self.now);
+            }
+        }
+        if self.accept_us.is_some_and(|due_us| due_us <= self.now.monotonic_us) {
+            self.accept();
+        }
+    }
+
+    fn take_signals(&mut self) {
+        for signal in self.signals.pending() {
+            match (signal, self.stage) {
+                (SIGHUP, _) => log::info!("SIGHUP is reserved: nothing was done"),
+                (_, Stage::Serving) => {
+                    log::info!(
+                        "signal {signal}: answering what was received, then saving; a second signal exits at once"
+                    );
+                    self.listener = None;
+                    self.accept_us = None;
+                    self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
+                    // What lies in the sockets has been received, too.
+                    for (id, connection) in &mut self.connections {
+                        connection.readable = true;
+                        queue(&mut self.ready, connection, id);
+                    }
+                }
+                (_, Stage::Draining { .. } | Stage::Saving | Stage::Parting { .. }) => {
+                    eprintln!("kvstoreapp: a second signal: exiting without saving");
+                    std::process::exit(1);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            self.accept_us = self.accept_from(&listener);
+            self.listener = Some(listener);
+        }
+    }
+
+    /// When to accept again, in monotonic microseconds, where no event says so before.
+    fn accept_from(&mut self, listener: &TcpListener) -> Option<u64> {
+        for _ in 0..ACCEPTS {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    let id = self.connections.vacant_key();
+                    match self.node.open(id, self.now) {
+                        Ok(()) => self.admit(stream, id),
+                        Err(refusal) => turn_away(stream, Reply::Error(refusal)),
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => (),
+                Err(error) => {
+                    if self.accept_logged_us.is_none_or(|last| self.now.monotonic_us - last > ACCEPT_LOG_US) {
+                        self.accept_logged_us = Some(self.now.monotonic_us);
+                        log::warn!("cannot accept a client: {error}; raise the open files limit (ulimit -n). Retrying");
+                    }
+                    return Some(self.now.monotonic_us + ACCEPT_PAUSE_US);
+                }
+            }
+        }
+        // More may wait: they come next tick.
+        Some(0)
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, id: SessionId) {
+        let registered = stream.set_nodelay(true).and_then(|()| {
+            self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)
+        });
+        if registered.is_err() {
+            return self.node.close(id);
+        }
+        let timeout_us = self.node.options().idle_timeout_s * 1_000_000;
+        let mut connection = Connection::new(stream, self.now.monotonic_us + timeout_us);
+        queue(&mut self.ready, &mut connection, id);
+        if timeout_us > 0 {
+            self.idle.push(Reverse((connection.idle_us, id)));
+        }
+        self.connections.insert(connection);
+    }
+
+    /// One turn for each connection that something happened to.
+    fn serve_clients(&mut self) {
+        let mut turn = std::mem::take(&mut self.ready);
+        self.node.take_runnable(&mut turn);
+        for &id in &turn {
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            connection.queued = false;
+            let now = self.now;
+            match self.node.waits(id) {
+                Waits::ForTurn => self.node.resume(id, now),
+                Waits::ForInput if connection.readable => match connection.receive(&mut self.buffer) {
+                    Received::Bytes(count) => self.node.receive(id, &self.buffer[..count], now),
+                    Received::End => self.node.finish(id, now),
+                    Received::Nothing => (),
+                    Received::Broken => {
+                        self.drop_connection(id);
+                        continue;
+                    }
+                },
+                Waits::ForInput | Waits::ForReader | Waits::ForSnapshot | Waits::ForNothing => (),
+            }
+            let connection = &mut self.connections[id];
+            if connection.readable && self.node.waits(id) == Waits::ForInput {
+                queue(&mut self.ready, connection, id);
+            }
+        }
+    }
+
+    fn hand_over_snapshot(&mut self) {
+        while let Some(save) = self.node.next_save(self.now) {
+            self.writer.give(save);
+        }
+    }
+
+    /// One write for each connection with something to send.
+    fn send_out(&mut self) {
+        let mut turn = std::mem::take(&mut self.unsent);
+        self.node.take_touched(&mut turn);
+        for id in turn {
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            let bytes = self.node.sendable(id);
+            if !bytes.is_empty() {
+                let bytes = &bytes[..bytes.len().min(WRITE_BYTES)];
+                match connection.send(bytes) {
+                    Some(count) => self.node.sent(id, count),
+                    None => {
+                        self.drop_connection(id);
+                        continue;
+                    }
+                }
+            }
+            if self.node.is_over(id) {
+                self.drop_connection(id);
+            } else if connection.is_writable() && !self.node.sendable(id).is_empty() {
+                self.unsent.push(id);
+            } else if connection.readable && self.node.waits(id) == Waits::ForInput {
+                queue(&mut self.ready, connection, id);
+            }
+        }
+    }
+
+    fn close_idle(&mut self) {
+        let timeout_us = self.node.options().idle_timeout_s * 1_000_000;
+        while let Some(&Reverse((due_us, id))) = self.idle.peek() {
+            if due_us > self.now.monotonic_us {
+                return;
+            }
+            self.idle.pop();
+            // The entry may be an earlier connection's with the same number.
+            let Some(connection) = self.connections.get_mut(id).filter(|one| one.idle_us == due_us) else { continue };
+            connection.idle_us = self.node.active_us(id) + timeout_us;
+            if connection.idle_us <= self.now.monotonic_us {
+                self.node.metrics().idle_closed += 1;
+                self.drop_connection(id);
+            } else {
+                self.idle.push(Reverse((connection.idle_us, id)));
+            }
+        }
+    }
+
+    fn note_tick(&mut self) {
+        let took_us = self.started.elapsed().as_micros() as u64 - self.now.monotonic_us;
+        let metrics = self.node.metrics();
+        metrics.ticks += 1;
+        metrics.longest_tick_us = metrics.longest_tick_us.max(took_us);
+        metrics.log_lines_dropped = logging::dropped();
+    }
+
+    /// From one stage to the next. The verdict ends the loop.
+    fn proceed(&mut self) -> Option<Result<(), String>> {
+        match self.stage {
+            Stage::Serving => None,
+            Stage::Draining { until_us } => {
+                let drained = self.ready.is_empty() && self.node.is_quiet();
+                if drained || self.now.monotonic_us >= until_us {
+                    self.ready.clear();
+                    self.node.end();
+                    self.stage = Stage::Saving;
+                }
+                None
+            }
+            Stage::Saving => {
+                let _verdict = self.node.ended()?;
+                self.stage = Stage::Parting { until_us: self.now.monotonic_us + DRAIN_US };
+                self.proceed()
+            }
+            Stage::Parting { until_us } => {
+                let owed = self.connections.iter().any(|(id, _)| !self.node.sendable(id).is_empty());
+                if owed && self.now.monotonic_us < until_us {
+                    return None;
+                }
+                self.node.ended().map(|verdict| {
+                    verdict.map_err(|why| format!("changes since the last snapshot could not be saved: {why}"))
+                })
+            }
+        }
+    }
+
+    fn drop_connection(&mut self, id: SessionId) {
+        self.node.close(id);
+        let mut connection = self.connections.remove(id);
+        // Closing the socket deregisters it; an error here says no more than that it was closed already.
+        let _ = self.poll.registry().deregister(&mut connection.stream);
+    }
+}
+
+fn queue(ready: &mut Vec<SessionId>, connection: &mut Connection, id: SessionId) {
+    if !connection.queued {
+        connection.queued = true;
+        ready.push(id);
+    }
+}
+
+/// Says why and closes. A fresh socket has room for one line.
+fn turn_away(stream: TcpStream, reply: Reply<'_>) {
+    let mut line = Vec::new();
+    line::encode(reply, &mut line);
+    // The kernel takes one line at once, or the client is gone already.
+    let _ = Connection::new(stream, 0).send(&line);
+}

@@ -1,0 +1,54 @@
+//! What the process asks of the operating system beside sockets: cores and file descriptors.
+
+/// File descriptors beside clients: listener, poll, waker, signals, data file, log.
+const DESCRIPTORS_BESIDE_CLIENTS: u64 = 64;
+
+/// Keeps this thread, and those it starts from here on, off a core where there is another.
+#[cfg(target_os = "linux")]
+pub fn keep_off(core: usize) -> Result<(), String> {
+    use rustix::thread::{sched_getaffinity, sched_setaffinity};
+    let mut cores = sched_getaffinity(None).map_err(|error| format!("cannot ask for the cores: {error}"))?;
+    if core >= rustix::thread::CpuSet::MAX_CPU || !cores.is_set(core) {
+        return Err(format!("--cpu={core} is not a core that this process may use"));
+    }
+    cores.unset(core);
+    if cores.count() == 0 {
+        return Ok(());
+    }
+    sched_setaffinity(None, &cores).map_err(|error| format!("cannot leave core {core}: {error}"))
+}
+
+/// Pins this thread to a core.
+#[cfg(target_os = "linux")]
+pub fn pin_to(core: usize) -> Result<(), String> {
+    let mut cores = rustix::thread::CpuSet::new();
+    cores.set(core);
+    rustix::thread::sched_setaffinity(None, &cores).map_err(|error| format!("cannot pin to core {core}: {error}"))
+}
+
+/// Threads cannot be pinned here.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_off(_core: usize) -> Result<(), String> {
+    Err("--cpu is supported on Linux only".to_owned())
+}
+
+/// Threads cannot be pinned here.
+#[cfg(not(target_os = "linux"))]
+pub fn pin_to(_core: usize) -> Result<(), String> {
+    Err("--cpu is supported on Linux only".to_owned())
+}
+
+/// Makes room for so many clients. Returns for how many there is room.
+pub fn raise_descriptor_limit(clients: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = clients as u64 + DESCRIPTORS_BESIDE_CLIENTS;
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    if current >= wanted {
+        return clients;
+    }
+    let granted = wanted.min(limit.maximum.unwrap_or(u64::MAX));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum });
+    let granted = if raised.is_ok() { granted } else { current };
+    granted.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS).max(1).min(clients as u64) as usize
+}

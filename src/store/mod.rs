@@ -1,0 +1,371 @@
+//! What every key is now: entries, their stamps, and the list of changes that all followers walk.
+//!
+//! - [`Entry`](entry::Entry): one key's newest state in one allocation
+//! - [`slots`]: numbered homes for entries
+//! - [`table`]: from key to slot
+//! - [`changes`]: slots in the order of their latest change
+//! - [`stamp`]: when and by whom
+//! - [`batch`]: changes copied out, on their way elsewhere
+//!
+//! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
+//! besides copying the value itself. It does not know sockets, clocks or files.
+
+pub mod batch;
+pub mod changes;
+pub mod entry;
+pub mod slots;
+pub mod stamp;
+pub mod table;
+
+pub use batch::{Batch, Change};
+pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use stamp::{Clock, NodeId, Stamp};
+
+use changes::ChangeList;
+use entry::{Entry, allocation_bytes};
+use slots::Slots;
+use table::{Directory, KeyHasher};
+
+/// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
+/// list, 6 to 11 in the table.
+const KEY_OVERHEAD_BYTES: usize = 27;
+/// Slots that may be retired before collection waits for the data file to hear of them.
+const RETIRED_MAX: u32 = 1 << 16;
+
+/// The limit on memory is reached; nothing was changed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// See the module.
+///
+/// Invariant: every slot with an entry is in the table once and in the change list once.
+pub struct Store {
+    hasher: KeyHasher,
+    table: Directory,
+    slots: Slots,
+    changes: ChangeList,
+    keys: usize,
+    tombstones: usize,
+    entry_bytes: usize,
+    bytes_max: usize,
+    fence: Option<Fence>,
+}
+
+/// Changes after `after` and up to `up_to` are wanted as they are: what is about to overwrite one puts it into
+/// `displaced` first.
+struct Fence {
+    after: u64,
+    up_to: u64,
+    displaced: Batch,
+}
+
+/// How far a copy of changes came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// Everything asked for is in the batch.
+    All,
+    /// The batch is full; the last change in it has this position.
+    UpTo(u64),
+}
+
+impl Store {
+    /// An empty store whose first change gets the position `first`, with a secret `seed` for hashing, that refuses
+    /// writes above `bytes_max` (0: no limit).
+    pub fn new(seed: [u64; 2], bytes_max: usize, first: u64) -> Store {
+        Store {
+            hasher: KeyHasher::new(seed),
+            table: Directory::default(),
+            slots: Slots::default(),
+            changes: ChangeList::new(first),
+            keys: 0,
+            tombstones: 0,
+            entry_bytes: 0,
+            bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
+            fence: None,
+        }
+    }
+
+    /// The key's value. O(1), no allocation.
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.entry(self.find(self.hasher.hash(key), key)?).value()
+    }
+
+    /// Gives the key a value and returns the change's position. The stamp must be above the key's present one, as a
+    /// stamp just issued is. O(1); no allocation where the size stays the same.
+    pub fn set(&mut self, key: &[u8], value: &[u8], stamp: Stamp) -> Result<u64, OutOfMemory> {
+        let hash = self.hasher.hash(key);
+        let found = self.find(hash, key);
+        let bytes = allocation_bytes(key.len(), value.len());
+        let bytes_before = found.map_or(0, |slot| self.entry(slot).bytes());
+        let overhead = if found.is_some() { 0 } else { KEY_OVERHEAD_BYTES };
+        if bytes > bytes_before && self.bytes() + bytes + overhead - bytes_before > self.bytes_max {
+            return Err(OutOfMemory);
+        }
+        match found {
+            Some(slot) => self.rewrite(slot, Some(value), stamp),
+            None if self.slots.is_full() => return Err(OutOfMemory),
+            None => self.insert(hash, Entry::new(key, Some(value), stamp)),
+        }
+        Ok(self.changes.last())
+    }
+
+    /// Deletes the key and returns the change's position, or `None` where the key has no value. O(1).
+    pub fn delete(&mut self, key: &[u8], stamp: Stamp) -> Option<u64> {
+        let slot = self.find(self.hasher.hash(key), key)?;
+        if self.entry(slot).is_tombstone() {
+            return None;
+        }
+        // The deletion is remembered: a peer that was away may still send the old value, and without a stamp here
+        // it would come back to life.
+        self.rewrite(slot, None, stamp);
+        Some(self.changes.last())
+    }
+
+    /// Copies the changes after `after` and up to `up_to`, oldest first, until the batch holds `rows_max` of them or
+    /// `bytes_max` bytes.
+    pub fn copy_changes(&self, after: u64, up_to: u64, rows_max: usize, bytes_max: usize, batch: &mut Batch) -> Copied {
+        for (position, slot) in self.changes.after(after) {
+            if position > up_to {
+                return Copied::All;
+            }
+            batch.push(change_of(position, slot, self.entry(slot)));
+            if batch.len() >= rows_max || batch.bytes() >= bytes_max {
+                return Copied::UpTo(position);
+            }
+        }
+        Copied::All
+    }
+
+    /// Wants the changes after `after` and up to `up_to` kept as they are until [`Store::drop_fence`].
+    pub fn raise_fence(&mut self, after: u64, up_to: u64) {
+        self.fence = Some(Fence { after, up_to, displaced: Batch::default() });
+    }
+
+    /// Changes up to `after` are wanted no longer.
+    pub fn advance_fence(&mut self, after: u64) {
+        if let Some(fence) = &mut self.fence {
+            fence.after = after;
+        }
+    }
+
+    /// Nothing is wanted as it was; what was displaced is forgotten.
+    pub fn drop_fence(&mut self) {
+        self.fence = None;
+    }
+
+    /// Exchanges an empty batch for the changes that were overwritten although they are wanted.
+    pub fn swap_displaced(&mut self, batch: &mut Batch) {
+        debug_assert!(batch.is_empty());
+        if let Some(fence) = &mut self.fence {
+            std::mem::swap(&mut fence.displaced, batch);
+        }
+    }
+
+    /// Changes that were overwritten although they are wanted: number and bytes.
+    pub fn displaced(&self) -> (usize, usize) {
+        self.fence.as_ref().map_or((0, 0), |fence| (fence.displaced.len(), fence.displaced.bytes()))
+    }
+
+    /// Forgets the deletions after `after` and up to `up_to`, looking at `looks_max` changes at most. Returns how far
+    /// it came.
+    pub fn collect_tombstones(&mut self, after: u64, up_to: u64, looks_max: usize) -> u64 {
+        if self.tombstones == 0 {
+            return up_to;
+        }
+        if self.slots.retired() >= RETIRED_MAX {
+            return after;
+        }
+        let near = self.changes.near_tombstones_after(after).take_while(|&(position, _)| position <= up_to);
+        let mut reached = up_to;
+        let mut seen = Vec::new();
+        for (count, (position, slot)) in near.enumerate() {
+            if count == looks_max {
+                break;
+            }
+            reached = if count + 1 == looks_max { position } else { up_to };
+            if self.entry(slot).is_tombstone() {
+                seen.push(slot);
+            }
+        }
+        for slot in seen {
+            self.forget(slot);
+        }
+        reached
+    }
+
+    /// The slots that lost their entry and whose row is to be taken out of the data file, `max` of them at most.
+    pub fn take_retired(&mut self, max: usize, into: &mut Vec<u32>) {
+        into.extend(std::iter::from_fn(|| self.slots.next_retired()).take(max));
+    }
+
+    /// Whether slots wait for [`Store::take_retired`].
+    pub fn has_retired(&self) -> bool {
+        self.slots.retired() > 0
+    }
+
+    /// The position of the latest change.
+    pub fn last_position(&self) -> u64 {
+        self.changes.last()
+    }
+
+    /// Keys that have a value.
+    pub fn keys(&self) -> usize {
+        self.keys
+    }
+
+    /// Deletions remembered.
+    pub fn tombstones(&self) -> usize {
+        self.tombstones
+    }
+
+    /// Memory as the limit counts it: entries, and what a key costs beside its entry.
+    pub fn bytes(&self) -> usize {
+        self.entry_bytes + (self.keys + self.tombstones) * KEY_OVERHEAD_BYTES
+    }
+
+    /// Memory that the change list takes. O(segments).
+    pub fn change_list_bytes(&self) -> usize {
+        self.changes.bytes()
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.table.find(hash, |slot| self.entry(slot).key() == key)
+    }
+
+    fn entry(&self, slot: u32) -> &Entry {
+        self.slots.get(slot).expect("the table and the change list name only slots with an entry")
+    }
+
+    fn insert(&mut self, hash: u64, entry: Entry) {
+        self.count(&entry, 1);
+        let deleted = entry.is_tombstone();
+        let slot = self.slots.insert(entry);
+        let Store { hasher, table, slots, changes, .. } = self;
+        table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+        let place = changes.append(slot, deleted, |slot, place| slots.set_place(slot, place));
+        slots.set_place(slot, place);
+    }
+
+    fn rewrite(&mut self, slot: u32, value: Option<&[u8]>, stamp: Stamp) {
+        let Store { slots, changes, fence, .. } = self;
+        let place = slots.place(slot);
+        let entry = slots.get_mut(slot).expect("only what is there is rewritten");
+        if let Some(fence) = fence {
+            let position = changes.position(place);
+            if fence.after < position && position <= fence.up_to {
+                fence.displaced.push(change_of(position, slot, entry));
+            }
+        }
+        let deleted_before = entry.is_tombstone();
+        let bytes_before = entry.bytes();
+        entry.replace(value, stamp);
+        self.entry_bytes = self.entry_bytes + entry.bytes() - bytes_before;
+        changes.vacate(place, deleted_before, |slot, place| slots.set_place(slot, place));
+        let place = changes.append(slot, value.is_none(), |slot, place| slots.set_place(slot, place));
+        slots.set_place(slot, place);
+        match (deleted_before, value.is_none()) {
+            (true, false) => (self.keys, self.tombstones) = (self.keys + 1, self.tombstones - 1),
+            (false, true) => (self.keys, self.tombstones) = (self.keys - 1, self.tombstones + 1),
+            (true, true) | (false, false) => (),
+        }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        let place = self.slots.place(slot);
+        let hash = self.hasher.hash(self.entry(slot).key());
+        self.table.remove(hash, slot);
+        let Store { slots, changes, .. } = self;
+        let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
+        changes.vacate(place, deleted, |slot, place| slots.set_place(slot, place));
+        let entry = self.slots.retire(slot);
+        self.count(&entry, -1);
+    }
+
+    fn count(&mut self, entry: &Entry, by: isize) {
+        let counter = if entry.is_tombstone() { &mut self.tombstones } else { &mut self.keys };
+        *counter = counter.wrapping_add_signed(by);
+        self.entry_bytes = self.entry_bytes.wrapping_add_signed(by * entry.bytes() as isize);
+    }
+}
+
+fn change_of(position: u64, slot: u32, entry: &Entry) -> Change<'_> {
+    Change { slot, position, stamp: entry.stamp(), key: entry.key(), value: entry.value() }
+}
+
+/// Puts a store together from the rows of a data file, in any order.
+pub struct Restore {
+    store: Store,
+    /// Position and slot of each row: the change list, unsorted.
+    positions: Vec<(u64, u32)>,
+    superseded: usize,
+}
+
+/// Two rows claim one position.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PositionTaken(pub u64);
+
+impl Restore {
+    /// Slot numbers a row may have are below this.
+    pub const SLOTS_MAX: u32 = slots::SLOTS_MAX;
+
+    /// Begins with an empty store; arguments as for [`Store::new`].
+    pub fn new(seed: [u64; 2], bytes_max: usize) -> Restore {
+        Restore { store: Store::new(seed, bytes_max, 1), positions: Vec::new(), superseded: 0 }
+    }
+
+    /// Takes in one row. The limit on memory does not hold here: what was kept is kept. Where two rows have one key,
+    /// the higher stamp wins, and the other's slot is retired.
+    pub fn add(&mut self, change: Change<'_>) {
+        let Change { slot, position, stamp, key, value } = change;
+        let store = &mut self.store;
+        let entry = Entry::new(key, value, stamp);
+        let hash = store.hasher.hash(key);
+        let rival = store.find(hash, key);
+        store.count(&entry, 1);
+        store.slots.insert_at(slot, entry);
+        self.positions.push((position, slot));
+        let loser = match rival {
+            Some(rival) if store.entry(rival).stamp() > stamp => slot,
+            Some(rival) => {
+                store.table.remove(hash, rival);
+                rival
+            }
+            None => u32::MAX,
+        };
+        if loser != slot {
+            let Store { hasher, table, slots, .. } = store;
+            table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+        }
+        if rival.is_some() {
+            let entry = self.store.slots.retire(loser);
+            self.store.count(&entry, -1);
+            self.superseded += 1;
+        }
+    }
+
+    /// Rows taken in so far.
+    pub fn rows(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// The store, whose next change gets the position `first` or one above all rows.
+    pub fn finish(self, first: u64) -> Result<Store, PositionTaken> {
+        let Restore { mut store, mut positions, superseded } = self;
+        if superseded > 0 {
+            positions.retain(|&(_, slot)| store.slots.get(slot).is_some());
+        }
+        positions.sort_unstable();
+        if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(PositionTaken(pair[0].0));
+        }
+        let first = positions.last().map_or(first, |&(last, _)| first.max(last + 1));
+        let Store { slots, changes, .. } = &mut store;
+        for (position, slot) in positions {
+            let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
+            slots.set_place(slot, changes.restore(position, slot, deleted));
+        }
+        changes.begin_at(first);
+        store.slots.claimed();
+        Ok(store)
+    }
+}

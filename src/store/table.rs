@@ -1,0 +1,130 @@
+//! From key to slot: extendible hashing (Fagin et al., 1979), a directory of small hash tables.
+//!
+//! Growing splits one small table and never rehashes all, so the longest insert is a split (`TABLE_KEYS_MAX` keys) or
+//! a doubling of the directory (4 bytes for every `TABLE_KEYS_MAX / 2` keys or so). It holds slots, not keys: callers
+//! say what a key hashes to and which slot holds it.
+
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+/// Keys of one small table: 7/8 of 2,048 buckets. A split moves this many keys, some 100 us when none is cached.
+const TABLE_KEYS_MAX: usize = 1_792;
+
+/// The keyed hash of all keys. SipHash-1-3 with a secret seed, because keys come from strangers, who must not be able
+/// to choose keys that collide (Aumasson & Bernstein, "SipHash", 2012).
+#[derive(Clone, Copy)]
+pub struct KeyHasher(SipHasher13);
+
+impl KeyHasher {
+    /// `seed` must be unpredictable in production and fixed in a test.
+    pub fn new(seed: [u64; 2]) -> KeyHasher {
+        KeyHasher(SipHasher13::new_with_keys(seed[0], seed[1]))
+    }
+
+    /// The key's hash.
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.0.hash(key)
+    }
+}
+
+struct Table {
+    /// How many bits of the hash all its keys share.
+    depth: u32,
+    slots: HashTable<u32>,
+}
+
+/// Invariant: `directory.len() == 1 << depth`, and entry `i` names the table of all hashes whose directory bits end
+/// in the same `tables[..].depth` bits as `i`.
+pub struct Directory {
+    depth: u32,
+    directory: Vec<u32>,
+    tables: Vec<Table>,
+}
+
+impl Default for Directory {
+    fn default() -> Directory {
+        Directory { depth: 0, directory: vec![0], tables: vec![Table { depth: 0, slots: HashTable::new() }] }
+    }
+}
+
+impl Directory {
+    /// The slot with this hash that is the right one.
+    pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut is_it = is_it;
+        let table = &self.tables[self.directory[self.index(hash)] as usize];
+        table.slots.find(hash, |&slot| is_it(slot)).copied()
+    }
+
+    /// Adds a slot whose key is not there yet.
+    pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
+        while self.tables[self.directory[self.index(hash)] as usize].slots.len() >= TABLE_KEYS_MAX {
+            self.split(self.index(hash), &hash_of);
+        }
+        let index = self.index(hash);
+        let table = &mut self.tables[self.directory[index] as usize];
+        table.slots.insert_unique(hash, slot, |&slot| hash_of(slot));
+    }
+
+    /// Takes a slot out.
+    pub fn remove(&mut self, hash: u64, slot: u32) {
+        let index = self.index(hash);
+        let table = &mut self.tables[self.directory[index] as usize];
+        let found = table.slots.find_entry(hash, |&other| other == slot).expect("only what is there is removed");
+        found.remove();
+    }
+
+    /// hashbrown takes a bucket from the lowest bits and a tag from the highest seven; these are between.
+    fn index(&self, hash: u64) -> usize {
+        (directory_bits(hash) & ((1 << self.depth) - 1)) as usize
+    }
+
+    fn split(&mut self, index: usize, hash_of: &impl Fn(u32) -> u64) {
+        let old = self.directory[index] as usize;
+        let bit = self.tables[old].depth;
+        if bit == self.depth {
+            self.directory.extend_from_within(..);
+            self.depth += 1;
+        }
+        let slots = std::mem::take(&mut self.tables[old].slots);
+        let mut halves = [HashTable::with_capacity(TABLE_KEYS_MAX), HashTable::with_capacity(TABLE_KEYS_MAX)];
+        for slot in slots {
+            let hash = hash_of(slot);
+            halves[(directory_bits(hash) >> bit & 1) as usize].insert_unique(hash, slot, |&slot| hash_of(slot));
+        }
+        let [zeros, ones] = halves;
+        self.tables[old] = Table { depth: bit + 1, slots: zeros };
+        let new = self.tables.len() as u32;
+        self.tables.push(Table { depth: bit + 1, slots: ones });
+        let first = index & ((1 << bit) - 1) | 1 << bit;
+        for other in (first..self.directory.len()).step_by(2 << bit) {
+            self.directory[other] = new;
+        }
+    }
+}
+
+fn directory_bits(hash: u64) -> u64 {
+    hash >> 24
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_found_while_the_directory_grows_and_none_after_its_removal() {
+        let hasher = KeyHasher::new([1, 2]);
+        let hash_of = |slot: u32| hasher.hash(&slot.to_le_bytes());
+        let mut directory = Directory::default();
+        for slot in 0..100_000 {
+            directory.insert(hash_of(slot), slot, hash_of);
+        }
+        assert!(directory.tables.iter().all(|table| table.slots.len() <= TABLE_KEYS_MAX));
+        assert!((0..100_000).all(|slot| directory.find(hash_of(slot), |other| other == slot) == Some(slot)));
+        for slot in (0..100_000).step_by(2) {
+            directory.remove(hash_of(slot), slot);
+        }
+        assert!(
+            (0..100_000).all(|slot| directory.find(hash_of(slot), |other| other == slot).is_some() == (slot % 2 == 1))
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! The real binary as a test sees it: started on a port the system chooses, talked to over TCP, ended by its id.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Generous, so that no test depends on how fast the machine is; a wait ends as soon as what it waits for is there.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A one-node cluster's config file, for a node that binds elsewhere.
+pub const ONE_NODE: &str = r#"[{ "ip": "127.0.0.1", "port": 5000 }]"#;
+
+/// A running node with a directory of its own: config file, data directory `data`.
+pub struct Server {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub directory: TempDir,
+    /// All log lines up to and including "listening on".
+    pub log: Vec<String>,
+}
+
+/// The command that runs the binary in a directory, with the one-node config and a port chosen by the system.
+pub fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let config = directory.join("node_config.json");
+    if !config.exists() {
+        std::fs::write(&config, ONE_NODE).expect("the test's directory is writable");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvstoreapp"));
+    command.current_dir(directory).args(["--id=0", "--bind=127.0.0.1:0", "--data-dir=data"]).args(arguments);
+    command
+}
+
+impl Server {
+    /// Starts in a fresh directory.
+    pub fn start(arguments: &[&str]) -> Server {
+        Server::start_in(tempfile::tempdir().expect("there is a temporary directory"), arguments)
+    }
+
+    /// Starts in a directory that may hold data already.
+    pub fn start_in(directory: TempDir, arguments: &[&str]) -> Server {
+        let command = command(directory.path(), arguments);
+        Server::spawn(directory, command)
+    }
+
+    /// Starts a command made by [`command`] and perhaps changed since.
+    pub fn spawn(directory: TempDir, mut command: Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
+        let mut log = Vec::new();
+        let address = loop {
+            let line = lines.next().expect("the node says that it listens before it ends").expect("its log is text");
+            let address = line.split_once("listening on ").map(|(_, address)| address.parse().expect("an address"));
+            log.push(line);
+            if let Some(address) = address {
+                break address;
+            }
+        };
+        // Somebody has to read on, or the log has nowhere to go.
+        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Server { child, address, directory, log }
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    pub fn data_file(&self) -> PathBuf {
+        self.directory.path().join("data/backup.db")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process id");
+        kill_process(pid, signal).expect("the process is ours");
+    }
+
+    /// SIGKILL: what a crash leaves behind.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("the process is ours");
+        self.child.wait().expect("it ends");
+        self.directory
+    }
+
+    /// SIGTERM, and the end of it.
+    pub fn stop(mut self) -> (TempDir, ExitStatus) {
+        self.signal(Signal::TERM);
+        let status = wait_for("the process to end", || self.child.try_wait().expect("it is ours"));
+        (self.directory, status)
+    }
+
+    /// One field of `INFO`.
+    pub fn info(&self, name: &str) -> String {
+        self.connect().info(name)
+    }
+}
+
+/// One TCP connection that speaks lines.
+pub struct Client {
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).expect("the node listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("a socket option can be set");
+        let reader = BufReader::new(stream.try_clone().expect("a socket can be shared"));
+        Client { stream, reader }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the node reads");
+    }
+
+    /// The next line without its end; panics where the connection ends or nothing comes.
+    pub fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.reader.read_until(b'\n', &mut line).expect("an answer comes");
+        assert_eq!(line.pop(), Some(b'\n'), "the connection ended in the middle of a line: {line:?}");
+        String::from_utf8(line).expect("the test expects text")
+    }
+
+    /// Sends a line and returns the answer's line.
+    pub fn ask(&mut self, request: &str) -> String {
+        self.send(format!("{request}\n"));
+        self.line()
+    }
+
+    /// Says that nothing more will come, and returns all that is still answered.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.stream.shutdown(Shutdown::Write).expect("the connection is open");
+        let mut answers = Vec::new();
+        self.reader.read_to_end(&mut answers).expect("the node closes the connection");
+        answers
+    }
+
+    /// One field of `INFO`.
+    pub fn info(&mut self, name: &str) -> String {
+        self.send("INFO\n");
+        let mut found = None;
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                return found.unwrap_or_else(|| panic!("INFO has no field {name}"));
+            }
+            if let Some((field, value)) = line.split_once(": ").filter(|&(field, _)| field == name) {
+                assert_eq!(field, name);
+                found = Some(value.to_owned());
+            }
+        }
+    }
+}
+
+/// Asks again until there is an answer.
+pub fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = answer() {
+            return answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
