@@ -1,16 +1,19 @@
 //! Changes copied out of the store, on their way to the data file and back: plain bytes that may cross a thread.
 
-use std::ops::Range;
-
 use super::Stamp;
 
-/// One change; the ranges are of the batch's bytes.
+/// Length of a value that is none.
+const DELETED: u32 = u32::MAX;
+
+/// One change; its key begins at `start` in the batch's bytes, its value follows. 32 bytes.
 struct Row {
-    slot: u32,
     position: u64,
-    stamp: Stamp,
-    key: Range<usize>,
-    value: Option<Range<usize>>,
+    clock: u64,
+    start: u32,
+    slot: u32,
+    value_bytes: u32,
+    key_bytes: u16,
+    node: u16,
 }
 
 /// Changes and the slots that lost their entry, in one reusable piece of memory.
@@ -38,28 +41,52 @@ pub struct Change<'a> {
 }
 
 impl Batch {
-    /// Copies a change in.
+    /// Copies a change in. A batch holds less than 4 GiB.
     pub fn push(&mut self, change: Change<'_>) {
         let Change { slot, position, stamp, key, value } = change;
-        let key = self.keep(key);
-        let value = value.map(|value| self.keep(value));
-        self.rows.push(Row { slot, position, stamp, key, value });
+        let start = u32::try_from(self.bytes.len()).expect("callers bound the bytes of a batch");
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.rows.push(Row {
+            position,
+            clock: stamp.clock,
+            start,
+            slot,
+            value_bytes: value.map_or(DELETED, |value| value.len() as u32),
+            key_bytes: key.len() as u16,
+            node: stamp.node,
+        });
     }
 
-    /// The changes in the order they were put in.
+    /// Copies all of another batch in, after what is there.
+    pub fn append(&mut self, other: &Batch) {
+        self.retired.extend_from_slice(&other.retired);
+        other.changes().for_each(|change| self.push(change));
+    }
+
+    /// Puts the changes in the order of their slots, those of one slot in the order of their positions.
+    pub fn sort(&mut self) {
+        self.rows.sort_unstable_by_key(|row| (row.slot, row.position));
+    }
+
+    /// The changes in the order they were put in, or sorted.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.rows.iter().map(|row| Change {
-            slot: row.slot,
-            position: row.position,
-            stamp: row.stamp,
-            key: &self.bytes[row.key.clone()],
-            value: row.value.clone().map(|value| &self.bytes[value]),
+        self.rows.iter().map(|row| {
+            let (key, rest) = self.bytes[row.start as usize..].split_at(row.key_bytes.into());
+            let value = (row.value_bytes != DELETED).then(|| &rest[..row.value_bytes as usize]);
+            let stamp = Stamp { clock: row.clock, node: row.node };
+            Change { slot: row.slot, position: row.position, stamp, key, value }
         })
     }
 
     /// Bytes of keys and values.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Memory in use.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.len() + self.rows.len() * size_of::<Row>() + self.retired.len() * 4
     }
 
     /// Number of changes.
@@ -78,11 +105,5 @@ impl Batch {
         self.retired.clear();
         self.bytes.clear();
         self.bytes.shrink_to(bytes_kept);
-    }
-
-    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
     }
 }

@@ -4,11 +4,15 @@
 //! a doubling of the directory (4 bytes for every `TABLE_KEYS_MAX / 2` keys or so). It holds slots, not keys: callers
 //! say what a key hashes to and which slot holds it.
 
+use std::ops::{Index, IndexMut};
+
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
-/// Keys of one small table: 7/8 of 2,048 buckets. A split moves this many keys, some 100 us when none is cached.
-const TABLE_KEYS_MAX: usize = 1_792;
+/// Keys of one small table: 7/8 of 512 buckets. A split hashes this many keys anew, some 250 us when none is cached.
+const TABLE_KEYS_MAX: usize = 448;
+/// Tables allocated in one step, so that their list never moves: 40 KiB.
+const CHUNK: usize = 1 << 10;
 
 /// The keyed hash of all keys. SipHash-1-3 with a secret seed, because keys come from strangers, who must not be able
 /// to choose keys that collide (Aumasson & Bernstein, "SipHash", 2012).
@@ -33,42 +37,91 @@ struct Table {
     slots: HashTable<u32>,
 }
 
-/// Invariant: `directory.len() == 1 << depth`, and entry `i` names the table of all hashes whose directory bits end
+/// Invariant: `directory.len() == 1 << depth`, and element `i` names the table of all hashes whose directory bits end
 /// in the same `tables[..].depth` bits as `i`.
 pub struct Directory {
     depth: u32,
     directory: Vec<u32>,
-    tables: Vec<Table>,
+    tables: Tables,
+}
+
+/// Numbered tables. Grows by a chunk at a time and never moves one.
+#[derive(Default)]
+struct Tables(Vec<Vec<Table>>);
+
+impl Tables {
+    fn push(&mut self, table: Table) -> u32 {
+        if self.0.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.0.push(Vec::with_capacity(CHUNK));
+        }
+        let chunks = self.0.len();
+        let chunk = &mut self.0[chunks - 1];
+        chunk.push(table);
+        ((chunks - 1) * CHUNK + chunk.len() - 1) as u32
+    }
+}
+
+impl Index<u32> for Tables {
+    type Output = Table;
+
+    fn index(&self, number: u32) -> &Table {
+        &self.0[number as usize / CHUNK][number as usize % CHUNK]
+    }
+}
+
+impl IndexMut<u32> for Tables {
+    fn index_mut(&mut self, number: u32) -> &mut Table {
+        &mut self.0[number as usize / CHUNK][number as usize % CHUNK]
+    }
 }
 
 impl Default for Directory {
     fn default() -> Directory {
-        Directory { depth: 0, directory: vec![0], tables: vec![Table { depth: 0, slots: HashTable::new() }] }
+        let mut tables = Tables::default();
+        tables.push(Table { depth: 0, slots: HashTable::new() });
+        Directory { depth: 0, directory: vec![0], tables }
     }
 }
 
 impl Directory {
+    /// An empty directory that takes so many keys without a split, nearly always.
+    pub fn with_room_for(keys: usize) -> Directory {
+        let depth = keys.div_ceil(TABLE_KEYS_MAX * 3 / 4).next_power_of_two().trailing_zeros();
+        if depth == 0 {
+            return Directory::default();
+        }
+        let mut tables = Tables::default();
+        let table = || Table { depth, slots: HashTable::with_capacity(TABLE_KEYS_MAX) };
+        let directory = (0..1 << depth).map(|_| tables.push(table())).collect();
+        Directory { depth, directory, tables }
+    }
+
+    /// Keys inserted in this order fill one small table after the other.
+    pub fn order(&self, hash: u64) -> usize {
+        self.index(hash)
+    }
+
     /// The slot with this hash that is the right one.
     pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut is_it = is_it;
-        let table = &self.tables[self.directory[self.index(hash)] as usize];
+        let table = &self.tables[self.directory[self.index(hash)]];
         table.slots.find(hash, |&slot| is_it(slot)).copied()
     }
 
     /// Adds a slot whose key is not there yet.
     pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
-        while self.tables[self.directory[self.index(hash)] as usize].slots.len() >= TABLE_KEYS_MAX {
+        while self.tables[self.directory[self.index(hash)]].slots.len() >= TABLE_KEYS_MAX {
             self.split(self.index(hash), &hash_of);
         }
         let index = self.index(hash);
-        let table = &mut self.tables[self.directory[index] as usize];
+        let table = &mut self.tables[self.directory[index]];
         table.slots.insert_unique(hash, slot, |&slot| hash_of(slot));
     }
 
     /// Takes a slot out.
     pub fn remove(&mut self, hash: u64, slot: u32) {
         let index = self.index(hash);
-        let table = &mut self.tables[self.directory[index] as usize];
+        let table = &mut self.tables[self.directory[index]];
         let found = table.slots.find_entry(hash, |&other| other == slot).expect("only what is there is removed");
         found.remove();
     }
@@ -79,7 +132,7 @@ impl Directory {
     }
 
     fn split(&mut self, index: usize, hash_of: &impl Fn(u32) -> u64) {
-        let old = self.directory[index] as usize;
+        let old = self.directory[index];
         let bit = self.tables[old].depth;
         if bit == self.depth {
             self.directory.extend_from_within(..);
@@ -93,8 +146,7 @@ impl Directory {
         }
         let [zeros, ones] = halves;
         self.tables[old] = Table { depth: bit + 1, slots: zeros };
-        let new = self.tables.len() as u32;
-        self.tables.push(Table { depth: bit + 1, slots: ones });
+        let new = self.tables.push(Table { depth: bit + 1, slots: ones });
         let first = index & ((1 << bit) - 1) | 1 << bit;
         for other in (first..self.directory.len()).step_by(2 << bit) {
             self.directory[other] = new;
@@ -118,7 +170,7 @@ mod tests {
         for slot in 0..100_000 {
             directory.insert(hash_of(slot), slot, hash_of);
         }
-        assert!(directory.tables.iter().all(|table| table.slots.len() <= TABLE_KEYS_MAX));
+        assert!(directory.tables.0.iter().flatten().all(|table| table.slots.len() <= TABLE_KEYS_MAX));
         assert!((0..100_000).all(|slot| directory.find(hash_of(slot), |other| other == slot) == Some(slot)));
         for slot in (0..100_000).step_by(2) {
             directory.remove(hash_of(slot), slot);

@@ -1,15 +1,18 @@
-//! The store's figures: memory per key, the longest single insert and overwrite, heap allocations per operation.
+//! The figures of store and data file: memory per key, the longest single insert and overwrite, heap allocations per
+//! operation, rows written and recovered per second.
 //!
 //! `cargo run --release --example figures [keys]`, on the allocator that the server runs with. What it prints is
-//! quoted in `src/README.md`.
-
+//! quoted in `src/README.md`. Times of single operations are processor time of the thread, so that a busy machine does
+//! not count; rates are given for both clocks.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use kvstoreapp::store::{Stamp, Store};
+use kvstoreapp::node::saving::Checkpoint;
+use kvstoreapp::snapshot::file::DataFile;
+use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
 
 struct Counting;
 
@@ -33,21 +36,72 @@ fn main() {
     let keys = std::env::args().nth(1).map_or(10_000_000, |keys| keys.parse().expect("a number of keys"));
     let mut store = Store::new([1, 2], 0, 1);
     let before = resident_bytes();
+    let per_key = || (resident_bytes() - before) as f64 / keys as f64;
 
-    let inserts = timed(keys, |number| put(&mut store, number, b'a'));
     println!("keys of 16 B with values of 64 B: {keys}");
-    println!("resident bytes per key: {:.1}", (resident_bytes() - before) as f64 / keys as f64);
-    println!("insert: {inserts}");
+    println!("insert: {}", timed(keys, |number| put(&mut store, number, b'a')));
+    println!("resident bytes per key: {:.1}", per_key());
+    println!("overwrite in another order: {}", timed(keys, |number| put(&mut store, shuffled(number, keys), b'b')));
+    println!("resident bytes per key: {:.1}", per_key());
+    println!("get: {}", timed(keys, |number| assert!(store.get(&key(shuffled(number, keys))).is_some())));
 
-    let overwrites = timed(keys, |number| put(&mut store, number.wrapping_mul(7_919) % keys, b'b'));
-    println!("overwrite: {overwrites}");
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("a new file");
+    let mut file = opened.file;
+    println!("write all rows: {}", rate(keys, || save(&store, &mut file, 0)));
+    let (saved, changed) = (store.last_position(), keys / 10);
+    (0..changed).for_each(|number| put(&mut store, shuffled(number, keys), b'c'));
+    println!("write {changed} rows changed in random order: {}", rate(changed, || save(&store, &mut file, saved)));
+    file.close();
+    drop(store);
+    let before = resident_bytes();
+    let mut recovered = None;
+    let recovery = rate(keys, || {
+        let opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("the file just written");
+        recovered = Some(opened.file.finish(opened.restore, 1).expect("the rows just written"));
+    });
+    println!("recover: {recovery}");
     println!(
-        "resident bytes per key after overwriting all in another order: {:.1}",
-        (resident_bytes() - before) as f64 / keys as f64
+        "resident bytes per key after recovery: {:.1} more than before",
+        (resident_bytes() as f64 - before as f64) / keys as f64
     );
+    assert_eq!(recovered.map(|store| store.keys() as u64), Some(keys));
+}
 
-    let reads = timed(keys, |number| assert!(store.get(&key(number.wrapping_mul(7_919) % keys)).is_some()));
-    println!("get: {reads}");
+/// As a snapshot does: bounded slices, one transaction.
+fn save(store: &Store, file: &mut DataFile, saved: u64) {
+    let (mut batch, mut cursor) = (Batch::default(), saved);
+    file.begin().expect("the disk takes rows");
+    loop {
+        let copied = store.copy_changes(cursor, u64::MAX, 2_048, 1 << 18, &mut batch);
+        file.write(&batch).expect("the disk takes rows");
+        batch.clear(1 << 18);
+        match copied {
+            Copied::UpTo(position) => cursor = position,
+            Copied::All => break,
+        }
+    }
+    let checkpoint = Checkpoint { position: store.last_position(), position_ceiling: 0, clock_ceiling: 0 };
+    file.commit(checkpoint).expect("the disk takes a commit");
+    file.checkpoint_if_due();
+}
+
+/// Each number below `keys` once, in an order that no cache likes.
+fn shuffled(number: u64, keys: u64) -> u64 {
+    number.wrapping_mul(7_919) % keys
+}
+
+fn rate(count: u64, work: impl FnOnce()) -> String {
+    let (begun, processor) = (Instant::now(), processor_time());
+    work();
+    let (wall, processor) = (begun.elapsed().as_secs_f64(), (processor_time() - processor).as_secs_f64());
+    format!("{:.0} rows/s ({:.0} per second of processor time)", count as f64 / wall, count as f64 / processor)
+}
+
+/// Of this thread.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn key(number: u64) -> [u8; 16] {
@@ -61,37 +115,20 @@ fn put(store: &mut Store, number: u64, fill: u8) {
     store.set(&key(number), &[fill; 64], stamp).expect("no limit is set");
 }
 
-struct Timing {
-    mean: Duration,
-    longest: Duration,
-    above_1_ms: u64,
-    allocations_per_operation: f64,
-}
-
-impl std::fmt::Display for Timing {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Timing { mean, longest, above_1_ms, allocations_per_operation } = self;
-        write!(out, "mean {mean:?}, longest {longest:?}, {above_1_ms} above 1 ms, ")?;
-        write!(out, "{allocations_per_operation:.6} allocations each")
-    }
-}
-
-/// Times each call alone; the mean includes some 25 ns for the clock.
-fn timed(count: u64, mut operation: impl FnMut(u64)) -> Timing {
+/// Times each call alone; the mean includes some 200 ns for reading the clock.
+fn timed(count: u64, mut operation: impl FnMut(u64)) -> String {
     let allocations = ALLOCATIONS.load(Relaxed);
-    let (begun, mut longest, mut above_1_ms) = (Instant::now(), Duration::ZERO, 0);
-    let mut last = begun;
+    let begun = processor_time();
+    let (mut last, mut longest) = (begun, Duration::ZERO);
     for number in 0..count {
         operation(number);
-        let now = Instant::now();
-        let took = now - last;
+        let now = processor_time();
+        longest = longest.max(now - last);
         last = now;
-        longest = longest.max(took);
-        above_1_ms += u64::from(took > Duration::from_millis(1));
     }
-    let allocations = ALLOCATIONS.load(Relaxed) - allocations;
-    let mean = begun.elapsed() / count as u32;
-    Timing { mean, longest, above_1_ms, allocations_per_operation: allocations as f64 / count as f64 }
+    let allocations = (ALLOCATIONS.load(Relaxed) - allocations) as f64 / count as f64;
+    let mean = (last - begun) / count as u32;
+    format!("mean {mean:?}, longest {longest:?}, {allocations:.4} allocations each")
 }
 
 fn resident_bytes() -> u64 {
