@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             Err(mistake) => complain(&mistake, 1),
         },
         Err(Stop::Answer(answer)) => {
-            print!("{answer}");
+            println!("{}", answer.trim_end());
             ExitCode::SUCCESS
         }
         Err(Stop::Mistake(mistake)) => complain(&mistake, 2),
@@ -56,12 +56,11 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
     let options = with_room_for_clients(config.options.clone());
-    let (node, file) = recover(&config, options, started)?;
-    log::info!(
-        "durability {:?}, a snapshot every {} ms",
-        config.options.durability,
-        config.options.snapshot_interval_ms
-    );
+    if config.nodes.len() > 1 {
+        log::warn!("this version does not replicate yet: each of the {} nodes keeps its own data", config.nodes.len());
+    }
+    let (node, file) = recover(&config, options.clone(), started)?;
+    log::info!("durability {}, a snapshot every {} ms", options.durability, options.snapshot_interval_ms);
     let system = |error: std::io::Error| format!("cannot start: {error}");
     let mut server = Server::new(listener, node, file, started).map_err(system)?;
     server.busy_poll(config.busy_poll);

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::saving::Durability;
 use super::{Core, Now};
 
 /// The node's state for a person. Names are stable; new ones may come between.
@@ -28,13 +27,7 @@ pub(super) fn text(core: &Core, now: Now) -> String {
     line("memory_bytes_max", &options.memory_bytes_max);
     line("change_list_bytes", &store.change_list_bytes());
     line("position", &store.last_position());
-    line(
-        "durability",
-        &match options.durability {
-            Durability::Interval => "interval",
-            Durability::Commit => "commit",
-        },
-    );
+    line("durability", &options.durability);
     line("durable_position", &saver.durable());
     line("snapshot_state", &saver.state());
     line("snapshot_age_ms", &((now.monotonic_us - saver.committed_us) / 1000));

@@ -150,6 +150,9 @@ impl Node {
 
     /// Bytes have come. To be called only while the session [waits for input](Waits::ForInput).
     pub fn receive(&mut self, id: SessionId, bytes: &[u8], now: Now) {
+        if self.ending {
+            return;
+        }
         let Node { core, sessions, .. } = self;
         let Some(session) = sessions[id].as_deref_mut() else { return };
         session.active_us = now.monotonic_us;
@@ -177,6 +180,9 @@ impl Node {
 
     /// Goes on with requests that are here already.
     pub fn resume(&mut self, id: SessionId, now: Now) {
+        if self.ending {
+            return;
+        }
         let Node { core, sessions, .. } = self;
         let Some(session) = sessions[id].as_deref_mut() else { return };
         let inbox = std::mem::take(&mut session.inbox);
@@ -268,7 +274,7 @@ impl Node {
         }
     }
 
-    /// No clients are taken any more; one last snapshot is wanted.
+    /// Nothing is executed any more; one last snapshot is wanted.
     pub fn end(&mut self) {
         self.ending = true;
         self.core.saver.end();

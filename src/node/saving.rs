@@ -39,6 +39,15 @@ pub enum Durability {
     Commit,
 }
 
+impl std::fmt::Display for Durability {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Durability::Interval => "interval",
+            Durability::Commit => "commit",
+        })
+    }
+}
+
 /// What a transaction records beside its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -198,7 +207,7 @@ impl Saver {
         match outcome {
             Outcome::Taken | Outcome::Skipped => Verdict::None,
             Outcome::Committed(checkpoint) => {
-                self.committed(checkpoint, clock, now);
+                self.committed(checkpoint, store, clock, now);
                 Verdict::Release
             }
             Outcome::Failed(why) if snapshot == self.snapshot => {
@@ -336,7 +345,7 @@ impl Saver {
         Saver::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms)
     }
 
-    fn committed(&mut self, checkpoint: Checkpoint, clock: &mut Clock, now: Now) {
+    fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) {
         if let Some(error) = self.error.take() {
             log::info!("snapshots succeed again and all changes are on disk; the last failure was: {error}");
         }
@@ -345,6 +354,7 @@ impl Saver {
         self.durable = checkpoint.position;
         self.committed_us = now.monotonic_us;
         self.took_us = now.monotonic_us - self.begun_us;
+        store.reuse_retired();
         clock.reserved(checkpoint.clock_ceiling);
         if self.ending == Ending::Wanted && checkpoint.clock_ceiling == clock.last() {
             self.ending = Ending::Saved;
@@ -363,6 +373,7 @@ impl Saver {
         self.failures += 1;
         self.phase = Phase::Failed { retry_us: now.monotonic_us + pause_us };
         store.drop_fence();
+        store.retract_retired();
         if self.ending == Ending::Wanted {
             self.ending = Ending::Failed;
         }

@@ -35,12 +35,15 @@ pub fn line_bytes_max(value_bytes_max: usize) -> usize {
 /// Reads the first line. `scanned` bytes are known to hold no line end; `first` says that nothing valid has come on
 /// this connection yet, which is when an HTTP client gives itself away.
 pub fn decode(bytes: &[u8], scanned: usize, first: bool, value_bytes_max: usize) -> Decoded<'_> {
-    let Some(end) = memchr(b'\n', &bytes[scanned..]).map(|at| scanned + at) else {
-        return if bytes.len() > line_bytes_max(value_bytes_max) {
-            Decoded::Oversized(oversized(bytes, value_bytes_max))
-        } else {
-            Decoded::Incomplete
-        };
+    let max = line_bytes_max(value_bytes_max);
+    let found = memchr(b'\n', &bytes[scanned..]).map(|at| scanned + at);
+    // Past the limit the answer depends on the bytes up to it alone, however the network has cut them.
+    let too_long = found.unwrap_or(bytes.len()) > max;
+    let end = match found {
+        Some(end) if too_long => return Decoded::Malformed(oversized(&bytes[..=max], value_bytes_max), end + 1),
+        None if too_long => return Decoded::Oversized(oversized(&bytes[..=max], value_bytes_max)),
+        None => return Decoded::Incomplete,
+        Some(end) => end,
     };
     let line = &bytes[..end];
     let line = line.strip_suffix(b"\r").unwrap_or(line);

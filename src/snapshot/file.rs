@@ -26,6 +26,8 @@ const LOG_PAGES: usize = 4_096;
 const PAGE_BYTES: usize = 4_096;
 /// Rows sorted at a time: some 140,000 of 80 bytes.
 const WINDOW_BYTES: usize = 16 << 20;
+/// Far above any position that comes from a clock, far below where numbers end.
+const POSITION_MAX: u64 = 1 << 62;
 /// How long another process may hold the file's write lock before that counts as a failure.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// Recovery that takes longer than this says how far it is.
@@ -396,13 +398,14 @@ fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Fault> {
         number.ok_or_else(|| Fault::Row("no number where one belongs".to_owned()))
     };
     let (slot, key, value) = (number(0)?, bytes(1)?.unwrap_or_default(), bytes(2)?);
-    let too_large = || Fault::Row(format!("slot {slot} holds what never was written"));
+    let impossible = || Fault::Row(format!("slot {slot} holds what never was written"));
     if key.len() > KEY_BYTES_MAX || value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
-        return Err(too_large());
+        return Err(impossible());
     }
-    let node = number(5)?.try_into().map_err(|_| too_large())?;
-    let slot = u32::try_from(slot).ok().filter(|&slot| slot < Restore::SLOTS_MAX).ok_or_else(too_large)?;
-    Ok(Change { slot, position: number(3)?, stamp: Stamp { clock: number(4)?, node }, key, value })
+    let node = number(5)?.try_into().map_err(|_| impossible())?;
+    let slot = u32::try_from(slot).ok().filter(|&slot| slot < Restore::SLOTS_MAX).ok_or_else(impossible)?;
+    let position = Some(number(3)?).filter(|position| (1..=POSITION_MAX).contains(position)).ok_or_else(impossible)?;
+    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value })
 }
 
 /// A sentence that says what an operator can do.

@@ -194,8 +194,19 @@ impl Store {
     }
 
     /// The slots that lost their entry and whose row is to be taken out of the data file, `max` of them at most.
+    /// Followed by [`Store::reuse_retired`] or [`Store::retract_retired`].
     pub fn take_retired(&mut self, max: usize, into: &mut Vec<u32>) {
-        into.extend(std::iter::from_fn(|| self.slots.next_retired()).take(max));
+        into.extend(std::iter::from_fn(|| self.slots.announce()).take(max));
+    }
+
+    /// The data file has taken out the slots that were taken from here: their numbers may be used again.
+    pub fn reuse_retired(&mut self) {
+        self.slots.reuse_announced();
+    }
+
+    /// The data file has not: they will be taken from here again.
+    pub fn retract_retired(&mut self) {
+        self.slots.retract_announced();
     }
 
     /// Whether slots wait for [`Store::take_retired`].

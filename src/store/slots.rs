@@ -1,8 +1,8 @@
 //! Numbered homes for entries. A key keeps its slot for as long as it has an entry, so the number serves the hash
 //! table, the change list and, as row id, the data file.
 //!
-//! Grows by a chunk at a time and never moves one. A freed slot is *retired* first and vacant only once whoever
-//! follows (the data file) has been told, so that a number is never taken anew behind a reader's back.
+//! Grows by a chunk at a time and never moves one. A freed slot is *retired* first, *announced* to whoever follows (the
+//! data file), and vacant only once that is settled, so that a number is never taken anew behind a reader's back.
 
 use std::collections::HashSet;
 
@@ -39,11 +39,12 @@ pub struct Slots {
     used: u32,
     vacant: Queue,
     retired: Queue,
+    announced: Queue,
 }
 
 impl Default for Slots {
     fn default() -> Slots {
-        Slots { chunks: Vec::new(), used: 0, vacant: Queue::EMPTY, retired: Queue::EMPTY }
+        Slots { chunks: Vec::new(), used: 0, vacant: Queue::EMPTY, retired: Queue::EMPTY, announced: Queue::EMPTY }
     }
 }
 
@@ -77,18 +78,32 @@ impl Slots {
         }
     }
 
-    /// Takes the entry out. The number stays out of use until [`Slots::next_retired`] has given it out.
+    /// Takes the entry out. The number stays out of use until it is announced and [`Slots::reuse_announced`].
     pub fn retire(&mut self, slot: u32) -> Entry {
         let entry = self.entry_mut(slot).take().expect("only a slot with an entry is retired");
         self.push(|slots| &mut slots.retired, slot);
         entry
     }
 
-    /// The longest retired slot. It is vacant from here on.
-    pub fn next_retired(&mut self) -> Option<u32> {
+    /// The longest retired slot, which is announced from here on.
+    pub fn announce(&mut self) -> Option<u32> {
         let slot = self.pop(|slots| &mut slots.retired)?;
-        self.push(|slots| &mut slots.vacant, slot);
+        self.push(|slots| &mut slots.announced, slot);
         Some(slot)
+    }
+
+    /// Everybody has taken note: announced slots are vacant. O(1).
+    pub fn reuse_announced(&mut self) {
+        let announced = std::mem::replace(&mut self.announced, Queue::EMPTY);
+        let vacant = std::mem::replace(&mut self.vacant, Queue::EMPTY);
+        self.vacant = self.join(vacant, announced);
+    }
+
+    /// Nobody has taken note: announced slots are to be announced again. O(1).
+    pub fn retract_announced(&mut self) {
+        let announced = std::mem::replace(&mut self.announced, Queue::EMPTY);
+        let retired = std::mem::replace(&mut self.retired, Queue::EMPTY);
+        self.retired = self.join(announced, retired);
     }
 
     /// Slots that nobody has been told about yet.
@@ -145,6 +160,15 @@ impl Slots {
         }
         queue(self).last = slot;
         queue(self).count += 1;
+    }
+
+    fn join(&mut self, front: Queue, back: Queue) -> Queue {
+        if front.count == 0 {
+            return back;
+        }
+        self.set_place(front.last, Place(back.first));
+        let last = if back.count == 0 { front.last } else { back.last };
+        Queue { first: front.first, last, count: front.count + back.count }
     }
 
     fn pop(&mut self, queue: fn(&mut Slots) -> &mut Queue) -> Option<u32> {

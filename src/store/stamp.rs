@@ -49,8 +49,10 @@ impl Clock {
     }
 
     /// The ceiling to persist so that a restart within `lead_ms` stays above all stamps issued until then.
+    /// Never below an earlier one: until a lower one were on disk, stamps could follow the wall clock up to that.
     pub fn reserve(&self, unix_ms: u64, lead_ms: u64) -> u64 {
-        self.last.max(unix_ms << COUNTER_BITS).saturating_add((lead_ms + COUNT_ONLY_MS) << COUNTER_BITS)
+        let ahead = (lead_ms + COUNT_ONLY_MS) << COUNTER_BITS;
+        self.last.max(unix_ms << COUNTER_BITS).saturating_add(ahead).max(self.ceiling)
     }
 
     /// The ceiling is on disk: stamps may follow the wall clock up to it.

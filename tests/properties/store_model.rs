@@ -1,0 +1,537 @@
+//! The store against a map: sets, deletions, clock steps, snapshots in slices, crashes and new lives.
+//!
+//! The model knows of each key its last change. The file is what a data file would hold: rows by slot, and what was
+//! recorded beside them. What each commit left in it must be the model at exactly that position.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kvstoreapp::node::saving::{Checkpoint, Saver};
+use kvstoreapp::store::{Batch, Change, Clock, Copied, OutOfMemory, Restore, Stamp, Store};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::for_all;
+
+/// What a key costs beside its entry, as the limit on memory counts it.
+const OVERHEAD_BYTES: usize = 27;
+const SEED: [u64; 2] = [1, 2];
+const INTERVAL_MS: u64 = 2_000;
+
+/// All that is new, in one slice.
+const SAVE_ALL: Step = Step::Save { rows: usize::MAX, bytes: usize::MAX, retired: usize::MAX };
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set {
+        key: usize,
+        bytes: usize,
+    },
+    Delete {
+        key: usize,
+    },
+    /// So many keys, one after the other: enough of these fill a segment of the change list.
+    SetMany {
+        first: usize,
+        count: usize,
+        bytes: usize,
+    },
+    DeleteMany {
+        first: usize,
+        count: usize,
+    },
+    /// The wall clock is put there.
+    ClockTo {
+        unix_ms: u64,
+    },
+    /// Forget deletions that are in the file.
+    Collect {
+        looks: usize,
+    },
+    /// A slice of a snapshot; the last one commits.
+    Save {
+        rows: usize,
+        bytes: usize,
+        retired: usize,
+    },
+    /// The snapshot goes up to the present end and no further.
+    FixTarget,
+    /// The file takes nothing of the open transaction.
+    SaveFails,
+    /// Only what was committed is there afterwards.
+    Crash {
+        unix_ms: u64,
+        rows_turned: bool,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = || 0_usize..40;
+    let bytes = || prop_oneof![4 => 0_usize..40, 2 => 0_usize..400, 1 => 0_usize..5_000];
+    let unix_ms = || prop_oneof![3 => 1_000_000_u64..1_020_000, 1 => 0_u64..100_000_000];
+    prop_oneof![
+        16 => (key(), bytes()).prop_map(|(key, bytes)| Step::Set { key, bytes }),
+        8 => key().prop_map(|key| Step::Delete { key }),
+        2 => (0_usize..600, 1_usize..900, 0_usize..30)
+            .prop_map(|(first, count, bytes)| Step::SetMany { first, count, bytes }),
+        1 => (0_usize..600, 1_usize..900).prop_map(|(first, count)| Step::DeleteMany { first, count }),
+        3 => unix_ms().prop_map(|unix_ms| Step::ClockTo { unix_ms }),
+        4 => (1_usize..30).prop_map(|looks| Step::Collect { looks }),
+        14 => (1_usize..12, 1_usize..3_000, 0_usize..10)
+            .prop_map(|(rows, bytes, retired)| Step::Save { rows, bytes, retired }),
+        6 => Just(SAVE_ALL),
+        4 => Just(Step::FixTarget),
+        1 => Just(Step::SaveFails),
+        2 => (unix_ms(), any::<bool>()).prop_map(|(unix_ms, rows_turned)| Step::Crash { unix_ms, rows_turned }),
+    ]
+}
+
+#[test]
+fn the_store_does_what_a_map_does_through_snapshots_crashes_and_clock_steps() {
+    for_all(300, vec(step(), 1..120), |steps| play(0, steps));
+}
+
+#[test]
+fn a_limit_on_memory_refuses_what_is_above_it_and_changes_nothing() {
+    for_all(150, (500_usize..20_000, vec(step(), 1..80)), |(limit, steps)| play(limit, steps));
+}
+
+#[test]
+fn a_ceiling_recorded_after_the_wall_clock_stepped_back_still_covers_what_was_reserved_before() {
+    play(
+        0,
+        [
+            Step::Crash { unix_ms: 1_030_000, rows_turned: false },
+            Step::ClockTo { unix_ms: 1_000_000 },
+            SAVE_ALL,
+            Step::ClockTo { unix_ms: 1_044_000 },
+            Step::Set { key: 0, bytes: 1 },
+            Step::Crash { unix_ms: 1_000_000, rows_turned: false },
+            Step::Set { key: 0, bytes: 1 },
+        ],
+    );
+}
+
+#[test]
+fn a_deletion_whose_row_a_failed_snapshot_was_to_take_out_brings_no_value_back() {
+    let deleted_again = [set(5), SAVE_ALL, delete(5), SAVE_ALL, collect(), set(9), SAVE_ALL];
+    let next_life = [Step::Crash { unix_ms: 2_000_000, rows_turned: false }, collect(), SAVE_ALL];
+    play(0, rows_left_behind().into_iter().chain(deleted_again).chain(next_life));
+}
+
+#[test]
+fn of_two_rows_with_one_key_the_newer_is_recovered_in_whatever_order_they_are_read() {
+    for rows_turned in [false, true] {
+        let next_life = [set(5), SAVE_ALL, Step::Crash { unix_ms: 2_000_000, rows_turned }, SAVE_ALL];
+        play(0, rows_left_behind().into_iter().chain(next_life));
+    }
+}
+
+#[test]
+fn many_keys_deleted_and_set_again_in_a_second_life_fill_and_squeeze_many_segments() {
+    let many = |first, bytes| Step::SetMany { first, count: 900, bytes };
+    let round = [
+        many(0, 20),
+        many(600, 8),
+        SAVE_ALL,
+        Step::DeleteMany { first: 300, count: 900 },
+        many(0, 20),
+        Step::FixTarget,
+        many(500, 21),
+        Step::Save { rows: 100, bytes: 10_000, retired: 5 },
+        Step::FixTarget,
+        many(100, 22),
+        SAVE_ALL,
+        SAVE_ALL,
+        Step::Collect { looks: 2_000 },
+        many(900, 5),
+        SAVE_ALL,
+        Step::Crash { unix_ms: 5, rows_turned: true },
+    ];
+    let rounds = std::iter::repeat_n(round, 5).flatten();
+    play(0, rounds);
+}
+
+/// Keys 0 and 5 are deleted and forgotten, but their rows are still in the file, because the snapshot that was to take
+/// them out failed. When one of the keys is set again, it gets the other's slot, so that two rows have its name.
+fn rows_left_behind() -> Vec<Step> {
+    let failed = [set(7), set(8), Step::Save { rows: 1, bytes: 1, retired: 9 }, Step::SaveFails];
+    [set(0), set(5), delete(0), delete(5), SAVE_ALL, collect()].into_iter().chain(failed).collect()
+}
+
+fn set(key: usize) -> Step {
+    Step::Set { key, bytes: 1 }
+}
+
+fn delete(key: usize) -> Step {
+    Step::Delete { key }
+}
+
+fn collect() -> Step {
+    Step::Collect { looks: 9 }
+}
+
+fn play(bytes_max: usize, steps: impl IntoIterator<Item = Step>) {
+    let mut life = Life::begin(bytes_max);
+    for (number, step) in steps.into_iter().enumerate() {
+        life.go(step);
+        life.check(number);
+    }
+}
+
+/// A key's last change.
+#[derive(Clone, Debug, PartialEq)]
+struct State {
+    value: Option<Vec<u8>>,
+    stamp: Stamp,
+    position: u64,
+}
+
+type Model = BTreeMap<Vec<u8>, State>;
+
+/// What the data file holds.
+#[derive(Clone)]
+struct File {
+    rows: BTreeMap<u32, (Vec<u8>, State)>,
+    recorded: Checkpoint,
+}
+
+/// A snapshot that is not committed yet.
+struct Transaction {
+    file: File,
+    cursor: u64,
+    target: Option<u64>,
+}
+
+struct Life {
+    store: Store,
+    clock: Clock,
+    unix_ms: u64,
+    bytes_max: usize,
+    /// What the store should say. Deletions stay in it until the store has forgotten them.
+    model: Model,
+    /// Changes since the last commit, in their order.
+    log: Vec<(Vec<u8>, State)>,
+    /// The model at the position of the last commit; nothing is ever forgotten here.
+    committed: Model,
+    file: File,
+    transaction: Option<Transaction>,
+    collected: u64,
+    /// Slots whose entry is gone and that nobody has been told about.
+    retired: BTreeSet<u32>,
+    /// The highest of any life.
+    stamp_max: Stamp,
+    position_max: u64,
+    writes: usize,
+}
+
+impl Life {
+    fn begin(bytes_max: usize) -> Life {
+        let recorded = Checkpoint { position: 0, position_ceiling: 0, clock_ceiling: 0 };
+        let mut life = Life {
+            store: Store::new(SEED, bytes_max, 1),
+            clock: Clock::new(3, 0),
+            unix_ms: 1_000_000,
+            bytes_max,
+            model: Model::new(),
+            log: Vec::new(),
+            committed: Model::new(),
+            file: File { rows: BTreeMap::new(), recorded },
+            transaction: None,
+            collected: 0,
+            retired: BTreeSet::new(),
+            stamp_max: Stamp { clock: 0, node: 0 },
+            position_max: 0,
+            writes: 0,
+        };
+        life.record_ceilings();
+        life
+    }
+
+    fn go(&mut self, step: Step) {
+        match step {
+            Step::Set { key, bytes } => self.set(key, bytes),
+            Step::Delete { key } => self.delete(key),
+            Step::SetMany { first, count, bytes } => (first..first + count).for_each(|key| self.set(key, bytes)),
+            Step::DeleteMany { first, count } => (first..first + count).for_each(|key| self.delete(key)),
+            Step::ClockTo { unix_ms } => self.unix_ms = unix_ms,
+            Step::Collect { looks } => self.collect(looks),
+            Step::Save { rows, bytes, retired } => self.save(rows, bytes, retired),
+            Step::FixTarget => self.fix_target(),
+            Step::SaveFails => self.end_transaction(),
+            Step::Crash { unix_ms, rows_turned } => self.crash(unix_ms, rows_turned),
+        }
+    }
+
+    fn set(&mut self, key: usize, bytes: usize) {
+        let (key, stamp) = (key_of(key), self.issue());
+        self.writes += 1;
+        let value: Vec<u8> = (0..bytes).map(|at| (self.writes + at) as u8).collect();
+        let cost = self.model.get(&key).map_or(0, |state| entry_bytes(&key, state) + OVERHEAD_BYTES);
+        let state = State { value: Some(value), stamp, position: self.position_max + 1 };
+        let (before, growth) = (self.bytes(), entry_bytes(&key, &state) + OVERHEAD_BYTES);
+        let fits = growth <= cost || self.bytes_max == 0 || before + growth - cost <= self.bytes_max;
+        let result = self.store.set(&key, state.value.as_deref().unwrap_or_default(), stamp);
+        if fits {
+            assert_eq!(result, Ok(self.store.last_position()));
+            self.changed(key, state);
+        } else {
+            assert_eq!(result, Err(OutOfMemory), "{before} bytes and {growth} for {cost}");
+        }
+    }
+
+    fn delete(&mut self, key: usize) {
+        let (key, stamp) = (key_of(key), self.issue());
+        let had_value = self.model.get(&key).is_some_and(|state| state.value.is_some());
+        let position = self.store.delete(&key, stamp);
+        assert_eq!(position, had_value.then_some(self.store.last_position()));
+        if had_value {
+            self.changed(key, State { value: None, stamp, position: 0 });
+        }
+    }
+
+    fn issue(&mut self) -> Stamp {
+        let stamp = self.clock.issue(self.unix_ms);
+        assert!(stamp > self.stamp_max, "{stamp:?} is not above {:?}", self.stamp_max);
+        assert!(stamp.clock <= self.file.recorded.clock_ceiling, "{stamp:?} is above what the file records");
+        self.stamp_max = stamp;
+        stamp
+    }
+
+    fn changed(&mut self, key: Vec<u8>, mut state: State) {
+        state.position = self.store.last_position();
+        assert!(state.position > self.position_max, "{} is not above {}", state.position, self.position_max);
+        assert!(state.position < self.file.recorded.position_ceiling, "a position above what the file records");
+        self.position_max = state.position;
+        self.log.push((key.clone(), state.clone()));
+        self.model.insert(key, state);
+    }
+
+    fn collect(&mut self, looks: usize) {
+        let durable = self.file.recorded.position;
+        let slots = self.slots();
+        let reached = self.store.collect_tombstones(self.collected, durable, looks);
+        assert!(reached <= durable, "it looks no further than it may");
+        let wanted = self.collected + 1..=reached;
+        let gone: Vec<_> = self
+            .model
+            .iter()
+            .filter(|(_, state)| state.value.is_none() && wanted.contains(&state.position))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.model.remove(&key);
+            self.retired.insert(slots[&key]);
+        }
+        self.collected = reached;
+    }
+
+    /// As a node does: retired slots first, then what was displaced, then the next changes.
+    fn save(&mut self, rows_max: usize, bytes_max: usize, retired_max: usize) {
+        let Life { store, file, transaction, retired, .. } = self;
+        let transaction = transaction.get_or_insert_with(|| Transaction {
+            file: file.clone(),
+            cursor: file.recorded.position,
+            target: None,
+        });
+        let mut told = Vec::new();
+        store.take_retired(retired_max, &mut told);
+        for slot in told {
+            assert!(retired.remove(&slot), "slot {slot} was not retired");
+            transaction.file.rows.remove(&slot);
+        }
+        let (mut batch, displaced) = (Batch::default(), store.displaced());
+        let up_to = transaction.target.unwrap_or(store.last_position());
+        if displaced.0 > 0 {
+            store.swap_displaced(&mut batch);
+            assert_eq!((batch.len(), batch.bytes()), displaced);
+        } else {
+            match store.copy_changes(transaction.cursor, up_to, rows_max, bytes_max, &mut batch) {
+                Copied::All => transaction.cursor = up_to,
+                Copied::UpTo(position) => transaction.cursor = position,
+            }
+            store.advance_fence(transaction.cursor);
+        }
+        for change in batch.changes() {
+            let (key, state) = (change.key.to_vec(), state_of(change));
+            transaction.file.rows.insert(change.slot, (key, state));
+        }
+        if displaced.0 == 0 && transaction.cursor == up_to {
+            self.commit(up_to);
+        }
+    }
+
+    fn commit(&mut self, position: u64) {
+        let transaction = self.transaction.take().expect("one is open");
+        self.store.drop_fence();
+        self.file.rows = transaction.file.rows;
+        let next = self.store.last_position() + 1;
+        self.file.recorded = Saver::checkpoint(position, next, &self.clock, INTERVAL_MS, self.unix_ms);
+        self.clock.reserved(self.file.recorded.clock_ceiling);
+        let later = self.log.iter().position(|(_, state)| state.position > position).unwrap_or(self.log.len());
+        self.committed.extend(self.log.drain(..later));
+        self.check_file();
+    }
+
+    /// What is in the file is the model at its position.
+    fn check_file(&self) {
+        let mut newest = Model::new();
+        for (key, state) in self.file.rows.values() {
+            if newest.get(key).is_none_or(|other| other.stamp < state.stamp) {
+                newest.insert(key.clone(), state.clone());
+            }
+        }
+        self.check_recovered(&newest);
+        let remembered = self.model.iter().filter(|(key, state)| self.committed.get(*key) == Some(state));
+        for (key, state) in remembered {
+            assert_eq!(newest.get(key), Some(state), "what is remembered is in the file: {}", key.escape_ascii());
+        }
+    }
+
+    /// All values are those of the last commit. A deletion may be forgotten, and where a snapshot failed that was to
+    /// take its row out, an older deletion of the same key may be found again, but never a value.
+    fn check_recovered(&self, recovered: &Model) {
+        let values = |model: &Model| -> Model {
+            let with_value = model.iter().filter(|(_, state)| state.value.is_some());
+            with_value.map(|(key, state)| (key.clone(), state.clone())).collect()
+        };
+        assert_eq!(values(recovered), values(&self.committed), "it is not one moment of the history");
+        for (key, state) in recovered {
+            let last = &self.committed[key];
+            let is_older_deletion = last.value.is_none() && state.value.is_none() && state.stamp < last.stamp;
+            assert!(state == last || is_older_deletion, "{} is {state:?} and was {last:?}", key.escape_ascii());
+        }
+    }
+
+    fn fix_target(&mut self) {
+        let end = self.store.last_position();
+        if let Some(Transaction { cursor, target: target @ None, .. }) = &mut self.transaction {
+            *target = Some(end);
+            self.store.raise_fence(*cursor, end);
+        }
+    }
+
+    fn end_transaction(&mut self) {
+        self.transaction = None;
+        self.store.drop_fence();
+    }
+
+    fn crash(&mut self, unix_ms: u64, rows_turned: bool) {
+        self.end_transaction();
+        self.unix_ms = unix_ms;
+        let mut restore = Restore::new(SEED, self.bytes_max);
+        let mut rows: Vec<_> = self.file.rows.iter().collect();
+        if rows_turned {
+            rows.reverse();
+        }
+        for &(&slot, (key, state)) in &rows {
+            let State { value, stamp, position } = state;
+            restore.add(Change { slot, position: *position, stamp: *stamp, key, value: value.as_deref() });
+        }
+        assert_eq!(restore.rows(), rows.len());
+        let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded;
+        self.store = restore.finish(position_ceiling.max(unix_ms * 1_000_000).max(1)).expect("positions are unique");
+        self.clock = Clock::new(3, clock_ceiling);
+        let recovered = changes_after(&self.store, 0);
+        let kept: BTreeSet<u32> = recovered.iter().map(|(slot, ..)| *slot).collect();
+        self.retired = self.file.rows.keys().copied().filter(|slot| !kept.contains(slot)).collect();
+        self.model = recovered.into_iter().map(|(_, key, state)| (key, state)).collect();
+        self.check_recovered(&self.model);
+        self.log.clear();
+        self.collected = 0;
+        assert!(self.store.last_position() >= self.position_max, "positions of this life are above all earlier ones");
+        self.record_ceilings();
+    }
+
+    /// A start records what it will use before it uses any of it.
+    fn record_ceilings(&mut self) {
+        let position = self.store.last_position();
+        let recorded = Saver::checkpoint(position, position + 1, &self.clock, INTERVAL_MS, self.unix_ms);
+        self.clock.reserved(recorded.clock_ceiling);
+        self.file.recorded = recorded;
+    }
+
+    fn check(&self, number: usize) {
+        let Life { store, model, .. } = self;
+        // Those that single steps touch, and from time to time all.
+        let looked_at = if number.is_multiple_of(8) { 1_500 } else { 60 };
+        for key in (0..looked_at).map(key_of) {
+            let expected = model.get(&key).and_then(|state| state.value.as_deref());
+            assert!(store.get(&key) == expected, "{} has another value", key.escape_ascii());
+        }
+        assert_eq!(store.get(b"another key"), None);
+        let keys = model.values().filter(|state| state.value.is_some()).count();
+        assert_eq!((store.keys(), store.tombstones()), (keys, model.len() - keys));
+        assert!(store.last_position() >= self.position_max);
+        assert_eq!(store.bytes(), self.bytes());
+        assert_eq!(store.has_retired(), !self.retired.is_empty());
+        self.check_changes(number);
+    }
+
+    fn check_changes(&self, number: usize) {
+        let mut expected: Vec<_> = self.model.iter().collect();
+        expected.sort_by_key(|(_, state)| state.position);
+        let shown = changes_after(&self.store, 0);
+        assert!(
+            shown.iter().map(|(_, key, state)| (key, state)).eq(expected.iter().copied()),
+            "the change list is not all keys by their last change"
+        );
+        let slots: BTreeSet<u32> = shown.iter().map(|(slot, ..)| *slot).collect();
+        assert_eq!(slots.len(), shown.len(), "two keys in one slot");
+        assert!(slots.is_disjoint(&self.retired), "a slot was used again before anybody heard that it was free");
+
+        // A slice from anywhere, of any size.
+        let (rows_max, bytes_max) = (number * 5 % 23 + 1, number * 131 % 4_001 + 1);
+        let place = |times: usize| number * times % (expected.len() + 1);
+        let position =
+            |place: usize| expected.get(place).map_or(self.store.last_position(), |(_, state)| state.position);
+        let (after, up_to) = (position(place(7)).saturating_sub(number as u64 % 2), position(place(11)));
+        let mut wanted = Vec::new();
+        let (mut bytes, mut copied_expected) = (0, Copied::All);
+        for (key, state) in expected.iter().filter(|(_, state)| after < state.position && state.position <= up_to) {
+            wanted.push((*key, *state));
+            bytes += key.len() + state.value.as_ref().map_or(0, Vec::len);
+            if wanted.len() >= rows_max || bytes >= bytes_max {
+                copied_expected = Copied::UpTo(state.position);
+                break;
+            }
+        }
+        let mut batch = Batch::default();
+        let copied = self.store.copy_changes(after, up_to, rows_max, bytes_max, &mut batch);
+        assert_eq!((copied, batch.len(), batch.bytes()), (copied_expected, wanted.len(), bytes), "{after} to {up_to}");
+        assert!(
+            batch
+                .changes()
+                .map(|change| (change.key.to_vec(), state_of(change)))
+                .eq(wanted.into_iter().map(|(key, state)| (key.clone(), state.clone())))
+        );
+    }
+
+    fn slots(&self) -> BTreeMap<Vec<u8>, u32> {
+        changes_after(&self.store, 0).into_iter().map(|(slot, key, _)| (key, slot)).collect()
+    }
+
+    /// Memory as the limit should count it.
+    fn bytes(&self) -> usize {
+        self.model.iter().map(|(key, state)| entry_bytes(key, state) + OVERHEAD_BYTES).sum()
+    }
+}
+
+/// A header of 16 bytes, key and value, in steps of 8.
+fn entry_bytes(key: &[u8], state: &State) -> usize {
+    (16 + key.len() + state.value.as_ref().map_or(0, Vec::len)).div_ceil(8) * 8
+}
+
+/// Of different lengths, so that entries of all sizes come about.
+fn key_of(number: usize) -> Vec<u8> {
+    format!("key {number} {}", "k".repeat(number % 17)).into_bytes()
+}
+
+fn state_of(change: Change<'_>) -> State {
+    State { value: change.value.map(<[u8]>::to_vec), stamp: change.stamp, position: change.position }
+}
+
+fn changes_after(store: &Store, position: u64) -> Vec<(u32, Vec<u8>, State)> {
+    let mut batch = Batch::default();
+    assert_eq!(store.copy_changes(position, u64::MAX, usize::MAX, usize::MAX, &mut batch), Copied::All);
+    batch.changes().map(|change| (change.slot, change.key.to_vec(), state_of(change))).collect()
+}
