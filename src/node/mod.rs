@@ -285,9 +285,10 @@ impl Node {
         self.core.saver.ended()
     }
 
-    /// Whether no session has a request that could be executed.
+    /// Whether every request that is here is executed. O(sessions).
     pub fn is_quiet(&self) -> bool {
-        self.runnable.is_empty() && self.held.is_empty()
+        let waits = self.sessions.iter().flatten().map(|session| session.waits);
+        waits.into_iter().all(|waits| matches!(waits, Waits::ForInput | Waits::ForNothing))
     }
 
     /// When to call again, in monotonic microseconds, where nothing else happens before.

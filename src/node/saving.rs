@@ -227,7 +227,7 @@ impl Saver {
 
     /// Whether [`Saver::collect_tombstones`] has more to look at.
     pub fn is_collecting(&self, store: &Store) -> bool {
-        self.alone && store.tombstones() > 0 && self.collected < self.durable
+        self.alone && store.can_collect() && self.collected < self.durable
     }
 
     /// Wants one last snapshot, after which nothing is issued any more.
@@ -319,15 +319,12 @@ impl Saver {
 
     /// Puts the next changes into the batch. Returns whether they were the last.
     fn fill(&mut self, batch: &mut Batch, store: &mut Store, target: Option<u64>) -> bool {
+        store.swap_displaced(batch);
         store.take_retired(SLICE_ROWS, &mut batch.retired);
-        if store.displaced().0 > 0 {
-            let retired = std::mem::take(&mut batch.retired);
-            store.swap_displaced(batch);
-            batch.retired = retired;
-            return false;
-        }
         let up_to = target.unwrap_or_else(|| store.last_position());
-        match store.copy_changes(self.cursor, up_to, SLICE_ROWS, SLICE_BYTES, batch) {
+        // Beside what was displaced, so that a trickle of writes does not hold the cursor up.
+        let (rows_max, bytes_max) = (batch.len() + SLICE_ROWS, batch.bytes() + SLICE_BYTES);
+        match store.copy_changes(self.cursor, up_to, rows_max, bytes_max, batch) {
             Copied::All => self.cursor = up_to,
             Copied::UpTo(position) => self.cursor = position,
         }

@@ -245,12 +245,20 @@ impl Found {
 /// Looks first and touches after: a file that is not ours stays as it was.
 fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(Option<u64>, Found)> {
     connection.busy_timeout(BUSY_WAIT)?;
+    if is_cut(connection)? {
+        return Ok((None, Found::refused(damage("its last page is incomplete"))));
+    }
     let kind = match kind(connection)? {
         Ok(kind) => kind,
         Err(refusal) => return Ok((None, Found::refused(refusal))),
     };
     if let Some(fault) = quick_check(connection)? {
         return Ok((None, Found::refused(damage(&fault))));
+    }
+    if let Kind::Original = kind
+        && let Some(refusal) = refuse_original(connection)?
+    {
+        return Ok((None, Found::refused(refusal)));
     }
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
@@ -261,13 +269,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     match kind {
         Kind::Ours => (),
         Kind::New => create(connection, node)?,
-        Kind::Original => match adopt(connection, node)? {
-            Ok(rows) => adopted = Some(rows),
-            Err(refusal) => {
-                connection.execute_batch("ROLLBACK")?;
-                return Ok((None, Found::refused(refusal)));
-            }
-        },
+        Kind::Original => adopted = Some(adopt(connection, node)?),
     }
     connection.execute_batch("COMMIT")?;
     let meta = |name| {
@@ -289,6 +291,15 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
         ));
     }
     Ok((adopted, found))
+}
+
+/// SQLite would read the missing end of a last page as zeros. With a log beside the file the end may lie there: a crash
+/// while the log was moved into the file leaves such a file, and opening it repairs it.
+fn is_cut(connection: &Connection) -> rusqlite::Result<bool> {
+    let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let bytes = |path: &str| std::fs::metadata(path).map_or(0, |file| file.len());
+    let path = connection.path().unwrap_or_default();
+    Ok(bytes(path) % page_bytes.cast_unsigned() != 0 && bytes(&format!("{path}-wal")) == 0)
 }
 
 fn kind(connection: &Connection) -> rusqlite::Result<Result<Kind, String>> {
@@ -318,7 +329,7 @@ fn kind(connection: &Connection) -> rusqlite::Result<Result<Kind, String>> {
 
 fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok((verdict != "ok").then_some(verdict))
+    Ok((verdict != "ok").then(|| verdict.trim().replace('\n', " ")))
 }
 
 fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
@@ -329,19 +340,25 @@ fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes over the two-column file of the original. Its rows get clocks below any that a wall clock gives.
-fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<Result<u64, String>> {
-    let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
-    let long = format!(
+/// Why the two-column file of the original cannot be taken over.
+fn refuse_original(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let query = format!(
         "SELECT count(*) FROM kvstore WHERE length(CAST(key AS BLOB)) > {KEY_BYTES_MAX}
             OR length(CAST(value AS BLOB)) > {VALUE_BYTES_MAX}"
     );
-    let (long, empty) = (count(&long)?, count("SELECT count(*) FROM kvstore WHERE key IS NULL OR value IS NULL")?);
-    if long > 0 {
-        return Ok(Err(format!(
-            "has {long} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_MAX} bytes"
-        )));
-    }
+    let rows: i64 = connection.query_row(&query, [], |row| row.get(0))?;
+    Ok((rows > 0).then(|| {
+        format!(
+            "has {rows} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_MAX} bytes: shorten or \
+             delete them with sqlite3 and start again"
+        )
+    }))
+}
+
+/// Takes over the two-column file of the original. Its rows get clocks below any that a wall clock gives.
+fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
+    let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let empty = count("SELECT count(*) FROM kvstore WHERE key IS NULL OR value IS NULL")?;
     if empty > 0 {
         log::warn!("{empty} rows of the original file have no key or no value and are left out");
     }
@@ -359,7 +376,7 @@ fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<Result<u64, 
         "DROP TABLE original;
          UPDATE meta SET value = (SELECT count(*) FROM entry) WHERE name IN ('position', 'clock_ceiling');",
     )?;
-    Ok(Ok(count("SELECT count(*) FROM entry")? as u64))
+    Ok(count("SELECT count(*) FROM entry")? as u64)
 }
 
 enum Fault {
@@ -419,7 +436,9 @@ fn explain(path: &Path, error: &rusqlite::Error) -> String {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             format!("cannot write {path_name}: {error}; check its permissions and those of its directory")
         }
-        Some(ErrorCode::DiskFull) => format!("cannot write {path_name}: the disk is full; free some space"),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            format!("cannot use {path_name}: {error}; check that its disk works, and free some space")
+        }
         _ => format!("cannot use {path_name}: {error}"),
     }
 }

@@ -193,6 +193,11 @@ impl Store {
         reached
     }
 
+    /// Whether [`Store::collect_tombstones`] would look at all.
+    pub fn can_collect(&self) -> bool {
+        self.tombstones > 0 && self.slots.retired() < RETIRED_MAX
+    }
+
     /// The slots that lost their entry and whose row is to be taken out of the data file, `max` of them at most.
     /// Followed by [`Store::reuse_retired`] or [`Store::retract_retired`].
     pub fn take_retired(&mut self, max: usize, into: &mut Vec<u32>) {

@@ -1,3 +1,10 @@
-//! .
+//! What is on disk: after `kill -9` at any moment, with a disk that fails, with a file that is not what it should be.
 #[path = "../harness/mod.rs"]
 mod harness;
+
+mod crashes;
+mod disk_faults;
+mod files;
+mod history;
+mod schedules;
+mod sqlite;

@@ -3,8 +3,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,11 +21,38 @@ pub const ONE_NODE: &str = r#"[{ "ip": "127.0.0.1", "port": 5000 }]"#;
 
 /// A running node with a directory of its own: config file, data directory `data`.
 pub struct Server {
-    pub child: Child,
+    pub child: Process,
     pub address: SocketAddr,
     pub directory: TempDir,
     /// All log lines up to and including "listening on".
     pub log: Vec<String>,
+    /// The log lines after those, as far as they have come.
+    pub later: Arc<Mutex<Vec<String>>>,
+}
+
+/// Ends with the test that started it, however the test ends.
+pub struct Process(pub Child);
+
+impl Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The command that runs the binary in a directory, with the one-node config and a port chosen by the system.
@@ -49,9 +78,10 @@ impl Server {
         Server::spawn(directory, command)
     }
 
-    /// Starts a command made by [`command`] and perhaps changed since.
+    /// Starts a command made by [`command`] and perhaps changed since. What it says on stderr goes where the command
+    /// says.
     pub fn spawn(directory: TempDir, mut command: Command) -> Server {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary starts");
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
         let mut log = Vec::new();
         let address = loop {
@@ -63,12 +93,22 @@ impl Server {
             }
         };
         // Somebody has to read on, or the log has nowhere to go.
-        thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Server { child, address, directory, log }
+        let later = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&later);
+        thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().expect("no reader panics").push(line));
+        });
+        Server { child: Process(child), address, directory, log, later }
     }
 
     pub fn connect(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// The log lines since "listening on" that contain the text.
+    pub fn later_lines(&self, text: &str) -> Vec<String> {
+        let lines = self.later.lock().expect("the log's reader does not panic");
+        lines.iter().filter(|line| line.contains(text)).cloned().collect()
     }
 
     pub fn data_file(&self) -> PathBuf {
@@ -88,8 +128,13 @@ impl Server {
     }
 
     /// SIGTERM, and the end of it.
-    pub fn stop(mut self) -> (TempDir, ExitStatus) {
+    pub fn stop(self) -> (TempDir, ExitStatus) {
         self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// The end, which a signal has begun.
+    pub fn wait(mut self) -> (TempDir, ExitStatus) {
         let status = wait_for("the process to end", || self.child.try_wait().expect("it is ours"));
         (self.directory, status)
     }
