@@ -24,6 +24,8 @@ const DISPLACED_BYTES_MAX: usize = 1 << 20;
 const POSITIONS_AHEAD: u64 = 1 << 36;
 /// Clock reserved ahead, beside two snapshot intervals.
 const CLOCK_AHEAD_MS: u64 = 10_000;
+/// A ceiling is renewed while so much of it, beside two intervals, is left.
+const CLOCK_LEFT_MS: u64 = 1_000;
 /// Pause after the first failure; it doubles with each further one.
 const RETRY_US_MIN: u64 = 100_000;
 const RETRY_US_MAX: u64 = 5_000_000;
@@ -270,8 +272,8 @@ impl Saver {
     /// When to look again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self, store: &Store) -> u64 {
         match self.phase {
+            Phase::Idle | Phase::Failed { .. } if self.ending == Ending::Wanted => 0,
             Phase::Idle if self.is_collecting(store) => 0,
-            Phase::Idle if self.ending == Ending::Wanted => 0,
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
             Phase::Writing { .. } | Phase::Committing => u64::MAX,
@@ -293,7 +295,7 @@ impl Saver {
     fn begin_if_due(&mut self, store: &Store, clock: &Clock, now: Now) {
         let due = match self.phase {
             Phase::Writing { .. } | Phase::Committing => false,
-            Phase::Failed { retry_us } => retry_us <= now.monotonic_us,
+            Phase::Failed { retry_us } => self.ending == Ending::Wanted || retry_us <= now.monotonic_us,
             Phase::Idle => match self.ending {
                 Ending::Wanted => true,
                 Ending::Saved | Ending::Failed => false,
@@ -301,7 +303,7 @@ impl Saver {
                 Ending::Not if self.due_us > now.monotonic_us => false,
                 Ending::Not => {
                     self.due_us = now.monotonic_us + self.interval_us;
-                    let lead_ms = 2 * self.interval_us / 1000 + COUNTED_MS;
+                    let lead_ms = 2 * self.interval_us / 1000 + CLOCK_LEFT_MS;
                     store.last_position() > self.durable
                         || store.has_retired()
                         || clock.wants_ceiling(now.unix_ms, lead_ms)
@@ -376,6 +378,3 @@ impl Saver {
         }
     }
 }
-
-/// A ceiling is renewed while so much beside two intervals is left of it.
-const COUNTED_MS: u64 = 1_000;

@@ -209,7 +209,7 @@ impl Server {
                     let Some(connection) = self.connections.get_mut(id) else { continue };
                     let was_writable = connection.is_writable();
                     connection.note(event);
-                    if connection.readable && !matches!(self.stage, Stage::Saving | Stage::Parting { .. }) {
+                    if connection.readable {
                         queue(&mut self.ready, connection, id);
                     }
                     if !was_writable && connection.is_writable() {
@@ -233,9 +233,8 @@ impl Server {
             match (signal, self.stage) {
                 (SIGHUP, _) => log::info!("SIGHUP is reserved: nothing was done"),
                 (_, Stage::Serving) => {
-                    log::info!(
-                        "signal {signal}: answering what was received, then saving; a second signal exits at once"
-                    );
+                    let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+                    log::info!("{name}: answering what was received, then saving; a second signal exits at once");
                     self.listener = None;
                     self.accept_us = None;
                     self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
@@ -304,6 +303,10 @@ impl Server {
 
     /// One turn for each connection that something happened to.
     fn serve_clients(&mut self) {
+        if matches!(self.stage, Stage::Saving | Stage::Parting { .. }) {
+            self.ready.clear();
+            return;
+        }
         let mut turn = std::mem::take(&mut self.ready);
         self.node.take_runnable(&mut turn);
         for &id in &turn {
@@ -397,7 +400,6 @@ impl Server {
             Stage::Draining { until_us } => {
                 let drained = self.ready.is_empty() && self.node.is_quiet();
                 if drained || self.now.monotonic_us >= until_us {
-                    self.ready.clear();
                     self.node.end();
                     self.stage = Stage::Saving;
                 }

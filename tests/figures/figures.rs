@@ -14,6 +14,9 @@ use kvstoreapp::node::saving::Checkpoint;
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
 
+/// Rounds in which the same operations are timed.
+const ROUNDS: u32 = 3;
+
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
@@ -34,16 +37,26 @@ static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let keys = std::env::args().nth(1).map_or(10_000_000, |keys| keys.parse().expect("a number of keys"));
-    let mut store = Store::new([1, 2], 0, 1);
+    println!("keys of 16 B with values of 64 B: {keys}");
+    let (mut inserts, mut overwrites, mut gets) = (Timing::new(keys), Timing::new(keys), Timing::new(keys));
     let before = resident_bytes();
     let per_key = || (resident_bytes() - before) as f64 / keys as f64;
-
-    println!("keys of 16 B with values of 64 B: {keys}");
-    println!("insert: {}", timed(keys, |number| put(&mut store, number, b'a')));
-    println!("resident bytes per key: {:.1}", per_key());
-    println!("overwrite in another order: {}", timed(keys, |number| put(&mut store, shuffled(number, keys), b'b')));
-    println!("resident bytes per key: {:.1}", per_key());
-    println!("get: {}", timed(keys, |number| assert!(store.get(&key(shuffled(number, keys))).is_some())));
+    let mut store = Store::new([1, 2], 0, 1);
+    for round in 0..ROUNDS {
+        store = Store::new([1, 2], 0, 1);
+        inserts.round(|number| put(&mut store, number, b'a'));
+        if round == 0 {
+            println!("resident bytes per key: {:.1}", per_key());
+        }
+        overwrites.round(|number| put(&mut store, shuffled(number, keys), b'b'));
+        if round == 0 {
+            println!("resident bytes per key, all overwritten in another order: {:.1}", per_key());
+        }
+        gets.round(|number| assert!(store.get(&key(shuffled(number, keys))).is_some()));
+    }
+    println!("insert: {inserts}");
+    println!("overwrite: {overwrites}");
+    println!("get: {gets}");
 
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("a new file");
@@ -115,20 +128,39 @@ fn put(store: &mut Store, number: u64, fill: u8) {
     store.set(&key(number), &[fill; 64], stamp).expect("no limit is set");
 }
 
-/// Times each call alone; the mean includes some 200 ns for reading the clock.
-fn timed(count: u64, mut operation: impl FnMut(u64)) -> String {
-    let allocations = ALLOCATIONS.load(Relaxed);
-    let begun = processor_time();
-    let (mut last, mut longest) = (begun, Duration::ZERO);
-    for number in 0..count {
-        operation(number);
-        let now = processor_time();
-        longest = longest.max(now - last);
-        last = now;
+/// Times each operation alone, in several rounds of the same operations. What a busy machine adds to one of them it does
+/// not add in every round, so each operation counts as long as in its shortest round.
+struct Timing {
+    shortest_ns: Vec<u32>,
+    allocations: u64,
+}
+
+impl Timing {
+    fn new(operations: u64) -> Timing {
+        Timing { shortest_ns: vec![u32::MAX; operations as usize], allocations: 0 }
     }
-    let allocations = (ALLOCATIONS.load(Relaxed) - allocations) as f64 / count as f64;
-    let mean = (last - begun) / count as u32;
-    format!("mean {mean:?}, longest {longest:?}, {allocations:.4} allocations each")
+
+    fn round(&mut self, mut operation: impl FnMut(u64)) {
+        let allocations = ALLOCATIONS.load(Relaxed);
+        let mut last = processor_time();
+        for (number, shortest_ns) in self.shortest_ns.iter_mut().enumerate() {
+            operation(number as u64);
+            let now = processor_time();
+            *shortest_ns = (*shortest_ns).min((now - last).as_nanos() as u32);
+            last = now;
+        }
+        self.allocations += ALLOCATIONS.load(Relaxed) - allocations;
+    }
+}
+
+impl std::fmt::Display for Timing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = self.shortest_ns.len() as f64;
+        let mean_ns = self.shortest_ns.iter().map(|&ns| f64::from(ns)).sum::<f64>() / count;
+        let longest_us = f64::from(self.shortest_ns.iter().copied().max().unwrap_or_default()) / 1000.0;
+        let allocations = self.allocations as f64 / count / f64::from(ROUNDS);
+        write!(out, "mean {mean_ns:.0} ns, longest {longest_us:.0} us, {allocations:.4} allocations each")
+    }
 }
 
 fn resident_bytes() -> u64 {
