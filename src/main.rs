@@ -1,5 +1,6 @@
 //! From the command line to a running server, and the only exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,11 +22,16 @@ fn main() -> ExitCode {
             Err(mistake) => complain(&mistake, 1),
         },
         Err(Stop::Answer(answer)) => {
-            println!("{}", answer.trim_end());
+            say(answer.trim_end());
             ExitCode::SUCCESS
         }
         Err(Stop::Mistake(mistake)) => complain(&mistake, 2),
     }
+}
+
+/// To whoever asked; it does not matter whether they read all of it.
+fn say(answer: &str) {
+    let _ = writeln!(std::io::stdout(), "{answer}");
 }
 
 fn complain(mistake: &str, code: u8) -> ExitCode {
@@ -36,7 +42,7 @@ fn complain(mistake: &str, code: u8) -> ExitCode {
 fn run(config: Config) -> Result<(), String> {
     let started = Instant::now();
     if config.check_only {
-        println!("valid: node {} of {}, data in {}", config.id, config.nodes.len(), config.data_file().display());
+        say(&format!("valid: node {} of {}, data in {}", config.id, config.nodes.len(), config.data_file().display()));
         return Ok(());
     }
     if let Some(core) = config.cpu {

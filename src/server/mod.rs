@@ -18,6 +18,7 @@ use connection::{Connection, Received};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_shutdown;
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
@@ -68,6 +69,8 @@ pub struct Server {
     poll: Poll,
     listener: Option<TcpListener>,
     signals: Signals,
+    /// Whether the next signal ends the process where it stands.
+    leave_at_once: Arc<AtomicBool>,
     node: Node,
     writer: Writer,
     woken: Arc<AtomicBool>,
@@ -118,6 +121,11 @@ impl Server {
     pub fn new(listener: TcpListener, node: Node, file: DataFile, started: Instant) -> std::io::Result<Server> {
         let poll = Poll::new()?;
         let mut listener = listener;
+        let leave_at_once = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            // Runs in the signal's handler, so that it works whatever the loop is waiting for.
+            register_conditional_shutdown(signal, 1, Arc::clone(&leave_at_once))?;
+        }
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
@@ -134,6 +142,7 @@ impl Server {
             poll,
             listener: Some(listener),
             signals,
+            leave_at_once,
             node,
             writer: Writer::start(file, wake)?,
             woken,
@@ -233,6 +242,7 @@ impl Server {
             match (signal, self.stage) {
                 (SIGHUP, _) => log::info!("SIGHUP is reserved: nothing was done"),
                 (_, Stage::Serving) => {
+                    self.leave_at_once.store(true, Ordering::Release);
                     let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
                     log::info!("{name}: answering what was received, then saving; a second signal exits at once");
                     self.listener = None;
@@ -244,10 +254,7 @@ impl Server {
                         queue(&mut self.ready, connection, id);
                     }
                 }
-                (_, Stage::Draining { .. } | Stage::Saving | Stage::Parting { .. }) => {
-                    eprintln!("kvstoreapp: a second signal: exiting without saving");
-                    std::process::exit(1);
-                }
+                (_, Stage::Draining { .. } | Stage::Saving | Stage::Parting { .. }) => (),
             }
         }
     }
@@ -286,7 +293,7 @@ impl Server {
     }
 
     fn admit(&mut self, mut stream: TcpStream, id: SessionId) {
-        let registered = stream.set_nodelay(true).and_then(|()| {
+        let registered = stream.set_nodelay(true).and_then(|()| process::keep_alive(&stream)).and_then(|()| {
             self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)
         });
         if registered.is_err() {

@@ -1,4 +1,6 @@
-//! What the process asks of the operating system beside sockets: cores and file descriptors.
+//! What the process asks of the operating system beside bytes: cores, file descriptors, keep-alive.
+
+use std::time::Duration;
 
 /// File descriptors beside clients: listener, poll, waker, signals, data file, log.
 const DESCRIPTORS_BESIDE_CLIENTS: u64 = 64;
@@ -36,6 +38,14 @@ pub fn keep_off(_core: usize) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 pub fn pin_to(_core: usize) -> Result<(), String> {
     Err("--cpu is supported on Linux only".to_owned())
+}
+
+/// Lets the system find out, within some 10 minutes, that the other side of a silent connection is gone without a word.
+pub fn keep_alive(stream: &mio::net::TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl};
+    set_socket_keepalive(stream, true)?;
+    set_tcp_keepidle(stream, Duration::from_secs(300))?;
+    Ok(set_tcp_keepintvl(stream, Duration::from_secs(30))?)
 }
 
 /// Makes room for so many clients. Returns for how many there is room.

@@ -316,8 +316,8 @@ pub struct Restore {
     store: Store,
     /// Hash and slot of each row.
     hashes: Vec<(u64, u32)>,
-    /// Position and slot of each row.
-    positions: Vec<(u64, u32)>,
+    /// Position and slot of each row, and whether it is a deletion.
+    positions: Vec<(u64, u32, bool)>,
 }
 
 /// Two rows claim one position.
@@ -340,7 +340,7 @@ impl Restore {
         self.store.count(&entry, 1);
         self.store.slots.insert_at(slot, entry);
         self.hashes.push((self.store.hasher.hash(key), slot));
-        self.positions.push((position, slot));
+        self.positions.push((position, slot, value.is_none()));
     }
 
     /// Rows taken in so far.
@@ -353,16 +353,15 @@ impl Restore {
     pub fn finish(self, first: u64) -> Result<Store, PositionTaken> {
         let Restore { mut store, hashes, mut positions } = self;
         if store.fill_table(hashes) {
-            positions.retain(|&(_, slot)| store.slots.get(slot).is_some());
+            positions.retain(|&(_, slot, _)| store.slots.get(slot).is_some());
         }
         positions.sort_unstable();
         if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(PositionTaken(pair[0].0));
         }
-        let first = positions.last().map_or(first, |&(last, _)| first.max(last + 1));
+        let first = positions.last().map_or(first, |&(last, ..)| first.max(last + 1));
         let Store { slots, changes, .. } = &mut store;
-        for (position, slot) in positions {
-            let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
+        for (position, slot, deleted) in positions {
             slots.set_place(slot, changes.restore(position, slot, deleted));
         }
         changes.begin_at(first);
