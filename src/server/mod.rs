@@ -40,6 +40,8 @@ const READ_BYTES: usize = 32 << 10;
 const WRITE_BYTES: usize = 256 << 10;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;
+/// Clients that the system keeps for us until we accept them, at most.
+const BACKLOG: usize = 4_096;
 /// Events taken from the poll in one tick.
 const EVENTS: usize = 1_024;
 /// Pause after the system refused to give us a client, and least time between two log lines about it.
@@ -245,6 +247,10 @@ impl Server {
                     self.leave_at_once.store(true, Ordering::Release);
                     let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
                     log::info!("{name}: answering what was received, then saving; a second signal exits at once");
+                    // Who has connected may have sent something, too.
+                    for _ in 0..BACKLOG / ACCEPTS {
+                        self.accept();
+                    }
                     self.listener = None;
                     self.accept_us = None;
                     self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };

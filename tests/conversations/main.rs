@@ -1,3 +1,13 @@
-//! .
+//! What a client sees: conversations as text files, the command line, hostile clients, real `nc`.
 #[path = "../harness/mod.rs"]
 mod harness;
+
+mod command_line;
+mod conversations;
+mod crowds;
+mod hostile;
+mod netcat;
+mod pure;
+mod script;
+mod signals;
+mod wire;

@@ -1,0 +1,575 @@
+//! The command line and the config file: what each says and does, and what each mistake is answered with.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::harness::{Client, Process, Server, wait_for};
+use crate::wire::{connect, read_to_end};
+
+const THREE_NODES: &str = r#"[
+    { "ip": "192.168.1.5", "port": 5000 },
+    { "ip": "192.168.1.6", "port": 5000 },
+    { "ip": "192.168.1.7", "port": 5000 }
+]"#;
+
+// -- what is taken --
+
+#[test]
+fn the_original_array_loads_unchanged() {
+    let place = Place::with_config(THREE_NODES);
+    for id in 0..3 {
+        let answer = place.answer(&["--check-config", &format!("--id={id}")]);
+        assert_eq!(answer, format!("valid: node {id} of 3, data in data/node-{id}/backup.db\n"));
+    }
+}
+
+#[test]
+fn the_id_may_stand_behind_an_equals_sign_or_a_space() {
+    let place = Place::with_config(THREE_NODES);
+    for arguments in [["--check-config", "--id=1"].as_slice(), &["--check-config", "--id", "1"]] {
+        assert_eq!(place.answer(arguments), "valid: node 1 of 3, data in data/node-1/backup.db\n");
+    }
+}
+
+#[test]
+fn without_a_config_file_there_are_three_nodes_on_this_machine() {
+    let place = Place::empty();
+    assert_eq!(place.answer(&["--check-config", "--id=2"]), "valid: node 2 of 3, data in data/node-2/backup.db\n");
+    place.refused(&["--id=3"], &["--id=3", "0 to 2"]);
+    let server = place.start(&["--id=2", "--bind=127.0.0.1:0"]);
+    assert!(server.log[0].ends_with("node 2 of 3"), "{:?}", server.log);
+    assert_eq!(server.connect().ask("PING"), "PONG");
+}
+
+#[test]
+fn the_shipped_file_is_what_is_assumed_without_one() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_config.json");
+    let nodes: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(shipped).expect("it is there")).expect("JSON");
+    let node = |port: u16| serde_json::json!({ "ip": "127.0.0.1", "port": port });
+    assert_eq!(nodes, serde_json::json!([node(5000), node(5001), node(5002)]));
+}
+
+#[test]
+fn another_config_file_is_read_where_one_is_named() {
+    let place = Place::with_config(THREE_NODES);
+    fs::write(place.path("other.json"), r#"[{"ip":"10.0.0.1","port":1}]"#).expect("writable");
+    let answer = place.answer(&["--check-config", "--id", "0", "--config", "other.json"]);
+    assert_eq!(answer, "valid: node 0 of 1, data in data/node-0/backup.db\n");
+}
+
+#[test]
+fn check_config_creates_nothing_and_needs_neither_address_nor_port() {
+    let place = Place::with_config(THREE_NODES);
+    let before = place.listing();
+    place.answer(&["--check-config", "--id=0", "--data-dir=elsewhere"]);
+    assert_eq!(place.listing(), before);
+}
+
+#[test]
+fn a_node_listens_on_its_own_entry_of_the_config_file() {
+    let (first, second) = (free_port(), free_port());
+    let entry = |port: u16| format!(r#"{{ "ip": "127.0.0.1", "port": {port} }}"#);
+    let place = Place::with_config(&format!("[{}, {}]", entry(first), entry(second)));
+    let server = place.start(&["--id=1"]);
+    assert_eq!(server.address, SocketAddr::from((Ipv4Addr::LOCALHOST, second)));
+    assert_eq!(server.connect().ask("PING"), "PONG");
+}
+
+#[test]
+fn an_ipv6_address_is_listened_on() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return println!("skipped: this machine has no IPv6");
+    }
+    let port = free_port();
+    let place = Place::with_config(&format!(r#"[{{ "ip": "::1", "port": {port} }}]"#));
+    let server = place.start(&["--id=0"]);
+    assert_eq!(server.address, SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    assert_eq!(server.connect().ask("PING"), "PONG");
+
+    let server = Place::with_config(THREE_NODES).start(&["--id=0", "--bind=[::1]:0"]);
+    assert!(server.address.is_ipv6());
+    assert_eq!(server.connect().ask("PING"), "PONG");
+}
+
+#[test]
+fn a_host_name_is_looked_up() {
+    let port = free_port();
+    let place = Place::with_config(&format!(r#"[{{ "ip": "localhost", "port": {port} }}]"#));
+    let server = place.start(&["--id=0"]);
+    assert!(server.address.ip().is_loopback() && server.address.port() == port, "{}", server.address);
+    assert_eq!(server.connect().ask("PING"), "PONG");
+}
+
+#[test]
+fn bind_with_an_ip_alone_keeps_the_configured_port() {
+    let port = free_port();
+    let place = Place::with_config(&format!(r#"[{{ "ip": "198.51.100.1", "port": {port} }}]"#));
+    let server = place.start(&["--id=0", "--bind=127.0.0.1"]);
+    assert_eq!(server.address, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+}
+
+#[test]
+fn the_data_file_is_below_the_current_directory_unless_a_flag_says_otherwise() {
+    let place = Place::with_config(THREE_NODES);
+    let (place, status) = place.start_and_stop(&["--id=1", "--bind=127.0.0.1:0"]);
+    assert!(status.is_some_and(|code| code == 0) && place.path("data/node-1/backup.db").is_file());
+    let (place, status) = place.start_and_stop(&["--id=1", "--bind=127.0.0.1:0", "--data-dir=some/other/place"]);
+    assert!(status.is_some_and(|code| code == 0) && place.path("some/other/place/backup.db").is_file());
+}
+
+// -- what is said --
+
+#[test]
+fn the_start_says_what_there_is_in_one_line_each() {
+    let server = Server::start(&[]);
+    assert_eq!(server.connect().ask("SET a 1"), "OK");
+    assert_eq!(server.connect().ask("SET b 2"), "OK");
+    let (directory, _) = server.stop();
+    let server = Server::start_in(directory, &["--snapshot-interval-ms=3000"]);
+    let said = |text: &str| {
+        let lines: Vec<&String> = server.log.iter().filter(|line| line.contains(text)).collect();
+        assert_eq!(lines.len(), 1, "{text:?} in {:?}", server.log);
+        lines[0].clone()
+    };
+    said(&format!("kvstoreapp {}, node 0 of 1", env!("CARGO_PKG_VERSION")));
+    let recovered = said("data file data/backup.db: 2 keys recovered in ");
+    assert!(recovered.ends_with('s'), "a duration has a unit: {recovered}");
+    said("durability interval, a snapshot every 3000 ms");
+    said(&format!("listening on {}", server.address));
+    assert_eq!(server.log.len(), 4, "{:?}", server.log);
+
+    let server = Server::start(&["--durability=commit"]);
+    assert!(server.log.iter().any(|line| line.contains("durability commit")), "{:?}", server.log);
+}
+
+#[test]
+fn help_tells_each_flags_meaning_unit_and_default() {
+    let help = Place::empty().answer(&["--help"]);
+    let flags: Vec<&str> = help.split("\n      --").skip(1).collect();
+    let flag = |name: &str| {
+        let found = flags.iter().find(|flag| flag.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {help}"));
+        found.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (name, words) in [
+        ("id <n>", ["counted from 0", "config file"].as_slice()),
+        ("config <file>", &["JSON", "[default: node_config.json]"]),
+        ("data-dir <directory>", &["backup.db", "[default: data/node-<id>]"]),
+        ("snapshot-interval-ms <ms>", &["Milliseconds", "[default: 2000]"]),
+        ("durability <mode>", &["interval", "commit", "[default: interval]"]),
+        ("bind <address>", &["listen", "configured"]),
+        ("log-level <level>", &["off, error, warn, info, debug or trace", "[default: info]"]),
+        ("cpu <core>", &["Pin", "counted from 0", "kept off"]),
+        ("busy-poll", &["Never sleep"]),
+        ("max-clients <count>", &["connected at once", "[default: 10000]"]),
+        ("max-value-bytes <bytes>", &["bytes", "[default: 1M]"]),
+        ("max-memory <bytes>", &["bytes", "no limit", "[default: 0]"]),
+        ("idle-timeout-s <s>", &["Seconds", "never", "[default: 0]"]),
+        ("check-config", &["exit"]),
+    ] {
+        let text = flag(name);
+        for word in words {
+            assert!(text.contains(word), "--{name} does not say {word:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    assert_eq!(Place::empty().answer(&["--version"]), format!("kvstoreapp {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+// -- mistakes: one sentence, nothing created or changed --
+
+#[test]
+fn a_missing_or_impossible_id_is_a_mistake() {
+    let place = Place::with_config(THREE_NODES);
+    place.refused(&[], &["--id"]);
+    place.refused(&["--id"], &["--id"]);
+    place.refused(&["--id="], &["--id"]);
+    place.refused(&["--id=3"], &["--id=3 is not in node_config.json", "0 to 2"]);
+    place.refused(&["--id=first"], &["first", "--id"]);
+    place.refused(&["--id=-1"], &["-1"]);
+    place.refused(&["--id=1.5"], &["1.5"]);
+    place.refused(&["--id=99999999999999999999"], &["99999999999999999999"]);
+    place.refused(&["--id=0", "--id=1"], &["--id"]);
+}
+
+#[test]
+fn broken_json_is_a_mistake_with_its_line_and_column() {
+    let broken = |text: &str, says: &[&str]| Place::with_config(text).refused(&["--id=0"], says);
+    broken("[\n  { \"ip\": \"127.0.0.1\", \"port\": 5000 },\n  oops\n]", &["node_config.json", "line 3 column 3"]);
+    broken("", &["line 1 column 0"]);
+    broken("[", &["line 1 column 1"]);
+    broken(r#"[{ "ip": "127.0.0.1", "port": 5000 }] more"#, &["line 1 column 39"]);
+    broken(r#"{ "nodes": 3 }"#, &["array", "line 1"]);
+    broken(r#"[{ "ip": "127.0.0.1" }]"#, &["port", "line 1"]);
+    broken(r#"[{ "port": 5000 }]"#, &["ip", "line 1"]);
+    broken(r#"[{ "ip": "127.0.0.1", "port": 70000 }]"#, &["70000", "line 1"]);
+    broken(r#"[{ "ip": "127.0.0.1", "port": "5000" }]"#, &["5000", "line 1"]);
+    broken("[{ \"ip\": \"127.0.0.1\",\n\"prot\": 5000 }]", &["unknown field", "prot", "line 2 column 6"]);
+}
+
+#[test]
+fn a_config_file_that_describes_no_cluster_is_a_mistake() {
+    let wrong = |text: &str, says: &[&str]| Place::with_config(text).refused(&["--id=0"], says);
+    wrong("[]", &["node_config.json", "no node"]);
+    wrong(r#"[{ "ip": "", "port": 5000 }]"#, &["node 0", "no address"]);
+    wrong(r#"[{ "ip": "127.0.0.1", "port": 0 }]"#, &["node 0", "127.0.0.1:0"]);
+    let twice =
+        r#"[{ "ip": "127.0.0.1", "port": 5000 }, { "ip": "::1", "port": 5000 }, { "ip": "127.0.0.1", "port": 5000 }]"#;
+    wrong(twice, &["nodes 0 and 2", "127.0.0.1:5000"]);
+    wrong(r#"[{ "ip": "Localhost", "port": 1 }, { "ip": "localhost", "port": 1 }]"#, &["nodes 0 and 1"]);
+}
+
+#[test]
+fn a_config_file_that_is_named_has_to_be_there() {
+    let place = Place::with_config(THREE_NODES);
+    place.refused(&["--id=0", "--config=missing.json"], &["missing.json", "No such file"]);
+    place.refused(&["--id=0", "--config=."], &["cannot read the config file .", "directory"]);
+    fs::write(place.path("bytes.json"), b"[\xFF]").expect("writable");
+    place.refused(&["--id=0", "--config=bytes.json"], &["bytes.json", "UTF-8"]);
+}
+
+#[test]
+fn flags_that_make_no_sense_are_mistakes() {
+    let place = Place::with_config(THREE_NODES);
+    for (flag, says) in [
+        ("--max-value-bytes=0", "--max-value-bytes"),
+        ("--max-value-bytes=5M", "--max-value-bytes"),
+        ("--max-value-bytes=many", "many"),
+        ("--max-value-bytes=1T", "1T"),
+        ("--max-value-bytes=", "--max-value-bytes"),
+        ("--max-value-bytes=K", "a number of bytes"),
+        ("--max-memory=-1", "-1"),
+        ("--max-memory=1.5G", "1.5G"),
+        ("--max-memory=99999999999G", "99999999999G"),
+        ("--max-clients=0", "--max-clients"),
+        ("--max-clients=2000000", "2000000"),
+        ("--idle-timeout-s=soon", "soon"),
+        ("--snapshot-interval-ms=0", "--snapshot-interval-ms"),
+        ("--snapshot-interval-ms=61000", "61000"),
+        ("--durability=always", "always"),
+        ("--log-level=loud", "loud"),
+        ("--cpu=first", "first"),
+        ("--cpu=100000", "--cpu=100000"),
+        ("--bind=nowhere", "--bind=nowhere"),
+        ("--bind=127.0.0.1:70000", "--bind=127.0.0.1:70000"),
+        ("--bind=", "--bind"),
+        ("--busy-poll=yes", "--busy-poll"),
+        ("--frobnicate", "--frobnicate"),
+        ("extra", "extra"),
+    ] {
+        // Where the flag were taken, this address would do.
+        let bind = if flag.starts_with("--bind") { None } else { Some("--bind=127.0.0.1:0") };
+        let arguments: Vec<&str> = ["--id=0", flag].into_iter().chain(bind).collect();
+        place.refused(&arguments, &[says]);
+    }
+}
+
+#[test]
+fn a_port_in_use_is_a_mistake() {
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = other.local_addr().expect("it is bound");
+    let place = Place::with_config(&format!(r#"[{{ "ip": "127.0.0.1", "port": {} }}]"#, address.port()));
+    place.refused(&["--id=0"], &[&format!("cannot listen on {address}"), "another program"]);
+}
+
+#[test]
+fn an_address_that_is_not_ours_is_a_mistake() {
+    let place = Place::with_config(r#"[{ "ip": "198.51.100.1", "port": 5000 }]"#);
+    place.refused(&["--id=0"], &["cannot listen on 198.51.100.1:5000", "does not have that address", "--bind"]);
+    place.refused(&["--id=0", "--bind=203.0.113.1:5000"], &["cannot listen on 203.0.113.1:5000"]);
+    let place = Place::with_config(r#"[{ "ip": "no-such-host.invalid", "port": 5000 }]"#);
+    place.refused(&["--id=0"], &["cannot resolve no-such-host.invalid:5000"]);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_one_is_a_mistake() {
+    let place = Place::with_config(THREE_NODES);
+    fs::write(place.path("taken"), "a file").expect("writable");
+    fs::create_dir_all(place.path("odd/backup.db")).expect("writable");
+    let refused = |data_dir: &str, says: &[&str]| {
+        place.refused(&["--id=0", "--bind=127.0.0.1:0", &format!("--data-dir={data_dir}")], says);
+    };
+    refused("taken", &["cannot use the data directory taken"]);
+    refused("taken/below", &["cannot use the data directory taken/below"]);
+    refused("odd", &["odd/backup.db"]);
+    refused("/proc/kvstoreapp", &["cannot use the data directory /proc/kvstoreapp"]);
+}
+
+#[test]
+fn a_second_process_on_one_data_directory_is_refused() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    assert_eq!(client.ask("SET a b"), "OK");
+    let second = run(server.directory.path(), &["--id=0", "--bind=127.0.0.1:0", "--data-dir=data"]);
+    assert_one_sentence(&second, &["data directory data", "another kvstoreapp uses it"]);
+    assert_eq!(client.ask("GET a"), "b");
+    let server = Server::start_in(server.kill(), &[]);
+    assert_eq!(server.connect().ask("PING"), "PONG");
+}
+
+// -- what each flag does --
+
+#[test]
+fn past_max_clients_a_client_is_told_so_and_others_notice_nothing() {
+    let server = Server::start(&["--max-clients=2"]);
+    let [mut one, mut other] = [server.connect(), server.connect()];
+    assert_eq!(one.ask("SET a b"), "OK");
+    assert_eq!(other.ask("GET a"), "b");
+    for _ in 0..3 {
+        let told = read_to_end(&mut connect(server.address));
+        assert_eq!(String::from_utf8_lossy(&told), "ERROR too many clients: at most 2 (--max-clients)\n");
+    }
+    assert_eq!(one.ask("GET a"), "b");
+    assert_eq!(one.info("clients"), "2");
+    assert_eq!(one.info("clients_refused"), "3");
+    drop(other);
+    wait_for("the place to be free", || (one.info("clients") == "1").then_some(()));
+    assert_eq!(server.connect().ask("GET a"), "b");
+}
+
+#[test]
+fn a_client_idle_for_too_long_is_closed() {
+    let server = Server::start(&["--idle-timeout-s=1"]);
+    let mut idle = connect(server.address);
+    assert_eq!(read_to_end(&mut idle), b"");
+    assert_eq!(server.info("clients_closed_idle"), "1");
+}
+
+#[test]
+fn full_memory_refuses_what_needs_more_and_nothing_else() {
+    let server = Server::start(&["--max-memory=1M", "--snapshot-interval-ms=10"]);
+    let mut client = server.connect();
+    let value = "v".repeat(10_000);
+    let set = |client: &mut Client, number: usize| client.ask(&format!("SET key{number} {value}"));
+    let refused = (0..200).find(|&number| set(&mut client, number) != "OK").expect("a megabyte is full by then");
+    assert!(refused > 50, "{refused} values of 10 KB fill no megabyte");
+    assert_eq!(set(&mut client, refused), "ERROR out of memory: delete keys or raise --max-memory");
+    assert!(client.info("memory_bytes").parse::<usize>().expect("a number") <= 1 << 20);
+    assert_eq!(client.ask(&format!("GET key{refused}")), "KEY NOT FOUND");
+    assert_eq!(client.ask("GET key0"), value);
+    assert_eq!(set(&mut client, 0), "OK", "overwriting takes no more");
+    assert_eq!(client.ask("SET key0 short"), "OK");
+    assert_eq!(client.ask("DELETE key1"), "OK");
+    assert_eq!(client.ask("GET key1"), "KEY NOT FOUND");
+    wait_for("room", || (set(&mut client, refused) == "OK").then_some(()));
+    assert_eq!(client.ask(&format!("GET key{refused}")), value);
+}
+
+#[test]
+fn max_value_bytes_is_the_longest_value_that_is_taken() {
+    for (flag, longest) in
+        [("--max-value-bytes=100", 100), ("--max-value-bytes=1k", 1 << 10), ("--max-clients=9", 1 << 20)]
+    {
+        let server = Server::start(&[flag]);
+        let mut client = server.connect();
+        let (fits, too_long) = ("v".repeat(longest), "w".repeat(longest + 1));
+        assert_eq!(client.ask(&format!("SET a {fits}")), "OK");
+        let refusal = format!("ERROR value too long: at most {longest} bytes (--max-value-bytes)");
+        assert_eq!(client.ask(&format!("SET a {too_long}")), refusal);
+        assert!(client.ask("GET a") == fits);
+    }
+}
+
+#[test]
+fn cpu_pins_the_loop_and_keeps_the_writer_off_that_core() {
+    let cores = allowed_cores("/proc/self/status");
+    let core = cores[0];
+    let server = Server::start(&[&format!("--cpu={core}")]);
+    assert_eq!(server.connect().ask("SET a b"), "OK");
+    let main = server.child.id();
+    assert_eq!(allowed_cores(&format!("/proc/{main}/task/{main}/status")), [core]);
+    let writer = fs::read_dir(format!("/proc/{main}/task")).expect("the process runs").find_map(|task| {
+        let path = task.ok()?.path();
+        (fs::read_to_string(path.join("comm")).ok()? == "snapshot\n").then(|| path.join("status").display().to_string())
+    });
+    let others = allowed_cores(&writer.expect("the writer has a thread"));
+    if cores.len() == 1 {
+        return println!("skipped: there is no other core for the writer");
+    }
+    assert_eq!(others, cores[1..], "the writer is kept off core {core}");
+}
+
+#[test]
+fn busy_poll_turns_the_loop_without_events_and_without_it_the_loop_sleeps() {
+    let ticks = |client: &mut Client| client.info("ticks").parse::<u64>().expect("a number");
+    let mut asked = 0;
+    let server = Server::start(&["--busy-poll"]);
+    let mut client = server.connect();
+    let first = ticks(&mut client);
+    wait_for("a thousand ticks a request", || {
+        asked += 1;
+        (ticks(&mut client) - first > 1_000 * asked).then_some(())
+    });
+
+    let server = Server::start(&["--snapshot-interval-ms=60000"]);
+    let mut client = server.connect();
+    let first = ticks(&mut client);
+    let last = (0..200).map(|_| ticks(&mut client)).last().expect("there are some");
+    assert!(last - first <= 200 + 20, "{} ticks for 200 requests", last - first);
+}
+
+#[test]
+fn a_snapshot_comes_with_every_interval_in_which_something_changed() {
+    let server = Server::start(&["--snapshot-interval-ms=10"]);
+    let mut client = server.connect();
+    for round in 0..5 {
+        let before: u64 = client.info("snapshots").parse().expect("a number");
+        assert_eq!(client.ask(&format!("SET a {round}")), "OK");
+        wait_for("a snapshot", || (client.info("snapshots").parse::<u64>().expect("a number") > before).then_some(()));
+        wait_for("the change on disk", || (client.info("durable_position") == client.info("position")).then_some(()));
+    }
+}
+
+#[test]
+fn under_commit_durability_an_ok_is_on_disk() {
+    let server = Server::start(&["--durability=commit", "--snapshot-interval-ms=60000"]);
+    let mut client = server.connect();
+    for round in 0..10 {
+        assert_eq!(client.ask(&format!("SET key{round} {round}")), "OK");
+        assert_eq!(client.info("durable_position"), client.info("position"));
+    }
+    let server = Server::start_in(server.kill(), &[]);
+    assert_eq!(server.connect().ask("GET key9"), "9");
+}
+
+#[test]
+fn the_log_level_chooses_what_is_printed() {
+    let port = free_port();
+    let place = Place::with_config(&format!(r#"[{{ "ip": "127.0.0.1", "port": {port} }}]"#));
+    let mut command = command(place.directory.path(), &["--id=0", "--log-level=error"]);
+    let mut child = Process(command.stdout(Stdio::piped()).spawn().expect("the binary starts"));
+    wait_for("it to listen", || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).expect("a process id");
+    rustix::process::kill_process(pid, Signal::TERM).expect("the process is ours");
+    let mut said = String::new();
+    child.stdout.take().expect("its output is a pipe").read_to_string(&mut said).expect("its log is text");
+    assert_eq!(said, "");
+
+    let server = Server::start(&["--log-level=trace"]);
+    assert_eq!(server.connect().ask("PING"), "PONG");
+    let lines = wait_for("trace lines", || Some(server.later_lines("TRACE")).filter(|lines| !lines.is_empty()));
+    assert!(lines.iter().all(|line| !line.is_empty()));
+}
+
+// -- the machinery --
+
+/// A directory to start the binary in, with nothing assumed.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn empty() -> Place {
+        Place { directory: tempfile::tempdir().expect("there is a temporary directory") }
+    }
+
+    fn with_config(text: &str) -> Place {
+        let place = Place::empty();
+        fs::write(place.path("node_config.json"), text).expect("the test's directory is writable");
+        place
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// What it says before it exits with success.
+    fn answer(&self, arguments: &[&str]) -> String {
+        let output = run(self.directory.path(), arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && complaint.is_empty(), "{arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// It complains in one sentence with these words, and leaves the directory as it was.
+    fn refused(&self, arguments: &[&str], says: &[&str]) {
+        let before = self.listing();
+        let output = run(self.directory.path(), arguments);
+        assert_one_sentence(&output, says);
+        assert_eq!(self.listing(), before, "{arguments:?}");
+    }
+
+    fn start(self, arguments: &[&str]) -> Server {
+        let command = command(self.directory.path(), arguments);
+        Server::spawn(self.directory, command)
+    }
+
+    fn start_and_stop(self, arguments: &[&str]) -> (Place, Option<i32>) {
+        let (directory, status) = self.start(arguments).stop();
+        (Place { directory }, status.code())
+    }
+
+    /// Every path below, with a file's bytes.
+    fn listing(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+        let (mut listing, mut directories) = (BTreeMap::new(), vec![self.directory.path().to_owned()]);
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).expect("a directory can be read") {
+                let path = entry.expect("an entry can be read").path();
+                let name = path.display().to_string();
+                if path.is_dir() {
+                    directories.push(path);
+                    listing.insert(name, None);
+                } else {
+                    listing.insert(name, Some(fs::read(path).expect("a file can be read")));
+                }
+            }
+        }
+        listing
+    }
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvstoreapp"));
+    command.current_dir(directory).args(arguments);
+    command
+}
+
+/// Runs it to its end, which has to come.
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = command(directory, arguments);
+    let mut child = Process(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts"));
+    let status = wait_for(&format!("the end of {arguments:?}"), || child.try_wait().expect("it is ours"));
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    child.stdout.take().expect("a pipe").read_to_end(&mut stdout).expect("a pipe can be read");
+    child.stderr.take().expect("a pipe").read_to_end(&mut stderr).expect("a pipe can be read");
+    Output { status, stdout, stderr }
+}
+
+fn assert_one_sentence(output: &Output, says: &[&str]) {
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code().is_some_and(|code| code != 0), "{:?}: {complaint}", output.status);
+    assert!(complaint.starts_with("kvstoreapp: ") && complaint.ends_with('\n'), "{complaint:?}");
+    assert_eq!(complaint.lines().count(), 1, "{complaint:?}");
+    for words in says {
+        assert!(complaint.contains(words), "{words:?} is not in {complaint:?}");
+    }
+}
+
+/// The cores that a `/proc/.../status` says its thread may use.
+fn allowed_cores(status: &str) -> Vec<usize> {
+    let text = fs::read_to_string(status).expect("the thread runs");
+    let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("Linux says so");
+    let number = |text: &str| text.trim().parse::<usize>().expect("a core's number");
+    let ranges = list.split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
+    ranges.flat_map(|(first, last)| number(first)..=number(last)).collect()
+}
+
+/// A port below those that the system gives to clients, so that no connection takes it in the meantime.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = (std::process::id() % 8_000) as u16;
+    let ports = std::iter::repeat_with(|| 20_000 + (begin + NEXT.fetch_add(1, Relaxed)) % 10_000);
+    let is_free = |&port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+    ports.take(10_000).find(is_free).expect("a port is free")
+}
