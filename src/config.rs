@@ -23,6 +23,9 @@ pub const VALUE_BYTES_CEILING: usize = 4 << 20;
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
 
+/// Longest idle timeout: a year.
+const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
+
 /// kvstoreapp: a distributed in-memory key-value server for people who want microseconds, not a platform.
 ///
 /// Talk to it with netcat: printf 'SET color blue\nGET color\n' | nc -N 127.0.0.1 5000
@@ -87,8 +90,8 @@ struct Arguments {
     #[arg(long, value_name = "bytes", default_value = "0", value_parser = bytes)]
     max_memory: u64,
 
-    /// Seconds without a byte from a client after which it is closed; 0: never
-    #[arg(long, value_name = "s", default_value = "0")]
+    /// Seconds without a byte from a client after which it is closed, up to a year; 0: never
+    #[arg(long, value_name = "s", default_value = "0", value_parser = clap::value_parser!(u64).range(..=IDLE_TIMEOUT_S_MAX))]
     idle_timeout_s: u64,
 
     /// Check flags and config file, say what they mean, and exit
@@ -236,7 +239,8 @@ fn read_nodes(path: &Path) -> Result<Vec<NodeAddress>, String> {
         if node.ip.is_empty() || node.port == 0 {
             return Err(format!("node {id} in {name} has no address to connect to: {node}"));
         }
-        if let Some(other) = seen.insert((node.ip.to_lowercase(), node.port), id) {
+        let host = node.ip.parse().map_or_else(|_| node.ip.to_lowercase(), |ip: IpAddr| ip.to_string());
+        if let Some(other) = seen.insert((host, node.port), id) {
             return Err(format!("nodes {other} and {id} in {name} have the same address {node}"));
         }
     }

@@ -34,8 +34,10 @@ fn say(answer: &str) {
     let _ = writeln!(std::io::stdout(), "{answer}");
 }
 
+/// One line, whatever the mistake quotes.
 fn complain(mistake: &str, code: u8) -> ExitCode {
-    eprintln!("kvstoreapp: {mistake}");
+    let visible = |char: char| if char.is_control() { char.escape_default().collect() } else { char.to_string() };
+    let _ = writeln!(std::io::stderr(), "kvstoreapp: {}", mistake.chars().map(visible).collect::<String>());
     ExitCode::from(code)
 }
 

@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 
 use crate::protocol::{Refusal, Reply, line};
 
-/// What a client that does not read may be owed before its requests are left unread. One answer may go past it.
-/// With 1,000 such clients that is 1 GiB, which a small machine survives.
-pub const OUTBOX_BYTES_MAX: usize = 1 << 20;
+/// What a client that does not read may be owed before its requests are left unread. One answer may go past it. Memory
+/// grows by doubling and what is sent lies before what is owed for a while, so such a client costs up to four times
+/// this; 1,000 of them 1 GiB, which a small machine survives.
+pub const OUTBOX_BYTES_MAX: usize = 1 << 18;
 /// Memory that an empty inbox or outbox keeps: what a pipelining client needs again at once.
 const KEPT_BYTES: usize = 16 << 10;
 
@@ -129,7 +130,7 @@ impl Session {
             self.sent = 0;
             self.outbox.clear();
             self.outbox.shrink_to(KEPT_BYTES);
-        } else if self.sent >= OUTBOX_BYTES_MAX {
+        } else if self.sent > self.owed() {
             self.begin += self.sent as u64;
             self.outbox.drain(..self.sent);
             self.sent = 0;

@@ -18,7 +18,7 @@ use connection::{Connection, Received};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag::register_conditional_shutdown;
+use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
@@ -71,8 +71,6 @@ pub struct Server {
     poll: Poll,
     listener: Option<TcpListener>,
     signals: Signals,
-    /// Whether the next signal ends the process where it stands.
-    leave_at_once: Arc<AtomicBool>,
     node: Node,
     writer: Writer,
     woken: Arc<AtomicBool>,
@@ -103,7 +101,12 @@ pub fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
     let mut refusal = String::new();
     for &address in addresses {
         match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => {
+                // A bind comes with a backlog of 128, and clients beyond it wait a second and more.
+                rustix::net::listen(&listener, BACKLOG as i32)
+                    .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+                return Ok(listener);
+            }
             Err(error) => {
                 let hint = match error.kind() {
                     ErrorKind::AddrInUse => "another program listens there; stop it or choose another port",
@@ -123,10 +126,12 @@ impl Server {
     pub fn new(listener: TcpListener, node: Node, file: DataFile, started: Instant) -> std::io::Result<Server> {
         let poll = Poll::new()?;
         let mut listener = listener;
-        let leave_at_once = Arc::new(AtomicBool::new(false));
+        // In the signals' handlers, so that a second one works whatever the loop is waiting for: leave where an
+        // earlier one was noted, then note this one.
+        let noted = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
-            // Runs in the signal's handler, so that it works whatever the loop is waiting for.
-            register_conditional_shutdown(signal, 1, Arc::clone(&leave_at_once))?;
+            flag::register_conditional_shutdown(signal, 1, Arc::clone(&noted))?;
+            flag::register(signal, Arc::clone(&noted))?;
         }
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -144,7 +149,6 @@ impl Server {
             poll,
             listener: Some(listener),
             signals,
-            leave_at_once,
             node,
             writer: Writer::start(file, wake)?,
             woken,
@@ -244,7 +248,6 @@ impl Server {
             match (signal, self.stage) {
                 (SIGHUP, _) => log::info!("SIGHUP is reserved: nothing was done"),
                 (_, Stage::Serving) => {
-                    self.leave_at_once.store(true, Ordering::Release);
                     let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
                     log::info!("{name}: answering what was received, then saving; a second signal exits at once");
                     // Who has connected may have sent something, too.

@@ -81,7 +81,7 @@ impl DataFile {
     pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
         let in_directory =
             |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
-        std::fs::create_dir_all(directory).map_err(|error| in_directory(&error))?;
+        create_directory(directory).map_err(|error| in_directory(&error))?;
         let lock = File::open(directory).map_err(|error| in_directory(&error))?;
         match lock.try_lock() {
             Ok(()) => (),
@@ -215,6 +215,18 @@ impl DataFile {
         self.window.clear(WINDOW_BYTES);
         Ok(())
     }
+}
+
+/// With all its parents, or none of them.
+fn create_directory(directory: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> =
+        directory.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists()).collect();
+    std::fs::create_dir_all(directory).inspect_err(|_| {
+        for parent in missing {
+            // What was not created cannot be removed.
+            let _ = std::fs::remove_dir(parent);
+        }
+    })
 }
 
 /// Valid UTF-8 as TEXT, anything else as BLOB, without a copy of our own.

@@ -255,6 +255,7 @@ fn flags_that_make_no_sense_are_mistakes() {
         ("--max-clients=0", "--max-clients"),
         ("--max-clients=2000000", "2000000"),
         ("--idle-timeout-s=soon", "soon"),
+        ("--idle-timeout-s=18446744073709551615", "31536000"),
         ("--snapshot-interval-ms=0", "--snapshot-interval-ms"),
         ("--snapshot-interval-ms=61000", "61000"),
         ("--durability=always", "always"),
@@ -273,6 +274,26 @@ fn flags_that_make_no_sense_are_mistakes() {
         let arguments: Vec<&str> = ["--id=0", flag].into_iter().chain(bind).collect();
         place.refused(&arguments, &[says]);
     }
+}
+
+#[test]
+fn a_mistake_is_one_line_also_where_it_quotes_several() {
+    let place = Place::empty();
+    place.refused(&["--id=0", "--config=two\nlines.json"], &[r"two\nlines.json"]);
+    place.refused(&["--id=0", "--bind=127.0.0.1\n:0"], &[r"127.0.0.1\n:0"]);
+    Place::with_config(r#"[{ "ip": "two\nlines", "port": 0 }]"#).refused(&["--id=0"], &[r"two\nlines"]);
+}
+
+#[test]
+fn one_address_written_in_two_ways_is_one_address() {
+    let config = r#"[{ "ip": "::1", "port": 5000 }, { "ip": "0:0:0:0:0:0:0:1", "port": 5000 }]"#;
+    Place::with_config(config).refused(&["--id=0", "--check-config"], &["same address"]);
+}
+
+#[test]
+fn where_a_data_directory_cannot_be_made_none_of_its_parents_is() {
+    let too_long = format!("--data-dir=new/newer/{}", "n".repeat(300));
+    Place::empty().refused(&["--id=0", "--bind=127.0.0.1:0", &too_long], &["new/newer/nnn"]);
 }
 
 #[test]

@@ -183,3 +183,14 @@ fn a_script_says_bytes_that_are_hard_to_type() {
     assert_eq!(bytes, [b"a\r\n\t\0\\ \xFFxyxyxy".as_slice(), "ü".as_bytes()].concat());
     assert_eq!(unescaped(r"\q"), None);
 }
+
+#[test]
+fn a_script_accepts_its_answers_and_no_others() {
+    let script = Script::parse("example".into(), "> GET a\n< b\n<: keys\n= eof\n< c\n");
+    assert_eq!(script.said(), b"GET a\n");
+    script.check(b"b\nkeys: 3\nc\n", "right");
+    for wrong in ["", "b\nkeys: 3\n", "b\nkeys: 3\nc", "b\nkeys: 3\nc\n\n", "b\nkeys: \nc\n", "b \nkeys: 3\nc\n"] {
+        let checked = std::panic::catch_unwind(|| script.check(wrong.as_bytes(), "wrong"));
+        assert!(checked.is_err(), "{wrong:?} was accepted");
+    }
+}

@@ -58,13 +58,18 @@ fn main() {
     println!("overwrite: {overwrites}");
     println!("get: {gets}");
 
+    let mut fresh = Store::new([1, 2], 0, 1);
+    (0..keys).for_each(|number| put(&mut fresh, number, b'a'));
+    let other = tempfile::tempdir().expect("there is a temporary directory");
+    println!("write rows as they were inserted: {}", rate(keys, || save(&fresh, &mut new_file(other.path()), 0)));
+    drop(fresh);
+
     let directory = tempfile::tempdir().expect("there is a temporary directory");
-    let opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("a new file");
-    let mut file = opened.file;
-    println!("write all rows: {}", rate(keys, || save(&store, &mut file, 0)));
+    let mut file = new_file(directory.path());
+    println!("write rows in random order: {}", rate(keys, || save(&store, &mut file, 0)));
     let (saved, changed) = (store.last_position(), keys / 10);
     (0..changed).for_each(|number| put(&mut store, shuffled(number, keys), b'c'));
-    println!("write {changed} rows changed in random order: {}", rate(changed, || save(&store, &mut file, saved)));
+    println!("write a tenth of them, changed in random order: {}", rate(changed, || save(&store, &mut file, saved)));
     file.close();
     drop(store);
     let before = resident_bytes();
@@ -79,6 +84,10 @@ fn main() {
         (resident_bytes() as f64 - before as f64) / keys as f64
     );
     assert_eq!(recovered.map(|store| store.keys() as u64), Some(keys));
+}
+
+fn new_file(directory: &std::path::Path) -> DataFile {
+    DataFile::open(directory, 0, Restore::new([1, 2], 0)).expect("a new file").file
 }
 
 /// As a snapshot does: bounded slices, one transaction.

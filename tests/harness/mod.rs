@@ -80,18 +80,12 @@ impl Server {
 
     /// Starts a command made by [`command`] and perhaps changed since. What it says on stderr goes where the command
     /// says.
-    pub fn spawn(directory: TempDir, command: Command) -> Server {
-        Server::try_spawn(directory, command).expect("the node says that it listens before it ends")
-    }
-
-    /// As [`Server::spawn`]; gives the directory back where the node ends before it listens.
-    pub fn try_spawn(directory: TempDir, mut command: Command) -> Result<Server, TempDir> {
+    pub fn spawn(directory: TempDir, mut command: Command) -> Server {
         let mut child = Process(command.stdout(Stdio::piped()).spawn().expect("the binary starts"));
         let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
         let mut log = Vec::new();
         let address = loop {
-            let Some(line) = lines.next() else { return Err(directory) };
-            let line = line.expect("its log is text");
+            let line = lines.next().expect("the node says that it listens before it ends").expect("its log is text");
             let address = line.split_once("listening on ").map(|(_, address)| address.parse().expect("an address"));
             log.push(line);
             if let Some(address) = address {
@@ -104,7 +98,7 @@ impl Server {
         thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| kept.lock().expect("no reader panics").push(line));
         });
-        Ok(Server { child, address, directory, log, later })
+        Server { child, address, directory, log, later }
     }
 
     pub fn connect(&self) -> Client {
