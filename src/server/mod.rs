@@ -3,17 +3,19 @@
 //! One thread, one poll. It brings bytes to the node and takes bytes away; what they mean it does not know. No client
 //! gets more than one read and one write per tick, and a tick looks only at connections that something happened to.
 
+mod acceptor;
 mod connection;
 pub mod process;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub use acceptor::listen;
+use acceptor::{Acceptor, BACKLOG};
 use connection::{Connection, Received};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -40,13 +42,8 @@ const READ_BYTES: usize = 32 << 10;
 const WRITE_BYTES: usize = 256 << 10;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;
-/// Clients that the system keeps for us until we accept them, at most.
-const BACKLOG: usize = 4_096;
 /// Events taken from the poll in one tick.
 const EVENTS: usize = 1_024;
-/// Pause after the system refused to give us a client, and least time between two log lines about it.
-const ACCEPT_PAUSE_US: u64 = 100_000;
-const ACCEPT_LOG_US: u64 = 10_000_000;
 /// How long the end waits for clients that keep sending, and again for those that do not read.
 const DRAIN_US: u64 = 1_000_000;
 
@@ -69,7 +66,7 @@ enum Stage {
 /// See the module.
 pub struct Server {
     poll: Poll,
-    listener: Option<TcpListener>,
+    acceptor: Acceptor,
     signals: Signals,
     node: Node,
     writer: Writer,
@@ -81,8 +78,6 @@ pub struct Server {
     unsent: Vec<SessionId>,
     /// When to look whether a client is idle: one entry a client, present where there is a timeout.
     idle: BinaryHeap<Reverse<(u64, SessionId)>>,
-    accept_us: Option<u64>,
-    accept_logged_us: Option<u64>,
     buffer: Box<[u8]>,
     busy_poll: bool,
     stage: Stage,
@@ -94,31 +89,6 @@ pub struct Server {
 pub fn now(started: Instant) -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { monotonic_us: started.elapsed().as_micros() as u64, unix_ms: unix.as_millis() as u64 }
-}
-
-/// Takes the first of the addresses that can be listened on.
-pub fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
-    let mut refusal = String::new();
-    for &address in addresses {
-        match TcpListener::bind(address) {
-            Ok(listener) => {
-                // A bind comes with a backlog of 128, and clients beyond it wait a second and more.
-                rustix::net::listen(&listener, BACKLOG as i32)
-                    .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-                return Ok(listener);
-            }
-            Err(error) => {
-                let hint = match error.kind() {
-                    ErrorKind::AddrInUse => "another program listens there; stop it or choose another port",
-                    ErrorKind::AddrNotAvailable => "this machine does not have that address; see --bind",
-                    ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
-                    _ => "see --bind",
-                };
-                refusal = format!("cannot listen on {address}: {error}; {hint}");
-            }
-        }
-    }
-    Err(refusal)
 }
 
 impl Server {
@@ -147,7 +117,7 @@ impl Server {
         };
         Ok(Server {
             poll,
-            listener: Some(listener),
+            acceptor: Acceptor::new(listener),
             signals,
             node,
             writer: Writer::start(file, wake)?,
@@ -156,8 +126,6 @@ impl Server {
             ready: Vec::new(),
             unsent: Vec::new(),
             idle: BinaryHeap::new(),
-            accept_us: None,
-            accept_logged_us: None,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             busy_poll: false,
             stage: Stage::Serving,
@@ -210,14 +178,15 @@ impl Server {
             Stage::Serving | Stage::Saving => None,
         };
         let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
-        let due_us = [Some(self.node.deadline_us()), idle_us, self.accept_us, stage_us].into_iter().flatten().min()?;
+        let due_us =
+            [Some(self.node.deadline_us()), idle_us, self.acceptor.due_us(), stage_us].into_iter().flatten().min()?;
         (due_us != u64::MAX).then(|| Duration::from_micros(due_us.saturating_sub(self.now.monotonic_us)))
     }
 
     fn take_in(&mut self, events: &Events) {
         for event in events {
             match event.token() {
-                LISTENER => self.accept_us = Some(0),
+                LISTENER => self.acceptor.look(),
                 SIGNALS => self.take_signals(),
                 WAKER => (),
                 Token(id) => {
@@ -238,9 +207,7 @@ impl Server {
                 self.node.saved(saved, self.now);
             }
         }
-        if self.accept_us.is_some_and(|due_us| due_us <= self.now.monotonic_us) {
-            self.accept();
-        }
+        self.accept();
     }
 
     fn take_signals(&mut self) {
@@ -251,11 +218,11 @@ impl Server {
                     let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
                     log::info!("{name}: answering what was received, then saving; a second signal exits at once");
                     // Who has connected may have sent something, too.
+                    self.acceptor.look();
                     for _ in 0..BACKLOG / ACCEPTS {
                         self.accept();
                     }
-                    self.listener = None;
-                    self.accept_us = None;
+                    self.acceptor.close();
                     self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
                     // What lies in the sockets has been received, too.
                     for (id, connection) in &mut self.connections {
@@ -269,36 +236,14 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            self.accept_us = self.accept_from(&listener);
-            self.listener = Some(listener);
-        }
-    }
-
-    /// When to accept again, in monotonic microseconds, where no event says so before.
-    fn accept_from(&mut self, listener: &TcpListener) -> Option<u64> {
         for _ in 0..ACCEPTS {
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    let id = self.connections.vacant_key();
-                    match self.node.open(id, self.now) {
-                        Ok(()) => self.admit(stream, id),
-                        Err(refusal) => turn_away(stream, Reply::Error(refusal)),
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => (),
-                Err(error) => {
-                    if self.accept_logged_us.is_none_or(|last| self.now.monotonic_us - last > ACCEPT_LOG_US) {
-                        self.accept_logged_us = Some(self.now.monotonic_us);
-                        log::warn!("cannot accept a client: {error}; raise the open files limit (ulimit -n). Retrying");
-                    }
-                    return Some(self.now.monotonic_us + ACCEPT_PAUSE_US);
-                }
+            let Some(stream) = self.acceptor.next(self.now.monotonic_us) else { return };
+            let id = self.connections.vacant_key();
+            match self.node.open(id, self.now) {
+                Ok(()) => self.admit(stream, id),
+                Err(refusal) => turn_away(stream, Reply::Error(refusal)),
             }
         }
-        // More may wait: they come next tick.
-        Some(0)
     }
 
     fn admit(&mut self, mut stream: TcpStream, id: SessionId) {
