@@ -9,7 +9,8 @@ use kvstoreapp::logging;
 use kvstoreapp::node::saving::Saver;
 use kvstoreapp::node::{Node, Options};
 use kvstoreapp::server::{Server, listen, now, process};
-use kvstoreapp::snapshot::file::{DataFile, Opened};
+use kvstoreapp::snapshot::file::DataFile;
+use kvstoreapp::snapshot::opening::Opened;
 use kvstoreapp::store::{Clock, Restore};
 
 #[global_allocator]

@@ -8,32 +8,23 @@
 //! rolled back, and the next one writes all of its pages anew before it syncs, so no commit rests on the second
 //! answer of an fsync that failed once.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
+use super::opening::explain;
 use crate::node::saving::Checkpoint;
-use crate::store::{Batch, Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
+use crate::store::{Batch, Change};
 
-/// "kvst", so that `file` and our own start know the file.
-const APPLICATION_ID: i64 = 0x6b76_7374;
-const FORMAT: i64 = 1;
 /// Pages of the log after which they are moved into the file proper; 16 MiB.
 const LOG_PAGES: usize = 4_096;
 const PAGE_BYTES: usize = 4_096;
 /// Rows sorted at a time: some 250,000 of 80 bytes.
 const WINDOW_BYTES: usize = 28 << 20;
-/// Far above any position that comes from a clock, far below where numbers end.
-const POSITION_MAX: u64 = 1 << 62;
-/// How long another process may hold the file's write lock before that counts as a failure.
-const BUSY_WAIT: Duration = Duration::from_secs(1);
-/// Recovery that takes longer than this says how far it is.
-const PROGRESS: Duration = Duration::from_secs(1);
 
-const SCHEMA: &str = "
+pub(super) const SCHEMA: &str = "
     CREATE TABLE entry(
         slot INTEGER PRIMARY KEY, key NOT NULL, value,
         position INTEGER NOT NULL, clock INTEGER NOT NULL, node INTEGER NOT NULL);
@@ -56,69 +47,16 @@ pub struct DataFile {
     _lock: File,
 }
 
-/// What a start finds.
-pub struct Opened {
-    /// The file, to be written.
-    pub file: DataFile,
-    /// Its rows.
-    pub restore: Restore,
-    /// What its last transaction recorded; all zero in a new file.
-    pub checkpoint: Checkpoint,
-    /// Rows taken over from a two-column file of the original KVStoreApp.
-    pub adopted: Option<u64>,
-}
-
-/// What kind of file there is.
-enum Kind {
-    New,
-    Ours,
-    Original,
-}
-
 impl DataFile {
-    /// Opens or creates `directory/backup.db` and reads it into an empty store. An error is a sentence that says
-    /// what to do; the file is then as it was.
-    pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
-        let in_directory =
-            |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
-        create_directory(directory).map_err(|error| in_directory(&error))?;
-        let lock = File::open(directory).map_err(|error| in_directory(&error))?;
-        match lock.try_lock() {
-            Ok(()) => (),
-            Err(TryLockError::WouldBlock) => {
-                return Err(in_directory(&"another kvstoreapp uses it; stop that one or choose another --data-dir"));
-            }
-            Err(TryLockError::Error(error)) => return Err(in_directory(&error)),
-        }
-        let path = directory.join("backup.db");
-        let mut restore = restore;
-        let opened = Connection::open_with_flags(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .and_then(|connection| open_connection(&connection, node).map(|(adopted, found)| (connection, adopted, found)));
-        let (connection, adopted, found) = opened.map_err(|error| explain(&path, &error))?;
-        if let Some(refusal) = found.refusal {
-            return Err(format!("{} {refusal}", path.display()));
-        }
-        load(&connection, &mut restore).map_err(|fault| match fault {
-            Fault::Sqlite(error) => explain(&path, &error),
-            Fault::Row(why) => explain_damage(&path, &why),
-        })?;
-        let file = DataFile {
-            connection,
-            path,
-            window: Batch::default(),
-            log_pages: LOG_PAGES,
-            log_failed: false,
-            _lock: lock,
-        };
-        Ok(Opened { file, restore, checkpoint: found.checkpoint, adopted })
+    /// A file that is open, checked and ours.
+    pub(super) fn new(connection: Connection, path: PathBuf, lock: File) -> DataFile {
+        // How full the log is that was found is not known; it is moved into the file proper at the next occasion.
+        DataFile { connection, path, window: Batch::default(), log_pages: LOG_PAGES, log_failed: false, _lock: lock }
     }
 
-    /// Turns the rows into a store whose first change is above `first`.
-    pub fn finish(&self, restore: Restore, first: u64) -> Result<Store, String> {
-        restore.finish(first).map_err(|taken| explain_damage(&self.path, &format!("two rows at position {}", taken.0)))
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Records what must not be issued twice, before anything is.
@@ -190,9 +128,7 @@ impl DataFile {
         let Err((_, error)) = self.connection.close() else { return };
         log::warn!("{} was not closed cleanly: {error}; the next start repairs it", self.path.display());
     }
-}
 
-impl DataFile {
     fn write_window(&mut self) -> rusqlite::Result<()> {
         // A slot is retired before it is used again, so what goes out goes first.
         let mut remove = self.connection.prepare_cached("DELETE FROM entry WHERE slot = ?1")?;
@@ -217,18 +153,6 @@ impl DataFile {
     }
 }
 
-/// With all its parents, or none of them.
-fn create_directory(directory: &Path) -> std::io::Result<()> {
-    let missing: Vec<&Path> =
-        directory.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists()).collect();
-    std::fs::create_dir_all(directory).inspect_err(|_| {
-        for parent in missing {
-            // What was not created cannot be removed.
-            let _ = std::fs::remove_dir(parent);
-        }
-    })
-}
-
 /// Valid UTF-8 as TEXT, anything else as BLOB, without a copy of our own.
 struct Text<'a>(&'a [u8]);
 
@@ -240,228 +164,4 @@ impl rusqlite::ToSql for Text<'_> {
         };
         Ok(rusqlite::types::ToSqlOutput::Borrowed(value))
     }
-}
-
-struct Found {
-    checkpoint: Checkpoint,
-    refusal: Option<String>,
-}
-
-impl Found {
-    fn refused(refusal: String) -> Found {
-        let checkpoint = Checkpoint { position: 0, position_ceiling: 0, clock_ceiling: 0 };
-        Found { checkpoint, refusal: Some(refusal) }
-    }
-}
-
-/// Looks first and touches after: a file that is not ours stays as it was.
-fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(Option<u64>, Found)> {
-    connection.busy_timeout(BUSY_WAIT)?;
-    if is_cut(connection)? {
-        return Ok((None, Found::refused(damage("its last page is incomplete"))));
-    }
-    let kind = match kind(connection)? {
-        Ok(kind) => kind,
-        Err(refusal) => return Ok((None, Found::refused(refusal))),
-    };
-    if let Some(fault) = quick_check(connection)? {
-        return Ok((None, Found::refused(damage(&fault))));
-    }
-    if let Kind::Original = kind
-        && let Some(refusal) = refuse_original(connection)?
-    {
-        return Ok((None, Found::refused(refusal)));
-    }
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
-         BEGIN IMMEDIATE;",
-    )?;
-    let mut adopted = None;
-    match kind {
-        Kind::Ours => (),
-        Kind::New => create(connection, node)?,
-        Kind::Original => adopted = Some(adopt(connection, node)?),
-    }
-    connection.execute_batch("COMMIT")?;
-    let meta = |name| {
-        let query = "SELECT value FROM meta WHERE name = ?1";
-        connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|value| value as u64)
-    };
-    let owner = meta("node")?;
-    let mut found = Found {
-        checkpoint: Checkpoint {
-            position: meta("position")?,
-            position_ceiling: meta("position_ceiling")?,
-            clock_ceiling: meta("clock_ceiling")?,
-        },
-        refusal: None,
-    };
-    if owner != u64::from(node) {
-        found.refusal = Some(format!(
-            "belongs to node {owner}, not to node {node}: start with --id={owner} or choose another --data-dir"
-        ));
-    }
-    Ok((adopted, found))
-}
-
-/// SQLite would read the missing end of a last page as zeros. With a log beside the file the end may lie there: a crash
-/// while the log was moved into the file leaves such a file, and opening it repairs it.
-fn is_cut(connection: &Connection) -> rusqlite::Result<bool> {
-    let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    let bytes = |path: &str| std::fs::metadata(path).map_or(0, |file| file.len());
-    let path = connection.path().unwrap_or_default();
-    Ok(bytes(path) % page_bytes.cast_unsigned() != 0 && bytes(&format!("{path}-wal")) == 0)
-}
-
-fn kind(connection: &Connection) -> rusqlite::Result<Result<Kind, String>> {
-    let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let (application, format) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
-    if application == APPLICATION_ID {
-        return Ok(match format {
-            FORMAT => Ok(Kind::Ours),
-            _ => Err(format!(
-                "has format {format}, but this version knows format {FORMAT}: start the version that wrote it"
-            )),
-        });
-    }
-    let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
-    let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    if tables.is_empty() {
-        return Ok(Ok(Kind::New));
-    }
-    let mut columns = connection.prepare("SELECT name FROM pragma_table_info('kvstore')")?;
-    let columns: Vec<String> = columns.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    if application == 0 && tables == ["kvstore"] && columns == ["key", "value"] {
-        return Ok(Ok(Kind::Original));
-    }
-    let tables = tables.join(", ");
-    Ok(Err(format!("is a database of another program (tables: {tables}): choose another --data-dir or move it away")))
-}
-
-fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok((verdict != "ok").then(|| verdict.trim().replace('\n', " ")))
-}
-
-fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
-    connection.execute_batch(SCHEMA)?;
-    for (name, value) in [("node", i64::from(node)), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)] {
-        connection.execute("INSERT INTO meta VALUES(?1, ?2)", (name, value))?;
-    }
-    Ok(())
-}
-
-/// Why the two-column file of the original cannot be taken over.
-fn refuse_original(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let query = format!(
-        "SELECT count(*) FROM kvstore WHERE length(CAST(key AS BLOB)) > {KEY_BYTES_MAX}
-            OR length(CAST(value AS BLOB)) > {VALUE_BYTES_MAX}"
-    );
-    let rows: i64 = connection.query_row(&query, [], |row| row.get(0))?;
-    Ok((rows > 0).then(|| {
-        format!(
-            "has {rows} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_MAX} bytes: shorten or \
-             delete them with sqlite3 and start again"
-        )
-    }))
-}
-
-/// Takes over the two-column file of the original. Its rows get clocks below any that a wall clock gives.
-fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
-    let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
-    let empty = count("SELECT count(*) FROM kvstore WHERE key IS NULL OR value IS NULL")?;
-    if empty > 0 {
-        log::warn!("{empty} rows of the original file have no key or no value and are left out");
-    }
-    connection.execute_batch("ALTER TABLE kvstore RENAME TO original")?;
-    create(connection, node)?;
-    connection.execute(
-        "INSERT INTO entry SELECT number, key, value, number, number, ?1 FROM (
-            SELECT row_number() OVER (ORDER BY key) AS number,
-                CASE typeof(key) WHEN 'blob' THEN key ELSE CAST(key AS TEXT) END AS key,
-                CASE typeof(value) WHEN 'blob' THEN value ELSE CAST(value AS TEXT) END AS value
-            FROM original WHERE key IS NOT NULL AND value IS NOT NULL)",
-        [node],
-    )?;
-    connection.execute_batch(
-        "DROP TABLE original;
-         UPDATE meta SET value = (SELECT count(*) FROM entry) WHERE name IN ('position', 'clock_ceiling');",
-    )?;
-    Ok(count("SELECT count(*) FROM entry")? as u64)
-}
-
-enum Fault {
-    Sqlite(rusqlite::Error),
-    Row(String),
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Fault {
-        Fault::Sqlite(error)
-    }
-}
-
-fn load(connection: &Connection, restore: &mut Restore) -> Result<(), Fault> {
-    let mut statement = connection.prepare("SELECT slot, key, value, position, clock, node FROM entry")?;
-    let mut rows = statement.query([])?;
-    let mut said = Instant::now();
-    while let Some(row) = rows.next()? {
-        restore.add(change_of(row)?);
-        if restore.rows().is_multiple_of(65_536) && said.elapsed() > PROGRESS {
-            log::info!("recovering: {} rows so far", restore.rows());
-            said = Instant::now();
-        }
-    }
-    Ok(())
-}
-
-fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Fault> {
-    let bytes = |column| match row.get_ref(column)? {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(Some(bytes)),
-        ValueRef::Null => Ok(None),
-        ValueRef::Integer(_) | ValueRef::Real(_) => Err(Fault::Row("a number where bytes belong".to_owned())),
-    };
-    let number = |column| -> Result<u64, Fault> {
-        let number = row.get_ref(column)?.as_i64().ok().and_then(|number| u64::try_from(number).ok());
-        number.ok_or_else(|| Fault::Row("no number where one belongs".to_owned()))
-    };
-    let (slot, key, value) = (number(0)?, bytes(1)?.unwrap_or_default(), bytes(2)?);
-    let impossible = || Fault::Row(format!("slot {slot} holds what never was written"));
-    if key.len() > KEY_BYTES_MAX || value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
-        return Err(impossible());
-    }
-    let node = number(5)?.try_into().map_err(|_| impossible())?;
-    let slot = u32::try_from(slot).ok().filter(|&slot| slot < Restore::SLOTS_MAX).ok_or_else(impossible)?;
-    let position = Some(number(3)?).filter(|position| (1..=POSITION_MAX).contains(position)).ok_or_else(impossible)?;
-    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value })
-}
-
-/// A sentence that says what an operator can do.
-fn explain(path: &Path, error: &rusqlite::Error) -> String {
-    let path_name = path.display();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => explain_damage(path, &error.to_string()),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("{path_name} is locked by another program: close it there and start again")
-        }
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            format!("cannot write {path_name}: {error}; check its permissions and those of its directory")
-        }
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
-            format!("cannot use {path_name}: {error}; check that its disk works, and free some space")
-        }
-        _ => format!("cannot use {path_name}: {error}"),
-    }
-}
-
-fn explain_damage(path: &Path, why: &str) -> String {
-    format!("{} {}", path.display(), damage(why))
-}
-
-fn damage(why: &str) -> String {
-    format!(
-        "is damaged or no SQLite file ({why}) and was left as it is: restore a copy, salvage it with \
-         `sqlite3 backup.db .recover`, or move it away to start empty"
-    )
 }

@@ -1,11 +1,13 @@
 //! The data file and the thread that writes it: the door to SQLite.
 //!
-//! - [`file`]: the schema, what is accepted at the start, rows in and out
+//! - [`file`]: the schema, rows on their way to the disk
+//! - [`opening`]: what is accepted at the start, rows on their way back
 //! - [`Writer`]: the thread; things are given to it and come back
 //!
 //! It does not know what a snapshot is made of or when one is due; see [`crate::node::saving`].
 
 pub mod file;
+pub mod opening;
 
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
