@@ -10,4 +10,5 @@ mod netcat;
 mod pure;
 mod script;
 mod signals;
+mod system_calls;
 mod wire;

@@ -47,7 +47,7 @@ fn requests_that_come_together_share_their_system_calls() {
 
 /// With one key, and no snapshot while we count.
 fn quiet_server() -> Server {
-    let server = Server::start(&["--snapshot-interval-ms=600000"]);
+    let server = Server::start(&["--snapshot-interval-ms=60000"]);
     assert_eq!(server.connect().ask("SET a dark blue"), "OK");
     server
 }
