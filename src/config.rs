@@ -49,8 +49,8 @@ struct Arguments {
     #[arg(long, value_name = "file", default_value = CONFIG_DEFAULT)]
     config: PathBuf,
 
-    /// Directory of the data file backup.db [default: data/node-<id>]
-    #[arg(long, value_name = "directory")]
+    /// Directory of the data file backup.db
+    #[arg(long, value_name = "directory", help = "Directory of the data file backup.db [default: data/node-<id>]")]
     data_dir: Option<PathBuf>,
 
     /// Milliseconds between two snapshots to the data file, 10 to 60000: what a crash may cost with interval durability

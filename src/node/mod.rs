@@ -1,9 +1,9 @@
 //! The node as one state machine: bytes of clients in, bytes for clients and work for the data file out.
 //!
 //! - [`session`]: one conversation's bytes, and what holds them back
-//! - [`commands`]: what each request does
+//! - `commands`: what each request does
 //! - [`saving`]: snapshots: when, what next, what a failure means
-//! - [`info`]: the answer to `INFO`
+//! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 

@@ -1,6 +1,6 @@
 //! The data file and the thread that writes it: the door to SQLite.
 //!
-//! - [`file`]: the schema, rows on their way to the disk
+//! - [`mod@file`]: the schema, rows on their way to the disk
 //! - [`opening`]: what is accepted at the start, rows on their way back
 //! - [`Writer`]: the thread; things are given to it and come back
 //!

@@ -1,6 +1,6 @@
 //! What every key is now: entries, their stamps, and the list of changes that all followers walk.
 //!
-//! - [`Entry`](entry::Entry): one key's newest state in one allocation
+//! - [`entry`]: one key's newest state in one allocation
 //! - [`slots`]: numbered homes for entries
 //! - [`table`]: from key to slot
 //! - [`changes`]: slots in the order of their latest change
