@@ -36,8 +36,8 @@ const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 
-/// Bytes read from one client in one tick: some 300 requests of 100 bytes, or 1/32 of a value of 1 MiB.
-const READ_BYTES: usize = 32 << 10;
+/// Bytes read from one client in one tick: some 160 requests of 100 bytes, or 1/64 of a value of 1 MiB.
+const READ_BYTES: usize = 16 << 10;
 /// Bytes written to one client in one tick.
 const WRITE_BYTES: usize = 256 << 10;
 /// Clients accepted in one tick.
@@ -295,7 +295,7 @@ impl Server {
     }
 
     fn hand_over_snapshot(&mut self) {
-        while let Some(save) = self.node.next_save(self.now) {
+        if let Some(save) = self.node.next_save(self.now) {
             self.writer.give(save);
         }
     }
