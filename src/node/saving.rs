@@ -16,7 +16,7 @@ const SLICE_ROWS: usize = 1 << 10;
 /// Bytes of a slice, but for its last row.
 const SLICE_BYTES: usize = 1 << 18;
 /// Slices at the writer: one that it writes and some that wait, so that it never does.
-const IN_FLIGHT_MAX: usize = 4;
+pub const IN_FLIGHT_MAX: usize = 4;
 /// What may be overwritten ahead of a snapshot with a target: rows and bytes.
 const DISPLACED_ROWS_MAX: usize = 1 << 14;
 const DISPLACED_BYTES_MAX: usize = 1 << 20;

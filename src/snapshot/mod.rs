@@ -12,12 +12,9 @@ pub mod opening;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::node::saving::{Checkpoint, Outcome, Save, Saved};
+use crate::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
 use crate::store::Batch;
 use file::DataFile;
-
-/// The node keeps fewer under way; the loop never waits here.
-const QUEUE: usize = 8;
 
 /// The thread that owns the data file.
 pub struct Writer {
@@ -29,7 +26,7 @@ pub struct Writer {
 impl Writer {
     /// Starts the thread. `wake` is called whenever [`Writer::take`] has something new.
     pub fn start(file: DataFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Writer> {
-        let (saves, to_save) = sync_channel::<Save>(QUEUE);
+        let (saves, to_save) = sync_channel::<Save>(IN_FLIGHT_MAX);
         let (done, saved) = channel();
         let write = move || {
             let mut session = WriteSession { file, open: None, failed: 0 };
@@ -51,7 +48,9 @@ impl Writer {
 
     /// Gives the thread a piece of work.
     pub fn give(&self, save: Save) {
-        self.saves.try_send(save).expect("the node keeps few pieces under way and the thread lives as long as this");
+        self.saves
+            .try_send(save)
+            .expect("the node keeps no more pieces under way and the thread lives as long as this");
     }
 
     /// Takes back a piece of work that is done.

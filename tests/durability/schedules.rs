@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use kvstoreapp::node::saving::{Checkpoint, Durability, Outcome, Save, Saved, Saver};
+use kvstoreapp::node::saving::{Checkpoint, Durability, IN_FLIGHT_MAX, Outcome, Save, Saved, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options};
 use kvstoreapp::store::{Change, Clock, Restore, Stamp, Store};
@@ -438,7 +438,7 @@ impl Disk {
     fn give(&mut self, save: Save) {
         self.handed_out.extend(save.batch.changes().map(|change| (change.stamp, change.position)));
         self.queue.push_back(save);
-        assert!(self.queue.len() <= 2, "more than a slice waits for the writer");
+        assert!(self.queue.len() <= IN_FLIGHT_MAX, "more slices wait for the writer than it was promised");
     }
 
     fn take_one(&mut self, model: &mut Model) -> Option<Saved> {
