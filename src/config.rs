@@ -19,7 +19,7 @@ const CONFIG_DEFAULT: &str = "node_config.json";
 /// The cluster where no file describes one: the file that the project ships.
 const CONFIG_EMBEDDED: &str = include_str!("../node_config.json");
 /// Longest value that may be configured: up to it, one copy stays below a millisecond and does not stop the loop.
-pub const VALUE_BYTES_CEILING: usize = 4 << 20;
+pub const VALUE_BYTES_CEILING: usize = 1 << 20;
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
 
@@ -82,7 +82,7 @@ struct Arguments {
     #[arg(long, value_name = "count", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_clients: u32,
 
-    /// Longest value in bytes, at most 4M; K and M may follow the number
+    /// Longest value in bytes, at most 1M; K and M may follow the number
     #[arg(long, value_name = "bytes", default_value = "1M", value_parser = bytes)]
     max_value_bytes: u64,
 
