@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::node::saving::Durability;
 use crate::node::{Options, SessionId};
+use crate::replication::Limits;
 use crate::store::NodeId;
 
 /// Where the cluster is described, unless `--config` says otherwise.
@@ -94,6 +95,16 @@ struct Arguments {
     #[arg(long, value_name = "s", default_value = "0", value_parser = clap::value_parser!(u64).range(..=IDLE_TIMEOUT_S_MAX))]
     idle_timeout_s: u64,
 
+    /// A node whose clock is ahead of this one's by more milliseconds is not linked until its clock is right. A crash
+    /// puts a node's clock up to 10 s and two snapshot intervals ahead, so that no stamp is used twice
+    #[arg(long, value_name = "ms", default_value = "60000", value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
+    max_clock_drift_ms: u64,
+
+    /// Deletions kept for nodes that are away; above that they are forgotten, and such a node gets a full listing when
+    /// it comes back
+    #[arg(long, value_name = "count", default_value = "1000000", value_parser = clap::value_parser!(u32).range(1..))]
+    max_tombstones: u32,
+
     /// Check flags and config file, say what they mean, and exit
     #[arg(long)]
     check_config: bool,
@@ -127,8 +138,10 @@ impl std::fmt::Display for NodeAddress {
 pub struct Config {
     /// This node's place in `nodes`.
     pub id: NodeId,
-    /// The cluster.
-    pub nodes: Vec<NodeAddress>,
+    /// The cluster; `None` where a node was removed.
+    pub nodes: Vec<Option<NodeAddress>>,
+    /// The file that says so, to be read again.
+    pub file: PathBuf,
     /// Where to listen: the first of these that can be bound.
     pub listen: Vec<SocketAddr>,
     /// Directory of the data file.
@@ -173,10 +186,12 @@ impl Config {
     fn check(arguments: Arguments) -> Result<Config, String> {
         let id = arguments.id;
         let nodes = read_nodes(&arguments.config)?;
+        let file = arguments.config.display();
         let own = nodes.get(usize::from(id)).ok_or_else(|| {
             let last = nodes.len() - 1;
-            format!("--id={id} is not in {}, which has ids 0 to {last}", arguments.config.display())
+            format!("--id={id} is not in {file}, which has ids 0 to {last}")
         })?;
+        let own = own.as_ref().ok_or_else(|| format!("--id={id} is null in {file}: that node was removed"))?;
         let value_bytes_max = arguments.max_value_bytes as usize;
         if !(1..=VALUE_BYTES_CEILING).contains(&value_bytes_max) {
             return Err(format!("--max-value-bytes is {value_bytes_max}, but must be from 1 to {VALUE_BYTES_CEILING}"));
@@ -186,7 +201,6 @@ impl Config {
             listen: listen_addresses(own, arguments.bind.as_deref())?,
             data_dir: arguments.data_dir.unwrap_or_else(|| format!("data/node-{id}").into()),
             options: Options {
-                nodes: nodes.len(),
                 durability: match arguments.durability {
                     DurabilityArgument::Interval => Durability::Interval,
                     DurabilityArgument::Commit => Durability::Commit,
@@ -196,8 +210,13 @@ impl Config {
                 clients_max: arguments.max_clients as SessionId,
                 memory_bytes_max: arguments.max_memory as usize,
                 idle_timeout_s: arguments.idle_timeout_s,
+                limits: Limits {
+                    clock_drift_ms_max: arguments.max_clock_drift_ms,
+                    tombstones_max: arguments.max_tombstones as usize,
+                },
             },
             nodes,
+            file: arguments.config,
             log_level: arguments.log_level,
             cpu: arguments.cpu,
             busy_poll: arguments.busy_poll,
@@ -216,7 +235,8 @@ fn sentence(error: &clap::Error) -> String {
     format!("{first}; --help explains all flags")
 }
 
-fn read_nodes(path: &Path) -> Result<Vec<NodeAddress>, String> {
+/// Reads and checks the list of nodes.
+pub fn read_nodes(path: &Path) -> Result<Vec<Option<NodeAddress>>, String> {
     let name = path.display();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -225,7 +245,7 @@ fn read_nodes(path: &Path) -> Result<Vec<NodeAddress>, String> {
         }
         Err(error) => return Err(format!("cannot read the config file {name}: {error}")),
     };
-    let nodes: Vec<NodeAddress> = serde_json::from_str(&text).map_err(|error| {
+    let nodes: Vec<Option<NodeAddress>> = serde_json::from_str(&text).map_err(|error| {
         format!(r#"the config file {name} is not an array of {{ "ip": "...", "port": ... }}: {error}"#)
     })?;
     if nodes.is_empty() {
@@ -235,7 +255,7 @@ fn read_nodes(path: &Path) -> Result<Vec<NodeAddress>, String> {
         return Err(format!("the config file {name} lists {} nodes, but at most {} can be", nodes.len(), NodeId::MAX));
     }
     let mut seen = HashMap::new();
-    for (id, node) in nodes.iter().enumerate() {
+    for (id, node) in nodes.iter().enumerate().filter_map(|(id, node)| Some((id, node.as_ref()?))) {
         if node.ip.is_empty() || node.port == 0 {
             return Err(format!("node {id} in {name} has no address to connect to: {node}"));
         }
@@ -245,6 +265,11 @@ fn read_nodes(path: &Path) -> Result<Vec<NodeAddress>, String> {
         }
     }
     Ok(nodes)
+}
+
+/// The addresses as text, empty where a node was removed.
+pub fn members(nodes: &[Option<NodeAddress>]) -> Vec<String> {
+    nodes.iter().map(|node| node.as_ref().map(NodeAddress::to_string).unwrap_or_default()).collect()
 }
 
 fn listen_addresses(own: &NodeAddress, bind: Option<&str>) -> Result<Vec<SocketAddr>, String> {

@@ -7,16 +7,19 @@
 //!        -> commands::execute(request, store) -> Reply<'_>      borrows the store
 //!        -> dialect.encode(reply, outbox)                       straight into the outbox
 //! -- then, once per tick --
+//! links        -> what each peer lacks, a bounded part of it, into its outbox
 //! snapshot     -> a bounded slice of the change list -> the writer thread, if it is ready for more
 //! outboxes     -> one write per touched socket
 //! ```
 //!
-//! The modules below stand in the order of imports: each uses only those above it. The first four are pure: no
+//! The modules below stand in the order of imports: each uses only those above it. The first five are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
 
 pub mod store;
 
 pub mod protocol;
+
+pub mod replication;
 
 pub mod metrics;
 

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use kvstoreapp::config::{Config, Stop};
+use kvstoreapp::config::{Config, Stop, members};
 use kvstoreapp::logging;
 use kvstoreapp::node::saving::Saver;
-use kvstoreapp::node::{Node, Options};
+use kvstoreapp::node::{Cluster, Node, Options};
+use kvstoreapp::replication::Identity;
 use kvstoreapp::server::{Server, listen, now, process};
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::snapshot::opening::Opened;
@@ -65,13 +66,10 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
     let options = with_room_for_clients(config.options.clone());
-    if config.nodes.len() > 1 {
-        log::warn!("this version does not replicate yet: each of the {} nodes keeps its own data", config.nodes.len());
-    }
     let (node, file) = recover(&config, options.clone(), started)?;
     log::info!("durability {}, a snapshot every {} ms", options.durability, options.snapshot_interval_ms);
     let system = |error: std::io::Error| format!("cannot start: {error}");
-    let mut server = Server::new(listener, node, file, started).map_err(system)?;
+    let mut server = Server::new(listener, node, file, config.file.clone(), started).map_err(system)?;
     server.busy_poll(config.busy_poll);
     if let Some(core) = config.cpu {
         process::pin_to(core)?;
@@ -81,9 +79,11 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
 }
 
 fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node, DataFile), String> {
-    let restore = Restore::new(random_seed(), options.memory_bytes_max);
+    let restore = Restore::new(random_numbers(), options.memory_bytes_max);
     let began = Instant::now();
-    let Opened { mut file, restore, checkpoint, adopted } = DataFile::open(&config.data_dir, config.id, restore)?;
+    let [fresh_store, life] = random_numbers();
+    let opened = DataFile::open(&config.data_dir, config.id, fresh_store, restore)?;
+    let Opened { mut file, restore, checkpoint, store: store_id, adopted } = opened;
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
     // Positions are never reused, also where an old copy of the file was put back: the clock has gone on since.
     let store = file.finish(restore, checkpoint.position_ceiling.max(unix_ns).max(1))?;
@@ -93,13 +93,16 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
     }
     log::info!("data file {}: {} keys recovered in {:?}", name.display(), store.keys(), began.elapsed());
 
-    let clock = Clock::new(config.id, checkpoint.clock_ceiling);
-    let interval_ms = options.snapshot_interval_ms;
     let now = now(started);
+    let clock = Clock::new(config.id, checkpoint.clock_ceiling, now.unix_ms);
+    let interval_ms = options.snapshot_interval_ms;
     let position = store.last_position();
-    let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms);
-    file.record(reserved)?;
-    Ok((Node::new(store, clock, reserved, options, now), file))
+    let recorded = checkpoint.recorded;
+    let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
+    file.record(&reserved)?;
+    let identity = Identity { node: config.id, store: store_id, life };
+    let cluster = Cluster { identity, members: members(&config.nodes), seed: life };
+    Ok((Node::new(store, clock, reserved, cluster, options, now), file))
 }
 
 fn with_room_for_clients(mut options: Options) -> Options {
@@ -113,7 +116,7 @@ fn with_room_for_clients(mut options: Options) -> Options {
 }
 
 /// Unpredictable, so that strangers cannot choose keys that collide.
-fn random_seed() -> [u64; 2] {
+fn random_numbers() -> [u64; 2] {
     use std::hash::{BuildHasher, RandomState};
     [RandomState::new().hash_one(1), RandomState::new().hash_one(2)]
 }

@@ -13,6 +13,8 @@ pub(super) enum Executed {
     Ended,
     /// It was not executed: writers wait for the snapshot.
     Wait,
+    /// Its answer comes when peers have caught up, or its time is over.
+    Waiting,
 }
 
 /// Executes a request and answers it.
@@ -29,11 +31,13 @@ pub(super) fn execute(core: &mut Core, session: &mut Session, request: Request<'
             }
         },
         Request::Set(..) | Request::Delete(_) => {
-            if core.saver.holds_writers(&core.store) {
+            if core.saver.holds_writers(&core.store) || (core.clock.is_spent() && !core.saver.is_failing()) {
                 core.metrics.writer_stalls += 1;
                 return Executed::Wait;
             }
-            match write(core, request, now) {
+            let written = write(core, request, now);
+            session.written = written.ok().flatten().unwrap_or(session.written);
+            match written {
                 Ok(Some(position)) if core.saver.holds_answers() => session.answer_when_durable(Reply::Ok, position),
                 Ok(Some(_)) => session.answer(Reply::Ok),
                 Ok(None) => session.answer(Reply::KeyNotFound),
@@ -42,6 +46,14 @@ pub(super) fn execute(core: &mut Core, session: &mut Session, request: Request<'
                     session.answer(Reply::Error(refusal));
                 }
             }
+        }
+        Request::Wait(peers, ms) => {
+            let count = core.replication.count_durable(session.written);
+            if count < peers && ms > 0 {
+                session.wanted = (peers, now.monotonic_us.saturating_add(ms.saturating_mul(1000)));
+                return Executed::Waiting;
+            }
+            session.answer(Reply::Number(count));
         }
         Request::Ping => session.answer(Reply::Pong),
         Request::Info => session.answer(Reply::Text(&info::text(core, now))),
@@ -56,13 +68,13 @@ pub(super) fn execute(core: &mut Core, session: &mut Session, request: Request<'
 
 /// The position of the change, or `None` where there was nothing to change.
 fn write(core: &mut Core, request: Request<'_>, now: Now) -> Result<Option<u64>, Refusal> {
-    if core.saver.holds_answers() && core.saver.is_failing() {
+    if core.saver.is_failing() && (core.saver.holds_answers() || core.clock.is_spent()) {
         return Err(Refusal::NotDurable);
     }
     let stamp = core.clock.issue(now.unix_ms);
     match request {
         Request::Set(key, value) => core.store.set(key, value, stamp).map(Some).map_err(|_| Refusal::OutOfMemory),
         Request::Delete(key) => Ok(core.store.delete(key, stamp)),
-        Request::Get(_) | Request::Ping | Request::Info | Request::Help | Request::Quit => Ok(None),
+        Request::Get(_) | Request::Wait(..) | Request::Ping | Request::Info | Request::Help | Request::Quit => Ok(None),
     }
 }

@@ -6,13 +6,14 @@ use super::{Core, Now};
 
 /// The node's state for a person. Names are stable; new ones may come between.
 pub(super) fn text(core: &Core, now: Now) -> String {
-    let Core { store, clock, saver, metrics, options, sessions, session_bytes_max, started_us, .. } = core;
+    let Core { store, clock, saver, replication, metrics, options, sessions, session_bytes_max, started_us, .. } = core;
     let mut out = String::with_capacity(1024);
     let mut line =
         |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name}: {value}").expect("memory takes all");
     line("version", &env!("CARGO_PKG_VERSION"));
     line("id", &clock.node());
-    line("nodes", &options.nodes);
+    line("nodes", &(replication.peers() + 1));
+    line("peers_linked", &replication.linked());
     line("uptime_s", &((now.monotonic_us - started_us) / 1_000_000));
     line("clients", sessions);
     line("clients_max", &options.clients_max);
@@ -46,6 +47,20 @@ pub(super) fn text(core: &Core, now: Now) -> String {
     line("ticks", &metrics.ticks);
     line("longest_tick_us", &metrics.longest_tick_us);
     line("log_lines_dropped", &metrics.log_lines_dropped);
+    line("peer_bytes", &replication.bytes());
+    for peer in replication.status(store, now.monotonic_us) {
+        let mut line = |name: &str, value: &dyn std::fmt::Display| line(&format!("peer_{}_{name}", peer.id), value);
+        line("address", &peer.address);
+        line("state", &peer.state);
+        line("since_ms", &peer.since_ms);
+        line("agreement", &peer.agreement);
+        line("lag_changes", &peer.lag_changes);
+        line("lag_changes_durable", &peer.lag_changes_durable);
+        line("lag_ms", &peer.lag_ms);
+        line("lag_ms_durable", &peer.lag_ms_durable);
+        line("retries", &peer.retries);
+        line("error", &peer.error.as_deref().unwrap_or("none"));
+    }
     out.push('\n');
     out
 }

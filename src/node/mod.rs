@@ -3,43 +3,32 @@
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
 //! - [`saving`]: snapshots: when, what next, what a failure means
+//! - `serving`: a session's turn
+//! - `peers`: what the node does for other nodes
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod commands;
 mod info;
+mod peers;
 pub mod saving;
+mod serving;
 pub mod session;
 
-use commands::Executed;
-use memchr::memchr;
 use saving::{Checkpoint, Durability, Save, Saved, Saver, Verdict};
+pub use serving::REQUESTS_PER_TURN;
 use session::{OUTBOX_BYTES_MAX, Session, Waits};
 
 use crate::metrics::Metrics;
-use crate::protocol::{Decoded, Refusal, Reply, line};
+use crate::protocol::Refusal;
+use crate::replication::{Identity, Limits, Replication};
+pub use crate::store::Now;
 use crate::store::{Clock, Store};
-
-/// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
-pub const REQUESTS_PER_TURN: usize = 512;
-/// Least time between two log lines about connections that spoke HTTP.
-const HTTP_LOG_US: u64 = 10_000_000;
-
-/// The time, read once a tick.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Since any fixed moment; never steps.
-    pub monotonic_us: u64,
-    /// Wall clock; may step.
-    pub unix_ms: u64,
-}
 
 /// What a node is told about itself.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Nodes of the cluster, this one included.
-    pub nodes: usize,
     /// What a write's `OK` promises.
     pub durability: Durability,
     /// Time between two snapshots.
@@ -52,6 +41,19 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// After so long without a byte a client is closed. 0: never.
     pub idle_timeout_s: u64,
+    /// What peers are allowed.
+    pub limits: Limits,
+}
+
+/// The cluster as a node begins with it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// This node.
+    pub identity: Identity,
+    /// The addresses of all nodes, by id; empty where one was removed.
+    pub members: Vec<String>,
+    /// Decides about pauses between dials.
+    pub seed: u64,
 }
 
 /// Names a session; small numbers, chosen by whoever opens it.
@@ -62,6 +64,7 @@ pub(crate) struct Core {
     store: Store,
     clock: Clock,
     saver: Saver,
+    replication: Replication,
     metrics: Metrics,
     options: Options,
     started_us: u64,
@@ -78,21 +81,32 @@ pub struct Node {
     touched: Vec<SessionId>,
     /// Sessions whose turn comes.
     runnable: Vec<SessionId>,
-    /// Sessions that wait for the snapshot.
+    /// Sessions (and peers' connections) that wait for the snapshot.
     held: Vec<SessionId>,
     /// Sessions with answers that wait to be durable.
     gated: Vec<SessionId>,
+    /// Sessions that wait for peers.
+    waiting: Vec<SessionId>,
     ending: bool,
 }
 
 impl Node {
     /// A node that serves the store. `clock` issues above all stamps in it; `reserved` is what the data file records.
-    pub fn new(store: Store, mut clock: Clock, reserved: Checkpoint, options: Options, now: Now) -> Node {
+    pub fn new(
+        store: Store,
+        mut clock: Clock,
+        reserved: Checkpoint,
+        cluster: Cluster,
+        options: Options,
+        now: Now,
+    ) -> Node {
         clock.reserved(reserved.clock_ceiling);
-        let alone = options.nodes == 1;
-        let interval_ms = options.snapshot_interval_ms;
+        let Cluster { identity, members, seed } = cluster;
+        let Checkpoint { position, recorded, .. } = reserved;
+        let limits = options.limits;
         let core = Core {
-            saver: Saver::new(options.durability, interval_ms, alone, reserved.position, now),
+            replication: Replication::new(identity, members, limits, recorded, &store, seed, now),
+            saver: Saver::new(options.durability, options.snapshot_interval_ms, position, now),
             store,
             clock,
             metrics: Metrics::default(),
@@ -109,6 +123,7 @@ impl Node {
             runnable: Vec::new(),
             held: Vec::new(),
             gated: Vec::new(),
+            waiting: Vec::new(),
             ending: false,
         }
     }
@@ -134,9 +149,9 @@ impl Node {
 
     /// The client is gone, answers owed or not.
     pub fn close(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions[id].take() {
+        if let Some(session) = self.sessions.get_mut(id).and_then(Option::take) {
             self.core.sessions -= 1;
-            for list in [&mut self.runnable, &mut self.held] {
+            for list in [&mut self.runnable, &mut self.held, &mut self.waiting] {
                 list.retain(|&other| other != id);
             }
             if session.touched {
@@ -154,9 +169,14 @@ impl Node {
             return;
         }
         let Node { core, sessions, .. } = self;
-        let Some(session) = sessions[id].as_deref_mut() else { return };
-        session.active_us = now.monotonic_us;
         core.metrics.bytes_in += bytes.len() as u64;
+        let Some(session) = sessions.get_mut(id).and_then(Option::as_deref_mut) else {
+            return self.receive_from_peer(id, bytes, now);
+        };
+        if session.greets(bytes) {
+            return self.become_peer(id, bytes, now);
+        }
+        session.active_us = now.monotonic_us;
         if session.inbox.is_empty() {
             // The common case: whole requests are read where they lie, without a copy.
             let used = core.serve(session, bytes, now);
@@ -172,9 +192,15 @@ impl Node {
 
     /// The client will send no more; its answers still go to it.
     pub fn finish(&mut self, id: SessionId, now: Now) {
-        if let Some(session) = self.sessions[id].as_deref_mut() {
-            session.ended = true;
-            self.resume(id, now);
+        match self.sessions.get_mut(id).and_then(Option::as_deref_mut) {
+            Some(session) => {
+                session.ended = true;
+                // One that waits for peers has said so already.
+                if session.waits == Waits::ForInput {
+                    self.resume(id, now);
+                }
+            }
+            None => self.lose_peer(id, "it closed the connection", now),
         }
     }
 
@@ -184,7 +210,9 @@ impl Node {
             return;
         }
         let Node { core, sessions, .. } = self;
-        let Some(session) = sessions[id].as_deref_mut() else { return };
+        let Some(session) = sessions.get_mut(id).and_then(Option::as_deref_mut) else {
+            return self.peer_turn(id, now);
+        };
         let inbox = std::mem::take(&mut session.inbox);
         let used = core.serve(session, &inbox, now);
         session.keep_inbox(inbox, used);
@@ -193,18 +221,20 @@ impl Node {
 
     /// What the session's next request waits for.
     pub fn waits(&self, id: SessionId) -> Waits {
-        self.sessions[id].as_deref().map_or(Waits::ForNothing, |session| session.waits)
+        self.session(id).map_or_else(|| self.peer_waits(id), |session| session.waits)
     }
 
     /// The bytes that may be sent to the client.
     pub fn sendable(&self, id: SessionId) -> &[u8] {
-        self.sessions[id].as_deref().map_or(&[], Session::sendable)
+        self.session(id).map_or_else(|| self.core.replication.sendable(id), Session::sendable)
     }
 
     /// So many of them are sent.
     pub fn sent(&mut self, id: SessionId, count: usize) {
-        let Some(session) = self.sessions[id].as_deref_mut() else { return };
         self.core.metrics.bytes_out += count as u64;
+        let Some(session) = self.sessions.get_mut(id).and_then(Option::as_deref_mut) else {
+            return self.core.replication.sent(id, count);
+        };
         session.sent(count);
         if session.waits == Waits::ForReader && session.owed() < OUTBOX_BYTES_MAX {
             session.waits = Waits::ForTurn;
@@ -214,12 +244,20 @@ impl Node {
 
     /// Whether the conversation is over and all of it sent.
     pub fn is_over(&self, id: SessionId) -> bool {
-        self.sessions[id].as_deref().is_none_or(|session| session.waits == Waits::ForNothing && session.owed() == 0)
+        match self.session(id) {
+            Some(session) => session.waits == Waits::ForNothing && session.owed() == 0,
+            None => self.core.replication.is_over(id),
+        }
+    }
+
+    /// Whether it is a client's, and not a peer's.
+    pub fn is_client(&self, id: SessionId) -> bool {
+        self.session(id).is_some()
     }
 
     /// When bytes last came from the client, in monotonic microseconds.
     pub fn active_us(&self, id: SessionId) -> u64 {
-        self.sessions[id].as_deref().map_or(0, |session| session.active_us)
+        self.session(id).map_or(0, |session| session.active_us)
     }
 
     /// The sessions with something to send since the last call.
@@ -230,6 +268,7 @@ impl Node {
             }
         }
         into.append(&mut self.touched);
+        self.core.replication.take_touched(into);
     }
 
     /// The sessions to be [resumed](Node::resume) since the last call.
@@ -239,16 +278,18 @@ impl Node {
 
     /// The next piece of work for the data file, where there is one and the writer has room.
     pub fn next_save(&mut self, now: Now) -> Option<Save> {
-        let Core { store, clock, saver, metrics, .. } = &mut self.core;
-        saver.collect_tombstones(store);
-        let save = saver.next(store, clock, now);
+        let Core { store, clock, saver, replication, metrics, .. } = &mut self.core;
+        let settle = |tombstones| (!replication.is_alone()).then(|| replication.settle(tombstones));
+        saver.collect_tombstones(store, settle, now);
+        let save = saver.next(store, clock, || replication.record(clock), now);
         metrics.rows_written += save.as_ref().map_or(0, |save| save.batch.len() as u64);
-        if !self.held.is_empty() && !saver.holds_writers(store) {
+        let is_free = !saver.holds_writers(store) && (!clock.is_spent() || saver.is_failing());
+        if !self.held.is_empty() && is_free {
             for id in self.held.drain(..) {
-                if let Some(session) = self.sessions[id].as_deref_mut() {
+                if let Some(session) = self.sessions.get_mut(id).and_then(Option::as_deref_mut) {
                     session.waits = Waits::ForTurn;
-                    self.runnable.push(id);
                 }
+                self.runnable.push(id);
             }
         }
         save
@@ -256,11 +297,12 @@ impl Node {
 
     /// Takes back a piece of work from the data file, and with it the answers that waited for it.
     pub fn saved(&mut self, saved: Saved, now: Now) {
-        let Core { store, clock, saver, metrics, .. } = &mut self.core;
+        let Core { store, clock, saver, replication, metrics, .. } = &mut self.core;
         match saver.done(saved, store, clock, now) {
             Verdict::None => (),
-            Verdict::Release => {
+            Verdict::Release(recorded) => {
                 metrics.snapshots += 1;
+                replication.recorded(recorded);
                 let durable = saver.durable();
                 self.visit_gated(|session| session.release(durable));
             }
@@ -293,7 +335,9 @@ impl Node {
 
     /// When to call again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self) -> u64 {
-        if self.runnable.is_empty() { self.core.saver.deadline_us(&self.core.store) } else { 0 }
+        let Core { store, saver, replication, .. } = &self.core;
+        let busy = if self.runnable.is_empty() { u64::MAX } else { 0 };
+        busy.min(saver.deadline_us(store)).min(replication.deadline_us()).min(self.waits_end_us())
     }
 
     /// What every key is.
@@ -316,12 +360,17 @@ impl Node {
         self.sessions.iter().flatten().map(|session| session.bytes()).sum()
     }
 
+    fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(id).and_then(Option::as_deref)
+    }
+
     fn after_turn(&mut self, id: SessionId) {
         let Some(session) = self.sessions[id].as_deref_mut() else { return };
         self.core.session_bytes_max = self.core.session_bytes_max.max(session.bytes());
         match session.waits {
             Waits::ForTurn => self.runnable.push(id),
             Waits::ForSnapshot => self.held.push(id),
+            Waits::ForPeers => self.waiting.push(id),
             Waits::ForInput | Waits::ForReader | Waits::ForNothing => (),
         }
         if !session.touched && (session.owed() > 0 || session.waits == Waits::ForNothing) {
@@ -346,91 +395,5 @@ impl Node {
             }
             session.gated
         });
-    }
-}
-
-impl Core {
-    /// Executes the requests in `bytes`, a turn's worth at most, and returns how many bytes they were.
-    fn serve(&mut self, session: &mut Session, bytes: &[u8], now: Now) -> usize {
-        let mut used = 0;
-        for _ in 0..REQUESTS_PER_TURN {
-            if session.waits == Waits::ForNothing {
-                return bytes.len();
-            }
-            if session.owed() >= OUTBOX_BYTES_MAX {
-                session.waits = Waits::ForReader;
-                return used;
-            }
-            let rest = &bytes[used..];
-            if session.skipping {
-                match memchr(b'\n', rest) {
-                    Some(end) => (used, session.skipping) = (used + end + 1, false),
-                    None => return self.out_of_input(session, bytes.len(), bytes.len()),
-                }
-                continue;
-            }
-            match line::decode(rest, session.scanned, session.first, self.options.value_bytes_max) {
-                Decoded::Request(request, count) => {
-                    session.scanned = 0;
-                    match commands::execute(self, session, request, now) {
-                        Executed::Answered => (),
-                        Executed::Ended => session.waits = Waits::ForNothing,
-                        Executed::Wait => {
-                            session.waits = Waits::ForSnapshot;
-                            return used;
-                        }
-                    }
-                    self.metrics.requests += 1;
-                    session.first = false;
-                    used += count;
-                }
-                Decoded::Malformed(reply, count) => {
-                    self.metrics.requests_refused += 1;
-                    session.answer(reply);
-                    (session.scanned, used) = (0, used + count);
-                }
-                Decoded::Oversized(reply) => {
-                    self.metrics.requests_refused += 1;
-                    session.answer(reply);
-                    (session.scanned, session.skipping, used) = (0, true, bytes.len());
-                }
-                Decoded::Http => {
-                    self.note_http(now);
-                    session.waits = Waits::ForNothing;
-                }
-                Decoded::Incomplete => {
-                    session.scanned = rest.len();
-                    return self.out_of_input(session, used, bytes.len());
-                }
-            }
-        }
-        session.waits = Waits::ForTurn;
-        used
-    }
-
-    /// All that can be executed is; `used` of `len` bytes are.
-    fn out_of_input(&mut self, session: &mut Session, used: usize, len: usize) -> usize {
-        session.waits = Waits::ForInput;
-        if !session.ended {
-            return used;
-        }
-        if used < len {
-            self.metrics.requests_refused += 1;
-            session.answer(Reply::Error(Refusal::Unterminated));
-        }
-        session.waits = Waits::ForNothing;
-        len
-    }
-
-    fn note_http(&mut self, now: Now) {
-        self.metrics.http_closed += 1;
-        if self.http_logged_us.is_none_or(|last| now.monotonic_us - last > HTTP_LOG_US) {
-            self.http_logged_us = Some(now.monotonic_us);
-            log::warn!(
-                "closed a connection that spoke HTTP ({} so far): a web page may be trying to reach this port; \
-                 bind it to an address that browsers cannot reach",
-                self.metrics.http_closed
-            );
-        }
     }
 }

@@ -9,6 +9,8 @@
 //! It hands out [`Save`]s and takes back [`Saved`]s; it does not know SQLite, threads or files.
 
 use super::Now;
+use crate::replication::Recorded;
+use crate::replication::vector::VersionVector;
 use crate::store::{Batch, Clock, Copied, Store};
 
 /// Rows of a slice: copied in some 100 us, written in some 1 ms.
@@ -31,6 +33,8 @@ const RETRY_US_MIN: u64 = 100_000;
 const RETRY_US_MAX: u64 = 5_000_000;
 /// Changes looked at in one tick in search of deletions to forget.
 const COLLECT_LOOKS: usize = 1 << 10;
+/// Least time between two searches through all deletions.
+const COLLECT_US: u64 = 1_000_000;
 
 /// What a write's `OK` promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ impl std::fmt::Display for Durability {
 }
 
 /// What a transaction records beside its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// All changes up to here are in the file.
     pub position: u64,
@@ -59,6 +63,8 @@ pub struct Checkpoint {
     pub position_ceiling: u64,
     /// Nor a clock value above this one.
     pub clock_ceiling: u64,
+    /// How replication stood at the position.
+    pub recorded: Recorded,
 }
 
 /// One piece of work for the writer.
@@ -97,8 +103,8 @@ pub enum Outcome {
 pub enum Verdict {
     /// Nothing yet.
     None,
-    /// Open the gates up to the durable position.
-    Release,
+    /// Open the gates up to the durable position; peers are to hear of what was recorded.
+    Release(Recorded),
     /// Refuse what waits.
     Refuse,
 }
@@ -107,11 +113,17 @@ enum Phase {
     /// Between two snapshots.
     Idle,
     /// Slices are going out, since then; up to the target, or to the end of the list where it is not fixed.
-    Writing { since_us: u64, target: Option<u64> },
+    Writing { since_us: u64, target: Option<Target> },
     /// All is out; the commit is awaited.
     Committing,
     /// The last one failed; the next begins then.
     Failed { retry_us: u64 },
+}
+
+/// A position that a snapshot goes to, and how replication stood there.
+struct Target {
+    position: u64,
+    recorded: Recorded,
 }
 
 /// How far the node is on its way out.
@@ -128,12 +140,13 @@ pub struct Saver {
     phase: Phase,
     durability: Durability,
     interval_us: u64,
-    /// Whether this node alone decides when a deletion may be forgotten.
-    alone: bool,
     snapshot: u64,
     cursor: u64,
     durable: u64,
+    /// Deletions up to here were looked at, and those gone that every node holds by this vector (`None`: all).
     collected: u64,
+    stable: Option<VersionVector>,
+    collect_us: u64,
     due_us: u64,
     in_flight: usize,
     spare: Vec<Batch>,
@@ -150,16 +163,17 @@ pub struct Saver {
 
 impl Saver {
     /// A saver of a store that is durable up to `durable`.
-    pub fn new(durability: Durability, interval_ms: u64, alone: bool, durable: u64, now: Now) -> Saver {
+    pub fn new(durability: Durability, interval_ms: u64, durable: u64, now: Now) -> Saver {
         Saver {
             phase: Phase::Idle,
             durability,
             interval_us: interval_ms * 1000,
-            alone,
             snapshot: 0,
             cursor: durable,
             durable,
             collected: 0,
+            stable: Some(VersionVector::default()),
+            collect_us: 0,
             due_us: now.monotonic_us + interval_ms * 1000,
             in_flight: 0,
             spare: Vec::new(),
@@ -173,8 +187,16 @@ impl Saver {
     }
 
     /// What to record in a file about to be used: nothing of it may be issued twice.
-    pub fn checkpoint(position: u64, first_position: u64, clock: &Clock, interval_ms: u64, unix_ms: u64) -> Checkpoint {
+    pub fn checkpoint(
+        position: u64,
+        first_position: u64,
+        clock: &Clock,
+        interval_ms: u64,
+        unix_ms: u64,
+        recorded: Recorded,
+    ) -> Checkpoint {
         Checkpoint {
+            recorded,
             position,
             position_ceiling: first_position.saturating_add(POSITIONS_AHEAD),
             clock_ceiling: clock.reserve(unix_ms, CLOCK_AHEAD_MS + 2 * interval_ms),
@@ -182,19 +204,33 @@ impl Saver {
     }
 
     /// The next piece of work, where there is one and the writer has room.
-    pub fn next(&mut self, store: &mut Store, clock: &Clock, now: Now) -> Option<Save> {
+    pub fn next(
+        &mut self,
+        store: &mut Store,
+        clock: &Clock,
+        record: impl FnOnce() -> Recorded,
+        now: Now,
+    ) -> Option<Save> {
         self.begin_if_due(store, clock, now);
-        let Phase::Writing { since_us, target } = self.phase else { return None };
+        let Phase::Writing { since_us, target } = &mut self.phase else { return None };
         if self.in_flight >= IN_FLIGHT_MAX {
             return None;
         }
+        let (since_us, target) = (*since_us, target.take());
         let mut batch = self.spare.pop().unwrap_or_default();
-        let met = self.fill(&mut batch, store, target);
-        let commit = met.then(|| self.meet(store, clock, target, now));
-        if commit.is_none() && target.is_none() && now.monotonic_us - since_us > self.interval_us {
-            let target = store.last_position();
-            store.raise_fence(self.cursor, target);
-            self.phase = Phase::Writing { since_us, target: Some(target) };
+        let up_to = target.as_ref().map(|target| target.position);
+        let met = self.fill(&mut batch, store, up_to);
+        let mut commit = None;
+        if met {
+            let at_tail = target.is_none();
+            let recorded = target.map_or_else(record, |target| target.recorded);
+            commit = Some(self.meet(store, clock, at_tail, recorded, now));
+        } else if target.is_some() || now.monotonic_us - since_us <= self.interval_us {
+            self.phase = Phase::Writing { since_us, target };
+        } else {
+            let position = store.last_position();
+            store.raise_fence(self.cursor, position);
+            self.phase = Phase::Writing { since_us, target: Some(Target { position, recorded: record() }) };
         }
         self.in_flight += 1;
         Some(Save { snapshot: self.snapshot, batch, commit })
@@ -208,10 +244,7 @@ impl Saver {
         self.spare.push(batch);
         match outcome {
             Outcome::Taken | Outcome::Skipped => Verdict::None,
-            Outcome::Committed(checkpoint) => {
-                self.committed(checkpoint, store, clock, now);
-                Verdict::Release
-            }
+            Outcome::Committed(checkpoint) => Verdict::Release(self.committed(checkpoint, store, clock, now)),
             Outcome::Failed(why) if snapshot == self.snapshot => {
                 self.failed(why, store, now);
                 Verdict::Refuse
@@ -220,16 +253,32 @@ impl Saver {
         }
     }
 
-    /// Forgets deletions that are durable everywhere they must be, a bounded number of them.
-    pub fn collect_tombstones(&mut self, store: &mut Store) {
-        if self.alone {
-            self.collected = store.collect_tombstones(self.collected, self.durable, COLLECT_LOOKS);
+    /// Forgets deletions that are durable everywhere they must be, a bounded number of them. `settle` says where: `None`
+    /// is here alone.
+    pub fn collect_tombstones(
+        &mut self,
+        store: &mut Store,
+        settle: impl FnOnce(usize) -> Option<VersionVector>,
+        now: Now,
+    ) {
+        if !store.can_collect() {
+            return;
         }
+        if self.collect_us <= now.monotonic_us {
+            self.collect_us = now.monotonic_us + COLLECT_US;
+            let stable = settle(store.tombstones());
+            if stable != self.stable {
+                (self.collected, self.stable) = (0, stable);
+            }
+        }
+        let stable = self.stable.as_ref();
+        let may_go = |stamp| stable.is_none_or(|stable| stable.covers(stamp));
+        self.collected = store.collect_tombstones(self.collected, self.durable, COLLECT_LOOKS, may_go);
     }
 
     /// Whether [`Saver::collect_tombstones`] has more to look at.
     pub fn is_collecting(&self, store: &Store) -> bool {
-        self.alone && store.can_collect() && self.collected < self.durable
+        store.can_collect() && self.collected < self.durable
     }
 
     /// Wants one last snapshot, after which nothing is issued any more.
@@ -274,6 +323,7 @@ impl Saver {
         match self.phase {
             Phase::Idle | Phase::Failed { .. } if self.ending == Ending::Wanted => 0,
             Phase::Idle if self.is_collecting(store) => 0,
+            Phase::Idle if store.can_collect() => self.due_us.min(self.collect_us),
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
             Phase::Writing { .. } | Phase::Committing => u64::MAX,
@@ -300,6 +350,7 @@ impl Saver {
                 Ending::Wanted => true,
                 Ending::Saved | Ending::Failed => false,
                 Ending::Not if self.durability == Durability::Commit && store.last_position() > self.durable => true,
+                Ending::Not if clock.is_spent() => true,
                 Ending::Not if self.due_us > now.monotonic_us => false,
                 Ending::Not => {
                     self.due_us = now.monotonic_us + self.interval_us;
@@ -334,17 +385,17 @@ impl Saver {
         self.cursor == up_to
     }
 
-    fn meet(&mut self, store: &mut Store, clock: &Clock, target: Option<u64>, now: Now) -> Checkpoint {
+    fn meet(&mut self, store: &mut Store, clock: &Clock, at_tail: bool, recorded: Recorded, now: Now) -> Checkpoint {
         self.phase = Phase::Committing;
         store.drop_fence();
         let (position, next) = (self.cursor, store.last_position() + 1);
-        if self.ending == Ending::Wanted && target.is_none() {
-            return Checkpoint { position, position_ceiling: next, clock_ceiling: clock.last() };
+        if self.ending == Ending::Wanted && at_tail {
+            return Checkpoint { position, position_ceiling: next, clock_ceiling: clock.last(), recorded };
         }
-        Saver::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms)
+        Saver::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms, recorded)
     }
 
-    fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) {
+    fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) -> Recorded {
         if let Some(error) = self.error.take() {
             log::info!("snapshots succeed again and all changes are on disk; the last failure was: {error}");
         }
@@ -358,6 +409,7 @@ impl Saver {
         if self.ending == Ending::Wanted && checkpoint.clock_ceiling == clock.last() {
             self.ending = Ending::Saved;
         }
+        checkpoint.recorded
     }
 
     fn failed(&mut self, why: String, store: &mut Store, now: Now) {

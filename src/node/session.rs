@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::protocol::{Refusal, Reply, line};
+use crate::replication::frame::GREETING;
 
 /// What a client that does not read may be owed before its requests are left unread. One answer may go past it. Memory
 /// grows by doubling and what is sent lies before what is owed for a while, so such a client costs up to four times
@@ -22,8 +23,10 @@ pub enum Waits {
     ForTurn,
     /// The client reads what it is owed.
     ForReader,
-    /// The data file takes what is about to be overwritten.
+    /// The data file takes what is about to be overwritten, or the clock's ceiling.
     ForSnapshot,
+    /// Peers have its last write on disk, or no more time is left.
+    ForPeers,
     /// Nothing: it ends once what is owed is sent.
     ForNothing,
 }
@@ -55,6 +58,10 @@ pub struct Session {
     pub(super) touched: bool,
     /// Whether the node's list of sessions with closed gates holds it.
     pub(super) gated: bool,
+    /// The position of its last write; 0: none.
+    pub(super) written: u64,
+    /// What it waits for: so many peers, until then at most.
+    pub(super) wanted: (usize, u64),
     outbox: Vec<u8>,
     sent: usize,
     begin: u64,
@@ -74,6 +81,8 @@ impl Session {
             active_us: now_us,
             touched: false,
             gated: false,
+            written: 0,
+            wanted: (0, 0),
             outbox: Vec::new(),
             sent: 0,
             begin: 0,
@@ -135,6 +144,15 @@ impl Session {
             self.outbox.drain(..self.sent);
             self.sent = 0;
         }
+    }
+
+    /// Whether the conversation begins, these bytes included, as one between nodes does.
+    pub(super) fn greets(&self, bytes: &[u8]) -> bool {
+        let begun = self.inbox.first().or(bytes.first());
+        if begun != GREETING.first() || !self.first || self.skipping || self.begin > 0 || !self.outbox.is_empty() {
+            return false;
+        }
+        self.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
     }
 
     /// Whether an answer waits to be durable.

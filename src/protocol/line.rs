@@ -19,6 +19,7 @@ pub const HELP: &str = "\
 SET <key> <value>   give the key a value: the rest of the line, spaces and all
 GET <key>           the value, or KEY NOT FOUND
 DELETE <key>        forget the key: OK, or KEY NOT FOUND
+WAIT <n> <ms>       how many peers have your last write on disk: once n have, or after ms milliseconds
 PING                PONG
 INFO                the node's state, one name and value per line
 HELP                these lines
@@ -66,6 +67,7 @@ pub fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
         Reply::KeyNotFound => out.extend_from_slice(b"KEY NOT FOUND\n"),
         Reply::InvalidCommand => out.extend_from_slice(b"INVALID COMMAND\n"),
         Reply::Error(why) => writeln!(out, "ERROR {why}").expect("memory takes all"),
+        Reply::Number(number) => writeln!(out, "{number}").expect("memory takes all"),
         Reply::Pong => out.extend_from_slice(b"PONG\n"),
         Reply::Text(text) => out.extend_from_slice(text.as_bytes()),
     }
@@ -90,6 +92,10 @@ fn parse(line: &[u8], value_bytes_max: usize) -> Result<Request<'_>, Reply<'stat
             Request::Set(key, value)
         }
         (6, Some(rest)) if verb.eq_ignore_ascii_case(b"DELETE") => Request::Delete(key(rest)?),
+        (4, Some(rest)) if verb.eq_ignore_ascii_case(b"WAIT") => {
+            let at = memchr(b' ', rest).ok_or(Reply::InvalidCommand)?;
+            Request::Wait(number(&rest[..at])? as usize, number(&rest[at + 1..])?)
+        }
         (4, None) if verb.eq_ignore_ascii_case(b"PING") => Request::Ping,
         (4, None) if verb.eq_ignore_ascii_case(b"INFO") => Request::Info,
         (4, None) if verb.eq_ignore_ascii_case(b"HELP") => Request::Help,
@@ -108,6 +114,13 @@ fn key(bytes: &[u8]) -> Result<&[u8], Reply<'static>> {
         return Err(Reply::Error(Refusal::KeyTooLong));
     }
     Ok(bytes)
+}
+
+/// Digits and nothing else.
+fn number(bytes: &[u8]) -> Result<u64, Reply<'static>> {
+    let digits = bytes.iter().all(u8::is_ascii_digit).then_some(bytes);
+    let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    text.and_then(|text| text.parse().ok()).ok_or(Reply::InvalidCommand)
 }
 
 /// Says of a line whose end has not come which limit it is past.

@@ -16,6 +16,8 @@ pub enum Request<'a> {
     Get(&'a [u8]),
     /// Forget the key's value.
     Delete(&'a [u8]),
+    /// Answer once so many peers hold this session's last write on disk, or after so many milliseconds.
+    Wait(usize, u64),
     /// Are you there?
     Ping,
     /// The node's state for a person.
@@ -39,6 +41,8 @@ pub enum Reply<'a> {
     InvalidCommand,
     /// Understood, but not done, and why.
     Error(Refusal),
+    /// A count.
+    Number(usize),
     /// Here I am.
     Pong,
     /// Lines for a person, each with its end.

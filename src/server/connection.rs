@@ -31,12 +31,17 @@ pub(super) enum Received {
     /// Nothing at present.
     Nothing,
     /// The connection is broken.
-    Broken,
+    Broken(std::io::Error),
 }
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, idle_us: u64) -> Connection {
         Connection { stream, readable: true, shut: false, writable: true, queued: false, idle_us }
+    }
+
+    /// One that is being set up: an event says when bytes may be taken, or that nobody answers.
+    pub(super) fn dialing(stream: TcpStream) -> Connection {
+        Connection { writable: false, readable: false, ..Connection::new(stream, 0) }
     }
 
     pub(super) fn note(&mut self, event: &Event) {
@@ -62,28 +67,28 @@ impl Connection {
                     self.readable = false;
                     return Received::Nothing;
                 }
-                Err(_) => return Received::Broken,
+                Err(error) => return Received::Broken(error),
             }
         }
     }
 
-    /// Writes once. How many bytes were taken, or `None` where the connection is broken.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Option<usize> {
+    /// Writes once. How many bytes were taken; an error says that the connection is broken.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if !self.writable {
-            return Some(0);
+            return Ok(0);
         }
         loop {
             match self.stream.write(bytes) {
                 Ok(count) => {
                     self.writable = count == bytes.len();
-                    return Some(count);
+                    return Ok(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => (),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.writable = false;
-                    return Some(0);
+                    return Ok(0);
                 }
-                Err(_) => return None,
+                Err(error) => return Err(error),
             }
         }
     }

@@ -5,11 +5,14 @@
 
 mod acceptor;
 mod connection;
+mod dialing;
+mod errands;
 pub mod process;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub use acceptor::listen;
 use acceptor::{Acceptor, BACKLOG};
 use connection::{Connection, Received};
+use errands::{Errand, Errands};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -70,6 +74,9 @@ pub struct Server {
     signals: Signals,
     node: Node,
     writer: Writer,
+    errands: Errands,
+    /// Names looked up so far.
+    dials: usize,
     woken: Arc<AtomicBool>,
     connections: Slab<Connection>,
     /// Connections that may have something to read or to execute.
@@ -92,8 +99,15 @@ pub fn now(started: Instant) -> Now {
 }
 
 impl Server {
-    /// Puts the node behind the listener. `started` is what the node's monotonic time counts from.
-    pub fn new(listener: TcpListener, node: Node, file: DataFile, started: Instant) -> std::io::Result<Server> {
+    /// Puts the node behind the listener. `started` is what the node's monotonic time counts from, `config` the file to
+    /// be read again on SIGHUP.
+    pub fn new(
+        listener: TcpListener,
+        node: Node,
+        file: DataFile,
+        config: PathBuf,
+        started: Instant,
+    ) -> std::io::Result<Server> {
         let poll = Poll::new()?;
         let mut listener = listener;
         // In the signals' handlers, so that a second one works whatever the loop is waiting for: leave where an
@@ -109,18 +123,21 @@ impl Server {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let woken = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&woken);
-        let wake = move || {
+        let wake = Arc::new(move || {
             // One wake is enough until the loop has looked.
             if !pending.swap(true, Ordering::AcqRel) {
                 waker.wake().expect("the poll lives as long as the process serves");
             }
-        };
+        });
+        let wake_from_errands = Arc::clone(&wake);
         Ok(Server {
             poll,
             acceptor: Acceptor::new(listener),
             signals,
             node,
-            writer: Writer::start(file, wake)?,
+            writer: Writer::start(file, move || wake())?,
+            errands: Errands::start(config, move || wake_from_errands())?,
+            dials: 0,
             woken,
             connections: Slab::new(),
             ready: Vec::new(),
@@ -146,6 +163,7 @@ impl Server {
             self.wait(&mut events)?;
             self.take_in(&events);
             self.serve_clients();
+            self.exchange_with_peers();
             self.hand_over_snapshot();
             self.send_out();
             self.close_idle();
@@ -206,6 +224,7 @@ impl Server {
             while let Some(saved) = self.writer.take() {
                 self.node.saved(saved, self.now);
             }
+            self.take_results();
         }
         self.accept();
     }
@@ -213,7 +232,7 @@ impl Server {
     fn take_signals(&mut self) {
         for signal in self.signals.pending() {
             match (signal, self.stage) {
-                (SIGHUP, _) => log::info!("SIGHUP is reserved: nothing was done"),
+                (SIGHUP, _) => self.errands.give(Errand::Reload),
                 (_, Stage::Serving) => {
                     let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
                     log::info!("{name}: answering what was received, then saving; a second signal exits at once");
@@ -278,14 +297,20 @@ impl Server {
                 Waits::ForTurn => self.node.resume(id, now),
                 Waits::ForInput if connection.readable => match connection.receive(&mut self.buffer) {
                     Received::Bytes(count) => self.node.receive(id, &self.buffer[..count], now),
-                    Received::End => self.node.finish(id, now),
+                    Received::End => {
+                        self.node.finish(id, now);
+                        if self.node.is_over(id) {
+                            self.drop_connection(id, "it closed the connection");
+                            continue;
+                        }
+                    }
                     Received::Nothing => (),
-                    Received::Broken => {
-                        self.drop_connection(id);
+                    Received::Broken(error) => {
+                        self.drop_connection(id, &error.to_string());
                         continue;
                     }
                 },
-                Waits::ForInput | Waits::ForReader | Waits::ForSnapshot | Waits::ForNothing => (),
+                Waits::ForInput | Waits::ForReader | Waits::ForSnapshot | Waits::ForPeers | Waits::ForNothing => (),
             }
             let connection = &mut self.connections[id];
             if connection.readable && self.node.waits(id) == Waits::ForInput {
@@ -310,15 +335,15 @@ impl Server {
             if !bytes.is_empty() {
                 let bytes = &bytes[..bytes.len().min(WRITE_BYTES)];
                 match connection.send(bytes) {
-                    Some(count) => self.node.sent(id, count),
-                    None => {
-                        self.drop_connection(id);
+                    Ok(count) => self.node.sent(id, count),
+                    Err(error) => {
+                        self.drop_connection(id, &error.to_string());
                         continue;
                     }
                 }
             }
             if self.node.is_over(id) {
-                self.drop_connection(id);
+                self.drop_connection(id, "it is over");
             } else if connection.is_writable() && !self.node.sendable(id).is_empty() {
                 self.unsent.push(id);
             } else if connection.readable && self.node.waits(id) == Waits::ForInput {
@@ -336,10 +361,13 @@ impl Server {
             self.idle.pop();
             // The entry may be an earlier connection's with the same number.
             let Some(connection) = self.connections.get_mut(id).filter(|one| one.idle_us == due_us) else { continue };
+            if !self.node.is_client(id) {
+                continue;
+            }
             connection.idle_us = self.node.active_us(id) + timeout_us;
             if connection.idle_us <= self.now.monotonic_us {
                 self.node.metrics().idle_closed += 1;
-                self.drop_connection(id);
+                self.drop_connection(id, "it was idle");
             } else {
                 self.idle.push(Reverse((connection.idle_us, id)));
             }
@@ -383,8 +411,9 @@ impl Server {
         }
     }
 
-    fn drop_connection(&mut self, id: SessionId) {
+    fn drop_connection(&mut self, id: SessionId, why: &str) {
         self.node.close(id);
+        self.node.lose_peer(id, why, self.now);
         let mut connection = self.connections.remove(id);
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
         let _ = self.poll.registry().deregister(&mut connection.stream);

@@ -60,7 +60,7 @@ impl DataFile {
     }
 
     /// Records what must not be issued twice, before anything is.
-    pub fn record(&mut self, checkpoint: Checkpoint) -> Result<(), String> {
+    pub fn record(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {
         self.begin().and_then(|()| self.commit(checkpoint)).map_err(|error| explain(&self.path, &error))
     }
 
@@ -83,7 +83,7 @@ impl DataFile {
     }
 
     /// Ends the transaction; it is on disk when this returns.
-    pub fn commit(&mut self, checkpoint: Checkpoint) -> rusqlite::Result<()> {
+    pub fn commit(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
         self.write_window()?;
         let mut put = self.connection.prepare_cached("REPLACE INTO meta VALUES(?1, ?2)")?;
         for (name, value) in [
@@ -93,6 +93,7 @@ impl DataFile {
         ] {
             put.execute((name, value as i64))?;
         }
+        put.execute(("replication", checkpoint.recorded.encode()))?;
         self.log_pages += 2;
         self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)
     }

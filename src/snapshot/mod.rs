@@ -96,7 +96,7 @@ impl WriteSession {
         }
         self.file.write(batch)?;
         let Some(checkpoint) = commit else { return Ok(Outcome::Taken) };
-        self.file.commit(checkpoint)?;
+        self.file.commit(&checkpoint)?;
         self.open = None;
         Ok(Outcome::Committed(checkpoint))
     }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::file::{DataFile, SCHEMA};
 use crate::node::saving::Checkpoint;
+use crate::replication::Recorded;
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
 
 /// "kvst", so that `file` and our own start know the file.
@@ -31,6 +32,8 @@ pub struct Opened {
     pub restore: Restore,
     /// What its last transaction recorded; all zero in a new file.
     pub checkpoint: Checkpoint,
+    /// The file's own random number.
+    pub store: u64,
     /// Rows taken over from a two-column file of the original KVStoreApp.
     pub adopted: Option<u64>,
 }
@@ -43,9 +46,10 @@ enum Kind {
 }
 
 impl DataFile {
-    /// Opens or creates `directory/backup.db` and reads it into an empty store. An error is a sentence that says
+    /// Opens or creates `directory/backup.db` and reads it into an empty store. `fresh_store` is a random number that a
+    /// new file is told apart by. An error is a sentence that says
     /// what to do; the file is then as it was.
-    pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
+    pub fn open(directory: &Path, node: NodeId, fresh_store: u64, restore: Restore) -> Result<Opened, String> {
         let in_directory =
             |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
         create_directory(directory).map_err(|error| in_directory(&error))?;
@@ -63,7 +67,9 @@ impl DataFile {
             &path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
-        .and_then(|connection| open_connection(&connection, node).map(|(adopted, found)| (connection, adopted, found)));
+        .and_then(|connection| {
+            open_connection(&connection, node, fresh_store).map(|(adopted, found)| (connection, adopted, found))
+        });
         let (connection, adopted, found) = opened.map_err(|error| explain(&path, &error))?;
         if let Some(refusal) = found.refusal {
             return Err(format!("{} {refusal}", path.display()));
@@ -73,7 +79,7 @@ impl DataFile {
             Fault::Row(why) => explain_damage(&path, &why),
         })?;
         let file = DataFile::new(connection, path, lock);
-        Ok(Opened { file, restore, checkpoint: found.checkpoint, adopted })
+        Ok(Opened { file, restore, checkpoint: found.checkpoint, store: found.store, adopted })
     }
 
     /// Turns the rows into a store whose first change is above `first`.
@@ -96,18 +102,18 @@ fn create_directory(directory: &Path) -> std::io::Result<()> {
 
 struct Found {
     checkpoint: Checkpoint,
+    store: u64,
     refusal: Option<String>,
 }
 
 impl Found {
     fn refused(refusal: String) -> Found {
-        let checkpoint = Checkpoint { position: 0, position_ceiling: 0, clock_ceiling: 0 };
-        Found { checkpoint, refusal: Some(refusal) }
+        Found { checkpoint: Checkpoint::default(), store: 0, refusal: Some(refusal) }
     }
 }
 
 /// Looks first and touches after: a file that is not ours stays as it was.
-fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(Option<u64>, Found)> {
+fn open_connection(connection: &Connection, node: NodeId, store: u64) -> rusqlite::Result<(Option<u64>, Found)> {
     connection.busy_timeout(BUSY_WAIT)?;
     if is_cut(connection)? {
         return Ok((None, Found::refused(damage("its last page is incomplete"))));
@@ -132,17 +138,24 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     let mut adopted = None;
     match kind {
         Kind::Ours => (),
-        Kind::New => create(connection, node)?,
-        Kind::Original => adopted = Some(adopt(connection, node)?),
+        Kind::New => create(connection, node, store)?,
+        Kind::Original => adopted = Some(adopt(connection, node, store)?),
     }
     connection.execute_batch("COMMIT")?;
     let meta = |name| {
         let query = "SELECT value FROM meta WHERE name = ?1";
         connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|value| value as u64)
     };
+    let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
+    let recorded: Vec<u8> = connection.query_row(query, [], |row| row.get(0))?;
+    let Some(recorded) = Recorded::decode(&recorded) else {
+        return Ok((None, Found::refused(damage("what it records of replication is no such record"))));
+    };
     let owner = meta("node")?;
     let mut found = Found {
+        store: meta("store")?,
         checkpoint: Checkpoint {
+            recorded,
             position: meta("position")?,
             position_ceiling: meta("position_ceiling")?,
             clock_ceiling: meta("clock_ceiling")?,
@@ -196,11 +209,16 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok((verdict != "ok").then(|| verdict.trim().replace('\n', " ")))
 }
 
-fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
+fn create(connection: &Connection, node: NodeId, store: u64) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)?;
-    for (name, value) in [("node", i64::from(node)), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)] {
+    let node = i64::from(node);
+    let numbers =
+        [("node", node), ("store", store as i64), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)];
+    for (name, value) in numbers {
         connection.execute("INSERT INTO meta VALUES(?1, ?2)", (name, value))?;
     }
+    let replication = Recorded::default().encode();
+    connection.execute("INSERT INTO meta VALUES('replication', ?1)", [replication])?;
     Ok(())
 }
 
@@ -220,14 +238,14 @@ fn refuse_original(connection: &Connection) -> rusqlite::Result<Option<String>> 
 }
 
 /// Takes over the two-column file of the original. Its rows get clocks below any that a wall clock gives.
-fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
+fn adopt(connection: &Connection, node: NodeId, store: u64) -> rusqlite::Result<u64> {
     let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let empty = count("SELECT count(*) FROM kvstore WHERE key IS NULL OR value IS NULL")?;
     if empty > 0 {
         log::warn!("{empty} rows of the original file have no key or no value and are left out");
     }
     connection.execute_batch("ALTER TABLE kvstore RENAME TO original")?;
-    create(connection, node)?;
+    create(connection, node, store)?;
     connection.execute(
         "INSERT INTO entry SELECT number, key, value, number, number, ?1 FROM (
             SELECT row_number() OVER (ORDER BY key) AS number,

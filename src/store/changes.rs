@@ -165,6 +165,14 @@ impl ChangeList {
         segments.filter(move |segment| wanted(segment)).flat_map(move |segment| segment.changes_after(position))
     }
 
+    /// Number of changes after `position`. O(segments).
+    pub fn count_after(&self, position: u64) -> usize {
+        let first = self.order.range(..=position).next_back().map_or(0, |(&base, _)| base);
+        let mut segments = self.order.range(first..).map(|(_, &id)| &self.segments[id]);
+        let partial = segments.next().map_or(0, |segment| segment.changes_after(position).count());
+        partial + segments.map(|segment| segment.live as usize).sum::<usize>()
+    }
+
     /// The position of the change that stands there.
     pub fn position(&self, place: Place) -> u64 {
         self.segments[place.segment()].position(place.offset())

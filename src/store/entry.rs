@@ -15,11 +15,11 @@ use super::Stamp;
 
 /// Longest key the layout can hold.
 pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
-/// Longest value the layout can hold.
-pub const VALUE_BYTES_MAX: usize = (1 << 29) - 1;
+/// Longest value there can be; a peer's frame holds one.
+pub const VALUE_BYTES_MAX: usize = 1 << 26;
 
 const DELETED: u32 = 1 << 31;
-const LENGTH: u32 = VALUE_BYTES_MAX as u32;
+const LENGTH: u32 = DELETED - 1;
 const HEADER_BYTES: usize = size_of::<Header>();
 const ALIGN: usize = align_of::<Header>();
 

@@ -5,23 +5,29 @@
 //! - [`table`]: from key to slot
 //! - [`changes`]: slots in the order of their latest change
 //! - [`stamp`]: when and by whom
+//! - [`digest`]: the whole content as one number
 //! - [`batch`]: changes copied out, on their way elsewhere
+//! - [`restore`]: a store from the rows of a data file
 //!
 //! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
 //! besides copying the value itself. It does not know sockets, clocks or files.
 
 pub mod batch;
 pub mod changes;
+pub mod digest;
 pub mod entry;
+pub mod restore;
 pub mod slots;
 pub mod stamp;
 pub mod table;
 
 pub use batch::{Batch, Change};
 pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use stamp::{Clock, NodeId, Stamp};
+pub use restore::Restore;
+pub use stamp::{Clock, NodeId, Now, Stamp};
 
 use changes::ChangeList;
+use digest::Digest;
 use entry::{Entry, allocation_bytes};
 use slots::Slots;
 use table::{Directory, KeyHasher};
@@ -48,6 +54,7 @@ pub struct Store {
     tombstones: usize,
     entry_bytes: usize,
     bytes_max: usize,
+    digest: Digest,
     fence: Option<Fence>,
 }
 
@@ -57,6 +64,15 @@ struct Fence {
     after: u64,
     up_to: u64,
     displaced: Batch,
+}
+
+/// What became of a change made elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its position here; `None` where it came too late.
+    pub position: Option<u64>,
+    /// Who had written the key's state before it, and at which position.
+    pub rival: Option<(NodeId, u64)>,
 }
 
 /// How far a copy of changes came.
@@ -80,6 +96,7 @@ impl Store {
             keys: 0,
             tombstones: 0,
             entry_bytes: 0,
+            digest: Digest::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             fence: None,
         }
@@ -121,16 +138,52 @@ impl Store {
         Some(self.changes.last())
     }
 
+    /// Takes in a change made elsewhere, unless the key's present state is newer or the same. The limit on memory does
+    /// not hold here: a node that refused would disagree with all others for ever. O(1).
+    pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, stamp: Stamp) -> Result<Applied, OutOfMemory> {
+        let hash = self.hasher.hash(key);
+        let found = self.find(hash, key);
+        let rival = found.map(|slot| (self.entry(slot).stamp(), self.changes.position(self.slots.place(slot))));
+        match (found, rival) {
+            (_, Some((present, position))) if present >= stamp => {
+                return Ok(Applied { position: None, rival: Some((present.node, position)) });
+            }
+            (Some(slot), _) => self.rewrite(slot, value, stamp),
+            (None, _) if self.slots.is_full() => return Err(OutOfMemory),
+            (None, _) => self.insert(hash, Entry::new(key, value, stamp)),
+        }
+        let rival = rival.map(|(stamp, position)| (stamp.node, position));
+        Ok(Applied { position: Some(self.changes.last()), rival })
+    }
+
+    /// The key's newest state, deletions included.
+    pub fn state(&self, key: &[u8]) -> Option<Change<'_>> {
+        let slot = self.find(self.hasher.hash(key), key)?;
+        Some(change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot)))
+    }
+
+    /// The changes after `after`, oldest first. Finding the first costs a search among segments.
+    pub fn changes_after(&self, after: u64) -> impl Iterator<Item = Change<'_>> {
+        self.changes.after(after).map(|(position, slot)| change_of(position, slot, self.entry(slot)))
+    }
+
+    /// Forgets the slot's value but not its stamp: the value was deleted everywhere else so long ago that nobody
+    /// remembers the deletion. O(1).
+    pub fn bury(&mut self, slot: u32) {
+        let stamp = self.entry(slot).stamp();
+        self.rewrite(slot, None, stamp);
+    }
+
     /// Copies the changes after `after` and up to `up_to`, oldest first, until the batch holds `rows_max` of them or
     /// `bytes_max` bytes.
     pub fn copy_changes(&self, after: u64, up_to: u64, rows_max: usize, bytes_max: usize, batch: &mut Batch) -> Copied {
-        for (position, slot) in self.changes.after(after) {
-            if position > up_to {
+        for change in self.changes_after(after) {
+            if change.position > up_to {
                 return Copied::All;
             }
-            batch.push(change_of(position, slot, self.entry(slot)));
+            batch.push(change);
             if batch.len() >= rows_max || batch.bytes() >= bytes_max {
-                return Copied::UpTo(position);
+                return Copied::UpTo(change.position);
             }
         }
         Copied::All
@@ -166,9 +219,15 @@ impl Store {
         self.fence.as_ref().map_or((0, 0), |fence| (fence.displaced.len(), fence.displaced.bytes()))
     }
 
-    /// Forgets the deletions after `after` and up to `up_to`, looking at `looks_max` changes at most. Returns how far
-    /// it came.
-    pub fn collect_tombstones(&mut self, after: u64, up_to: u64, looks_max: usize) -> u64 {
+    /// Forgets those deletions after `after` and up to `up_to` that `may_go`, looking at `looks_max` changes at most.
+    /// Returns how far it came.
+    pub fn collect_tombstones(
+        &mut self,
+        after: u64,
+        up_to: u64,
+        looks_max: usize,
+        may_go: impl Fn(Stamp) -> bool,
+    ) -> u64 {
         if self.tombstones == 0 {
             return up_to;
         }
@@ -183,7 +242,8 @@ impl Store {
                 break;
             }
             reached = if count + 1 == looks_max { position } else { up_to };
-            if self.entry(slot).is_tombstone() {
+            let entry = self.entry(slot);
+            if entry.is_tombstone() && may_go(entry.stamp()) {
                 seen.push(slot);
             }
         }
@@ -227,6 +287,16 @@ impl Store {
     /// Keys that have a value.
     pub fn keys(&self) -> usize {
         self.keys
+    }
+
+    /// A number that two stores with the same live keys and stamps share. O(1).
+    pub fn digest(&self) -> u64 {
+        self.digest.value()
+    }
+
+    /// Changes after the position, each key counted once. O(segments).
+    pub fn count_after(&self, position: u64) -> usize {
+        self.changes.count_after(position)
     }
 
     /// Deletions remembered.
@@ -274,7 +344,9 @@ impl Store {
         }
         let deleted_before = entry.is_tombstone();
         let bytes_before = entry.bytes();
+        self.digest.remove(entry);
         entry.replace(value, stamp);
+        self.digest.add(entry);
         self.entry_bytes = self.entry_bytes + entry.bytes() - bytes_before;
         changes.vacate(place, deleted_before, |slot, place| slots.set_place(slot, place));
         let place = changes.append(slot, value.is_none(), |slot, place| slots.set_place(slot, place));
@@ -300,97 +372,15 @@ impl Store {
     fn count(&mut self, entry: &Entry, by: isize) {
         let counter = if entry.is_tombstone() { &mut self.tombstones } else { &mut self.keys };
         *counter = counter.wrapping_add_signed(by);
+        if by > 0 {
+            self.digest.add(entry)
+        } else {
+            self.digest.remove(entry)
+        }
         self.entry_bytes = self.entry_bytes.wrapping_add_signed(by * entry.bytes() as isize);
     }
 }
 
 fn change_of(position: u64, slot: u32, entry: &Entry) -> Change<'_> {
     Change { slot, position, stamp: entry.stamp(), key: entry.key(), value: entry.value() }
-}
-
-/// Puts a store together from the rows of a data file, in any order.
-///
-/// Rows are only laid down as they come; table and change list are made at the end, each in the order of its own
-/// memory, which is several times as fast as a million random insertions.
-pub struct Restore {
-    store: Store,
-    /// Hash and slot of each row.
-    hashes: Vec<(u64, u32)>,
-    /// Position and slot of each row, and whether it is a deletion.
-    positions: Vec<(u64, u32, bool)>,
-}
-
-/// Two rows claim one position.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PositionTaken(pub u64);
-
-impl Restore {
-    /// Slot numbers a row may have are below this.
-    pub const SLOTS_MAX: u32 = slots::SLOTS_MAX;
-
-    /// Begins with an empty store; arguments as for [`Store::new`].
-    pub fn new(seed: [u64; 2], bytes_max: usize) -> Restore {
-        Restore { store: Store::new(seed, bytes_max, 1), hashes: Vec::new(), positions: Vec::new() }
-    }
-
-    /// Takes in one row, whose slot no other has. The limit on memory does not hold here: what was kept is kept.
-    pub fn add(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value } = change;
-        let entry = Entry::new(key, value, stamp);
-        self.store.count(&entry, 1);
-        self.store.slots.insert_at(slot, entry);
-        self.hashes.push((self.store.hasher.hash(key), slot));
-        self.positions.push((position, slot, value.is_none()));
-    }
-
-    /// Rows taken in so far.
-    pub fn rows(&self) -> usize {
-        self.positions.len()
-    }
-
-    /// The store, whose next change gets the position `first` or one above all rows. Where two rows have one key,
-    /// the higher stamp wins, and the other's slot is retired.
-    pub fn finish(self, first: u64) -> Result<Store, PositionTaken> {
-        let Restore { mut store, hashes, mut positions } = self;
-        if store.fill_table(hashes) {
-            positions.retain(|&(_, slot, _)| store.slots.get(slot).is_some());
-        }
-        positions.sort_unstable();
-        if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(PositionTaken(pair[0].0));
-        }
-        let first = positions.last().map_or(first, |&(last, ..)| first.max(last + 1));
-        let Store { slots, changes, .. } = &mut store;
-        for (position, slot, deleted) in positions {
-            slots.set_place(slot, changes.restore(position, slot, deleted));
-        }
-        changes.begin_at(first);
-        slots.claimed();
-        Ok(store)
-    }
-}
-
-impl Store {
-    /// Returns whether a slot was retired because another holds a newer state of its key.
-    fn fill_table(&mut self, mut hashes: Vec<(u64, u32)>) -> bool {
-        self.table = Directory::with_room_for(hashes.len());
-        hashes.sort_unstable_by_key(|&(hash, _)| self.table.order(hash));
-        let mut retired = false;
-        for (hash, slot) in hashes {
-            if let Some(rival) = self.table.find(hash, |rival| self.entry(rival).key() == self.entry(slot).key()) {
-                let older = self.entry(rival).stamp() < self.entry(slot).stamp();
-                let loser = if older { rival } else { slot };
-                let entry = self.slots.retire(loser);
-                self.count(&entry, -1);
-                retired = true;
-                if !older {
-                    continue;
-                }
-                self.table.remove(hash, rival);
-            }
-            let Store { hasher, table, slots, .. } = self;
-            table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
-        }
-        retired
-    }
 }

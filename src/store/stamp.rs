@@ -5,6 +5,15 @@
 //! crashes and clock steps, provided that [`Clock::reserve`] is persisted and given back to [`Clock::new`].
 //! It does not know where the wall time comes from.
 
+/// The time, read once a tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Since any fixed moment; never steps.
+    pub monotonic_us: u64,
+    /// Wall clock; may step.
+    pub unix_ms: u64,
+}
+
 /// Place of a node in the configured list.
 pub type NodeId = u16;
 
@@ -12,8 +21,8 @@ pub type NodeId = u16;
 const COUNTER_BITS: u32 = 16;
 
 /// Room below the persisted ceiling in which the clock only counts and stops following the wall clock. It is used
-/// up only while the disk takes no snapshot, and holds 131 million writes.
-const COUNT_ONLY_MS: u64 = 2_000;
+/// up only while the disk takes no snapshot, and holds 65 million writes.
+const COUNT_ONLY_MS: u64 = 1_000;
 
 /// Unique and totally ordered: the highest stamp wins a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,33 +35,67 @@ pub struct Stamp {
 
 /// Issues the stamps of one node.
 ///
-/// Invariant: `last` is at or above every clock value issued or restored.
+/// Invariant: `last` is at or above every clock value issued, seen or restored; `since <= issued <= ceiling`.
 #[derive(Debug)]
 pub struct Clock {
     node: NodeId,
     last: u64,
     ceiling: u64,
+    since: u64,
+    issued: u64,
 }
 
 impl Clock {
-    /// A clock that issues nothing at or below `floor`, the ceiling an earlier life recorded (0 for none).
-    pub fn new(node: NodeId, floor: u64) -> Clock {
-        Clock { node, last: floor, ceiling: floor }
+    /// A clock that issues nothing at or below `floor`, the ceiling an earlier life recorded (0 for none), nor before
+    /// the present.
+    pub fn new(node: NodeId, floor: u64, unix_ms: u64) -> Clock {
+        // An old copy of the data file has an old ceiling; its owner has gone on issuing since, but not past now.
+        let last = floor.max(unix_ms << COUNTER_BITS);
+        Clock { node, last, ceiling: floor, since: last, issued: last }
     }
 
-    /// The next stamp. Follows the wall clock up to the persisted ceiling, counts where the wall clock stands still,
-    /// steps back or has passed the ceiling. A counter that overflows borrows a millisecond.
+    /// The next stamp; must not be called while the clock [is spent](Clock::is_spent). Follows the wall clock up to the
+    /// persisted ceiling, counts where the wall clock stands still, steps back or has passed the ceiling. A counter that
+    /// overflows borrows a millisecond.
     pub fn issue(&mut self, unix_ms: u64) -> Stamp {
+        debug_assert!(!self.is_spent());
         let follow_max = self.ceiling.saturating_sub(COUNT_ONLY_MS << COUNTER_BITS);
         self.last = (self.last + 1).max((unix_ms << COUNTER_BITS).min(follow_max));
+        self.issued = self.last;
         Stamp { clock: self.last, node: self.node }
+    }
+
+    /// Whether the next stamp would have to be above the persisted ceiling, so that a restart might issue it again.
+    pub fn is_spent(&self) -> bool {
+        self.last >= self.ceiling
+    }
+
+    /// Goes past a clock value seen elsewhere, so that what is written here next is newer than it.
+    pub fn observe(&mut self, clock: u64) {
+        self.last = self.last.max(clock);
+    }
+
+    /// Goes past a stamp that an earlier life of this node has issued although nothing here says so: the data file was
+    /// an old copy. What this life has issued so far is returned, and what it issues next counts as another life's.
+    pub fn begin_anew(&mut self, clock: u64) -> (u64, u64) {
+        let span = self.span();
+        self.observe(clock);
+        (self.since, self.issued) = (self.last, self.last);
+        span
+    }
+
+    /// This life has issued all stamps there are above the first and up to the second value.
+    pub fn span(&self) -> (u64, u64) {
+        (self.since, self.issued)
     }
 
     /// The ceiling to persist so that a restart within `lead_ms` stays above all stamps issued until then.
     /// Never below an earlier one: until a lower one were on disk, stamps could follow the wall clock up to that.
     pub fn reserve(&self, unix_ms: u64, lead_ms: u64) -> u64 {
-        let ahead = (lead_ms + COUNT_ONLY_MS) << COUNTER_BITS;
-        self.last.max(unix_ms << COUNTER_BITS).saturating_add(ahead).max(self.ceiling)
+        // A clock that is ahead of the wall clock only counts, and each restart adds no more than that to its lead.
+        let following = (unix_ms.saturating_add(lead_ms) + COUNT_ONLY_MS) << COUNTER_BITS;
+        let counting = self.last.saturating_add(COUNT_ONLY_MS << COUNTER_BITS);
+        following.max(counting).max(self.ceiling)
     }
 
     /// The ceiling is on disk: stamps may follow the wall clock up to it.
@@ -62,10 +105,17 @@ impl Clock {
 
     /// Whether less than `lead_ms` of the persisted ceiling are left.
     pub fn wants_ceiling(&self, unix_ms: u64, lead_ms: u64) -> bool {
+        let half = (COUNT_ONLY_MS / 2) << COUNTER_BITS;
         (unix_ms.saturating_add(lead_ms + COUNT_ONLY_MS)) << COUNTER_BITS > self.ceiling
+            || self.last + half > self.ceiling
     }
 
-    /// The highest clock value issued.
+    /// The wall clock's milliseconds in a clock value.
+    pub fn unix_ms(clock: u64) -> u64 {
+        clock >> COUNTER_BITS
+    }
+
+    /// The highest clock value issued or seen.
     pub fn last(&self) -> u64 {
         self.last
     }
@@ -81,7 +131,7 @@ mod tests {
     use super::*;
 
     fn clock_with_ceiling(unix_ms: u64) -> Clock {
-        let mut clock = Clock::new(1, 0);
+        let mut clock = Clock::new(1, 0, 0);
         clock.reserved(clock.reserve(unix_ms, 60_000));
         clock
     }
@@ -112,8 +162,40 @@ mod tests {
         let ceiling = first.reserve(1_000_000, 10_000);
         first.reserved(ceiling);
         let issued = first.issue(1_009_999);
-        let mut second = Clock::new(1, ceiling);
+        let mut second = Clock::new(1, ceiling, 500);
+        second.reserved(second.reserve(500, 10_000));
         assert!(second.issue(500) > issued);
+    }
+
+    #[test]
+    fn an_old_copy_of_the_file_does_not_bring_stamps_back_that_were_issued_since() {
+        let mut first = clock_with_ceiling(1_000_000);
+        let old_ceiling = first.ceiling;
+        first.reserved(first.reserve(9_000_000, 60_000));
+        let issued = first.issue(9_000_000);
+        let mut second = Clock::new(1, old_ceiling, 9_000_001);
+        second.reserved(second.reserve(9_000_001, 60_000));
+        assert!(second.issue(9_000_001) > issued);
+    }
+
+    #[test]
+    fn restarts_in_a_row_put_the_clock_no_more_than_a_count_ahead_each() {
+        let mut ceiling = clock_with_ceiling(1_000_000).ceiling;
+        let first = ceiling;
+        for _ in 0..10 {
+            let clock = Clock::new(1, ceiling, 1_000_000);
+            ceiling = clock.reserve(1_000_000, 60_000);
+        }
+        assert!(ceiling - first <= (10 * COUNT_ONLY_MS) << COUNTER_BITS);
+    }
+
+    #[test]
+    fn what_is_written_next_is_newer_than_what_was_seen() {
+        let mut clock = clock_with_ceiling(1_000_000);
+        clock.observe(1_030_000 << COUNTER_BITS);
+        assert!(clock.issue(1_000_000).clock > 1_030_000 << COUNTER_BITS);
+        clock.observe(clock.ceiling);
+        assert!(clock.is_spent());
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! What a client sees: conversations as text files, the command line, hostile clients, real `nc`.
+#[path = "../harness/cluster.rs"]
+mod cluster;
 #[path = "../harness/mod.rs"]
 mod harness;
 

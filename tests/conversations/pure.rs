@@ -3,27 +3,30 @@
 use kvstoreapp::node::saving::{Durability, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options, SessionId};
+use kvstoreapp::replication::Recorded;
 use kvstoreapp::store::{Clock, Store};
+
+use crate::cluster::{LIMITS, cluster};
 
 pub const NOW: Now = Now { monotonic_us: 1_000_000, unix_ms: 1_700_000_000_000 };
 
 pub fn options() -> Options {
     Options {
-        nodes: 1,
         durability: Durability::Interval,
         snapshot_interval_ms: 2_000,
         value_bytes_max: 1 << 20,
         clients_max: 10,
         memory_bytes_max: 0,
         idle_timeout_s: 0,
+        limits: LIMITS,
     }
 }
 
 /// An empty node.
 pub fn node(options: Options) -> Node {
-    let clock = Clock::new(0, 0);
-    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms);
-    Node::new(Store::new([1, 2], options.memory_bytes_max, 1), clock, reserved, options, NOW)
+    let clock = Clock::new(0, 0, NOW.unix_ms);
+    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
+    Node::new(Store::new([1, 2], options.memory_bytes_max, 1), clock, reserved, cluster(0, 1, 1), options, NOW)
 }
 
 /// An empty node with sessions 0 and 1 open.

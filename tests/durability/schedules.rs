@@ -8,6 +8,7 @@ use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options};
 use kvstoreapp::store::{Change, Clock, Restore, Stamp, Store};
 
+use crate::cluster::{LIMITS, cluster};
 use crate::history::Random;
 
 #[test]
@@ -246,20 +247,21 @@ impl Play {
         let now = Now { monotonic_us: 0, unix_ms };
         let first = disk.checkpoint.position_ceiling.max(unix_ms * 1_000_000).max(1);
         let store = disk.restored(first);
-        let clock = Clock::new(0, disk.checkpoint.clock_ceiling);
+        let clock = Clock::new(0, disk.checkpoint.clock_ceiling, unix_ms);
         let born = store.last_position();
-        disk.checkpoint = Saver::checkpoint(born, born + 1, &clock, setting.interval_ms, unix_ms);
+        let recorded = disk.checkpoint.recorded.clone();
+        disk.checkpoint = Saver::checkpoint(born, born + 1, &clock, setting.interval_ms, unix_ms, recorded);
         let model = Model { checked: disk.live(), changes: VecDeque::new(), request: String::new(), last: born };
         let options = Options {
-            nodes: setting.nodes,
             durability: Durability::Interval,
             snapshot_interval_ms: setting.interval_ms,
             value_bytes_max: 1_000,
             clients_max: 1,
             memory_bytes_max: 0,
             idle_timeout_s: 0,
+            limits: LIMITS,
         };
-        let mut node = Node::new(store, clock, disk.checkpoint, options, now);
+        let mut node = Node::new(store, clock, disk.checkpoint.clone(), cluster(0, setting.nodes, 1), options, now);
         node.open(0, now).expect("there is room for one");
         Play { node, now, born, disk, model, targets_seen: 0 }
     }
@@ -398,6 +400,7 @@ struct Row {
 }
 
 /// A data file in memory: what is committed, and what an open transaction will do to it.
+#[derive(Default)]
 struct Disk {
     rows: HashMap<u32, Row>,
     checkpoint: Checkpoint,
@@ -414,24 +417,6 @@ struct Disk {
     slots: u32,
     /// Stamps and positions of all rows ever handed over, in this life.
     handed_out: Vec<(Stamp, u64)>,
-}
-
-impl Default for Disk {
-    fn default() -> Disk {
-        Disk {
-            rows: HashMap::new(),
-            checkpoint: Checkpoint { position: 0, position_ceiling: 0, clock_ceiling: 0 },
-            queue: VecDeque::new(),
-            open: None,
-            pending: Vec::new(),
-            failed: 0,
-            steps: 0,
-            failing: VecDeque::new(),
-            commits: 0,
-            slots: 0,
-            handed_out: Vec::new(),
-        }
-    }
 }
 
 impl Disk {
@@ -475,7 +460,7 @@ impl Disk {
             };
         }
         assert!(checkpoint.position >= self.checkpoint.position, "a snapshot is older than the one before");
-        (self.open, self.checkpoint) = (None, checkpoint);
+        (self.open, self.checkpoint) = (None, checkpoint.clone());
         self.commits += 1;
         assert!(self.rows.values().all(|row| row.position <= checkpoint.position), "a row from after the position");
         // Maps of tens of thousands of keys are not worth printing.

@@ -3,26 +3,28 @@
 use kvstoreapp::node::saving::{Durability, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::replication::Recorded;
 use kvstoreapp::store::{Clock, Store};
 
+use crate::cluster::{LIMITS, cluster};
 use crate::random::Random;
 
 pub const NOW: Now = Now { monotonic_us: 1_000_000, unix_ms: 1_700_000_000_000 };
 
 /// An empty node that takes values up to this length.
 pub fn node(value_bytes_max: usize) -> Node {
-    let clock = Clock::new(0, 0);
+    let clock = Clock::new(0, 0, NOW.unix_ms);
     let options = Options {
-        nodes: 1,
         durability: Durability::Interval,
         snapshot_interval_ms: 2_000,
         value_bytes_max,
         clients_max: 10,
         memory_bytes_max: 0,
         idle_timeout_s: 0,
+        limits: LIMITS,
     };
-    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms);
-    Node::new(Store::new([1, 2], 0, 1), clock, reserved, options, NOW)
+    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
+    Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster(0, 1, 1), options, NOW)
 }
 
 /// All answers of a fresh node to a conversation that comes in these pieces and then ends.

@@ -9,6 +9,8 @@ mod architecture;
 mod change_list;
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "../harness/cluster.rs"]
+mod cluster;
 mod malformed;
 #[path = "../fuzz/random.rs"]
 mod random;

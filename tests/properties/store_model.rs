@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kvstoreapp::node::saving::{Checkpoint, Saver};
+use kvstoreapp::replication::Recorded;
 use kvstoreapp::store::{Batch, Change, Clock, Copied, OutOfMemory, Restore, Stamp, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -226,10 +227,10 @@ struct Life {
 
 impl Life {
     fn begin(bytes_max: usize) -> Life {
-        let recorded = Checkpoint { position: 0, position_ceiling: 0, clock_ceiling: 0 };
+        let recorded = Checkpoint::default();
         let mut life = Life {
             store: Store::new(SEED, bytes_max, 1),
-            clock: Clock::new(3, 0),
+            clock: Clock::new(3, 0, 0),
             unix_ms: 1_000_000,
             bytes_max,
             model: Model::new(),
@@ -309,7 +310,7 @@ impl Life {
     fn collect(&mut self, looks: usize) {
         let durable = self.file.recorded.position;
         let slots = self.slots();
-        let reached = self.store.collect_tombstones(self.collected, durable, looks);
+        let reached = self.store.collect_tombstones(self.collected, durable, looks, |_| true);
         assert!(reached <= durable, "it looks no further than it may");
         let wanted = self.collected + 1..=reached;
         let gone: Vec<_> = self
@@ -365,7 +366,8 @@ impl Life {
         self.store.drop_fence();
         self.file.rows = transaction.file.rows;
         let next = self.store.last_position() + 1;
-        self.file.recorded = Saver::checkpoint(position, next, &self.clock, INTERVAL_MS, self.unix_ms);
+        self.file.recorded =
+            Saver::checkpoint(position, next, &self.clock, INTERVAL_MS, self.unix_ms, Recorded::default());
         self.clock.reserved(self.file.recorded.clock_ceiling);
         let later = self.log.iter().position(|(_, state)| state.position > position).unwrap_or(self.log.len());
         self.committed.extend(self.log.drain(..later));
@@ -428,9 +430,9 @@ impl Life {
             restore.add(Change { slot, position: *position, stamp: *stamp, key, value: value.as_deref() });
         }
         assert_eq!(restore.rows(), rows.len());
-        let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded;
+        let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded.clone();
         self.store = restore.finish(position_ceiling.max(unix_ms * 1_000_000).max(1)).expect("positions are unique");
-        self.clock = Clock::new(3, clock_ceiling);
+        self.clock = Clock::new(3, clock_ceiling, 0);
         let recovered = changes_after(&self.store, 0);
         let kept: BTreeSet<u32> = recovered.iter().map(|(slot, ..)| *slot).collect();
         self.retired = self.file.rows.keys().copied().filter(|slot| !kept.contains(slot)).collect();
@@ -445,7 +447,8 @@ impl Life {
     /// A start records what it will use before it uses any of it.
     fn record_ceilings(&mut self) {
         let position = self.store.last_position();
-        let recorded = Saver::checkpoint(position, position + 1, &self.clock, INTERVAL_MS, self.unix_ms);
+        let recorded =
+            Saver::checkpoint(position, position + 1, &self.clock, INTERVAL_MS, self.unix_ms, Recorded::default());
         self.clock.reserved(recorded.clock_ceiling);
         self.file.recorded = recorded;
     }

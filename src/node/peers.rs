@@ -1,0 +1,112 @@
+//! What the node does for other nodes: their connections, and its clients that wait for them.
+
+use super::session::Waits;
+use super::{Core, Node, Now, SessionId};
+use crate::protocol::Reply;
+use crate::replication::{Here, PeerStatus, Turn};
+use crate::store::NodeId;
+
+impl Node {
+    /// The peer to dial now, and its address, if any. To be asked until there is none; followed by [`Node::dialing`] or
+    /// [`Node::dial_failed`].
+    pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
+        if self.ending { None } else { self.core.replication.next_dial(now) }
+    }
+
+    /// A connection to the peer is being set up under this number.
+    pub fn dialing(&mut self, id: SessionId, peer: NodeId, now: Now) {
+        let Core { store, clock, replication, .. } = &mut self.core;
+        replication.dialing(id, peer, &Here { store, clock, now });
+    }
+
+    /// No connection could even be tried.
+    pub fn dial_failed(&mut self, peer: NodeId, why: &str, now: Now) {
+        self.core.replication.dial_failed(peer, why, now);
+    }
+
+    /// A connection is gone. For a client's, [`Node::close`] is all.
+    pub fn lose_peer(&mut self, id: SessionId, why: &str, now: Now) {
+        self.core.replication.closed(id, why, now);
+        for list in [&mut self.runnable, &mut self.held] {
+            list.retain(|&other| other != id);
+        }
+    }
+
+    /// Sends every peer what it lacks, a bounded part of it; and answers clients that waited for peers.
+    pub fn exchange(&mut self, now: Now) {
+        let Core { store, clock, replication, .. } = &mut self.core;
+        replication.exchange(&mut Here { store, clock, now });
+        self.answer_waiting(now);
+    }
+
+    /// Takes over a changed list of nodes, or says why not.
+    pub fn reload(&mut self, members: Vec<String>, now: Now) -> Result<(), String> {
+        self.core.replication.reload(members, now)
+    }
+
+    /// How the node stands with each peer. O(peers and segments of the change list).
+    pub fn peers(&self, now: Now) -> Vec<PeerStatus> {
+        self.core.replication.status(&self.core.store, now.monotonic_us)
+    }
+
+    /// Memory held for peers beside the store.
+    pub fn peer_bytes(&self) -> usize {
+        self.core.replication.bytes()
+    }
+
+    /// A connection that began as a client's greets as a node's.
+    pub(super) fn become_peer(&mut self, id: SessionId, bytes: &[u8], now: Now) {
+        let Some(session) = self.sessions[id].take() else { return };
+        self.core.sessions -= 1;
+        self.core.replication.accepted(id, now);
+        self.core.replication.receive(id, &session.inbox, now);
+        self.receive_from_peer(id, bytes, now);
+    }
+
+    pub(super) fn receive_from_peer(&mut self, id: SessionId, bytes: &[u8], now: Now) {
+        if self.core.replication.has(id) {
+            self.core.replication.receive(id, bytes, now);
+            self.peer_turn(id, now);
+        }
+    }
+
+    pub(super) fn peer_turn(&mut self, id: SessionId, now: Now) {
+        let Core { store, clock, saver, replication, .. } = &mut self.core;
+        let held = saver.holds_writers(store);
+        match replication.turn(id, held, &mut Here { store, clock, now }) {
+            Turn::More => self.runnable.push(id),
+            Turn::Held => self.held.push(id),
+            Turn::Done => (),
+        }
+    }
+
+    pub(super) fn peer_waits(&self, id: SessionId) -> Waits {
+        match self.core.replication.waits(id) {
+            None => Waits::ForNothing,
+            Some(Turn::More) => Waits::ForTurn,
+            Some(Turn::Held) => Waits::ForSnapshot,
+            Some(Turn::Done) => Waits::ForInput,
+        }
+    }
+
+    /// When the first client that waits for peers has waited long enough.
+    pub(super) fn waits_end_us(&self) -> u64 {
+        let sessions = self.waiting.iter().filter_map(|&id| self.sessions[id].as_deref());
+        sessions.map(|session| session.wanted.1).min().unwrap_or(u64::MAX)
+    }
+
+    fn answer_waiting(&mut self, now: Now) {
+        for id in std::mem::take(&mut self.waiting) {
+            let Some(session) = self.sessions[id].as_deref_mut() else { continue };
+            let (wanted, until_us) = session.wanted;
+            let count = self.core.replication.count_durable(session.written);
+            if count < wanted && now.monotonic_us < until_us && !self.ending {
+                self.waiting.push(id);
+                continue;
+            }
+            session.answer(Reply::Number(count));
+            session.waits = Waits::ForTurn;
+            self.after_turn(id);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What a peer's frames do here: changes to the store, claims to the vector, acknowledgements to its link.
+
+use std::collections::HashMap;
+
+use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress};
+use super::peer::{Agreement, SessionId};
+use super::wire::Taken;
+use super::{Here, MEND_US, Replication, Role, VersionVector, highest, is_ahead};
+use crate::store::digest::key_hash;
+use crate::store::{Clock, NodeId, Now, OutOfMemory, Stamp, Store};
+
+/// Frames other than changes taken in one turn.
+const FRAMES_PER_TURN: usize = 16;
+/// Entries compared with a full listing in one tick.
+const PURGE_LOOKS: usize = 1 << 10;
+
+/// What is left after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Another turn would find something to do.
+    More,
+    /// Bytes have to come first.
+    Done,
+    /// The data file has to take what would be overwritten.
+    Held,
+}
+
+/// A full listing that is being compared with the store: what it covers and does not list was deleted.
+pub(super) struct Purge {
+    vector: VersionVector,
+    listed: HashMap<u64, Stamp>,
+    at: u64,
+    buried: usize,
+}
+
+impl Replication {
+    /// Bytes have come; followed by [`Replication::turn`].
+    pub fn receive(&mut self, session: SessionId, bytes: &[u8], now: Now) {
+        let Some(line) = self.lines[session].as_deref_mut() else { return };
+        if line.role == Role::Over {
+            return;
+        }
+        line.wire.receive(bytes);
+        if let Role::Linked(id) = line.role
+            && let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut())
+        {
+            linked.heard_us = now.monotonic_us;
+        }
+    }
+
+    /// What the connection waits for; `None` where it is not one between nodes, or over.
+    pub fn waits(&self, session: SessionId) -> Option<Turn> {
+        self.line(session).filter(|line| line.role != Role::Over).map(|line| line.waits)
+    }
+
+    /// Works on frames that have come: changes of one at most. `held` says that no change may be applied at present.
+    pub fn turn(&mut self, session: SessionId, held: bool, here: &mut Here<'_>) -> Turn {
+        let turn = self.take_frames(session, held, here);
+        if let Some(line) = self.lines.get_mut(session).and_then(Option::as_deref_mut) {
+            line.waits = turn;
+        }
+        turn
+    }
+
+    fn take_frames(&mut self, session: SessionId, held: bool, here: &mut Here<'_>) -> Turn {
+        for _ in 0..FRAMES_PER_TURN {
+            let Some(line) = self.lines.get_mut(session).and_then(Option::as_deref_mut) else { return Turn::Done };
+            let role = line.role;
+            if role == Role::Over {
+                return Turn::Done;
+            }
+            let at = match line.wire.take(matches!(role, Role::Linked(_))) {
+                Taken::Body(at) => at,
+                Taken::Incomplete => return Turn::Done,
+                Taken::Garbage(why) => {
+                    self.garbage(session, role, why, here.now);
+                    return Turn::Done;
+                }
+            };
+            let inbox = line.wire.take_inbox();
+            let frame = frame::decode(&inbox[at.clone()]);
+            let is_changes = matches!(frame, Ok(Frame::Changes(_, changes)) if !changes.is_empty());
+            if is_changes && held {
+                line.wire.give_inbox(inbox);
+                line.wire.put_back(&at);
+                return Turn::Held;
+            }
+            self.take_frame(session, role, frame, here);
+            if let Some(line) = self.lines[session].as_deref_mut() {
+                line.wire.give_inbox(inbox);
+            }
+            if is_changes {
+                return Turn::More;
+            }
+        }
+        Turn::More
+    }
+
+    fn take_frame(&mut self, session: SessionId, role: Role, frame: Result<Frame<'_>, Fault>, here: &mut Here<'_>) {
+        match (frame, role) {
+            (Ok(Frame::Hello(hello)), Role::Dialed(_) | Role::Accepted) => {
+                self.hello(session, role, &hello, here);
+            }
+            (Ok(Frame::Refusal(why, slowly)), _) => {
+                self.hang_up(session);
+                if role == Role::Accepted {
+                    log::warn!("a node hung up: {why}");
+                }
+                self.lost(session, role, &why, slowly, here.now);
+            }
+            (Ok(Frame::Changes(progress, changes)), Role::Linked(id)) => {
+                self.changes(session, id, progress, changes, here);
+            }
+            (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
+            (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
+            (Ok(_), _) => self.garbage(session, role, "a frame that does not belong there", here.now),
+            (Err(Fault::Version(version)), _) => self.other_version(session, role, version, here.now),
+            (Err(Fault::Garbage(why)), _) => self.garbage(session, role, why, here.now),
+        }
+    }
+
+    fn garbage(&mut self, session: SessionId, role: Role, why: &str, now: Now) {
+        self.refuse(session, role, &format!("it sent {why}"), now, NodeId::MAX);
+    }
+
+    fn changes(
+        &mut self,
+        session: SessionId,
+        id: NodeId,
+        progress: Progress,
+        changes: Changes<'_>,
+        here: &mut Here<'_>,
+    ) {
+        let latest = highest(changes.iter().map(|change| change.stamp)).max(progress.claims.highest_of_all());
+        if is_ahead(latest, here.now, self.limits.clock_drift_ms_max) {
+            // Before any of its stamps is merged: a future stamp would beat every write until that time has come.
+            let ahead_s = Clock::unix_ms(latest).saturating_sub(here.now.unix_ms) / 1000;
+            let why =
+                format!("a write that node {id} sent is {ahead_s} s ahead of the clock of node {}", self.identity.node);
+            return self.refuse(session, Role::Linked(id), &why, here.now, id);
+        }
+        for change in changes.iter() {
+            let applied = here.store.apply(change.key, change.value, change.stamp);
+            let Ok(applied) = applied else {
+                let Err(OutOfMemory) = applied else { return };
+                return self.refuse(session, Role::Linked(id), "there is room for no more keys", here.now, id);
+            };
+            self.note_rival(change.stamp.node, applied);
+        }
+        here.clock.observe(latest);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.cursor.direct = peer.cursor.direct.max(progress.direct);
+        peer.cursor.relay = peer.cursor.relay.max(progress.relay);
+        if !progress.claims.is_empty() {
+            if let Some(linked) = &mut peer.linked {
+                linked.link.heard(&progress.claims);
+            }
+            if !self.vector.includes(&progress.claims) {
+                self.vector.merge(&progress.claims);
+                self.facts += 1;
+            }
+        }
+    }
+
+    /// A change met another of the same key: links that had to send the one that lost may have to send the other.
+    fn note_rival(&mut self, node: NodeId, applied: crate::store::Applied) {
+        let Some((rival, before)) = applied.rival else { return };
+        if rival == node {
+            return;
+        }
+        let own = self.identity.node;
+        if let (Some(_), true) = (applied.position, rival == own) {
+            self.overwritten = self.overwritten.max(before);
+        }
+        for linked in self.peers.values_mut().filter_map(|peer| peer.linked.as_mut()) {
+            match applied.position {
+                Some(position) => linked.link.overwritten(rival, before, node, position, own),
+                None => linked.link.outdated(node, rival, before, own),
+            }
+        }
+    }
+
+    fn ack(&mut self, id: NodeId, ack: &Ack, store: &Store, now: Now) {
+        let now_us = now.monotonic_us;
+        let own_store = self.identity.store;
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(linked) = &mut peer.linked else { return };
+        let before = linked.link.received;
+        linked.link.acknowledged(ack, own_store);
+        if linked.link.received != before {
+            linked.stuck_us = None;
+        }
+        peer.durable_vector.clone_from(&ack.durable_vector);
+        let tail = store.last_position();
+        linked.received_lag.note(tail, linked.link.received.direct, now_us);
+        linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
+
+        // Each has all that the other has, up to the end of its list, and both digests were taken there.
+        let still = linked.link.is_acknowledged(tail)
+            && peer.cursor.direct == ack.position
+            && peer.cursor.relay == ack.position
+            && !linked.link.is_listing()
+            && self.purge.is_none();
+        let same = ack.digest == store.digest() && ack.keys == store.keys() as u64;
+        let verdict = match (still, same) {
+            (false, _) => Agreement::Unknown,
+            (true, true) => Agreement::Agrees,
+            (true, false) => Agreement::Diverged,
+        };
+        let mend = (verdict == Agreement::Diverged || ack.diverged)
+            && linked.mended_us.is_none_or(|last_us| now_us - last_us >= MEND_US);
+        if mend {
+            log::error!(
+                "node {id} and this node differ although nothing is under way ({} keys there, {} here): \
+                 both send everything again",
+                ack.keys,
+                store.keys()
+            );
+            linked.mended_us = Some(now_us);
+            linked.link.mend();
+            self.due_us = 0;
+        }
+        if linked.agreement != verdict {
+            linked.agreement = verdict;
+            self.facts += 1;
+        }
+    }
+
+    fn listing(&mut self, id: NodeId, listing: Listing, items: Items<'_>) {
+        let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
+        match listing {
+            Listing::Begin(vector) => linked.listed = Some((vector, HashMap::new())),
+            Listing::Items => {
+                let Some((_, listed)) = &mut linked.listed else { return };
+                listed.extend(items.iter());
+            }
+            Listing::End => {
+                if let Some((vector, listed)) = linked.listed.take() {
+                    log::info!("node {id} sent a full listing of {} keys and deletions", listed.len());
+                    self.purge = Some(Purge { vector, listed, at: 0, buried: 0 });
+                    self.due_us = 0;
+                }
+            }
+        }
+    }
+
+    /// Compares a bounded part of the store with a full listing.
+    pub(super) fn purge(&mut self, store: &mut Store) {
+        let Some(purge) = &mut self.purge else { return };
+        let mut looks = 0;
+        let mut gone = Vec::new();
+        for change in store.changes_after(purge.at).take(PURGE_LOOKS) {
+            looks += 1;
+            purge.at = change.position;
+            let known = purge.vector.covers(change.stamp) && change.value.is_some();
+            if known && !purge.listed.contains_key(&key_hash(change.key)) {
+                gone.push(change.slot);
+            }
+        }
+        purge.buried += gone.len();
+        gone.into_iter().for_each(|slot| store.bury(slot));
+        if looks < PURGE_LOOKS {
+            log::info!("{} keys were dropped that the other nodes had deleted long ago", purge.buried);
+            self.purge = None;
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Who may become a link: hellos, and what is wrong with them.
+
+use super::frame::{GREETING, Hello, VERSION, encode_refusal};
+use super::link::{Link, View};
+use super::peer::{Agreement, Lag, Linked, News, SessionId, Tie};
+use super::{Here, Replication, Role, is_ahead};
+use crate::store::{Clock, NodeId, Now};
+
+/// A link that something came over so lately is alive: another process of the same id is refused.
+const ALIVE_US: u64 = 2_500_000;
+
+/// Why there is no link.
+pub(super) enum Refused {
+    /// Another link of the same two processes stays.
+    Duplicate,
+    /// Something has to be mended first.
+    Mismatch(String),
+}
+
+impl Replication {
+    /// Greets and says hello.
+    pub(super) fn greet(&mut self, session: SessionId, to: NodeId, here: &Here<'_>) {
+        self.keep_up(here.clock);
+        let hello = Hello {
+            node: self.identity.node,
+            to,
+            life: self.identity.life,
+            store: self.identity.store,
+            unix_ms: here.now.unix_ms,
+            clock: here.clock.last(),
+            since: here.clock.span().0,
+            cursor: self.peers.get(&to).map(|peer| peer.cursor).unwrap_or_default(),
+            vector: self.vector.clone(),
+            collected: self.collected.clone(),
+            holds_any: here.store.keys() + here.store.tombstones() > 0,
+            linked: self.linked_nodes.clone(),
+            members: self.members.clone(),
+        };
+        if let Some(line) = self.lines[session].as_deref_mut() {
+            let out = line.wire.outbox();
+            out.extend_from_slice(GREETING);
+            hello.encode(out);
+            self.touched.push(session);
+        }
+    }
+
+    /// A hello has come. Where it fits, there is a link from here on.
+    pub(super) fn hello(&mut self, session: SessionId, role: Role, hello: &Hello, here: &mut Here<'_>) {
+        let dialed = match role {
+            Role::Dialed(id) => Some(id),
+            Role::Accepted | Role::Linked(_) | Role::Over => None,
+        };
+        match self.check(hello, dialed, here.now) {
+            Ok(()) => {
+                if dialed.is_none() {
+                    self.greet(session, hello.node, here);
+                }
+                self.link_up(session, dialed.is_some(), hello, here);
+            }
+            Err(Refused::Duplicate) => self.hang_up(session),
+            Err(Refused::Mismatch(why)) => self.refuse(session, role, &why, here.now, hello.node),
+        }
+    }
+
+    /// A hello of another version of the frames has come.
+    pub(super) fn other_version(&mut self, session: SessionId, role: Role, version: u16, now: Now) {
+        let why = format!("it speaks version {version} of the replication protocol, and this node version {VERSION}");
+        self.refuse(session, role, &why, now, NodeId::MAX);
+    }
+
+    /// Hangs up with a reason that both sides log.
+    pub(super) fn refuse(&mut self, session: SessionId, role: Role, why: &str, now: Now, from: NodeId) {
+        let own = self.identity.node;
+        let Some(line) = self.lines[session].as_deref_mut() else { return };
+        if role == Role::Accepted {
+            line.wire.outbox().extend_from_slice(GREETING);
+        }
+        encode_refusal(&format!("refused by node {own}: {why}"), true, line.wire.outbox());
+        line.role = Role::Over;
+        line.opened_us = now.monotonic_us;
+        self.touched.push(session);
+        match role {
+            Role::Dialed(_) | Role::Linked(_) => self.lost(session, role, why, true, now),
+            Role::Accepted | Role::Over => {
+                let known = self.peers.get_mut(&from).filter(|peer| peer.linked.is_none());
+                match known {
+                    Some(peer) if peer.error.as_deref() == Some(why) => (),
+                    Some(peer) => {
+                        log::warn!("refused a link from node {from}: {why}");
+                        peer.error = Some(why.to_owned());
+                    }
+                    None => log::warn!("refused a link: {why}"),
+                }
+            }
+        }
+    }
+
+    fn check(&self, hello: &Hello, dialed: Option<NodeId>, now: Now) -> Result<(), Refused> {
+        let own = self.identity.node;
+        let id = hello.node;
+        let mismatch = |why: String| Err(Refused::Mismatch(why));
+        if hello.life == self.identity.life {
+            let address = dialed.or(Some(hello.to)).and_then(|id| self.members.get(usize::from(id)));
+            let address = address.map_or("its address", String::as_str);
+            return mismatch(format!("{address} leads to node {own} itself; check the config file"));
+        }
+        if let Some(meant) = dialed.filter(|&meant| meant != id) {
+            let address = &self.members[usize::from(meant)];
+            return mismatch(format!("node {id} answers at {address}, which is node {meant}'s address"));
+        }
+        if hello.to != own {
+            return mismatch(format!("it looks for node {} at this address, but this is node {own}", hello.to));
+        }
+        if id == own {
+            return mismatch(format!("two processes run as node {own}"));
+        }
+        for (place, (here, there)) in self.members.iter().zip(&hello.members).enumerate() {
+            if !here.is_empty() && !there.is_empty() && here != there {
+                return mismatch(format!(
+                    "the config files differ: node {place} is {here} at node {own}, and {there} at node {id}"
+                ));
+            }
+        }
+        let Some(peer) = self.peers.get(&id) else {
+            return mismatch(format!("node {id} is not in the config file of node {own}"));
+        };
+        if is_ahead(hello.clock, now, self.limits.clock_drift_ms_max) {
+            let ahead_s = Clock::unix_ms(hello.clock).saturating_sub(now.unix_ms) / 1000;
+            return mismatch(format!(
+                "the clock of node {id} is {ahead_s} s ahead of that of node {own} (its last write, or the time there); \
+                 set both clocks right"
+            ));
+        }
+        let Some(linked) = &peer.linked else { return Ok(()) };
+        if linked.link.life != hello.life {
+            let alive = now.monotonic_us - linked.heard_us < ALIVE_US;
+            return if alive { mismatch(format!("another process runs as node {id}")) } else { Ok(()) };
+        }
+        // Of two links of the same processes the one dialed by the lower id stays; the side that accepts decides.
+        if dialed.is_none() && linked.dialed && own < id { Err(Refused::Duplicate) } else { Ok(()) }
+    }
+
+    fn link_up(&mut self, session: SessionId, dialed: bool, hello: &Hello, here: &mut Here<'_>) {
+        let now_us = here.now.monotonic_us;
+        let own = self.identity.node;
+        if hello.vector.highest(own) > here.clock.last() {
+            // The data file was an old copy, and the wall clock is behind what this node has issued since.
+            let (after, up_to) = here.clock.begin_anew(hello.vector.highest(own));
+            self.vector.add(own, super::Span { after, up_to });
+            log::warn!("node {} has writes of this node that this node has forgotten; it gets them back", hello.node);
+        }
+        let peer = self.peers.get_mut(&hello.node).expect("it was checked");
+        if peer.cursor.store != hello.store {
+            peer.cursor = super::Cursor { store: hello.store, direct: 0, relay: 0 };
+        }
+        // A disk that was wiped or put back holds less than was heard of it.
+        peer.durable_vector = peer.durable_vector.intersection(&hello.vector);
+        let view = View { store: here.store, own, vector: &self.vector };
+        let link = Link::new(hello, self.identity.store, self.overwritten, &self.collected, view);
+        let relinked = peer.linked.is_some();
+        let listing = link.is_listing();
+        let earlier = peer.linked.replace(Linked {
+            session,
+            dialed,
+            link,
+            heard_us: now_us,
+            acked_us: now_us,
+            stuck_us: None,
+            agreement: Agreement::Unknown,
+            mended_us: None,
+            said: News::default(),
+            ack_wanted: true,
+            listed: None,
+            received_lag: Lag::default(),
+            durable_lag: Lag::default(),
+        });
+        peer.since_us = if relinked { peer.since_us } else { now_us };
+        peer.error = None;
+        peer.forsaken = false;
+        let pending = match peer.tie {
+            Tie::Dialing(other) if other != session && hello.node < own => Some(other),
+            Tie::Dialing(_) | Tie::Waiting { .. } => None,
+        };
+        if let Some(line) = self.lines[session].as_deref_mut() {
+            line.role = Role::Linked(hello.node);
+        }
+        for other in [earlier.map(|earlier| earlier.session), pending].into_iter().flatten() {
+            self.hang_up(other);
+        }
+        if !relinked {
+            log::info!("linked to node {}", hello.node);
+        }
+        if listing {
+            log::warn!("node {} may hold what was deleted while its disk was away: it gets a full listing", hello.node);
+        }
+        self.facts += 1;
+        self.due_us = 0;
+    }
+}

@@ -1,0 +1,355 @@
+//! One established link, as the side that sends sees it: cursors on the own change list, and what goes next.
+//!
+//! Two cursors walk the list towards its end. The *direct* cursor sends the own writes. The *relay* cursor sends
+//! those of nodes whose writes the peer does not get first-hand; where it gets all of them, nothing is sent twice. Both
+//! skip what the peer's version vector covers. A third one, `safe`, trails: everything up to it that is not an own write
+//! was sent or is had for certain. It is what the relay goes back to when a node becomes unreachable for the peer,
+//! and where a later link resumes.
+//!
+//! When the cursors are at the end of the list, the stream *claims*: from this frame on, the peer has every write of
+//! the nodes the link is responsible for that this node has, or something newer. That is true only if whatever
+//! overwrote such a write before it was sent is sent, too, even if it comes from a node the peer hears first-hand: that
+//! node may die, and this one, and a third node would believe the peer's vector and keep the older write to itself. So
+//! an overwriting change sets a `carry` position, from which on everything goes, until the cursor has met the end.
+
+use super::frame::{Ack, Cursor, Hello, Items, Listing, Progress, Sent};
+use super::vector::VersionVector;
+use crate::store::digest::key_hash;
+use crate::store::{Change, NodeId, Stamp, Store};
+
+/// Changes of a frame: applied in less than a millisecond.
+const FRAME_ROWS: usize = 512;
+/// Bytes of a frame, but for its last change.
+const FRAME_BYTES: usize = 64 << 10;
+/// Changes looked at for one frame.
+const LOOKS: usize = 1 << 10;
+/// No position.
+const NONE: u64 = u64::MAX;
+
+/// What a link reads of its node.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) store: &'a Store,
+    pub(super) own: NodeId,
+    /// What this node has.
+    pub(super) vector: &'a VersionVector,
+}
+
+/// What goes on beside the changes.
+enum Extra {
+    Nothing,
+    /// The peer may hold what was deleted so long ago that nobody remembers: everything is sent that its vector does not
+    /// cover (or that it may not), and then a list of all that is held.
+    ListingOwed {
+        trusting: bool,
+    },
+    /// The list is on its way, up to that position.
+    ListingSent {
+        up_to: u64,
+        vector: VersionVector,
+    },
+}
+
+/// See the module. Invariant: `safe <= relay`.
+pub(super) struct Link {
+    pub(super) peer: NodeId,
+    /// Of the peer's process.
+    pub(super) life: u64,
+    /// The peer has all its own stamps above this.
+    since: u64,
+    direct: u64,
+    relay: u64,
+    safe: u64,
+    carry_direct: u64,
+    carry_relay: u64,
+    /// What the peer has, as it said.
+    vector: VersionVector,
+    /// Whose writes the peer gets first-hand.
+    linked: Vec<NodeId>,
+    extra: Extra,
+    claimed: VersionVector,
+    /// The cursors as the peer was told last.
+    told: (u64, u64),
+    /// The trailing cursor has more to look at, and nothing that holds it.
+    safe_is_behind: bool,
+    /// How far the peer is, as it said.
+    pub(super) received: Cursor,
+    pub(super) durable: Cursor,
+}
+
+impl Link {
+    /// A link to a peer that said hello. `overwritten` is the highest position at which an own write was overwritten by
+    /// another node's.
+    pub(super) fn new(
+        hello: &Hello,
+        own_store: u64,
+        overwritten: u64,
+        collected: &VersionVector,
+        view: View<'_>,
+    ) -> Link {
+        let known = hello.cursor.store == own_store;
+        let (direct, relay) = if known { (hello.cursor.direct, hello.cursor.relay) } else { (0, 0) };
+        let tail = view.store.last_position();
+        let (direct, relay) = (direct.min(tail), relay.min(tail));
+        let mut link = Link {
+            peer: hello.node,
+            life: hello.life,
+            since: hello.since,
+            direct,
+            relay,
+            safe: relay,
+            carry_direct: if overwritten > direct { direct + 1 } else { NONE },
+            carry_relay: NONE,
+            vector: hello.vector.clone(),
+            linked: hello.linked.clone(),
+            extra: Extra::Nothing,
+            claimed: VersionVector::default(),
+            told: (NONE, NONE),
+            safe_is_behind: false,
+            received: Cursor { store: own_store, direct, relay },
+            durable: Cursor::default(),
+        };
+        let lacks = view.vector.part(|node| link.answers_for(node, view.own));
+        if !link.vector.includes(&lacks) {
+            link.carry_relay = relay + 1;
+        }
+        if hello.holds_any && !hello.vector.includes(collected) {
+            link.owe_listing(true);
+        }
+        link
+    }
+
+    /// Everything goes again, and then a full listing: the stores differ although nothing is under way.
+    pub(super) fn mend(&mut self) {
+        (self.direct, self.relay, self.safe) = (0, 0, 0);
+        self.owe_listing(false);
+    }
+
+    /// Whether a full listing is owed or under way.
+    pub(super) fn is_listing(&self) -> bool {
+        !matches!(self.extra, Extra::Nothing)
+    }
+
+    /// The peer said how far it is.
+    pub(super) fn acknowledged(&mut self, ack: &Ack, own_store: u64) {
+        if ack.received.store == own_store {
+            self.received = ack.received;
+        }
+        if ack.durable.store == own_store {
+            self.durable = ack.durable;
+        }
+        self.vector.clone_from(&ack.vector);
+        let lost = self.linked.iter().any(|node| !ack.linked.contains(node));
+        self.linked.clone_from(&ack.linked);
+        if lost {
+            // What was held back because another node was to send it is due from here.
+            self.relay = self.safe;
+            self.carry_relay = self.carry_relay.min(self.safe + 1);
+        }
+    }
+
+    /// The peer has sent this itself.
+    pub(super) fn heard(&mut self, claims: &VersionVector) {
+        self.vector.merge(claims);
+    }
+
+    /// A change by `newer` at `position` has overwritten one by `older` at `before`.
+    pub(super) fn overwritten(&mut self, older: NodeId, before: u64, newer: NodeId, position: u64, own: NodeId) {
+        if self.answers_for(newer, own) {
+            return;
+        }
+        if older == own && before > self.direct {
+            self.carry_direct = self.carry_direct.min(position);
+        } else if older != own && self.answers_for(older, own) && before > self.relay {
+            self.carry_relay = self.carry_relay.min(position);
+        }
+    }
+
+    /// A change by `older` came too late: one by `newer`, at `position`, is here already.
+    pub(super) fn outdated(&mut self, older: NodeId, newer: NodeId, position: u64, own: NodeId) {
+        if older != own && self.answers_for(older, own) && !self.answers_for(newer, own) && position > self.safe {
+            self.relay = self.relay.min(position - 1);
+            self.carry_relay = self.carry_relay.min(position);
+        }
+    }
+
+    /// Writes the next frame, if there is anything to say. Returns whether there may be more.
+    pub(super) fn next_frame(&mut self, view: View<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+        scratch.clear();
+        let tail = view.store.last_position();
+        let mut rows = 0;
+        if self.direct < tail {
+            self.walk_direct(view, scratch, &mut rows);
+        }
+        if self.relay < tail && rows < FRAME_ROWS && scratch.len() < FRAME_BYTES {
+            self.walk_relay(view, scratch, &mut rows);
+        }
+        self.walk_safe(view);
+        let met = self.direct == tail && self.relay == tail;
+        let claims = self.claims(view, tail);
+        if rows > 0 || claims.as_ref().is_some_and(|claims| *claims != self.claimed) {
+            let claims = claims.unwrap_or_default();
+            self.tell(&claims, scratch, out);
+            if !claims.is_empty() {
+                self.claimed = claims;
+            }
+        }
+        if met && self.is_listing() {
+            return self.list(view, scratch, out);
+        }
+        !met
+    }
+
+    /// Tells the peer how far the cursors are where it does not know.
+    pub(super) fn tell_cursors(&mut self, out: &mut Vec<u8>) {
+        if self.told != (self.direct, self.safe) {
+            self.tell(&VersionVector::default(), &[], out);
+        }
+    }
+
+    /// Whether everything up to the end of the list is sent, or had, and acknowledged.
+    pub(super) fn is_acknowledged(&self, tail: u64) -> bool {
+        self.received.direct == tail && self.received.relay == tail
+    }
+
+    /// The position up to which the peer has everything.
+    pub(super) fn reached(&self) -> u64 {
+        self.received.direct.min(self.received.relay)
+    }
+
+    /// Whether nothing is left to be looked at up to the end of the list.
+    pub(super) fn is_walked(&self, tail: u64) -> bool {
+        self.direct == tail && self.relay == tail && !self.safe_is_behind && !self.is_listing()
+    }
+
+    fn owe_listing(&mut self, trusting: bool) {
+        self.extra = Extra::ListingOwed { trusting };
+        (self.carry_direct, self.carry_relay) = (0, 0);
+    }
+
+    /// Whether the peer relies on this link for the node's writes.
+    fn answers_for(&self, node: NodeId, own: NodeId) -> bool {
+        node == own || !self.linked.contains(&node)
+    }
+
+    /// Whether the peer has this write, or newer.
+    fn is_had(&self, stamp: Stamp) -> bool {
+        if let Extra::ListingOwed { trusting: false } = self.extra {
+            return false;
+        }
+        self.vector.covers(stamp) || (stamp.node == self.peer && stamp.clock > self.since)
+    }
+
+    fn walk_direct(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
+        let wanted =
+            |link: &Link, change: &Change<'_>| change.stamp.node == view.own || change.position >= link.carry_direct;
+        self.direct = self.walk(view, self.direct, wanted, scratch, rows);
+        if self.direct == view.store.last_position() {
+            self.carry_direct = NONE;
+        }
+    }
+
+    fn walk_relay(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
+        let wanted = |link: &Link, change: &Change<'_>| {
+            let node = change.stamp.node;
+            node != view.own && (!link.linked.contains(&node) || change.position >= link.carry_relay)
+        };
+        self.relay = self.walk(view, self.relay, wanted, scratch, rows);
+        if self.relay == view.store.last_position() {
+            self.carry_relay = NONE;
+        }
+    }
+
+    /// Returns how far it came.
+    fn walk(
+        &self,
+        view: View<'_>,
+        after: u64,
+        wanted: impl Fn(&Link, &Change<'_>) -> bool,
+        scratch: &mut Vec<u8>,
+        rows: &mut usize,
+    ) -> u64 {
+        for (looks, change) in view.store.changes_after(after).enumerate() {
+            if wanted(self, &change) && !self.is_had(change.stamp) {
+                let Change { stamp, key, value, .. } = change;
+                Sent { stamp, key, value }.encode(scratch);
+                *rows += 1;
+            }
+            if looks + 1 == LOOKS || *rows >= FRAME_ROWS || scratch.len() >= FRAME_BYTES {
+                return change.position;
+            }
+        }
+        view.store.last_position()
+    }
+
+    fn walk_safe(&mut self, view: View<'_>) {
+        self.safe_is_behind = false;
+        if self.safe == self.relay {
+            return;
+        }
+        for (looks, change) in view.store.changes_after(self.safe).enumerate() {
+            if change.position > self.relay {
+                break;
+            }
+            if looks == LOOKS {
+                self.safe_is_behind = true;
+                return;
+            }
+            if !self.answers_for(change.stamp.node, view.own) && !self.is_had(change.stamp) {
+                return;
+            }
+            self.safe = change.position;
+        }
+        self.safe = self.relay;
+    }
+
+    /// What the peer has for certain once it has what is sent.
+    fn claims(&self, view: View<'_>, tail: u64) -> Option<VersionVector> {
+        if self.direct != tail || self.is_listing() {
+            return None;
+        }
+        let mut claims = view.vector.part(|node| node == view.own);
+        if self.relay == tail {
+            let relayed = view.vector.part(|node| self.answers_for(node, view.own));
+            if !self.vector.includes(&relayed) {
+                claims = relayed;
+            }
+        }
+        Some(claims)
+    }
+
+    fn tell(&mut self, claims: &VersionVector, changes: &[u8], out: &mut Vec<u8>) {
+        self.told = (self.direct, self.safe);
+        Progress { direct: self.direct, relay: self.safe, claims: claims.clone() }.encode(changes, out);
+    }
+
+    /// The next part of the full listing. Returns whether there is more.
+    fn list(&mut self, view: View<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+        scratch.clear();
+        match &mut self.extra {
+            Extra::Nothing => false,
+            Extra::ListingOwed { .. } => {
+                Listing::Begin(view.vector.clone()).encode(&[], out);
+                self.extra = Extra::ListingSent { up_to: 0, vector: view.vector.clone() };
+                true
+            }
+            Extra::ListingSent { up_to, vector } => {
+                let mut looks = 0;
+                for change in view.store.changes_after(*up_to).take(LOOKS) {
+                    Items::encode(key_hash(change.key), change.stamp, scratch);
+                    *up_to = change.position;
+                    looks += 1;
+                }
+                Listing::Items.encode(scratch, out);
+                if looks == LOOKS {
+                    return true;
+                }
+                Listing::End.encode(&[], out);
+                let claims = std::mem::take(vector);
+                self.extra = Extra::Nothing;
+                self.tell(&claims, &[], out);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What nodes tell each other, as a state machine: bytes of peers in, bytes for peers and changes for the store out.
+//!
+//! - [`codec`], [`vector`]: numbers, and which writes of which node somebody has
+//! - [`frame`]: what goes over a link
+//! - `wire`: the bytes of one connection
+//! - `lines`: connections, and what the end of one means
+//! - `link`: cursors on the own change list, and what goes next
+//! - `peer`: another node, linked or not
+//! - `handshake`: who may become a link
+//! - `following`: what a peer's frames do here
+//! - `recorded`: what the data file keeps of it
+//! - `status`: what a person sees of it
+//!
+//! One link per pair of nodes. Both sides dial; of two links the one dialed by the lower id stays. It does not know
+//! sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
+
+pub mod codec;
+mod following;
+pub mod frame;
+mod handshake;
+mod lines;
+mod link;
+mod peer;
+mod recorded;
+mod status;
+pub mod vector;
+mod wire;
+
+use std::collections::BTreeMap;
+
+pub use following::Turn;
+use frame::{Ack, Cursor};
+use lines::{Line, Role};
+use link::View;
+pub use peer::Agreement;
+use peer::{News, Peer, SessionId, Tie};
+pub use recorded::Recorded;
+pub use status::PeerStatus;
+use vector::{Span, VersionVector};
+
+use crate::store::{Clock, NodeId, Now, Stamp, Store};
+
+/// What a peer that does not read may be owed before the walk waits for it: what one tick sends on a fast link.
+const OUTBOX_BYTES_MAX: usize = 1 << 20;
+/// Frames encoded for one link in one tick: 256 KiB or 2,048 changes.
+const FRAMES_PER_TICK: usize = 4;
+/// Least time between two acknowledgements, but for one that says that something is durable.
+const ACK_US: u64 = 20_000;
+/// Most time between two.
+const HEARTBEAT_US: u64 = 1_000_000;
+/// A peer that was silent for so long is gone.
+const SILENCE_US: u64 = 4_000_000;
+/// So long a peer may acknowledge nothing new although there is something.
+const STUCK_US: u64 = 10_000_000;
+/// A connection that has not become a link after so long never will.
+const HANDSHAKE_US: u64 = 3_000_000;
+/// So long others are not asked for the writes of a peer whose link was lost: it may come back at once.
+const GRACE_US: u64 = 500_000;
+/// Least time between two mendings of one link.
+const MEND_US: u64 = 60_000_000;
+
+/// Who this node is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its place in the list of members.
+    pub node: NodeId,
+    /// Its data file, a random number made with it.
+    pub store: u64,
+    /// This process, a random number.
+    pub life: u64,
+}
+
+/// Settings of replication.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// A peer whose clock is ahead by more is refused.
+    pub clock_drift_ms_max: u64,
+    /// More deletions than this are not kept for a peer that is away.
+    pub tombstones_max: usize,
+}
+
+/// What replication works on: the node's store and clock, and the time.
+pub struct Here<'a> {
+    /// What every key is.
+    pub store: &'a mut Store,
+    /// Issues stamps, and hears of those of others.
+    pub clock: &'a mut Clock,
+    /// The time of this tick.
+    pub now: Now,
+}
+
+/// See the module.
+pub struct Replication {
+    identity: Identity,
+    /// The configured nodes; empty where one was removed.
+    members: Vec<String>,
+    limits: Limits,
+    /// What this node has.
+    vector: VersionVector,
+    durable: Recorded,
+    collected: VersionVector,
+    peers: BTreeMap<NodeId, Peer>,
+    lines: Vec<Option<Box<Line>>>,
+    /// Connections with something new to send, or that are over.
+    touched: Vec<SessionId>,
+    /// The highest position at which an own write was overwritten by another node's.
+    overwritten: u64,
+    /// A full listing that is being compared with the store.
+    purge: Option<following::Purge>,
+    random: fastrand::Rng,
+    scratch: Vec<u8>,
+    /// When to look again although nothing happens.
+    due_us: u64,
+    /// The nodes whose writes come first-hand.
+    linked_nodes: Vec<NodeId>,
+    /// Counts what peers are to be told of beside positions.
+    facts: u64,
+}
+
+impl Replication {
+    /// Replication of a store restored with `recorded`. `seed` decides about pauses between dials.
+    pub fn new(
+        identity: Identity,
+        members: Vec<String>,
+        limits: Limits,
+        recorded: Recorded,
+        store: &Store,
+        seed: u64,
+        now: Now,
+    ) -> Replication {
+        let mut replication = Replication {
+            identity,
+            members: Vec::new(),
+            limits,
+            vector: recorded.vector.clone(),
+            collected: recorded.collected.clone(),
+            durable: recorded,
+            peers: BTreeMap::new(),
+            lines: Vec::new(),
+            touched: Vec::new(),
+            overwritten: store.last_position(),
+            purge: None,
+            random: fastrand::Rng::with_seed(seed),
+            scratch: Vec::new(),
+            due_us: now.monotonic_us,
+            linked_nodes: Vec::new(),
+            facts: 0,
+        };
+        replication.set_members(members, now.monotonic_us);
+        replication
+    }
+
+    /// Whether there is no other node.
+    pub fn is_alone(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// Takes over a changed list of nodes: appended ones are linked, removed ones hung up on. Nodes that stay must keep
+    /// their place and address; else nothing is changed and the error says why.
+    pub fn reload(&mut self, members: Vec<String>, now: Now) -> Result<(), String> {
+        for (id, (old, new)) in self.members.iter().zip(&members).enumerate() {
+            if !old.is_empty() && !new.is_empty() && old != new {
+                return Err(format!("node {id} would change from {old} to {new}, but an id in use keeps its address"));
+            }
+        }
+        if members.get(usize::from(self.identity.node)).is_none_or(String::is_empty) {
+            return Err(format!("this node, {}, is not in it", self.identity.node));
+        }
+        self.set_members(members, now.monotonic_us);
+        Ok(())
+    }
+
+    /// The peer to dial now, if any; followed by [`Replication::dialing`] or [`Replication::dial_failed`].
+    pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
+        let now_us = now.monotonic_us;
+        let peer = self.peers.values_mut().find(|peer| peer.is_due(now_us))?;
+        peer.tie = Tie::Waiting { until_us: now_us + HANDSHAKE_US };
+        Some((peer.id, self.members[usize::from(peer.id)].clone()))
+    }
+
+    /// A connection to the peer is being set up.
+    pub fn dialing(&mut self, session: SessionId, peer: NodeId, here: &Here<'_>) {
+        self.add_line(session, Role::Dialed(peer), here.now.monotonic_us);
+        let Some(known) = self.peers.get_mut(&peer) else { return self.hang_up(session) };
+        if known.linked.is_some() {
+            return self.hang_up(session);
+        }
+        known.tie = Tie::Dialing(session);
+        self.greet(session, peer, here);
+    }
+
+    /// No connection could even be tried.
+    pub fn dial_failed(&mut self, peer: NodeId, why: &str, now: Now) {
+        if let Some(peer) = self.peers.get_mut(&peer).filter(|peer| peer.linked.is_none()) {
+            peer.retries += 1;
+            peer.retry(why, false, now.monotonic_us, &mut self.random);
+        }
+    }
+
+    /// Sends each peer what it lacks, a bounded part of it, and what it has to know.
+    pub fn exchange(&mut self, here: &mut Here<'_>) {
+        let now = here.now;
+        self.due_us = u64::MAX;
+        if self.peers.is_empty() && self.lines.is_empty() && self.purge.is_none() {
+            return;
+        }
+        self.keep_up(here.clock);
+        self.purge(here.store);
+        let ids: Vec<NodeId> = self.peers.keys().copied().collect();
+        self.note_linked_nodes(now.monotonic_us);
+        for id in ids {
+            self.exchange_with(id, here.store, now);
+        }
+        self.end_handshakes(now);
+        self.close_gaps(here.clock);
+        if self.purge.is_some() {
+            self.due_us = 0;
+        }
+    }
+
+    /// When to [`Replication::exchange`] although nothing happens, in monotonic microseconds.
+    pub fn deadline_us(&self) -> u64 {
+        let dials = self.peers.values().filter(|peer| peer.linked.is_none()).filter_map(|peer| match peer.tie {
+            Tie::Waiting { until_us } => Some(until_us),
+            Tie::Dialing(_) => None,
+        });
+        dials.min().unwrap_or(u64::MAX).min(self.due_us)
+    }
+
+    /// What is to be recorded beside the store as it is.
+    pub fn record(&mut self, clock: &Clock) -> Recorded {
+        self.keep_up(clock);
+        Recorded {
+            vector: self.vector.clone(),
+            collected: self.collected.clone(),
+            cursors: self.peers.values().map(|peer| (peer.id, peer.cursor)).collect(),
+        }
+    }
+
+    /// The data file has recorded this.
+    pub fn recorded(&mut self, recorded: Recorded) {
+        self.durable = recorded;
+        self.facts += 1;
+        for linked in self.peers.values_mut().filter_map(|peer| peer.linked.as_mut()) {
+            linked.ack_wanted = true;
+        }
+        self.due_us = 0;
+    }
+
+    /// Which deletions every node holds on disk, so that they may be forgotten; also notes that they will be.
+    pub fn settle(&mut self, tombstones: usize) -> VersionVector {
+        let mut stable = self.durable.vector.clone();
+        for peer in self.peers.values_mut() {
+            if peer.linked.is_none() && !peer.forsaken && tombstones > self.limits.tombstones_max {
+                peer.forsaken = true;
+                log::warn!(
+                    "node {} is away and {tombstones} deletions are kept for it: they are forgotten from here on, and \
+                     it gets a full listing when it comes back",
+                    peer.id
+                );
+            }
+            if !peer.forsaken {
+                stable = stable.intersection(&peer.durable_vector);
+            }
+        }
+        if tombstones > 0 && !self.collected.includes(&stable) {
+            self.collected.merge(&stable);
+        }
+        stable
+    }
+
+    /// How many peers hold all own writes up to the position on disk.
+    pub fn count_durable(&self, position: u64) -> usize {
+        self.peers
+            .values()
+            .filter_map(|peer| peer.linked.as_ref())
+            .filter(|linked| linked.link.durable.direct >= position)
+            .count()
+    }
+
+    /// Memory held for all peers: what followers cost beside the store.
+    pub fn bytes(&self) -> usize {
+        self.lines.iter().flatten().map(|line| line.wire.bytes()).sum::<usize>() + self.scratch.capacity()
+    }
+
+    fn exchange_with(&mut self, id: NodeId, store: &Store, now: Now) {
+        let now_us = now.monotonic_us;
+        let Replication { peers, lines, scratch, touched, vector, identity, durable, facts, linked_nodes, .. } = self;
+        let peer = peers.get_mut(&id).expect("ids come from the map");
+        let Some(linked) = peer.linked.as_mut() else { return };
+        let Some(line) = lines[linked.session].as_deref_mut() else { return };
+        let view = View { store, own: identity.node, vector };
+        let owed_before = line.wire.owed();
+        for frame in 0.. {
+            if line.wire.owed() >= OUTBOX_BYTES_MAX {
+                break;
+            }
+            if frame == FRAMES_PER_TICK {
+                self.due_us = 0;
+                break;
+            }
+            if !linked.link.next_frame(view, scratch, line.wire.outbox()) {
+                break;
+            }
+        }
+        let tail = store.last_position();
+        linked.received_lag.note(tail, linked.link.received.direct, now_us);
+        linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
+
+        let news = News { position: tail, received: peer.cursor, facts: *facts };
+        if linked.ack_wanted || linked.acked_us + if news == linked.said { HEARTBEAT_US } else { ACK_US } <= now_us {
+            let in_file = |&&(node, _): &&(NodeId, Cursor)| node == id;
+            let ack = Ack {
+                received: peer.cursor,
+                durable: durable.cursors.iter().find(in_file).map_or(Cursor::default(), |&(_, cursor)| cursor),
+                vector: vector.clone(),
+                durable_vector: durable.vector.clone(),
+                linked: linked_nodes.clone(),
+                unix_ms: now.unix_ms,
+                position: tail,
+                digest: store.digest(),
+                keys: store.keys() as u64,
+                diverged: linked.agreement == Agreement::Diverged,
+            };
+            linked.link.tell_cursors(line.wire.outbox());
+            ack.encode(line.wire.outbox());
+            (linked.said, linked.acked_us, linked.ack_wanted) = (news, now_us, false);
+        }
+        let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };
+        self.due_us = self.due_us.min((linked.acked_us + pause_us).max(now_us + 1));
+        if !linked.link.is_walked(tail) {
+            self.due_us = 0;
+        }
+        if line.wire.owed() > owed_before {
+            touched.push(linked.session);
+        }
+        self.check_life(id, tail, now);
+    }
+
+    /// Hangs up on a peer that is silent, or that acknowledges nothing.
+    fn check_life(&mut self, id: NodeId, tail: u64, now: Now) {
+        let now_us = now.monotonic_us;
+        let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
+        let session = linked.session;
+        if linked.link.received.direct >= tail {
+            linked.stuck_us = None;
+        }
+        let stuck_us = *linked.stuck_us.get_or_insert(now_us);
+        let (silent_us, stuck_us) = (linked.heard_us + SILENCE_US, stuck_us + STUCK_US);
+        if silent_us <= now_us {
+            self.drop_line(session, "nothing came for 4 s", now);
+        } else if stuck_us <= now_us && linked.link.received.direct < tail {
+            self.drop_line(session, "it acknowledged nothing for 10 s", now);
+        } else {
+            self.due_us = self.due_us.min(silent_us).min(stuck_us.max(now_us + 1));
+        }
+    }
+
+    /// Where the whole cluster agrees, nobody holds anything of this node's earlier lives that this node lacks.
+    fn close_gaps(&mut self, clock: &Clock) {
+        let own = self.identity.node;
+        let agrees = |peer: &Peer| peer.linked.as_ref().is_some_and(|one| one.agreement == Agreement::Agrees);
+        if self.vector.spans(own) > 1 && self.peers.values().all(agrees) {
+            self.vector.add(own, Span { after: 0, up_to: clock.span().0 });
+        }
+    }
+
+    /// Brings the own part of the vector up to date.
+    fn keep_up(&mut self, clock: &Clock) {
+        let (after, up_to) = clock.span();
+        self.vector.add(self.identity.node, Span { after, up_to });
+    }
+
+    /// Which nodes' writes come first-hand, or will at once.
+    fn note_linked_nodes(&mut self, now_us: u64) {
+        let counts = |peer: &&Peer| peer.linked.is_some() || now_us < peer.lost_us + GRACE_US;
+        let graces = self.peers.values().filter(|peer| peer.linked.is_none() && now_us < peer.lost_us + GRACE_US);
+        let grace_us = graces.map(|peer| peer.lost_us + GRACE_US).min().unwrap_or(u64::MAX);
+        self.due_us = self.due_us.min(grace_us);
+        if !self.peers.values().filter(counts).map(|peer| peer.id).eq(self.linked_nodes.iter().copied()) {
+            self.linked_nodes = self.peers.values().filter(counts).map(|peer| peer.id).collect();
+            self.facts += 1;
+        }
+    }
+
+    fn set_members(&mut self, members: Vec<String>, now_us: u64) {
+        let own = usize::from(self.identity.node);
+        let is_peer = |id: usize| id != own && members.get(id).is_some_and(|member| !member.is_empty());
+        let removed: Vec<NodeId> = self.peers.keys().copied().filter(|&id| !is_peer(id.into())).collect();
+        for id in removed {
+            let peer = self.peers.remove(&id).expect("ids come from the map");
+            if let Some(linked) = peer.linked {
+                self.hang_up(linked.session);
+            } else if let Tie::Dialing(session) = peer.tie {
+                self.hang_up(session);
+            }
+            log::info!("node {id} was removed from the cluster");
+        }
+        for id in (0..members.len()).filter(|&id| is_peer(id)) {
+            let id = id as NodeId;
+            let cursor = self.durable.cursors.iter().find(|(node, _)| *node == id).map(|&(_, cursor)| cursor);
+            self.peers.entry(id).or_insert_with(|| Peer::new(id, cursor.unwrap_or_default(), now_us));
+        }
+        self.members = members;
+        self.due_us = 0;
+    }
+}
+
+/// Whether the stamp's clock is further ahead of the wall clock than is allowed.
+fn is_ahead(clock: u64, now: Now, drift_ms_max: u64) -> bool {
+    Clock::unix_ms(clock) > now.unix_ms.saturating_add(drift_ms_max)
+}
+
+/// The highest stamp of some changes.
+fn highest(stamps: impl Iterator<Item = Stamp>) -> u64 {
+    stamps.map(|stamp| stamp.clock).max().unwrap_or(0)
+}

@@ -1,0 +1,157 @@
+//! One other node: whether there is a link to it, when to dial it next, how far we follow it, what went wrong.
+
+use std::collections::HashMap;
+
+use super::frame::Cursor;
+use super::link::Link;
+use super::vector::VersionVector;
+use crate::store::{NodeId, Stamp};
+
+/// Pause before the second dial; it doubles with each further one.
+const PAUSE_US_MIN: u64 = 100_000;
+const PAUSE_US_MAX: u64 = 5_000_000;
+/// A link that stayed up for so long ends the row of failures.
+const STAYED_US: u64 = 5_000_000;
+
+/// Names a connection; see [`crate::replication`].
+pub type SessionId = usize;
+
+/// How we stand with a peer.
+pub(super) enum Tie {
+    /// There is no link; the next dial is then.
+    Waiting { until_us: u64 },
+    /// This connection of ours is being set up.
+    Dialing(SessionId),
+}
+
+/// What a comparison of digests has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// Something is under way.
+    Unknown,
+    /// Both stores are the same.
+    Agrees,
+    /// Nothing is under way and the stores differ.
+    Diverged,
+}
+
+/// What an acknowledgement says, in short: where it is the same, a new one would say nothing new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    pub(super) position: u64,
+    pub(super) received: Cursor,
+    pub(super) facts: u64,
+}
+
+/// A link and what is kept beside it for as long as it lasts.
+pub(super) struct Linked {
+    pub(super) session: SessionId,
+    pub(super) dialed: bool,
+    pub(super) link: Link,
+    /// When something last came, when an acknowledgement last went.
+    pub(super) heard_us: u64,
+    pub(super) acked_us: u64,
+    /// Since when changes wait for the peer's word without any progress.
+    pub(super) stuck_us: Option<u64>,
+    pub(super) agreement: Agreement,
+    pub(super) mended_us: Option<u64>,
+    /// What was last said, so that it is not said twice.
+    pub(super) said: News,
+    pub(super) ack_wanted: bool,
+    /// A full listing that comes in: what it covers, and what it lists.
+    pub(super) listed: Option<(VersionVector, HashMap<u64, Stamp>)>,
+    /// Positions and times, for the lag: what was sent then is not received (durable) yet.
+    pub(super) received_lag: Lag,
+    pub(super) durable_lag: Lag,
+}
+
+/// How long a position takes to be reached. One sample at a time.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Lag {
+    sample: Option<(u64, u64)>,
+    took_us: u64,
+}
+
+impl Lag {
+    /// The end of the list is at `tail`, and `reached` is reached.
+    pub(super) fn note(&mut self, tail: u64, reached: u64, now_us: u64) {
+        if let Some((position, since_us)) = self.sample
+            && reached >= position
+        {
+            self.took_us = now_us - since_us;
+            self.sample = None;
+        }
+        if reached >= tail {
+            (self.sample, self.took_us) = (None, 0);
+        } else if self.sample.is_none() {
+            self.sample = Some((tail, now_us));
+        }
+    }
+
+    /// In milliseconds.
+    pub(super) fn ms(&self, now_us: u64) -> u64 {
+        let waits_us = self.sample.map_or(0, |(_, since_us)| now_us - since_us);
+        waits_us.max(self.took_us) / 1000
+    }
+}
+
+/// See the module.
+pub(super) struct Peer {
+    pub(super) id: NodeId,
+    pub(super) tie: Tie,
+    pub(super) linked: Option<Linked>,
+    /// Since when it is in its state.
+    pub(super) since_us: u64,
+    /// When there was a link last, or when we began.
+    pub(super) lost_us: u64,
+    /// How far we follow its list.
+    pub(super) cursor: Cursor,
+    /// What its data file has for certain.
+    pub(super) durable_vector: VersionVector,
+    /// Whether deletions are collected without it; it gets a full listing when it comes back.
+    pub(super) forsaken: bool,
+    pub(super) error: Option<String>,
+    /// Dials that did not become a link, in all.
+    pub(super) retries: u64,
+    failures: u32,
+}
+
+impl Peer {
+    pub(super) fn new(id: NodeId, cursor: Cursor, now_us: u64) -> Peer {
+        Peer {
+            id,
+            tie: Tie::Waiting { until_us: now_us },
+            linked: None,
+            since_us: now_us,
+            lost_us: now_us,
+            cursor,
+            durable_vector: VersionVector::default(),
+            forsaken: false,
+            error: None,
+            retries: 0,
+            failures: 0,
+        }
+    }
+
+    /// The next dial is due.
+    pub(super) fn is_due(&self, now_us: u64) -> bool {
+        self.linked.is_none() && matches!(self.tie, Tie::Waiting { until_us } if until_us <= now_us)
+    }
+
+    /// The link is gone, or never came to be. `slowly` where the other side says that a quick dial is of no use.
+    pub(super) fn retry(&mut self, why: &str, slowly: bool, now_us: u64, random: &mut fastrand::Rng) {
+        if self.linked.take().is_some() {
+            self.lost_us = now_us;
+            self.failures = if now_us - self.since_us >= STAYED_US { 0 } else { self.failures };
+        }
+        let pause_us = if slowly { PAUSE_US_MAX } else { (PAUSE_US_MIN << self.failures.min(10)).min(PAUSE_US_MAX) };
+        self.failures += 1;
+        // Between a half and a whole: two nodes that lost each other at once do not dial at once for ever.
+        let until_us = now_us + random.u64(pause_us / 2..=pause_us);
+        self.tie = Tie::Waiting { until_us };
+        self.since_us = now_us;
+        if self.error.as_deref() != Some(why) {
+            self.error = Some(why.to_owned());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the data file keeps of replication beside the changes, in the same transaction.
+
+use super::codec::{Reader, put_u16};
+use super::frame::{self, Cursor};
+use super::vector::VersionVector;
+use crate::store::NodeId;
+
+/// What the data file keeps of replication, as of the changes beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// What the file has.
+    pub vector: VersionVector,
+    /// What deletions were collected under.
+    pub collected: VersionVector,
+    /// How far each peer is followed.
+    pub cursors: Vec<(NodeId, Cursor)>,
+}
+
+impl Recorded {
+    /// Its form in the data file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.vector.encode(&mut out);
+        self.collected.encode(&mut out);
+        put_u16(&mut out, self.cursors.len() as u16);
+        for &(node, cursor) in &self.cursors {
+            put_u16(&mut out, node);
+            frame::put_cursor(&mut out, cursor);
+        }
+        out
+    }
+
+    /// Reads what [`Recorded::encode`] has written.
+    pub fn decode(bytes: &[u8]) -> Option<Recorded> {
+        let mut reader = Reader::new(bytes);
+        let vector = VersionVector::decode(&mut reader)?;
+        let collected = VersionVector::decode(&mut reader)?;
+        let count = reader.u16()?;
+        let cursors = (0..count).map(|_| Some((reader.u16()?, frame::cursor(&mut reader)?))).collect::<Option<_>>()?;
+        reader.is_empty().then_some(Recorded { vector, collected, cursors })
+    }
+}

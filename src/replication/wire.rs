@@ -1,0 +1,128 @@
+//! The bytes of one connection between nodes: frames that have come, and what is owed.
+//!
+//! It does not know what frames mean.
+
+use super::frame::{FRAME_BYTES_MAX, GREETING, HEAD_BYTES, HELLO_BYTES_MAX};
+
+/// Memory that an empty inbox or outbox keeps.
+const KEPT_BYTES: usize = 64 << 10;
+
+/// See the module. Invariant: `outbox[sent..]` is owed; `inbox[..taken]` is understood.
+#[derive(Debug, Default)]
+pub struct Wire {
+    inbox: Vec<u8>,
+    taken: usize,
+    greeted: bool,
+    outbox: Vec<u8>,
+    sent: usize,
+}
+
+/// What the inbox begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The body of a frame lies there.
+    Body(std::ops::Range<usize>),
+    /// More must come.
+    Incomplete,
+    /// It is no frame.
+    Garbage(&'static str),
+}
+
+impl Wire {
+    /// Bytes have come.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if self.taken == self.inbox.len() {
+            self.inbox.clear();
+            self.inbox.shrink_to(KEPT_BYTES);
+            self.taken = 0;
+        } else if self.taken >= KEPT_BYTES {
+            self.inbox.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.inbox.extend_from_slice(bytes);
+    }
+
+    /// Takes the next frame. Before `linked` only short ones are allowed.
+    pub fn take(&mut self, linked: bool) -> Taken {
+        let rest = &self.inbox[self.taken..];
+        if !self.greeted {
+            let begun = rest.len().min(GREETING.len());
+            if rest[..begun] != GREETING[..begun] {
+                return Taken::Garbage("it does not greet as a node does");
+            }
+            if rest.len() < GREETING.len() {
+                return Taken::Incomplete;
+            }
+            self.greeted = true;
+            self.taken += GREETING.len();
+            return self.take(linked);
+        }
+        let Some((head, rest)) = rest.split_first_chunk::<HEAD_BYTES>() else { return Taken::Incomplete };
+        let [a, b, c, d, checksum @ ..] = *head;
+        let length = u32::from_le_bytes([a, b, c, d]) as usize;
+        if length > if linked { FRAME_BYTES_MAX } else { HELLO_BYTES_MAX } {
+            return Taken::Garbage("a frame is too long");
+        }
+        let Some(body) = rest.get(..length) else { return Taken::Incomplete };
+        if crc32fast::hash(body) != u32::from_le_bytes(checksum) {
+            return Taken::Garbage("a frame does not fit its checksum");
+        }
+        let start = self.taken + HEAD_BYTES;
+        self.taken = start + length;
+        Taken::Body(start..start + length)
+    }
+
+    /// Puts back the frame taken last.
+    pub fn put_back(&mut self, body: &std::ops::Range<usize>) {
+        self.taken = body.start - HEAD_BYTES;
+    }
+
+    /// Takes the inbox out, so that a frame in it can be worked on; to be given back by [`Wire::give_inbox`].
+    pub fn take_inbox(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// See [`Wire::take_inbox`].
+    pub fn give_inbox(&mut self, inbox: Vec<u8>) {
+        self.inbox = inbox;
+    }
+
+    /// Where frames to be sent are put.
+    pub fn outbox(&mut self) -> &mut Vec<u8> {
+        &mut self.outbox
+    }
+
+    /// Bytes owed.
+    pub fn sendable(&self) -> &[u8] {
+        &self.outbox[self.sent..]
+    }
+
+    /// Number of bytes owed.
+    pub fn owed(&self) -> usize {
+        self.outbox.len() - self.sent
+    }
+
+    /// So many of them are sent.
+    pub fn sent(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent == self.outbox.len() {
+            self.sent = 0;
+            self.outbox.clear();
+            self.outbox.shrink_to(KEPT_BYTES);
+        } else if self.sent > self.owed() {
+            self.outbox.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Nothing more is owed.
+    pub fn drop_outbox(&mut self) {
+        self.outbox.clear();
+        self.sent = 0;
+    }
+
+    /// Memory held.
+    pub fn bytes(&self) -> usize {
+        self.inbox.capacity() + self.outbox.capacity()
+    }
+}

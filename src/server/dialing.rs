@@ -1,0 +1,60 @@
+//! Outbound connections: the server's part in links to other nodes.
+
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::connection::Connection;
+use super::errands::{Errand, Result};
+use super::{Server, process};
+use crate::config::members;
+use crate::store::NodeId;
+
+impl Server {
+    /// Dials, sends and answers what is due to and because of other nodes.
+    pub(super) fn exchange_with_peers(&mut self) {
+        while let Some((peer, address)) = self.node.next_dial(self.now) {
+            match address.parse() {
+                Ok(address) => self.dial(peer, address),
+                Err(_) => self.errands.give(Errand::LookUp(peer, address)),
+            }
+        }
+        self.node.exchange(self.now);
+    }
+
+    pub(super) fn take_results(&mut self) {
+        while let Some(result) = self.errands.take() {
+            match result {
+                Result::Found(peer, Ok(addresses)) => {
+                    // A name with several addresses: each dial tries another one.
+                    self.dials += 1;
+                    self.dial(peer, addresses[self.dials % addresses.len()]);
+                }
+                Result::Found(peer, Err(why)) => self.node.dial_failed(peer, &why, self.now),
+                Result::Reloaded(Ok(nodes)) => match self.node.reload(members(&nodes), self.now) {
+                    Ok(()) => log::info!("the config file was read again: {} nodes", nodes.iter().flatten().count()),
+                    Err(why) => log::error!("the config file was read again, and nothing was changed: {why}"),
+                },
+                Result::Reloaded(Err(why)) => log::error!("the cluster stays as it is: {why}"),
+            }
+        }
+    }
+
+    fn dial(&mut self, peer: NodeId, address: SocketAddr) {
+        let id = self.connections.vacant_key();
+        let set_up = TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_nodelay(true)?;
+            process::keep_alive(&stream)?;
+            self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
+            Ok(stream)
+        });
+        match set_up {
+            Ok(stream) => {
+                self.connections.insert(Connection::dialing(stream));
+                self.node.dialing(id, peer, self.now);
+            }
+            Err(error) => self.node.dial_failed(peer, &error.to_string(), self.now),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What may take long and is no business of the loop: looking up host names, reading the config file again.
+//!
+//! One thread that is given errands and gives results back; it ends with whoever gives them.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use crate::config::{NodeAddress, read_nodes};
+use crate::store::NodeId;
+
+/// What is to be done.
+pub(super) enum Errand {
+    /// Look up this `host:port` for a node.
+    LookUp(NodeId, String),
+    /// Read the config file again.
+    Reload,
+}
+
+/// What came of it.
+pub(super) enum Result {
+    /// The addresses of a node, or why there are none.
+    Found(NodeId, std::result::Result<Vec<SocketAddr>, String>),
+    /// The nodes, or what is wrong with the file.
+    Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
+}
+
+/// The thread.
+pub(super) struct Errands {
+    errands: Sender<Errand>,
+    results: Receiver<Result>,
+}
+
+impl Errands {
+    /// Starts it. `wake` is called whenever [`Errands::take`] has something new.
+    pub(super) fn start(config: PathBuf, wake: impl Fn() + Send + 'static) -> std::io::Result<Errands> {
+        let (errands, to_do) = channel();
+        let (done, results) = channel();
+        let run = move || {
+            for errand in to_do {
+                let result = match errand {
+                    Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
+                    Errand::Reload => Result::Reloaded(read_nodes(&config)),
+                };
+                if done.send(result).is_err() {
+                    return;
+                }
+                wake();
+            }
+        };
+        thread::Builder::new().name("errands".into()).spawn(run)?;
+        Ok(Errands { errands, results })
+    }
+
+    pub(super) fn give(&self, errand: Errand) {
+        self.errands.send(errand).expect("the thread lives as long as this");
+    }
+
+    pub(super) fn take(&self) -> Option<Result> {
+        self.results.try_recv().ok()
+    }
+}
+
+fn look_up(address: &str) -> std::result::Result<Vec<SocketAddr>, String> {
+    let found: Vec<SocketAddr> = address.to_socket_addrs().map_err(|error| error.to_string())?.collect();
+    if found.is_empty() { Err("the name has no address".to_owned()) } else { Ok(found) }
+}

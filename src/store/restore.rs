@@ -1,0 +1,92 @@
+//! A store put together from the rows of a data file.
+
+use super::entry::Entry;
+use super::table::Directory;
+use super::{Change, Store, slots};
+
+/// Puts a store together from the rows of a data file, in any order.
+///
+/// Rows are only laid down as they come; table and change list are made at the end, each in the order of its own
+/// memory, which is several times as fast as a million random insertions.
+pub struct Restore {
+    store: Store,
+    /// Hash and slot of each row.
+    hashes: Vec<(u64, u32)>,
+    /// Position and slot of each row, and whether it is a deletion.
+    positions: Vec<(u64, u32, bool)>,
+}
+
+/// Two rows claim one position.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PositionTaken(pub u64);
+
+impl Restore {
+    /// Slot numbers a row may have are below this.
+    pub const SLOTS_MAX: u32 = slots::SLOTS_MAX;
+
+    /// Begins with an empty store; arguments as for [`Store::new`].
+    pub fn new(seed: [u64; 2], bytes_max: usize) -> Restore {
+        Restore { store: Store::new(seed, bytes_max, 1), hashes: Vec::new(), positions: Vec::new() }
+    }
+
+    /// Takes in one row, whose slot no other has. The limit on memory does not hold here: what was kept is kept.
+    pub fn add(&mut self, change: Change<'_>) {
+        let Change { slot, position, stamp, key, value } = change;
+        let entry = Entry::new(key, value, stamp);
+        self.store.count(&entry, 1);
+        self.store.slots.insert_at(slot, entry);
+        self.hashes.push((self.store.hasher.hash(key), slot));
+        self.positions.push((position, slot, value.is_none()));
+    }
+
+    /// Rows taken in so far.
+    pub fn rows(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// The store, whose next change gets the position `first` or one above all rows. Where two rows have one key,
+    /// the higher stamp wins, and the other's slot is retired.
+    pub fn finish(self, first: u64) -> Result<Store, PositionTaken> {
+        let Restore { mut store, hashes, mut positions } = self;
+        if store.fill_table(hashes) {
+            positions.retain(|&(_, slot, _)| store.slots.get(slot).is_some());
+        }
+        positions.sort_unstable();
+        if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(PositionTaken(pair[0].0));
+        }
+        let first = positions.last().map_or(first, |&(last, ..)| first.max(last + 1));
+        let Store { slots, changes, .. } = &mut store;
+        for (position, slot, deleted) in positions {
+            slots.set_place(slot, changes.restore(position, slot, deleted));
+        }
+        changes.begin_at(first);
+        slots.claimed();
+        Ok(store)
+    }
+}
+
+impl Store {
+    /// Returns whether a slot was retired because another holds a newer state of its key.
+    fn fill_table(&mut self, mut hashes: Vec<(u64, u32)>) -> bool {
+        self.table = Directory::with_room_for(hashes.len());
+        hashes.sort_unstable_by_key(|&(hash, _)| self.table.order(hash));
+        let mut retired = false;
+        for (hash, slot) in hashes {
+            if let Some(rival) = self.table.find(hash, |rival| self.entry(rival).key() == self.entry(slot).key()) {
+                let older = self.entry(rival).stamp() < self.entry(slot).stamp();
+                let loser = if older { rival } else { slot };
+                let entry = self.slots.retire(loser);
+                self.count(&entry, -1);
+                retired = true;
+                if !older {
+                    continue;
+                }
+                self.table.remove(hash, rival);
+            }
+            let Store { hasher, table, slots, .. } = self;
+            table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+        }
+        retired
+    }
+}
