@@ -12,8 +12,10 @@
 //! outboxes     -> one write per touched socket
 //! ```
 //!
-//! The modules below stand in the order of imports: each uses only those above it. The first five are pure: no
+//! The modules below stand in the order of imports: each uses only those above it. The first six are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
+
+pub mod planted;
 
 pub mod store;
 

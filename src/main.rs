@@ -81,9 +81,7 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
 fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node, DataFile), String> {
     let restore = Restore::new(random_numbers(), options.memory_bytes_max);
     let began = Instant::now();
-    let [fresh_store, life] = random_numbers();
-    let opened = DataFile::open(&config.data_dir, config.id, fresh_store, restore)?;
-    let Opened { mut file, restore, checkpoint, store: store_id, adopted } = opened;
+    let Opened { mut file, restore, checkpoint, adopted } = DataFile::open(&config.data_dir, config.id, restore)?;
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
     // Positions are never reused, also where an old copy of the file was put back: the clock has gone on since.
     let store = file.finish(restore, checkpoint.position_ceiling.max(unix_ns).max(1))?;
@@ -94,13 +92,15 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
     log::info!("data file {}: {} keys recovered in {:?}", name.display(), store.keys(), began.elapsed());
 
     let now = now(started);
-    let clock = Clock::new(config.id, checkpoint.clock_ceiling, now.unix_ms);
+    let [life, chance] = random_numbers();
+    let clock = Clock::new(config.id, checkpoint.clock_ceiling, now.unix_ms, chance);
     let interval_ms = options.snapshot_interval_ms;
     let position = store.last_position();
-    let recorded = checkpoint.recorded;
+    let mut recorded = checkpoint.recorded;
+    recorded.begin_life(life, position);
     let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
     file.record(&reserved)?;
-    let identity = Identity { node: config.id, store: store_id, life };
+    let identity = Identity { node: config.id, life };
     let cluster = Cluster { identity, members: members(&config.nodes), seed: life };
     Ok((Node::new(store, clock, reserved, cluster, options, now), file))
 }

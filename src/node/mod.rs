@@ -281,7 +281,7 @@ impl Node {
         let Core { store, clock, saver, replication, metrics, .. } = &mut self.core;
         let settle = |tombstones| (!replication.is_alone()).then(|| replication.settle(tombstones));
         saver.collect_tombstones(store, settle, now);
-        let save = saver.next(store, clock, || replication.record(clock), now);
+        let save = saver.next(store, clock, |store| replication.record(clock, store), now);
         metrics.rows_written += save.as_ref().map_or(0, |save| save.batch.len() as u64);
         let is_free = !saver.holds_writers(store) && (!clock.is_spent() || saver.is_failing());
         if !self.held.is_empty() && is_free {
@@ -343,6 +343,11 @@ impl Node {
     /// What every key is.
     pub fn store(&self) -> &Store {
         &self.core.store
+    }
+
+    /// The highest clock value issued or seen.
+    pub fn clock_last(&self) -> u64 {
+        self.core.clock.last()
     }
 
     /// What is counted.

@@ -208,7 +208,7 @@ impl Saver {
         &mut self,
         store: &mut Store,
         clock: &Clock,
-        record: impl FnOnce() -> Recorded,
+        record: impl FnOnce(&Store) -> Recorded,
         now: Now,
     ) -> Option<Save> {
         self.begin_if_due(store, clock, now);
@@ -223,14 +223,17 @@ impl Saver {
         let mut commit = None;
         if met {
             let at_tail = target.is_none();
-            let recorded = target.map_or_else(record, |target| target.recorded);
+            let recorded = match target {
+                Some(target) => target.recorded,
+                None => record(store),
+            };
             commit = Some(self.meet(store, clock, at_tail, recorded, now));
         } else if target.is_some() || now.monotonic_us - since_us <= self.interval_us {
             self.phase = Phase::Writing { since_us, target };
         } else {
             let position = store.last_position();
             store.raise_fence(self.cursor, position);
-            self.phase = Phase::Writing { since_us, target: Some(Target { position, recorded: record() }) };
+            self.phase = Phase::Writing { since_us, target: Some(Target { position, recorded: record(store) }) };
         }
         self.in_flight += 1;
         Some(Save { snapshot: self.snapshot, batch, commit })

@@ -7,7 +7,7 @@ use super::peer::{Agreement, SessionId};
 use super::wire::Taken;
 use super::{Here, MEND_US, Replication, Role, VersionVector, highest, is_ahead};
 use crate::store::digest::key_hash;
-use crate::store::{Clock, NodeId, Now, OutOfMemory, Stamp, Store};
+use crate::store::{Applied, Clock, NodeId, Now, OutOfMemory, Stamp, Store};
 
 /// Frames other than changes taken in one turn.
 const FRAMES_PER_TURN: usize = 16;
@@ -145,7 +145,8 @@ impl Replication {
                 let Err(OutOfMemory) = applied else { return };
                 return self.refuse(session, Role::Linked(id), "there is room for no more keys", here.now, id);
             };
-            self.note_rival(change.stamp.node, applied);
+            self.note_rival(change.stamp, applied);
+            self.note_seen(change.stamp);
         }
         here.clock.observe(latest);
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -162,31 +163,36 @@ impl Replication {
         }
     }
 
+    pub(super) fn note_seen(&mut self, stamp: Stamp) {
+        let seen = self.seen.entry(stamp.node).or_default();
+        *seen = (*seen).max(stamp.clock);
+    }
+
     /// A change met another of the same key: links that had to send the one that lost may have to send the other.
-    fn note_rival(&mut self, node: NodeId, applied: crate::store::Applied) {
+    fn note_rival(&mut self, stamp: Stamp, applied: Applied) {
         let Some((rival, before)) = applied.rival else { return };
-        if rival == node {
+        if rival.node == stamp.node {
             return;
         }
         let own = self.identity.node;
-        if let (Some(_), true) = (applied.position, rival == own) {
+        if let (Some(_), true) = (applied.position, rival.node == own) {
             self.overwritten = self.overwritten.max(before);
         }
         for linked in self.peers.values_mut().filter_map(|peer| peer.linked.as_mut()) {
             match applied.position {
-                Some(position) => linked.link.overwritten(rival, before, node, position, own),
-                None => linked.link.outdated(node, rival, before, own),
+                Some(position) => linked.link.overwritten(rival, before, stamp, position, own),
+                None => linked.link.outdated(stamp, rival, before, own),
             }
         }
     }
 
     fn ack(&mut self, id: NodeId, ack: &Ack, store: &Store, now: Now) {
         let now_us = now.monotonic_us;
-        let own_store = self.identity.store;
+        let own_life = self.identity.life;
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(linked) = &mut peer.linked else { return };
         let before = linked.link.received;
-        linked.link.acknowledged(ack, own_store);
+        linked.link.acknowledged(ack, own_life);
         if linked.link.received != before {
             linked.stuck_us = None;
         }

@@ -33,8 +33,9 @@ const DELETED: u32 = u32::MAX;
 /// others'.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The data file whose list it is; positions of another one mean nothing.
-    pub store: u64,
+    /// The life of the node whose list it is: positions of one life mean something to another only where its data file
+    /// has gone on from there.
+    pub life: u64,
     /// Every own write up to here, or newer.
     pub direct: u64,
     /// Every other write up to here, or newer.
@@ -50,14 +51,14 @@ pub struct Hello {
     pub to: NodeId,
     /// This life of the process, chosen at random.
     pub life: u64,
-    /// The data file.
-    pub store: u64,
     /// The speaker's wall clock.
     pub unix_ms: u64,
     /// The highest clock value it has issued or seen.
     pub clock: u64,
     /// Its own stamps above this are all of this life.
     pub since: u64,
+    /// The highest of the listener's stamps that it has seen.
+    pub seen: u64,
     /// How far it has followed the listener's list.
     pub cursor: Cursor,
     /// What it has.
@@ -186,7 +187,7 @@ impl Hello {
         put_u16(out, VERSION);
         put_u16(out, self.node);
         put_u16(out, self.to);
-        for number in [self.life, self.store, self.unix_ms, self.clock, self.since] {
+        for number in [self.life, self.unix_ms, self.clock, self.since, self.seen] {
             put_u64(out, number);
         }
         put_cursor(out, self.cursor);
@@ -338,15 +339,15 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
 
 fn hello(reader: &mut Reader<'_>) -> Option<Hello> {
     let (node, to) = (reader.u16()?, reader.u16()?);
-    let [life, store, unix_ms, clock, since] = numbers(reader)?;
+    let [life, unix_ms, clock, since, seen] = numbers(reader)?;
     Some(Hello {
         node,
         to,
         life,
-        store,
         unix_ms,
         clock,
         since,
+        seen,
         cursor: cursor(reader)?,
         vector: VersionVector::decode(reader)?,
         collected: VersionVector::decode(reader)?,
@@ -395,13 +396,13 @@ fn listing<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Option<Frame<'a>> {
 }
 
 pub(super) fn put_cursor(out: &mut Vec<u8>, cursor: Cursor) {
-    put_u64(out, cursor.store);
+    put_u64(out, cursor.life);
     put_u64(out, cursor.direct);
     put_u64(out, cursor.relay);
 }
 
 pub(super) fn cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
-    Some(Cursor { store: reader.u64()?, direct: reader.u64()?, relay: reader.u64()? })
+    Some(Cursor { life: reader.u64()?, direct: reader.u64()?, relay: reader.u64()? })
 }
 
 fn put_nodes(out: &mut Vec<u8>, nodes: &[NodeId]) {

@@ -1,6 +1,6 @@
 //! Who may become a link: hellos, and what is wrong with them.
 
-use super::frame::{GREETING, Hello, VERSION, encode_refusal};
+use super::frame::{Cursor, GREETING, Hello, VERSION, encode_refusal};
 use super::link::{Link, View};
 use super::peer::{Agreement, Lag, Linked, News, SessionId, Tie};
 use super::{Here, Replication, Role, is_ahead};
@@ -25,10 +25,10 @@ impl Replication {
             node: self.identity.node,
             to,
             life: self.identity.life,
-            store: self.identity.store,
             unix_ms: here.now.unix_ms,
             clock: here.clock.last(),
             since: here.clock.span().0,
+            seen: self.seen.get(&to).copied().unwrap_or(0).max(self.vector.highest(to)),
             cursor: self.peers.get(&to).map(|peer| peer.cursor).unwrap_or_default(),
             vector: self.vector.clone(),
             collected: self.collected.clone(),
@@ -51,13 +51,17 @@ impl Replication {
             Role::Accepted | Role::Linked(_) | Role::Over => None,
         };
         match self.check(hello, dialed, here.now) {
+            Ok(()) if here.clock.is_rewound(hello.seen) || !self.lives.know(hello.cursor.life) => {
+                self.rewind(hello, here);
+            }
+            Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
             Ok(()) => {
                 if dialed.is_none() {
                     self.greet(session, hello.node, here);
                 }
                 self.link_up(session, dialed.is_some(), hello, here);
             }
-            Err(Refused::Duplicate) => self.hang_up(session),
+            Err(Refused::Duplicate) => self.drop_line(session, "another link of the two is there", here.now),
             Err(Refused::Mismatch(why)) => self.refuse(session, role, &why, here.now, hello.node),
         }
     }
@@ -143,20 +147,16 @@ impl Replication {
     fn link_up(&mut self, session: SessionId, dialed: bool, hello: &Hello, here: &mut Here<'_>) {
         let now_us = here.now.monotonic_us;
         let own = self.identity.node;
-        if hello.vector.highest(own) > here.clock.last() {
-            // The data file was an old copy, and the wall clock is behind what this node has issued since.
-            let (after, up_to) = here.clock.begin_anew(hello.vector.highest(own));
-            self.vector.add(own, super::Span { after, up_to });
-            log::warn!("node {} has writes of this node that this node has forgotten; it gets them back", hello.node);
-        }
         let peer = self.peers.get_mut(&hello.node).expect("it was checked");
-        if peer.cursor.store != hello.store {
-            peer.cursor = super::Cursor { store: hello.store, direct: 0, relay: 0 };
+        if peer.cursor.life != hello.life {
+            // Where in its new list that is, the peer will say.
+            peer.cursor = Cursor { life: hello.life, direct: 0, relay: 0 };
         }
         // A disk that was wiped or put back holds less than was heard of it.
         peer.durable_vector = peer.durable_vector.intersection(&hello.vector);
+        let resumed = self.lives.resume(hello.cursor);
         let view = View { store: here.store, own, vector: &self.vector };
-        let link = Link::new(hello, self.identity.store, self.overwritten, &self.collected, view);
+        let link = Link::new(hello, resumed, self.overwritten, &self.collected, view);
         let relinked = peer.linked.is_some();
         let listing = link.is_listing();
         let earlier = peer.linked.replace(Linked {
@@ -170,6 +170,7 @@ impl Replication {
             mended_us: None,
             said: News::default(),
             ack_wanted: true,
+            ack_end: 0,
             listed: None,
             received_lag: Lag::default(),
             durable_lag: Lag::default(),

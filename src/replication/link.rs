@@ -78,19 +78,16 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A link to a peer that said hello. `overwritten` is the highest position at which an own write was overwritten by
+    /// A link to a peer that said hello and is to be sent what comes after `resumed`. `overwritten` is the highest position at which an own write was overwritten by
     /// another node's.
     pub(super) fn new(
         hello: &Hello,
-        own_store: u64,
+        resumed: Cursor,
         overwritten: u64,
         collected: &VersionVector,
         view: View<'_>,
     ) -> Link {
-        let known = hello.cursor.store == own_store;
-        let (direct, relay) = if known { (hello.cursor.direct, hello.cursor.relay) } else { (0, 0) };
-        let tail = view.store.last_position();
-        let (direct, relay) = (direct.min(tail), relay.min(tail));
+        let Cursor { direct, relay, .. } = resumed;
         let mut link = Link {
             peer: hello.node,
             life: hello.life,
@@ -106,7 +103,7 @@ impl Link {
             claimed: VersionVector::default(),
             told: (NONE, NONE),
             safe_is_behind: false,
-            received: Cursor { store: own_store, direct, relay },
+            received: resumed,
             durable: Cursor::default(),
         };
         let lacks = view.vector.part(|node| link.answers_for(node, view.own));
@@ -131,11 +128,11 @@ impl Link {
     }
 
     /// The peer said how far it is.
-    pub(super) fn acknowledged(&mut self, ack: &Ack, own_store: u64) {
-        if ack.received.store == own_store {
+    pub(super) fn acknowledged(&mut self, ack: &Ack, own_life: u64) {
+        if ack.received.life == own_life {
             self.received = ack.received;
         }
-        if ack.durable.store == own_store {
+        if ack.durable.life == own_life {
             self.durable = ack.durable;
         }
         self.vector.clone_from(&ack.vector);
@@ -153,21 +150,22 @@ impl Link {
         self.vector.merge(claims);
     }
 
-    /// A change by `newer` at `position` has overwritten one by `older` at `before`.
-    pub(super) fn overwritten(&mut self, older: NodeId, before: u64, newer: NodeId, position: u64, own: NodeId) {
-        if self.answers_for(newer, own) {
+    /// The change `newer` at `position` has overwritten `older`, which stood at `before`.
+    pub(super) fn overwritten(&mut self, older: Stamp, before: u64, newer: Stamp, position: u64, own: NodeId) {
+        if self.answers_for(newer.node, own) || self.is_had(older) {
             return;
         }
-        if older == own && before > self.direct {
+        if older.node == own && before > self.direct {
             self.carry_direct = self.carry_direct.min(position);
-        } else if older != own && self.answers_for(older, own) && before > self.relay {
+        } else if older.node != own && self.answers_for(older.node, own) && before > self.relay {
             self.carry_relay = self.carry_relay.min(position);
         }
     }
 
-    /// A change by `older` came too late: one by `newer`, at `position`, is here already.
-    pub(super) fn outdated(&mut self, older: NodeId, newer: NodeId, position: u64, own: NodeId) {
-        if older != own && self.answers_for(older, own) && !self.answers_for(newer, own) && position > self.safe {
+    /// The change `older` came too late: `newer` is here already, at `position`.
+    pub(super) fn outdated(&mut self, older: Stamp, newer: Stamp, position: u64, own: NodeId) {
+        let matters = older.node != own && self.answers_for(older.node, own) && !self.is_had(older);
+        if matters && !self.answers_for(newer.node, own) && position > self.safe {
             self.relay = self.relay.min(position - 1);
             self.carry_relay = self.carry_relay.min(position);
         }

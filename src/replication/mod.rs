@@ -5,10 +5,12 @@
 //! - `wire`: the bytes of one connection
 //! - `lines`: connections, and what the end of one means
 //! - `link`: cursors on the own change list, and what goes next
+//! - `lives`: positions of earlier lives of this node
 //! - `peer`: another node, linked or not
 //! - `handshake`: who may become a link
 //! - `following`: what a peer's frames do here
 //! - `recorded`: what the data file keeps of it
+//! - `rewinding`: a data file that was wiped or put back
 //! - `status`: what a person sees of it
 //!
 //! One link per pair of nodes. Both sides dial; of two links the one dialed by the lower id stays. It does not know
@@ -20,8 +22,10 @@ pub mod frame;
 mod handshake;
 mod lines;
 mod link;
+mod lives;
 mod peer;
 mod recorded;
+mod rewinding;
 mod status;
 pub mod vector;
 mod wire;
@@ -32,9 +36,11 @@ pub use following::Turn;
 use frame::{Ack, Cursor};
 use lines::{Line, Role};
 use link::View;
+use lives::Lives;
 pub use peer::Agreement;
 use peer::{News, Peer, SessionId, Tie};
 pub use recorded::Recorded;
+use rewinding::Rewinding;
 pub use status::PeerStatus;
 use vector::{Span, VersionVector};
 
@@ -64,9 +70,7 @@ const MEND_US: u64 = 60_000_000;
 pub struct Identity {
     /// Its place in the list of members.
     pub node: NodeId,
-    /// Its data file, a random number made with it.
-    pub store: u64,
-    /// This process, a random number.
+    /// This process, a random number that is not 0.
     pub life: u64,
 }
 
@@ -95,6 +99,7 @@ pub struct Replication {
     /// The configured nodes; empty where one was removed.
     members: Vec<String>,
     limits: Limits,
+    lives: Lives,
     /// What this node has.
     vector: VersionVector,
     durable: Recorded,
@@ -103,8 +108,13 @@ pub struct Replication {
     lines: Vec<Option<Box<Line>>>,
     /// Connections with something new to send, or that are over.
     touched: Vec<SessionId>,
+    /// The highest stamp of each node that was ever here.
+    seen: BTreeMap<NodeId, u64>,
     /// The highest position at which an own write was overwritten by another node's.
     overwritten: u64,
+    /// The position before the first of this life.
+    born: u64,
+    rewinding: Option<Rewinding>,
     /// A full listing that is being compared with the store.
     purge: Option<following::Purge>,
     random: fastrand::Rng,
@@ -129,6 +139,7 @@ impl Replication {
         now: Now,
     ) -> Replication {
         let mut replication = Replication {
+            lives: Lives::new(identity.life, &recorded.lives),
             identity,
             members: Vec::new(),
             limits,
@@ -138,7 +149,10 @@ impl Replication {
             peers: BTreeMap::new(),
             lines: Vec::new(),
             touched: Vec::new(),
+            seen: BTreeMap::new(),
             overwritten: store.last_position(),
+            born: store.last_position(),
+            rewinding: None,
             purge: None,
             random: fastrand::Rng::with_seed(seed),
             scratch: Vec::new(),
@@ -146,6 +160,7 @@ impl Replication {
             linked_nodes: Vec::new(),
             facts: 0,
         };
+        store.changes_after(0).for_each(|change| replication.note_seen(change.stamp));
         replication.set_members(members, now.monotonic_us);
         replication
     }
@@ -173,6 +188,9 @@ impl Replication {
     /// The peer to dial now, if any; followed by [`Replication::dialing`] or [`Replication::dial_failed`].
     pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
         let now_us = now.monotonic_us;
+        if self.rewinding.is_some() {
+            return None;
+        }
         let peer = self.peers.values_mut().find(|peer| peer.is_due(now_us))?;
         peer.tie = Tie::Waiting { until_us: now_us + HANDSHAKE_US };
         Some((peer.id, self.members[usize::from(peer.id)].clone()))
@@ -204,6 +222,7 @@ impl Replication {
         if self.peers.is_empty() && self.lines.is_empty() && self.purge.is_none() {
             return;
         }
+        self.go_on_rewinding(here);
         self.keep_up(here.clock);
         self.purge(here.store);
         let ids: Vec<NodeId> = self.peers.keys().copied().collect();
@@ -213,7 +232,7 @@ impl Replication {
         }
         self.end_handshakes(now);
         self.close_gaps(here.clock);
-        if self.purge.is_some() {
+        if self.purge.is_some() || self.rewinding.is_some() {
             self.due_us = 0;
         }
     }
@@ -228,12 +247,13 @@ impl Replication {
     }
 
     /// What is to be recorded beside the store as it is.
-    pub fn record(&mut self, clock: &Clock) -> Recorded {
+    pub fn record(&mut self, clock: &Clock, store: &Store) -> Recorded {
         self.keep_up(clock);
         Recorded {
             vector: self.vector.clone(),
             collected: self.collected.clone(),
             cursors: self.peers.values().map(|peer| (peer.id, peer.cursor)).collect(),
+            lives: self.lives.record(store.last_position()),
         }
     }
 
@@ -308,7 +328,10 @@ impl Replication {
         linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
 
         let news = News { position: tail, received: peer.cursor, facts: *facts };
-        if linked.ack_wanted || linked.acked_us + if news == linked.said { HEARTBEAT_US } else { ACK_US } <= now_us {
+        let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };
+        // One that a slow peer has not taken yet would only be followed by another that says more.
+        let may_say = line.wire.is_handed_over(linked.ack_end);
+        if may_say && (linked.ack_wanted || linked.acked_us + pause_us <= now_us) {
             let in_file = |&&(node, _): &&(NodeId, Cursor)| node == id;
             let ack = Ack {
                 received: peer.cursor,
@@ -325,9 +348,10 @@ impl Replication {
             linked.link.tell_cursors(line.wire.outbox());
             ack.encode(line.wire.outbox());
             (linked.said, linked.acked_us, linked.ack_wanted) = (news, now_us, false);
+            linked.ack_end = line.wire.end();
         }
-        let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };
-        self.due_us = self.due_us.min((linked.acked_us + pause_us).max(now_us + 1));
+        let next_us = if may_say { linked.acked_us + pause_us } else { now_us + ACK_US };
+        self.due_us = self.due_us.min(next_us.max(now_us + 1));
         if !linked.link.is_walked(tail) {
             self.due_us = 0;
         }

@@ -58,6 +58,8 @@ pub(super) struct Linked {
     /// What was last said, so that it is not said twice.
     pub(super) said: News,
     pub(super) ack_wanted: bool,
+    /// Where in all that was ever owed the last acknowledgement ends.
+    pub(super) ack_end: u64,
     /// A full listing that comes in: what it covers, and what it lists.
     pub(super) listed: Option<(VersionVector, HashMap<u64, Stamp>)>,
     /// Positions and times, for the lag: what was sent then is not received (durable) yet.

@@ -1,6 +1,6 @@
 //! What the data file keeps of replication beside the changes, in the same transaction.
 
-use super::codec::{Reader, put_u16};
+use super::codec::{Reader, put_u16, put_u64};
 use super::frame::{self, Cursor};
 use super::vector::VersionVector;
 use crate::store::NodeId;
@@ -14,9 +14,17 @@ pub struct Recorded {
     pub collected: VersionVector,
     /// How far each peer is followed.
     pub cursors: Vec<(NodeId, Cursor)>,
+    /// The lives whose changes the file has, each up to a position.
+    pub lives: Vec<(u64, u64)>,
 }
 
 impl Recorded {
+    /// A life begins with the file as it is, up to the position. To be recorded before anybody hears of that life: a peer
+    /// that knows one that the file does not proves that the file is an old copy.
+    pub fn begin_life(&mut self, life: u64, position: u64) {
+        self.lives.push((life, position));
+    }
+
     /// Its form in the data file.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -26,6 +34,11 @@ impl Recorded {
         for &(node, cursor) in &self.cursors {
             put_u16(&mut out, node);
             frame::put_cursor(&mut out, cursor);
+        }
+        put_u16(&mut out, self.lives.len() as u16);
+        for &(life, end) in &self.lives {
+            put_u64(&mut out, life);
+            put_u64(&mut out, end);
         }
         out
     }
@@ -37,6 +50,8 @@ impl Recorded {
         let collected = VersionVector::decode(&mut reader)?;
         let count = reader.u16()?;
         let cursors = (0..count).map(|_| Some((reader.u16()?, frame::cursor(&mut reader)?))).collect::<Option<_>>()?;
-        reader.is_empty().then_some(Recorded { vector, collected, cursors })
+        let count = reader.u16()?;
+        let lives = (0..count).map(|_| Some((reader.u64()?, reader.u64()?))).collect::<Option<_>>()?;
+        reader.is_empty().then_some(Recorded { vector, collected, cursors, lives })
     }
 }

@@ -47,6 +47,18 @@ impl VersionVector {
         spans.splice(first..end, [Span { after, up_to }]);
     }
 
+    /// Takes out all of a node above a clock value.
+    pub fn cut(&mut self, node: NodeId, after: u64) {
+        let Some(spans) = self.nodes.get_mut(&node) else { return };
+        spans.retain(|span| span.after < after);
+        if let Some(last) = spans.last_mut() {
+            last.up_to = last.up_to.min(after);
+        }
+        if spans.is_empty() {
+            self.nodes.remove(&node);
+        }
+    }
+
     /// Adds all that the other has.
     pub fn merge(&mut self, other: &VersionVector) {
         for (&node, spans) in &other.nodes {

@@ -15,6 +15,8 @@ pub struct Wire {
     greeted: bool,
     outbox: Vec<u8>,
     sent: usize,
+    /// Bytes sent in all.
+    gone: u64,
 }
 
 /// What the inbox begins with.
@@ -102,9 +104,20 @@ impl Wire {
         self.outbox.len() - self.sent
     }
 
+    /// Where all that was ever owed ends.
+    pub fn end(&self) -> u64 {
+        self.gone + self.owed() as u64
+    }
+
+    /// Whether all up to there is sent.
+    pub fn is_handed_over(&self, end: u64) -> bool {
+        end <= self.gone
+    }
+
     /// So many of them are sent.
     pub fn sent(&mut self, count: usize) {
         self.sent += count;
+        self.gone += count as u64;
         if self.sent == self.outbox.len() {
             self.sent = 0;
             self.outbox.clear();

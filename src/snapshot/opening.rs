@@ -32,8 +32,6 @@ pub struct Opened {
     pub restore: Restore,
     /// What its last transaction recorded; all zero in a new file.
     pub checkpoint: Checkpoint,
-    /// The file's own random number.
-    pub store: u64,
     /// Rows taken over from a two-column file of the original KVStoreApp.
     pub adopted: Option<u64>,
 }
@@ -46,10 +44,9 @@ enum Kind {
 }
 
 impl DataFile {
-    /// Opens or creates `directory/backup.db` and reads it into an empty store. `fresh_store` is a random number that a
-    /// new file is told apart by. An error is a sentence that says
+    /// Opens or creates `directory/backup.db` and reads it into an empty store. An error is a sentence that says
     /// what to do; the file is then as it was.
-    pub fn open(directory: &Path, node: NodeId, fresh_store: u64, restore: Restore) -> Result<Opened, String> {
+    pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
         let in_directory =
             |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
         create_directory(directory).map_err(|error| in_directory(&error))?;
@@ -67,9 +64,7 @@ impl DataFile {
             &path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
-        .and_then(|connection| {
-            open_connection(&connection, node, fresh_store).map(|(adopted, found)| (connection, adopted, found))
-        });
+        .and_then(|connection| open_connection(&connection, node).map(|(adopted, found)| (connection, adopted, found)));
         let (connection, adopted, found) = opened.map_err(|error| explain(&path, &error))?;
         if let Some(refusal) = found.refusal {
             return Err(format!("{} {refusal}", path.display()));
@@ -79,7 +74,7 @@ impl DataFile {
             Fault::Row(why) => explain_damage(&path, &why),
         })?;
         let file = DataFile::new(connection, path, lock);
-        Ok(Opened { file, restore, checkpoint: found.checkpoint, store: found.store, adopted })
+        Ok(Opened { file, restore, checkpoint: found.checkpoint, adopted })
     }
 
     /// Turns the rows into a store whose first change is above `first`.
@@ -102,18 +97,17 @@ fn create_directory(directory: &Path) -> std::io::Result<()> {
 
 struct Found {
     checkpoint: Checkpoint,
-    store: u64,
     refusal: Option<String>,
 }
 
 impl Found {
     fn refused(refusal: String) -> Found {
-        Found { checkpoint: Checkpoint::default(), store: 0, refusal: Some(refusal) }
+        Found { checkpoint: Checkpoint::default(), refusal: Some(refusal) }
     }
 }
 
 /// Looks first and touches after: a file that is not ours stays as it was.
-fn open_connection(connection: &Connection, node: NodeId, store: u64) -> rusqlite::Result<(Option<u64>, Found)> {
+fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(Option<u64>, Found)> {
     connection.busy_timeout(BUSY_WAIT)?;
     if is_cut(connection)? {
         return Ok((None, Found::refused(damage("its last page is incomplete"))));
@@ -138,8 +132,8 @@ fn open_connection(connection: &Connection, node: NodeId, store: u64) -> rusqlit
     let mut adopted = None;
     match kind {
         Kind::Ours => (),
-        Kind::New => create(connection, node, store)?,
-        Kind::Original => adopted = Some(adopt(connection, node, store)?),
+        Kind::New => create(connection, node)?,
+        Kind::Original => adopted = Some(adopt(connection, node)?),
     }
     connection.execute_batch("COMMIT")?;
     let meta = |name| {
@@ -153,7 +147,6 @@ fn open_connection(connection: &Connection, node: NodeId, store: u64) -> rusqlit
     };
     let owner = meta("node")?;
     let mut found = Found {
-        store: meta("store")?,
         checkpoint: Checkpoint {
             recorded,
             position: meta("position")?,
@@ -209,11 +202,10 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok((verdict != "ok").then(|| verdict.trim().replace('\n', " ")))
 }
 
-fn create(connection: &Connection, node: NodeId, store: u64) -> rusqlite::Result<()> {
+fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)?;
     let node = i64::from(node);
-    let numbers =
-        [("node", node), ("store", store as i64), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)];
+    let numbers = [("node", node), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)];
     for (name, value) in numbers {
         connection.execute("INSERT INTO meta VALUES(?1, ?2)", (name, value))?;
     }
@@ -238,14 +230,14 @@ fn refuse_original(connection: &Connection) -> rusqlite::Result<Option<String>> 
 }
 
 /// Takes over the two-column file of the original. Its rows get clocks below any that a wall clock gives.
-fn adopt(connection: &Connection, node: NodeId, store: u64) -> rusqlite::Result<u64> {
+fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
     let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let empty = count("SELECT count(*) FROM kvstore WHERE key IS NULL OR value IS NULL")?;
     if empty > 0 {
         log::warn!("{empty} rows of the original file have no key or no value and are left out");
     }
     connection.execute_batch("ALTER TABLE kvstore RENAME TO original")?;
-    create(connection, node, store)?;
+    create(connection, node)?;
     connection.execute(
         "INSERT INTO entry SELECT number, key, value, number, number, ?1 FROM (
             SELECT row_number() OVER (ORDER BY key) AS number,

@@ -71,8 +71,8 @@ struct Fence {
 pub struct Applied {
     /// Its position here; `None` where it came too late.
     pub position: Option<u64>,
-    /// Who had written the key's state before it, and at which position.
-    pub rival: Option<(NodeId, u64)>,
+    /// The stamp and the position of the state that the key had.
+    pub rival: Option<(Stamp, u64)>,
 }
 
 /// How far a copy of changes came.
@@ -146,13 +146,12 @@ impl Store {
         let rival = found.map(|slot| (self.entry(slot).stamp(), self.changes.position(self.slots.place(slot))));
         match (found, rival) {
             (_, Some((present, position))) if present >= stamp => {
-                return Ok(Applied { position: None, rival: Some((present.node, position)) });
+                return Ok(Applied { position: None, rival: Some((present, position)) });
             }
             (Some(slot), _) => self.rewrite(slot, value, stamp),
             (None, _) if self.slots.is_full() => return Err(OutOfMemory),
             (None, _) => self.insert(hash, Entry::new(key, value, stamp)),
         }
-        let rival = rival.map(|(stamp, position)| (stamp.node, position));
         Ok(Applied { position: Some(self.changes.last()), rival })
     }
 
@@ -172,6 +171,12 @@ impl Store {
     pub fn bury(&mut self, slot: u32) {
         let stamp = self.entry(slot).stamp();
         self.rewrite(slot, None, stamp);
+    }
+
+    /// Gives the slot's state a newer stamp, as if it were written again. O(1).
+    pub fn restamp(&mut self, slot: u32, stamp: Stamp) {
+        let value = self.entry(slot).value().map(<[u8]>::to_vec);
+        self.rewrite(slot, value.as_deref(), stamp);
     }
 
     /// Copies the changes after `after` and up to `up_to`, oldest first, until the batch holds `rows_max` of them or

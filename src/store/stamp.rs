@@ -24,6 +24,13 @@ const COUNTER_BITS: u32 = 16;
 /// up only while the disk takes no snapshot, and holds 65 million writes.
 const COUNT_ONLY_MS: u64 = 1_000;
 
+/// Up to 64 ms worth of stamps.
+const CHANCE: u64 = (1 << 22) - 1;
+
+/// A life begins so far ahead of the wall clock, further than a crash puts the life before it: where the data file was
+/// wiped or put back, its ceiling does not say what that has issued.
+const AHEAD_MS: u64 = 20_000;
+
 /// Unique and totally ordered: the highest stamp wins a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
@@ -41,17 +48,18 @@ pub struct Clock {
     node: NodeId,
     last: u64,
     ceiling: u64,
+    floor: u64,
     since: u64,
     issued: u64,
 }
 
 impl Clock {
-    /// A clock that issues nothing at or below `floor`, the ceiling an earlier life recorded (0 for none), nor before
-    /// the present.
-    pub fn new(node: NodeId, floor: u64, unix_ms: u64) -> Clock {
-        // An old copy of the data file has an old ceiling; its owner has gone on issuing since, but not past now.
-        let last = floor.max(unix_ms << COUNTER_BITS);
-        Clock { node, last, ceiling: floor, since: last, issued: last }
+    /// A clock that issues nothing at or below `floor`, the ceiling an earlier life recorded (0 for none), nor below
+    /// what an earlier life may have issued where the file is an old copy or was wiped; `chance` decides how far above.
+    pub fn new(node: NodeId, floor: u64, unix_ms: u64, chance: u64) -> Clock {
+        // Where another life began just here, the two are kept apart by chance, until a peer says more.
+        let last = floor.max((unix_ms + AHEAD_MS) << COUNTER_BITS) + (chance & CHANCE);
+        Clock { node, last, ceiling: floor, floor, since: last, issued: last }
     }
 
     /// The next stamp; must not be called while the clock [is spent](Clock::is_spent). Follows the wall clock up to the
@@ -75,12 +83,19 @@ impl Clock {
         self.last = self.last.max(clock);
     }
 
-    /// Goes past a stamp that an earlier life of this node has issued although nothing here says so: the data file was
-    /// an old copy. What this life has issued so far is returned, and what it issues next counts as another life's.
-    pub fn begin_anew(&mut self, clock: u64) -> (u64, u64) {
+    /// Whether a stamp of this node that somebody has seen proves that the data file was wiped or is an old copy: it is
+    /// above all that the file knew of, and not of this life.
+    pub fn is_rewound(&self, seen: u64) -> bool {
+        seen > self.floor && !(self.since <= seen && seen <= self.issued)
+    }
+
+    /// Goes past a stamp that an earlier life of this node has issued although nothing here says so, and past all
+    /// further ones it may have issued. Returns the span of this life that is thereby over.
+    pub fn begin_anew(&mut self, seen: u64, unix_ms: u64) -> (u64, u64) {
         let span = self.span();
-        self.observe(clock);
-        (self.since, self.issued) = (self.last, self.last);
+        let highest = self.last.max(seen).max(unix_ms << COUNTER_BITS);
+        self.last = highest.saturating_add(AHEAD_MS << COUNTER_BITS);
+        (self.since, self.issued, self.floor) = (self.last, self.last, self.last);
         span
     }
 
@@ -131,7 +146,7 @@ mod tests {
     use super::*;
 
     fn clock_with_ceiling(unix_ms: u64) -> Clock {
-        let mut clock = Clock::new(1, 0, 0);
+        let mut clock = Clock::new(1, 0, 0, 0);
         clock.reserved(clock.reserve(unix_ms, 60_000));
         clock
     }
@@ -148,12 +163,13 @@ mod tests {
     fn a_counter_that_overflows_borrows_a_millisecond() {
         let mut clock = clock_with_ceiling(1_000);
         let mut last = clock.issue(1_000);
+        let begun = last.clock >> COUNTER_BITS;
         for _ in 0..70_000 {
             let next = clock.issue(1_000);
             assert!(next > last);
             last = next;
         }
-        assert_eq!(last.clock >> COUNTER_BITS, 1_001);
+        assert_eq!(last.clock >> COUNTER_BITS, begun + 1);
     }
 
     #[test]
@@ -162,7 +178,7 @@ mod tests {
         let ceiling = first.reserve(1_000_000, 10_000);
         first.reserved(ceiling);
         let issued = first.issue(1_009_999);
-        let mut second = Clock::new(1, ceiling, 500);
+        let mut second = Clock::new(1, ceiling, 500, 0);
         second.reserved(second.reserve(500, 10_000));
         assert!(second.issue(500) > issued);
     }
@@ -173,7 +189,7 @@ mod tests {
         let old_ceiling = first.ceiling;
         first.reserved(first.reserve(9_000_000, 60_000));
         let issued = first.issue(9_000_000);
-        let mut second = Clock::new(1, old_ceiling, 9_000_001);
+        let mut second = Clock::new(1, old_ceiling, 9_000_001, 0);
         second.reserved(second.reserve(9_000_001, 60_000));
         assert!(second.issue(9_000_001) > issued);
     }
@@ -183,7 +199,7 @@ mod tests {
         let mut ceiling = clock_with_ceiling(1_000_000).ceiling;
         let first = ceiling;
         for _ in 0..10 {
-            let clock = Clock::new(1, ceiling, 1_000_000);
+            let clock = Clock::new(1, ceiling, 1_000_000, 0);
             ceiling = clock.reserve(1_000_000, 60_000);
         }
         assert!(ceiling - first <= (10 * COUNT_ONLY_MS) << COUNTER_BITS);

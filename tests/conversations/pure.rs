@@ -24,7 +24,7 @@ pub fn options() -> Options {
 
 /// An empty node.
 pub fn node(options: Options) -> Node {
-    let clock = Clock::new(0, 0, NOW.unix_ms);
+    let clock = Clock::new(0, 0, NOW.unix_ms, 0);
     let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
     Node::new(Store::new([1, 2], options.memory_bytes_max, 1), clock, reserved, cluster(0, 1, 1), options, NOW)
 }

@@ -247,7 +247,7 @@ impl Play {
         let now = Now { monotonic_us: 0, unix_ms };
         let first = disk.checkpoint.position_ceiling.max(unix_ms * 1_000_000).max(1);
         let store = disk.restored(first);
-        let clock = Clock::new(0, disk.checkpoint.clock_ceiling, unix_ms);
+        let clock = Clock::new(0, disk.checkpoint.clock_ceiling, unix_ms, 0);
         let born = store.last_position();
         let recorded = disk.checkpoint.recorded.clone();
         disk.checkpoint = Saver::checkpoint(born, born + 1, &clock, setting.interval_ms, unix_ms, recorded);

@@ -75,7 +75,7 @@ fn main() {
     let before = resident_bytes();
     let mut recovered = None;
     let recovery = rate(keys, || {
-        let opened = DataFile::open(directory.path(), 0, 1, Restore::new([1, 2], 0)).expect("the file just written");
+        let opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("the file just written");
         recovered = Some(opened.file.finish(opened.restore, 1).expect("the rows just written"));
     });
     println!("recover: {recovery}");
@@ -87,7 +87,7 @@ fn main() {
 }
 
 fn new_file(directory: &std::path::Path) -> DataFile {
-    DataFile::open(directory, 0, 1, Restore::new([1, 2], 0)).expect("a new file").file
+    DataFile::open(directory, 0, Restore::new([1, 2], 0)).expect("a new file").file
 }
 
 /// As a snapshot does: bounded slices, one transaction.

@@ -13,7 +13,7 @@ pub const NOW: Now = Now { monotonic_us: 1_000_000, unix_ms: 1_700_000_000_000 }
 
 /// An empty node that takes values up to this length.
 pub fn node(value_bytes_max: usize) -> Node {
-    let clock = Clock::new(0, 0, NOW.unix_ms);
+    let clock = Clock::new(0, 0, NOW.unix_ms, 0);
     let options = Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 2_000,

@@ -9,5 +9,5 @@ pub const LIMITS: Limits = Limits { clock_drift_ms_max: 60_000, tombstones_max: 
 /// Node `node` of so many, in some life of it.
 pub fn cluster(node: NodeId, nodes: usize, life: u64) -> Cluster {
     let members = (0..nodes).map(|id| format!("10.0.0.{id}:5000")).collect();
-    Cluster { identity: Identity { node, store: u64::from(node) + 1, life }, members, seed: life }
+    Cluster { identity: Identity { node, life }, members, seed: life }
 }

@@ -78,7 +78,7 @@ fn cost_of_requests(request: impl Fn(u32) -> String, begin: u8) -> Cost {
 }
 
 fn store_with(keys: u32, value_bytes: usize) -> (Store, Clock) {
-    let (mut store, mut clock) = (Store::new([1, 2], 0, 1), Clock::new(0, 0, 0));
+    let (mut store, mut clock) = (Store::new([1, 2], 0, 1), Clock::new(0, 0, 0, 0));
     clock.reserved(u64::MAX);
     let value = vec![b'a'; value_bytes];
     for number in 0..keys {

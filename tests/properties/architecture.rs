@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
-const ORDER: [&str; 9] =
-    ["store", "protocol", "replication", "metrics", "node", "config", "logging", "snapshot", "server"];
+const ORDER: [&str; 10] =
+    ["planted", "store", "protocol", "replication", "metrics", "node", "config", "logging", "snapshot", "server"];
 /// The modules that touch an outside world.
 const EDGE: &[&str] = &["config", "logging", "snapshot", "server", "main", "bin"];
 /// Where no module may be.

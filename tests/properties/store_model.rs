@@ -230,7 +230,7 @@ impl Life {
         let recorded = Checkpoint::default();
         let mut life = Life {
             store: Store::new(SEED, bytes_max, 1),
-            clock: Clock::new(3, 0, 0),
+            clock: Clock::new(3, 0, 0, 0),
             unix_ms: 1_000_000,
             bytes_max,
             model: Model::new(),
@@ -432,7 +432,7 @@ impl Life {
         assert_eq!(restore.rows(), rows.len());
         let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded.clone();
         self.store = restore.finish(position_ceiling.max(unix_ms * 1_000_000).max(1)).expect("positions are unique");
-        self.clock = Clock::new(3, clock_ceiling, 0);
+        self.clock = Clock::new(3, clock_ceiling, 0, 0);
         let recovered = changes_after(&self.store, 0);
         let kept: BTreeSet<u32> = recovered.iter().map(|(slot, ..)| *slot).collect();
         self.retired = self.file.rows.keys().copied().filter(|slot| !kept.contains(slot)).collect();

@@ -1,0 +1,55 @@
+//! The lives of this node's data file, so that a position of an earlier one can be understood.
+//!
+//! A crash takes back what was not committed, and an old copy of the data file takes back more. Positions after that may
+//! be those of before, for other changes. So a follower's position goes with the life it is of, and the file knows which
+//! lives its changes are from, each up to where it was committed (as PostgreSQL's timelines do).
+
+use super::frame::Cursor;
+
+/// Lives that are remembered. A follower that was away for more is sent the list from its beginning, less what it has.
+const LIVES_MAX: usize = 64;
+
+/// See the module.
+pub(super) struct Lives {
+    own: u64,
+    earlier: Vec<(u64, u64)>,
+}
+
+impl Lives {
+    /// A new life after those that the file has recorded.
+    pub(super) fn new(own: u64, recorded: &[(u64, u64)]) -> Lives {
+        Lives { own, earlier: recorded.iter().copied().filter(|&(life, _)| life != own).collect() }
+    }
+
+    /// What to record beside the changes up to a position.
+    pub(super) fn record(&self, position: u64) -> Vec<(u64, u64)> {
+        let skipped = (self.earlier.len() + 1).saturating_sub(LIVES_MAX);
+        self.earlier[skipped..].iter().copied().chain([(self.own, position)]).collect()
+    }
+
+    /// Where in the list a follower goes on that is at this position of that life.
+    pub(super) fn resume(&self, cursor: Cursor) -> Cursor {
+        let Cursor { life, direct, relay } = cursor;
+        let end = match self.earlier.iter().find(|&&(earlier, _)| earlier == life) {
+            Some(&(_, end)) => end,
+            None if life == self.own => u64::MAX,
+            None => 0,
+        };
+        Cursor { life: self.own, direct: direct.min(end), relay: relay.min(end) }
+    }
+
+    /// Whether the life (0: none) is known. One that is not was lived after the data file's: that is an old copy.
+    pub(super) fn know(&self, life: u64) -> bool {
+        life == 0
+            || life == self.own
+            || self.earlier.len() + 1 >= LIVES_MAX
+            || self.earlier.iter().any(|&(earlier, _)| earlier == life)
+    }
+
+    /// Nothing is left of this life.
+    pub(super) fn forget(&mut self, life: u64) {
+        if life != 0 && life != self.own {
+            self.earlier.insert(0, (life, 0));
+        }
+    }
+}

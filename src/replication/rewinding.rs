@@ -1,0 +1,69 @@
+//! What a node does that finds out, from a peer, that its data file was wiped or is an old copy.
+//!
+//! What it has written since its start then has stamps among those of an earlier life, perhaps the very same ones. So it
+//! writes all of that again, with stamps beyond; only then it links, and gets back what the file had forgotten.
+
+use super::frame::Hello;
+use super::{Here, Replication};
+
+/// Changes looked at in one tick.
+const LOOKS: usize = 1 << 10;
+
+/// See the module. Changes after `at` and up to `up_to` have yet to be looked at, those of the span to be written again.
+pub(super) struct Rewinding {
+    at: u64,
+    up_to: u64,
+    span: (u64, u64),
+}
+
+impl Replication {
+    /// A peer knows more of this node than its data file does.
+    pub(super) fn rewind(&mut self, hello: &Hello, here: &mut Here<'_>) {
+        log::warn!(
+            "node {} knows writes of this node that its data file does not: it was wiped or is an old copy. What was \
+             written since the start is written again, and the rest comes back from the other nodes",
+            hello.node
+        );
+        self.lives.forget(hello.cursor.life);
+        let span = here.clock.begin_anew(hello.seen, here.now.unix_ms);
+        self.vector.cut(self.identity.node, span.0);
+        self.rewinding = Some(Rewinding { at: self.born, up_to: here.store.last_position(), span });
+        for session in 0..self.lines.len() {
+            self.drop_line(session, "the data file was wiped or is an old copy: links begin again", here.now);
+        }
+        self.due_us = 0;
+    }
+
+    /// Writes a bounded part again.
+    pub(super) fn go_on_rewinding(&mut self, here: &mut Here<'_>) {
+        let own = self.identity.node;
+        let Some(rewinding) = &mut self.rewinding else { return };
+        let mut again = Vec::new();
+        let mut is_done = true;
+        for (looks, change) in here.store.changes_after(rewinding.at).enumerate() {
+            if change.position > rewinding.up_to {
+                break;
+            }
+            if looks == LOOKS {
+                is_done = false;
+                break;
+            }
+            rewinding.at = change.position;
+            let (after, up_to) = rewinding.span;
+            if change.stamp.node == own && after < change.stamp.clock && change.stamp.clock <= up_to {
+                again.push((change.slot, change.position));
+            }
+        }
+        for (slot, position) in again {
+            if here.clock.is_spent() {
+                // The data file has to take a higher ceiling first.
+                rewinding.at = position - 1;
+                return;
+            }
+            here.store.restamp(slot, here.clock.issue(here.now.unix_ms));
+        }
+        if is_done {
+            self.rewinding = None;
+        }
+    }
+}

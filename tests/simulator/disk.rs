@@ -1,0 +1,107 @@
+//! A data file in memory: what is committed, what an open transaction will do to it, and older copies of it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use kvstoreapp::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
+use kvstoreapp::store::{Change, Restore, Stamp, Store};
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub position: u64,
+    pub stamp: Stamp,
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// What is on the disk for certain.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    pub rows: BTreeMap<u32, Row>,
+    pub checkpoint: Checkpoint,
+}
+
+#[derive(Default)]
+pub struct Disk {
+    pub file: File,
+    /// Earlier states of it, oldest first, with the wall clock's milliseconds.
+    pub copies: VecDeque<(u64, File)>,
+    queue: VecDeque<Save>,
+    open: Option<u64>,
+    pending: Vec<(u32, Option<Row>)>,
+    failed: u64,
+    pub failing: bool,
+    pub commits: usize,
+}
+
+impl File {
+    pub fn state(&self, key: &[u8]) -> Option<&Row> {
+        self.rows.values().find(|row| row.key == key)
+    }
+
+    pub fn restored(&self, first: u64) -> Store {
+        let mut restore = Restore::new([1, 2], 0);
+        for (&slot, Row { position, stamp, key, value }) in &self.rows {
+            restore.add(Change { slot, position: *position, stamp: *stamp, key, value: value.as_deref() });
+        }
+        restore.finish(first).expect("no two rows have one position")
+    }
+}
+
+impl Disk {
+    pub fn give(&mut self, save: Save) {
+        self.queue.push_back(save);
+        assert!(self.queue.len() <= IN_FLIGHT_MAX, "more slices wait for the writer than it was promised");
+    }
+
+    pub fn is_busy(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The writer takes the oldest piece of work.
+    pub fn take_one(&mut self, unix_ms: u64) -> Option<Saved> {
+        let Save { snapshot, batch, commit } = self.queue.pop_front()?;
+        let outcome = if snapshot == self.failed {
+            Outcome::Skipped
+        } else if self.failing {
+            self.pending.clear();
+            (self.open, self.failed) = (None, snapshot);
+            Outcome::Failed("the disk is full".to_owned())
+        } else {
+            self.open = Some(snapshot);
+            self.pending.extend(batch.retired.iter().map(|&slot| (slot, None)));
+            self.pending.extend(batch.changes().map(|change| {
+                let Change { slot, position, stamp, key, value } = change;
+                (slot, Some(Row { position, stamp, key: key.to_vec(), value: value.map(<[u8]>::to_vec) }))
+            }));
+            match commit {
+                Some(checkpoint) => self.commit(checkpoint, unix_ms),
+                None => Outcome::Taken,
+            }
+        };
+        Some(Saved { snapshot, batch, outcome })
+    }
+
+    fn commit(&mut self, checkpoint: Checkpoint, unix_ms: u64) -> Outcome {
+        self.copies.push_back((unix_ms, self.file.clone()));
+        if self.copies.len() > 8 {
+            self.copies.remove(self.commits % 8);
+        }
+        for (slot, row) in self.pending.drain(..) {
+            match row {
+                Some(row) => self.file.rows.insert(slot, row),
+                None => self.file.rows.remove(&slot),
+            };
+        }
+        self.open = None;
+        self.file.checkpoint = checkpoint.clone();
+        self.commits += 1;
+        Outcome::Committed(checkpoint)
+    }
+
+    /// What is not committed is gone.
+    pub fn crash(&mut self) {
+        (self.open, self.failed) = (None, 0);
+        self.queue.clear();
+        self.pending.clear();
+    }
+}

@@ -1,0 +1,55 @@
+//! The cluster simulator: the real pure node, several of them, in one thread, under a seeded scheduler that does to
+//! them whatever a network, a disk, a clock and an operator can do. See [`world`] and, for what must hold, [`model`].
+//!
+//! `scripts/simulate.sh` plays any number of further seeds.
+
+mod disk;
+mod host;
+mod model;
+mod network;
+mod plan;
+mod wiretap;
+mod world;
+
+use world::{Counters, Outcome, play};
+
+/// Seeds of every run of the tests.
+const SEEDS: std::ops::Range<u64> = 0..200;
+
+#[test]
+fn what_must_hold_holds_whatever_goes_wrong() {
+    let mut counters = Counters::new();
+    for seed in SEEDS {
+        check(seed, false, &mut counters);
+    }
+    println!("{counters:#?}");
+}
+
+#[test]
+fn in_a_healthy_mesh_each_change_crosses_each_link_at_most_once() {
+    let mut counters = Counters::new();
+    for seed in 0..30 {
+        check(seed, true, &mut counters);
+    }
+    assert!(counters["change sent"] > 10_000, "{counters:?}");
+}
+
+#[test]
+fn the_same_seed_plays_the_same_run() {
+    for seed in 0..20 {
+        let [one, two] = [play(seed, false, false), play(seed, false, true)];
+        assert_eq!((one.hash, one.steps), (two.hash, two.steps), "seed {seed}");
+    }
+}
+
+fn check(seed: u64, healthy: bool, counters: &mut Counters) {
+    let Outcome { verdict, counters: counted, .. } = play(seed, healthy, false);
+    for (what, count) in counted {
+        *counters.entry(what).or_default() += count;
+    }
+    if let Err(why) = verdict {
+        let trace = play(seed, healthy, true).trace;
+        let shown = trace.len().saturating_sub(60);
+        panic!("seed {seed}: {why}\n{}", trace[shown..].join("\n"));
+    }
+}

@@ -1,0 +1,254 @@
+//! Never forgets: every write ever accepted, what was answered, what each host held. Says what must hold.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use kvstoreapp::node::saving::Durability;
+use kvstoreapp::store::{NodeId, Stamp, Store};
+
+use crate::host::Host;
+use crate::network::HostId;
+use crate::plan::Plan;
+
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub key: Vec<u8>,
+    pub stamp: Stamp,
+    pub value: Option<Vec<u8>>,
+    pub host: HostId,
+    pub position: u64,
+}
+
+#[derive(Default)]
+pub struct Model {
+    pub writes: Vec<Write>,
+    stamps: HashMap<Stamp, usize>,
+    issued: HashMap<HostId, Stamp>,
+    positions: HashMap<(HostId, u64), u64>,
+    /// Writes answered OK under commit durability, the newest of each key, by host.
+    promised: HashMap<(HostId, Vec<u8>), Stamp>,
+    /// What each host held at its last look: stamp and whether it is alive.
+    held: Vec<BTreeMap<Vec<u8>, (Stamp, bool)>>,
+    /// The newest deletion of each key that was forgotten because all have it.
+    forgotten: HashMap<Vec<u8>, Stamp>,
+    /// Changes that crossed between a pair of hosts, in a mesh where nothing goes wrong.
+    crossed: HashSet<(HostId, HostId, Vec<u8>, Stamp)>,
+    pub keys: BTreeSet<Vec<u8>>,
+    /// Hosts whose disk was wiped or put back.
+    pub rewound: HashSet<HostId>,
+    pub collected: usize,
+    pub dropped: usize,
+}
+
+pub type Verdict = Result<(), String>;
+
+impl Model {
+    pub fn new(hosts: usize) -> Model {
+        Model { held: vec![BTreeMap::new(); hosts], ..Model::default() }
+    }
+
+    /// A host's client has written something. Returns its number.
+    pub fn accepted(&mut self, write: Write, life: u64) -> Result<usize, String> {
+        let number = self.writes.len();
+        // A node that has lost its disk may hit on a stamp of before, until a peer tells it so; what it wrote is then
+        // written again with another one.
+        let is_rewound = self.is_rewound(write.host);
+        if let Some(&other) = self.stamps.get(&write.stamp).filter(|_| !is_rewound) {
+            return Err(format!("5: stamp {:?} was issued twice: {:?} and {write:?}", write.stamp, self.writes[other]));
+        }
+        if self.issued.get(&write.host).is_some_and(|&last| last >= write.stamp) && !is_rewound {
+            return Err(format!("5: a stamp is not above all earlier ones of its host: {write:?}"));
+        }
+        let last = self.positions.entry((write.host, life)).or_default();
+        if *last >= write.position {
+            return Err(format!("5: a position is used again: {write:?}"));
+        }
+        *last = write.position;
+        self.stamps.insert(write.stamp, number);
+        self.issued.insert(write.host, write.stamp);
+        self.keys.insert(write.key.clone());
+        self.writes.push(write);
+        Ok(number)
+    }
+
+    /// Whether this is the write that the host's client has made last.
+    pub fn is_last_of(&self, host: HostId, stamp: Stamp) -> bool {
+        self.issued.get(&host) == Some(&stamp)
+    }
+
+    /// A host whose disk was wiped or put back may begin below what it has forgotten, but never on it.
+    fn is_rewound(&self, host: HostId) -> bool {
+        self.rewound.contains(&host)
+    }
+
+    pub fn answered(&mut self, number: usize, durability: Durability) {
+        if durability == Durability::Commit {
+            let Write { host, key, stamp, .. } = &self.writes[number];
+            let promised = self.promised.entry((*host, key.clone())).or_insert(*stamp);
+            *promised = (*promised).max(*stamp);
+        }
+    }
+
+    /// A change was sent from one host to another while nothing goes wrong.
+    pub fn crossed(&mut self, from: HostId, to: HostId, key: Vec<u8>, stamp: Stamp) -> Verdict {
+        if !self.crossed.insert((from.min(to), from.max(to), key.clone(), stamp)) {
+            let key = String::from_utf8_lossy(&key).into_owned();
+            return Err(format!("7: {key} {stamp:?} crosses the link of {from} and {to} twice, now from {from}"));
+        }
+        Ok(())
+    }
+
+    /// A host has begun with what its disk had.
+    pub fn started(&mut self, host: HostId, store: &Store) -> Verdict {
+        self.held[host] = self.keys.iter().filter_map(|key| Some((key.clone(), held(store, key)?))).collect();
+        if self.rewound.contains(&host) {
+            self.promised.retain(|(other, _), _| *other != host);
+        }
+        for ((other, key), promised) in self.promised.iter().filter(|((other, _), _)| *other == host) {
+            let kept = held(store, key).is_some_and(|(stamp, _)| stamp >= *promised);
+            if !kept && self.forgotten.get(key).is_none_or(|forgotten| forgotten < promised) {
+                let key = String::from_utf8_lossy(key);
+                return Err(format!("3: {other} answered OK under commit durability and lost {key} {promised:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what a host holds with what it held.
+    pub fn look(&mut self, host: HostId, store: &Store, hosts: &[Host], plan: &Plan) -> Verdict {
+        for key in &self.keys {
+            let (before, after) = (self.held[host].get(key).copied(), held(store, key));
+            if before == after {
+                continue;
+            }
+            let name = String::from_utf8_lossy(key);
+            let forgotten = self.forgotten.get(key).copied();
+            match (before, after) {
+                (Some((old, _)), Some((new, _))) if new < old => {
+                    return Err(format!("2: {host} went back from {old:?} to {new:?} for {name}"));
+                }
+                (Some((old, true)), Some((new, false))) if new == old => {
+                    self.dropped += 1;
+                    if !plan.forgets() {
+                        return Err(format!("2: {host} dropped {name} {old:?}, which nobody deleted"));
+                    }
+                }
+                (Some((old, false)), Some((new, true))) if new == old => {
+                    return Err(format!("4: {host} brought {name} {old:?} back"));
+                }
+                (Some((old, true)), None) => return Err(format!("2: {host} lost {name} {old:?}")),
+                (Some((old, false)), None) => {
+                    self.collected += 1;
+                    for other in hosts.iter().filter(|other| !other.is_dead && !plan.forgets()) {
+                        let on_disk = other.disk.file.state(key).map(|row| row.stamp);
+                        let in_memory = other.node.as_ref().and_then(|node| held(node.store(), key));
+                        let older = [on_disk, in_memory.map(|(stamp, _)| stamp)].into_iter().flatten();
+                        if let Some(older) = older.min().filter(|&older| older < old) {
+                            let other = other.id;
+                            return Err(format!(
+                                "4: {host} forgot the deletion {name} {old:?}, and {other} has {older:?}"
+                            ));
+                        }
+                    }
+                    let newest = self.forgotten.entry(key.clone()).or_insert(old);
+                    *newest = (*newest).max(old);
+                }
+                (None, Some((new, true))) if forgotten.is_some_and(|old| new < old) && !plan.forgets() => {
+                    return Err(format!("4: {name} {new:?} is back on {host}, deleted by {forgotten:?}"));
+                }
+                (Some(_) | None, Some(_)) | (None, None) => (),
+            }
+            if let (Some((stamp, true)), Some(change)) = (after, store.state(key)) {
+                let written = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
+                let is_rewound = self.is_rewound(stamp.node.into());
+                if written.is_none_or(|write| write.key != *key || write.value.as_deref() != change.value)
+                    && !is_rewound
+                {
+                    return Err(format!("2: {host} has {name} {stamp:?} as nobody wrote it: {:?}", change.value));
+                }
+            }
+            match after {
+                Some(after) => self.held[host].insert(key.clone(), after),
+                None => self.held[host].remove(key),
+            };
+        }
+        Ok(())
+    }
+
+    /// The newest state of each key that is anywhere, in memory or on a disk that comes back.
+    pub fn surviving(&self, hosts: &[Host]) -> BTreeMap<Vec<u8>, Stamp> {
+        let mut newest = BTreeMap::new();
+        for host in hosts.iter().filter(|host| !host.is_dead) {
+            for key in &self.keys {
+                let stamp = match &host.node {
+                    Some(node) => held(node.store(), key).map(|(stamp, _)| stamp),
+                    None => host.disk.file.state(key).map(|row| row.stamp),
+                };
+                if let Some(stamp) = stamp {
+                    let newest = newest.entry(key.clone()).or_insert(stamp);
+                    *newest = (*newest).max(stamp);
+                }
+            }
+        }
+        newest
+    }
+
+    /// Whether somebody has deleted the key later: that may have been on its way when all was healed.
+    fn is_deleted_after(&self, key: &[u8], stamp: Stamp) -> bool {
+        self.writes.iter().any(|write| write.key == key && write.stamp > stamp && write.value.is_none())
+    }
+
+    /// What the end has to be.
+    pub fn check_end(&self, hosts: &[Host], surviving: &BTreeMap<Vec<u8>, Stamp>, plan: &Plan) -> Verdict {
+        let alive: Vec<&Host> = hosts.iter().filter(|host| !host.is_dead).collect();
+        let Some(first) = alive.first().and_then(|host| host.node.as_ref()) else { return Ok(()) };
+        for key in &self.keys {
+            let name = String::from_utf8_lossy(key);
+            let end = held(first.store(), key).filter(|&(_, alive)| alive).map(|(stamp, _)| stamp);
+            let newest = surviving.get(key).copied();
+            let forgotten = self.forgotten.get(key).copied();
+            let deleted =
+                |stamp: Stamp| self.stamps.get(&stamp).is_some_and(|&write| self.writes[write].value.is_none());
+            // A deletion that was not kept for a node that was away does not beat an older write of that node.
+            let given_up = |stamp: Stamp| deleted(stamp) && plan.tombstones_max < 1_000;
+            match (end, newest) {
+                (Some(end), Some(newest)) if end < newest && !given_up(newest) => {
+                    return Err(format!("2: {name} ends as {end:?}, but {newest:?} survived"));
+                }
+                (None, Some(newest))
+                    if !deleted(newest)
+                        && forgotten.is_none_or(|forgotten| forgotten < newest)
+                        && !self.is_deleted_after(key, newest) =>
+                {
+                    return Err(format!("2: {name} {newest:?} survived and is gone in the end"));
+                }
+                (Some(end), _) if deleted(end) => return Err(format!("4: {name} ends as the deletion {end:?}, alive")),
+                (Some(end), _)
+                    if forgotten.is_some_and(|forgotten| end < forgotten)
+                        && self.rewound.len() < 2
+                        && plan.tombstones_max > 1_000 =>
+                {
+                    return Err(format!("4: {name} {end:?} is back in the end, deleted by {forgotten:?}"));
+                }
+                (Some(_) | None, Some(_) | None) => (),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn held(store: &Store, key: &[u8]) -> Option<(Stamp, bool)> {
+    store.state(key).map(|change| (change.stamp, change.value.is_some()))
+}
+
+/// Whether the hosts hold the same keys, stamps and values.
+pub fn are_identical(hosts: &[Host], keys: &BTreeSet<Vec<u8>>) -> bool {
+    let stores: Vec<&Store> =
+        hosts.iter().filter(|host| !host.is_dead).filter_map(|host| Some(host.node.as_ref()?.store())).collect();
+    let live = |store: &Store, key: &[u8]| store.state(key).and_then(|one| Some((one.stamp, one.value?.to_vec())));
+    stores.windows(2).all(|pair| keys.iter().all(|key| live(pair[0], key) == live(pair[1], key)))
+}
+
+/// The number of a node, for messages.
+pub fn node_id(host: HostId) -> NodeId {
+    host as NodeId
+}

@@ -1,0 +1,510 @@
+//! The whole cluster in one thread: whose turn is next, what arrives, what goes wrong.
+//!
+//! One random source, one time. The same seed plays the same run, to the byte.
+
+#[path = "faults.rs"]
+mod faults;
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use fastrand::Rng;
+use kvstoreapp::node::Now;
+use kvstoreapp::node::session::Waits;
+use kvstoreapp::store::NodeId;
+
+use crate::host::{Asked, CLIENT, Host};
+use crate::model::{self, Model, Verdict, Write};
+use crate::network::{Connection, End, HostId, Network, Pipe, Session};
+use crate::plan::{MS, Plan, SECOND};
+use crate::wiretap::{Heard, Wiretap, relayed};
+
+/// What a healed cluster is given to agree, beside the time until its clocks are right.
+const PATIENCE_US: u64 = 90 * SECOND;
+/// Memory that a host may hold for each peer.
+const PEER_BYTES_MAX: usize = 5 << 20;
+
+/// How often each thing happened.
+pub type Counters = BTreeMap<&'static str, u64>;
+
+/// What a run came to.
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub counters: Counters,
+    pub steps: u64,
+    /// Of everything that came and went.
+    pub hash: u64,
+    pub trace: Vec<String>,
+}
+
+pub struct World {
+    pub plan: Plan,
+    random: Rng,
+    time_us: u64,
+    hosts: Vec<Host>,
+    network: Network,
+    model: Model,
+    counters: Counters,
+    faults: Vec<(&'static str, u64, u64)>,
+    healed: bool,
+    is_healthy: bool,
+    writes_begin_us: u64,
+    steps: u64,
+    hash: DefaultHasher,
+    tracing: bool,
+    trace: Vec<String>,
+    failure: Option<String>,
+}
+
+/// Plays a run.
+pub fn play(seed: u64, healthy: bool, tracing: bool) -> Outcome {
+    let mut random = Rng::with_seed(seed);
+    let plan = if healthy { Plan::healthy(&mut random) } else { Plan::draw(&mut random) };
+    let mut world = World::new(plan, random, healthy, tracing);
+    let verdict = world.run();
+    world.counters.insert("deletion forgotten", world.model.collected as u64);
+    world.counters.insert("key dropped after a full listing", world.model.dropped as u64);
+    Outcome { verdict, counters: world.counters, steps: world.steps, hash: world.hash.finish(), trace: world.trace }
+}
+
+impl World {
+    fn new(plan: Plan, mut random: Rng, is_healthy: bool, tracing: bool) -> World {
+        let nodes = plan.nodes;
+        let members: Vec<String> = (0..nodes).map(|id| format!("10.0.0.{id}:5000")).collect();
+        let mut hosts: Vec<Host> = (0..nodes).map(|id| Host::new(id, members.clone())).collect();
+        if plan.appended {
+            hosts[..nodes - 1].iter_mut().for_each(|host| host.members.truncate(nodes - 1));
+            hosts[nodes - 1].down_until_us = u64::MAX;
+        }
+        for host in &mut hosts {
+            host.drift_ppm = if plan.drift_ppm > 0 { random.i64(-plan.drift_ppm..=plan.drift_ppm) } else { 0 };
+        }
+        let mut faults: Vec<(&'static str, u64, u64)> = [
+            ("cut", plan.cut_us),
+            ("one-way cut", plan.one_way_cut_us),
+            ("connection reset", plan.reset_us),
+            ("crash", plan.crash_us),
+            ("disk wiped", plan.wipe_us),
+            ("disk put back", plan.roll_back_us),
+            ("clock step", plan.clock_step_us),
+            ("disk failure", plan.disk_failure_us),
+            ("node frozen", plan.freeze_us),
+        ]
+        .into_iter()
+        .filter(|&(_, mean_us)| mean_us > 0)
+        .map(|(kind, mean_us)| (kind, mean_us, random.u64(0..2 * mean_us)))
+        .collect();
+        if plan.appended {
+            faults.push(("node appended", 0, random.u64(0..plan.length_us)));
+        }
+        World {
+            network: Network::new(nodes),
+            model: Model::new(nodes),
+            counters: Counters::new(),
+            time_us: 0,
+            healed: false,
+            writes_begin_us: if is_healthy { SECOND } else { 0 },
+            is_healthy,
+            steps: 0,
+            hash: DefaultHasher::new(),
+            trace: Vec::new(),
+            failure: None,
+            plan,
+            random,
+            hosts,
+            faults,
+            tracing,
+        }
+    }
+
+    fn run(&mut self) -> Verdict {
+        self.note(|| "begins".to_owned());
+        let length_us = self.plan.length_us + self.writes_begin_us;
+        self.play_until(length_us)?;
+        let surviving = self.heal()?;
+        let lead_us = self.clock_lead_us();
+        let end_us = self.time_us + PATIENCE_US + lead_us;
+        while !self.is_settled() {
+            if self.time_us >= end_us {
+                return Err(format!("1: the nodes do not agree in the end: {}", self.describe()));
+            }
+            let pause_us = if self.time_us + PATIENCE_US < end_us { 20 * SECOND } else { SECOND / 2 };
+            self.play_until(self.time_us + pause_us)?;
+        }
+        self.model.check_end(&self.hosts, &surviving, &self.plan)
+    }
+
+    fn play_until(&mut self, end_us: u64) -> Verdict {
+        loop {
+            let writes = !self.healed && self.time_us + 1 >= self.writes_begin_us;
+            let due = |host: &Host| host.due_us(writes).min(self.arrival_us(host));
+            let (due_us, id) = self.hosts.iter().map(|host| (due(host), host.id)).min().expect("there are hosts");
+            let fault = self.faults.iter().enumerate().map(|(at, &(.., due_us))| (due_us, at)).min();
+            let fault_us = fault.map_or(u64::MAX, |(due_us, _)| due_us);
+            let next_us = due_us.min(fault_us).max(self.time_us);
+            if next_us >= end_us {
+                self.time_us = end_us;
+                return Ok(());
+            }
+            self.time_us = next_us;
+            match fault {
+                Some((due_us, at)) if due_us <= next_us => self.strike(at)?,
+                _ => self.tick(id)?,
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// When something is there for the host that it would take.
+    fn arrival_us(&self, host: &Host) -> u64 {
+        let Some(node) = &host.node else { return u64::MAX };
+        let mut due_us = u64::MAX;
+        for connection in self.network.connections.iter().flatten() {
+            if let Some((to, at_us)) = connection.reaches_us
+                && to == host.id
+            {
+                due_us = due_us.min(at_us);
+            }
+            for (at, end) in connection.ends.iter().enumerate() {
+                let Some(end) = end.filter(|end| end.host == host.id) else { continue };
+                if node.waits(end.session) == Waits::ForInput {
+                    due_us = due_us.min(connection.pipes[1 - at].next_us());
+                }
+                let unsent = !node.sendable(end.session).is_empty() && connection.reaches_us.is_none();
+                if unsent && !connection.pipes[at].is_full(self.plan.pipe_bytes) {
+                    due_us = due_us.min(self.time_us);
+                }
+            }
+        }
+        due_us.max(host.busy_until_us).max(host.frozen_until_us)
+    }
+
+    /// One turn of a host's loop, in the order of the server's.
+    fn tick(&mut self, id: HostId) -> Verdict {
+        self.steps += 1;
+        let time_us = self.time_us;
+        (time_us, id).hash(&mut self.hash);
+        if self.hosts[id].node.is_none() {
+            return self.start(id);
+        }
+        let now = self.hosts[id].now(time_us);
+        self.finish_disk(id, now)?;
+        self.take_connections(id, now);
+        self.take_bytes(id, now)?;
+        self.take_turns(id, now)?;
+        self.ask(id, now)?;
+        self.dial(id, now);
+        self.node(id).exchange(now);
+        self.save(id, now);
+        self.send(id, now)?;
+        let node = self.hosts[id].node.as_ref().expect("it is up");
+        if node.peer_bytes() > self.plan.nodes * PEER_BYTES_MAX {
+            return Err(format!("6: {id} holds {} bytes for its peers", node.peer_bytes()));
+        }
+        if self.tracing && node.peers(now).iter().any(|peer| peer.agreement == "DIVERGED") {
+            return Err(format!("1: {id} sees that it has diverged{}", self.describe()));
+        }
+        self.model.look(id, node.store(), &self.hosts, &self.plan)?;
+        self.hosts[id].busy_until_us = time_us + self.random.u64(20..200);
+        Ok(())
+    }
+
+    fn start(&mut self, id: HostId) -> Verdict {
+        self.note(|| format!("{id} starts"));
+        self.hosts[id].start(&self.plan, self.time_us, &mut self.random);
+        let node = self.hosts[id].node.as_ref().expect("it was started");
+        self.model.started(id, node.store())
+    }
+
+    fn node(&mut self, id: HostId) -> &mut kvstoreapp::node::Node {
+        self.hosts[id].node.as_mut().expect("it is up")
+    }
+
+    fn finish_disk(&mut self, id: HostId, now: Now) -> Verdict {
+        let host = &mut self.hosts[id];
+        if host.disk_due_us > self.time_us {
+            return Ok(());
+        }
+        host.disk.failing = host.disk_failing_until_us > self.time_us;
+        let commits = host.disk.commits;
+        if let Some(saved) = host.disk.take_one(now.unix_ms) {
+            host.node.as_mut().expect("it is up").saved(saved, now);
+        }
+        if host.disk.failing {
+            self.count("disk failed");
+        }
+        let host = &mut self.hosts[id];
+        let committed = host.disk.commits > commits;
+        host.disk_due_us =
+            if host.disk.is_busy() { self.time_us + self.random.u64(1..=self.plan.disk_us) } else { u64::MAX };
+        if committed {
+            let position = self.hosts[id].disk.file.checkpoint.position;
+            self.note(|| format!("{id} commits up to {position}"));
+        }
+        Ok(())
+    }
+
+    fn take_connections(&mut self, id: HostId, now: Now) {
+        for at in 0..self.network.connections.len() {
+            let Some(connection) = &self.network.connections[at] else { continue };
+            if !connection.reaches_us.is_some_and(|(to, at_us)| to == id && at_us <= self.time_us) {
+                continue;
+            }
+            let session = self.hosts[id].free_session();
+            self.node(id).open(session, now).expect("there is room");
+            let connection = self.network.connections[at].as_mut().expect("it was there");
+            connection.reaches_us = None;
+            connection.ends[1] = Some(End { host: id, session });
+        }
+    }
+
+    fn take_bytes(&mut self, id: HostId, now: Now) -> Verdict {
+        for at in 0..self.network.connections.len() {
+            let Some(connection) = &mut self.network.connections[at] else { continue };
+            let Some(own) = connection.ends.iter().position(|end| end.is_some_and(|end| end.host == id)) else {
+                continue;
+            };
+            let session = connection.ends[own].expect("it was found").session;
+            let node = self.hosts[id].node.as_mut().expect("it is up");
+            if node.waits(session) != Waits::ForInput {
+                continue;
+            }
+            let pipe = &mut connection.pipes[1 - own];
+            while node.waits(session) == Waits::ForInput
+                && let Some(piece) = pipe.take(self.time_us)
+            {
+                piece.hash(&mut self.hash);
+                node.receive(session, &piece, now);
+            }
+            if node.waits(session) == Waits::ForInput && pipe.has_ended(self.time_us) {
+                node.finish(session, now);
+            }
+            if node.is_over(session) {
+                self.close(id, session, now, "the other side closed it");
+            }
+        }
+        Ok(())
+    }
+
+    fn take_turns(&mut self, id: HostId, now: Now) -> Verdict {
+        let mut runnable = Vec::new();
+        self.node(id).take_runnable(&mut runnable);
+        for session in runnable {
+            self.node(id).resume(session, now);
+            if session == CLIENT {
+                self.note_execution(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, id: HostId, now: Now) -> Verdict {
+        let begins = self.time_us >= self.writes_begin_us && !self.healed;
+        if !begins || !self.hosts[id].can_ask() || self.hosts[id].request_due_us > self.time_us {
+            return Ok(());
+        }
+        let pause_us = self.random.u64(0..=2 * self.plan.request_us);
+        self.hosts[id].request_due_us = self.time_us + pause_us;
+        let number = self.random.u64(0..self.plan.keys);
+        let key = if self.plan.own_keys { format!("{id}-{number}") } else { format!("k{number}") };
+        let request = match self.random.u64(0..110) {
+            share if share < self.plan.deletions => format!("DELETE {key}"),
+            100..107 => format!("GET {key}"),
+            107.. => format!("WAIT {} {}", self.random.u8(0..3), self.random.u8(0..100)),
+            _ => format!("SET {key} {}", self.random.u32(..)),
+        };
+        self.note(|| format!("{id} is asked: {request}"));
+        self.hosts[id].asked.push_back(Asked { key: key.into_bytes(), write: None });
+        self.hosts[id].is_held = true;
+        self.node(id).receive(CLIENT, format!("{request}\n").as_bytes(), now);
+        self.note_execution(id)
+    }
+
+    /// Notes the write that the last request was, once it has been executed.
+    fn note_execution(&mut self, id: HostId) -> Verdict {
+        let host = &mut self.hosts[id];
+        let node = host.node.as_ref().expect("it is up");
+        if !host.is_held || matches!(node.waits(CLIENT), Waits::ForSnapshot | Waits::ForTurn) {
+            return Ok(());
+        }
+        host.is_held = false;
+        let asked = host.asked.back_mut().expect("something was asked");
+        let Some(change) = node.store().state(&asked.key) else { return Ok(()) };
+        let is_own = usize::from(change.stamp.node) == id && change.position == node.store().last_position();
+        let is_known = self.model.is_last_of(id, change.stamp);
+        if !is_own || is_known {
+            return Ok(());
+        }
+        let write = Write {
+            key: asked.key.clone(),
+            stamp: change.stamp,
+            value: change.value.map(<[u8]>::to_vec),
+            host: id,
+            position: change.position,
+        };
+        asked.write = Some(self.model.accepted(write, host.life)?);
+        Ok(())
+    }
+
+    fn dial(&mut self, id: HostId, now: Now) {
+        while let Some((peer, _)) = self.node(id).next_dial(now) {
+            let peer = usize::from(peer);
+            let session = self.hosts[id].free_session();
+            self.node(id).dialing(session, peer as NodeId, now);
+            let blocked = self.network.is_cut(id, peer, self.time_us) || self.network.is_cut(peer, id, self.time_us);
+            let is_up = self.hosts[peer].node.is_some();
+            if !is_up && !blocked {
+                self.note(|| format!("{id} dials {peer}, which is down"));
+                self.node(id).lose_peer(session, "connection refused", now);
+                self.hosts[id].used[session] = false;
+                continue;
+            }
+            self.note(|| format!("{id} dials {peer}{}", if blocked { " in vain" } else { "" }));
+            let at_us = if blocked { u64::MAX } else { self.time_us + self.delay_us() };
+            let ends = [Some(End { host: id, session }), None];
+            self.network.add(Connection { ends, pipes: Default::default(), reaches_us: Some((peer, at_us)) });
+        }
+    }
+
+    fn save(&mut self, id: HostId, now: Now) {
+        while let Some(save) = self.node(id).next_save(now) {
+            let due_us = self.time_us + self.random.u64(1..=self.plan.disk_us);
+            let host = &mut self.hosts[id];
+            host.disk_due_us = host.disk_due_us.min(due_us);
+            host.disk.give(save);
+        }
+    }
+
+    /// What is owed goes out, as far as the network takes it.
+    fn send(&mut self, id: HostId, now: Now) -> Verdict {
+        let mut touched = std::mem::take(&mut self.hosts[id].unsent);
+        self.node(id).take_touched(&mut touched);
+        touched.sort_unstable();
+        touched.dedup();
+        for session in touched {
+            if session == CLIENT {
+                self.take_answers(id);
+                continue;
+            }
+            let Some((at, own)) = self.network.find(id, session) else { continue };
+            let connection = self.network.connections[at].as_mut().expect("it was found");
+            if connection.reaches_us.is_none()
+                && let Some(to) = connection.ends[1 - own].map(|end| end.host)
+            {
+                self.send_bytes(id, session, to, at, own)?;
+            } else if connection.reaches_us.is_none() {
+                // Nobody is there any more.
+                let owed = self.node(id).sendable(session).len();
+                self.node(id).sent(session, owed);
+            }
+            let node = self.hosts[id].node.as_ref().expect("it is up");
+            if node.is_over(session) {
+                self.close(id, session, now, "it is over");
+            } else if !node.sendable(session).is_empty() {
+                self.hosts[id].unsent.push(session);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_bytes(&mut self, id: HostId, session: Session, to: HostId, at: usize, own: usize) -> Verdict {
+        let due_us = self.time_us + self.delay_us();
+        let due_us = due_us.max(self.network.cut_until_us[id][to]);
+        let Host { node, taps, .. } = &mut self.hosts[id];
+        let node = node.as_mut().expect("it is up");
+        let bytes = node.sendable(session);
+        let pipe: &mut Pipe = &mut self.network.connections[at].as_mut().expect("it was found").pipes[own];
+        let count = pipe.send(bytes, self.plan.pipe_bytes, due_us, self.plan.piece_bytes, &mut self.random);
+        if count < bytes.len() {
+            *self.counters.entry("outbox full").or_default() += 1;
+        }
+        let tap: &mut Wiretap = taps.entry(session).or_default();
+        let (mut changes, mut heard_others) = (Vec::new(), Vec::new());
+        tap.listen(&bytes[..count], |heard| match heard {
+            Heard::Changes(some) => changes.push(some),
+            other => heard_others.push(other),
+        });
+        node.sent(session, count);
+        for changes in changes {
+            let relayed = relayed(&changes, model::node_id(id));
+            self.count_many("change sent", changes.len());
+            self.count_many("change relayed", relayed);
+            for (key, stamp) in changes {
+                self.note(|| format!("{id} -> {to}: {} {stamp:?}", String::from_utf8_lossy(&key)));
+                if self.is_healthy {
+                    self.model.crossed(id, to, key, stamp)?;
+                }
+            }
+        }
+        for heard in heard_others {
+            match heard {
+                Heard::Listing => self.count("full listing sent"),
+                Heard::Refusal(why) => {
+                    self.note(|| format!("{id} refuses {to}: {why}"));
+                    self.count(if why.contains("clock") { "clock refused" } else { "link refused" });
+                }
+                Heard::Diverged => {
+                    return Err(format!("1: {id} says that it and {to} have diverged{}", self.describe()));
+                }
+                Heard::Changes(_) | Heard::Other => (),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_answers(&mut self, id: HostId) {
+        let host = &mut self.hosts[id];
+        let node = host.node.as_mut().expect("it is up");
+        let bytes = node.sendable(CLIENT).to_vec();
+        node.sent(CLIENT, bytes.len());
+        bytes.hash(&mut self.hash);
+        host.answers.extend_from_slice(&bytes);
+        while let Some(end) = host.answers.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = host.answers.drain(..=end).collect();
+            let asked = host.asked.pop_front().expect("every answer is that of a request");
+            if let Some(write) = asked.write.filter(|_| line == b"OK\n") {
+                self.model.answered(write, self.plan.durability);
+            }
+        }
+    }
+
+    /// The host closes its end.
+    fn close(&mut self, id: HostId, session: Session, now: Now, why: &str) {
+        self.note(|| format!("{id} closes connection {session}: {why}"));
+        let node = self.hosts[id].node.as_mut().expect("it is up");
+        node.close(session);
+        node.lose_peer(session, why, now);
+        self.hosts[id].used[session] = false;
+        let Some((at, own)) = self.network.find(id, session) else { return };
+        let due_us = self.time_us + self.delay_us();
+        let connection = self.network.connections[at].as_mut().expect("it was found");
+        let to = connection.ends[1 - own].map(|end| end.host);
+        connection.ends[own] = None;
+        let cut_us = to.map_or(0, |to| self.network.cut_until_us[id][to]);
+        connection.pipes[own].close(due_us.max(cut_us));
+        if to.is_none() {
+            self.network.connections[at] = None;
+        }
+    }
+
+    fn delay_us(&mut self) -> u64 {
+        self.plan.delay_us + self.random.u64(0..=self.plan.jitter_us)
+    }
+
+    fn count(&mut self, what: &'static str) {
+        self.count_many(what, 1);
+    }
+
+    fn count_many(&mut self, what: &'static str, count: usize) {
+        *self.counters.entry(what).or_default() += count as u64;
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.tracing {
+            let line = format!("{:>12.3} ms  {}", self.time_us as f64 / MS as f64, what());
+            self.trace.push(line);
+        }
+    }
+}
