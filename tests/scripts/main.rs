@@ -1,0 +1,183 @@
+//! `scripts/cluster.sh` as somebody at a shell uses it, on addresses and in a directory of the test's own.
+#[path = "../harness/mod.rs"]
+mod harness;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::harness::Client;
+
+#[test]
+fn a_cluster_is_started_watched_crashed_restarted_and_stopped() {
+    let cluster = Cluster::of_nodes(3);
+    let started = cluster.expect("start", &["--", "--snapshot-interval-ms=100"]);
+    assert_eq!(started.lines().count(), 3, "{started}");
+    for (id, address) in cluster.addresses.iter().enumerate() {
+        assert!(started.contains(&format!("node {id}  {address}  pid ")), "{started}");
+    }
+    assert_eq!(cluster.processes().len(), 3);
+    assert_eq!(cluster.client(0).ask("SET color blue"), "OK");
+    cluster.await_value(2, "color", "blue");
+
+    let refused = cluster.expect_failure("start", &[]);
+    assert!(refused.contains("already running: node 0, process "), "{refused}");
+    assert_eq!(cluster.processes().len(), 3);
+    let status = cluster.expect("status", &[]);
+    assert_eq!(status.matches("running  keys 1  linked 2 of 2").count(), 3, "{status}");
+
+    cluster.expect("kill", &["1"]);
+    assert_eq!(cluster.processes().len(), 2);
+    let status = cluster.expect_failure("status", &[]);
+    assert!(status.contains(&format!("node 1  {}  not running", cluster.addresses[1])), "{status}");
+    assert_eq!(cluster.client(0).ask("SET color green"), "OK");
+
+    let restarted = cluster.expect("restart", &["1"]);
+    assert!(restarted.starts_with("node 1  "), "{restarted}");
+    assert_eq!(cluster.client(1).info("peers_linked"), "2");
+    cluster.await_value(1, "color", "green");
+    let log = cluster.expect("logs", &["1"]);
+    assert_eq!(log.matches("listening on").count(), 2, "{log}");
+    assert!(log.contains("a snapshot every 100 ms"), "a restart forgets a flag: {log}");
+
+    cluster.expect("stop", &[]);
+    assert_eq!(cluster.processes(), Vec::new());
+    assert_eq!(cluster.files(), ["node-0", "node-0.log", "node-1", "node-1.log", "node-2", "node-2.log"]);
+    cluster.expect("start", &["--pin"]);
+    assert_eq!(cluster.client(2).ask("GET color"), "green");
+    cluster.expect("stop", &["--wipe"]);
+    assert_eq!(cluster.processes(), Vec::new());
+    assert!(!cluster.state().exists());
+}
+
+#[test]
+fn a_taken_port_is_named_and_nothing_is_started() {
+    let cluster = Cluster::of_nodes(3);
+    let _taken = TcpListener::bind(cluster.addresses[1]).expect("it was free");
+    let refused = cluster.expect_failure("start", &[]);
+    let taken = format!("the port of node 1 is taken: something listens on {}", cluster.addresses[1]);
+    assert!(refused.contains(&taken), "{refused}");
+    assert!(!cluster.state().exists(), "{:?}", cluster.files());
+    assert_eq!(cluster.processes(), Vec::new());
+}
+
+#[test]
+fn a_node_that_does_not_come_up_says_why_and_takes_the_others_with_it() {
+    let cluster = Cluster::of_nodes(3);
+    fs::create_dir_all(cluster.state().join("node-2")).expect("the test's directory is writable");
+    fs::write(cluster.state().join("node-2/backup.db"), "no data file").expect("the test's directory is writable");
+    let refused = cluster.expect_failure("start", &[]);
+    assert!(refused.contains("node 2 did not come up"), "{refused}");
+    assert!(refused.contains("kvstoreapp: ") && refused.contains("node-2/backup.db"), "no reason: {refused}");
+    assert_eq!(cluster.processes(), Vec::new());
+    let left = cluster.files();
+    assert!(!left.iter().any(|file| file.ends_with(".pid") || file.ends_with(".command")), "{left:?}");
+}
+
+#[test]
+fn a_node_on_another_machine_is_not_started_here() {
+    let cluster = Cluster::of_nodes(1);
+    fs::write(cluster.config(), r#"[null, { "port": 5000, "ip": "192.0.2.7" }]"#).expect("it is writable");
+    let refused = cluster.expect_failure("start", &[]);
+    assert!(refused.contains("node 1 is at 192.0.2.7") && refused.contains("On each machine"), "{refused}");
+    assert!(!cluster.state().exists());
+}
+
+/// A config file, a place for state, and whatever the script starts there; all of it ends with the test.
+struct Cluster {
+    directory: TempDir,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Cluster {
+    /// Free ports on an address that only this process uses. Clients have 127.0.0.1, so none of them takes a port away.
+    fn of_nodes(count: usize) -> Cluster {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let listeners: Vec<TcpListener> = (0..count)
+            .map(|_| TcpListener::bind(SocketAddr::from(([127, 90, high, low], 0))).expect("the system has free ports"))
+            .collect();
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect();
+        let cluster = Cluster { directory: tempfile::tempdir().expect("there is a temporary directory"), addresses };
+        let entry = |address: &SocketAddr| format!(r#"{{ "ip": "{}", "port": {} }}"#, address.ip(), address.port());
+        let entries: Vec<String> = cluster.addresses.iter().map(entry).collect();
+        fs::write(cluster.config(), format!("[\n{}\n]\n", entries.join(",\n"))).expect("it is writable");
+        cluster
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.path().join("three nodes.json")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// Whether the script says that it succeeded, and all that it printed.
+    fn run(&self, verb: &str, arguments: &[&str]) -> (bool, String) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster.sh");
+        let mut command = Command::new("bash");
+        command.args([script, verb, "--binary", env!("CARGO_BIN_EXE_kvstoreapp"), "--dir", "state"]);
+        if verb == "start" {
+            command.arg("--config").arg(self.config());
+        }
+        let output = command.args(arguments).current_dir(self.directory.path()).output().expect("there is bash");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).expect("it prints text"))
+    }
+
+    fn expect(&self, verb: &str, arguments: &[&str]) -> String {
+        let (succeeded, said) = self.run(verb, arguments);
+        assert!(succeeded, "{verb}: {said}");
+        said
+    }
+
+    fn expect_failure(&self, verb: &str, arguments: &[&str]) -> String {
+        let (succeeded, said) = self.run(verb, arguments);
+        assert!(!succeeded, "{verb}: {said}");
+        said
+    }
+
+    fn client(&self, id: usize) -> Client {
+        Client::connect(self.addresses[id])
+    }
+
+    fn await_value(&self, id: usize, key: &str, value: &str) {
+        let mut client = self.client(id);
+        harness::wait_for("replication", || (client.ask(&format!("GET {key}")) == value).then_some(()));
+    }
+
+    /// All that lies in the state directory.
+    fn files(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.state()) else { return Vec::new() };
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("readable").file_name().display().to_string();
+        let mut names: Vec<String> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// All processes that were told to keep data there.
+    fn processes(&self) -> Vec<Pid> {
+        let marker = format!("--data-dir={}/node-", self.state().display());
+        let is_ours = |pid: &Pid| {
+            let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&marker)
+        };
+        let entries = fs::read_dir("/proc").expect("this is Linux").flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
+        pids.filter(is_ours).collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            // It may have ended already.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
