@@ -36,7 +36,7 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
     max_term_width = 110,
     after_help = "\
 Signals: SIGTERM and SIGINT answer what was received, save and exit with 0; a second one exits at once with 1.\n\
-SIGHUP is reserved and ignored."
+SIGHUP reads the config file again: nodes may be appended, or replaced by null."
 )]
 struct Arguments {
     /// Which entry of the config file this node is, counted from 0
