@@ -179,9 +179,14 @@ impl Replication {
         peer.error = None;
         peer.forsaken = false;
         let pending = match peer.tie {
-            Tie::Dialing(other) if other != session && hello.node < own => Some(other),
+            Tie::Dialing(other) if other != session => Some(other),
             Tie::Dialing(_) | Tie::Waiting { .. } => None,
         };
+        // A dial of the lower id goes on: its link is the one that stays.
+        let pending = pending.filter(|_| hello.node < own);
+        if pending.is_some() || peer.tie_is(session) {
+            peer.tie = Tie::Waiting { until_us: now_us };
+        }
         if let Some(line) = self.lines[session].as_deref_mut() {
             line.role = Role::Linked(hello.node);
         }

@@ -121,7 +121,7 @@ impl Replication {
                 log::warn!("link to node {id} lost: {why}");
                 peer.retry(why, slowly, now_us, &mut self.random);
             }
-            (None, Role::Dialed(_)) if matches!(peer.tie, Tie::Dialing(other) if other == session) => {
+            (None, Role::Dialed(_)) if peer.tie_is(session) => {
                 peer.retries += 1;
                 if peer.error.as_deref() != Some(why) {
                     log::warn!("cannot link to node {id} at {}: {why}", self.members[usize::from(id)]);

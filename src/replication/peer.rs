@@ -135,6 +135,11 @@ impl Peer {
         }
     }
 
+    /// Whether this connection is the one that is being set up.
+    pub(super) fn tie_is(&self, session: SessionId) -> bool {
+        matches!(self.tie, Tie::Dialing(other) if other == session)
+    }
+
     /// The next dial is due.
     pub(super) fn is_due(&self, now_us: u64) -> bool {
         self.linked.is_none() && matches!(self.tie, Tie::Waiting { until_us } if until_us <= now_us)

@@ -504,6 +504,7 @@ impl World {
     fn note(&mut self, what: impl FnOnce() -> String) {
         if self.tracing {
             let line = format!("{:>12.3} ms  {}", self.time_us as f64 / MS as f64, what());
+            if std::env::var_os("LIVE").is_some() { println!("{line}"); }
             self.trace.push(line);
         }
     }
