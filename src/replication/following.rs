@@ -111,6 +111,9 @@ impl Replication {
             (Ok(Frame::Changes(progress, changes)), Role::Linked(id)) => {
                 self.changes(session, id, progress, changes, here);
             }
+            (Ok(Frame::Ack(ack)), Role::Linked(id)) if here.clock.is_rewound(ack.seen) => {
+                self.rewind(id, ack.seen, 0, here);
+            }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
             (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
             (Ok(_), _) => self.garbage(session, role, "a frame that does not belong there", here.now),
@@ -138,6 +141,11 @@ impl Replication {
             let why =
                 format!("a write that node {id} sent is {ahead_s} s ahead of the clock of node {}", self.identity.node);
             return self.refuse(session, Role::Linked(id), &why, here.now, id);
+        }
+        let own_writes = changes.iter().map(|change| change.stamp).filter(|stamp| stamp.node == id);
+        let heard = highest(own_writes);
+        if let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) {
+            linked.link.heard_up_to(heard);
         }
         for change in changes.iter() {
             let applied = here.store.apply(change.key, change.value, change.stamp);
@@ -196,6 +204,9 @@ impl Replication {
         if linked.link.received != before {
             linked.stuck_us = None;
         }
+        if linked.position != ack.position {
+            (linked.position, linked.still_us) = (ack.position, now_us);
+        }
         peer.durable_vector.clone_from(&ack.durable_vector);
         let tail = store.last_position();
         linked.received_lag.note(tail, linked.link.received.direct, now_us);
@@ -205,8 +216,9 @@ impl Replication {
         let still = linked.link.is_acknowledged(tail)
             && peer.cursor.direct == ack.position
             && peer.cursor.relay == ack.position
+            && ack.listings == linked.link.listings
             && !linked.link.is_listing()
-            && self.purge.is_none();
+            && !(ack.busy || self.purge.is_some() || linked.listed.is_some());
         let same = ack.digest == store.digest() && ack.keys == store.keys() as u64;
         let verdict = match (still, same) {
             (false, _) => Agreement::Unknown,
@@ -241,6 +253,8 @@ impl Replication {
                 listed.extend(items.iter());
             }
             Listing::End => {
+                linked.listings += 1;
+                self.facts += 1;
                 if let Some((vector, listed)) = linked.listed.take() {
                     log::info!("node {id} sent a full listing of {} keys and deletions", listed.len());
                     self.purge = Some(Purge { vector, listed, at: 0, buried: 0 });

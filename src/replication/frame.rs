@@ -96,6 +96,12 @@ pub struct Ack {
     pub keys: u64,
     /// Whether it has seen that digests differ although nothing is under way.
     pub diverged: bool,
+    /// Whether it is comparing its store with a full listing.
+    pub busy: bool,
+    /// Full listings that came over this link.
+    pub listings: u64,
+    /// The highest of the listener's stamps that it has seen.
+    pub seen: u64,
 }
 
 /// A part of a change stream; the changes follow it.
@@ -218,6 +224,9 @@ impl Ack {
             put_u64(out, number);
         }
         out.push(self.diverged.into());
+        out.push(self.busy.into());
+        put_u64(out, self.listings);
+        put_u64(out, self.seen);
         end(out, body);
     }
 }
@@ -369,8 +378,23 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     let (vector, durable_vector) = (VersionVector::decode(reader)?, VersionVector::decode(reader)?);
     let linked = nodes(reader)?;
     let [unix_ms, position, digest, keys] = numbers(reader)?;
-    let diverged = reader.u8()? != 0;
-    Some(Ack { received, durable, vector, durable_vector, linked, unix_ms, position, digest, keys, diverged })
+    let (diverged, busy) = (reader.u8()? != 0, reader.u8()? != 0);
+    let [listings, seen] = numbers(reader)?;
+    Some(Ack {
+        received,
+        durable,
+        vector,
+        durable_vector,
+        linked,
+        unix_ms,
+        position,
+        digest,
+        keys,
+        diverged,
+        busy,
+        listings,
+        seen,
+    })
 }
 
 fn changes<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Option<Frame<'a>> {

@@ -52,7 +52,7 @@ impl Replication {
         };
         match self.check(hello, dialed, here.now) {
             Ok(()) if here.clock.is_rewound(hello.seen) || !self.lives.know(hello.cursor.life) => {
-                self.rewind(hello, here);
+                self.rewind(hello.node, hello.seen, hello.cursor.life, here);
             }
             Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
             Ok(()) => {
@@ -172,6 +172,9 @@ impl Replication {
             ack_wanted: true,
             ack_end: 0,
             listed: None,
+            position: 0,
+            still_us: now_us,
+            listings: 0,
             received_lag: Lag::default(),
             durable_lag: Lag::default(),
         });

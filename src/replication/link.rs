@@ -55,8 +55,11 @@ pub(super) struct Link {
     pub(super) peer: NodeId,
     /// Of the peer's process.
     pub(super) life: u64,
-    /// The peer has all its own stamps above this.
+    /// The peer has all its own stamps above the first that it has sent up to the second.
     since: u64,
+    heard: u64,
+    /// Full listings sent.
+    pub(super) listings: u64,
     direct: u64,
     relay: u64,
     safe: u64,
@@ -70,6 +73,8 @@ pub(super) struct Link {
     claimed: VersionVector,
     /// The cursors as the peer was told last.
     told: (u64, u64),
+    /// The relay sends everything that the trailing cursor has not passed.
+    sends_held: bool,
     /// The trailing cursor has more to look at, and nothing that holds it.
     safe_is_behind: bool,
     /// How far the peer is, as it said.
@@ -92,6 +97,8 @@ impl Link {
             peer: hello.node,
             life: hello.life,
             since: hello.since,
+            heard: 0,
+            listings: 0,
             direct,
             relay,
             safe: relay,
@@ -102,6 +109,7 @@ impl Link {
             extra: Extra::Nothing,
             claimed: VersionVector::default(),
             told: (NONE, NONE),
+            sends_held: false,
             safe_is_behind: false,
             received: resumed,
             durable: Cursor::default(),
@@ -150,6 +158,11 @@ impl Link {
         self.vector.merge(claims);
     }
 
+    /// The peer has sent own writes up to this.
+    pub(super) fn heard_up_to(&mut self, clock: u64) {
+        self.heard = self.heard.max(clock);
+    }
+
     /// The change `newer` at `position` has overwritten `older`, which stood at `before`.
     pub(super) fn overwritten(&mut self, older: Stamp, before: u64, newer: Stamp, position: u64, own: NodeId) {
         if self.answers_for(newer.node, own) || self.is_had(older) {
@@ -168,6 +181,15 @@ impl Link {
         if matters && !self.answers_for(newer.node, own) && position > self.safe {
             self.relay = self.relay.min(position - 1);
             self.carry_relay = self.carry_relay.min(position);
+        }
+    }
+
+    /// Sends what was held back because the node that wrote it was to send it: it does not come.
+    pub(super) fn relay_held(&mut self, tail: u64) {
+        if self.safe < self.relay && self.relay == tail && !self.safe_is_behind {
+            self.relay = self.safe;
+            self.carry_relay = self.safe + 1;
+            self.sends_held = true;
         }
     }
 
@@ -235,7 +257,7 @@ impl Link {
         if let Extra::ListingOwed { trusting: false } = self.extra {
             return false;
         }
-        self.vector.covers(stamp) || (stamp.node == self.peer && stamp.clock > self.since)
+        self.vector.covers(stamp) || (stamp.node == self.peer && self.since < stamp.clock && stamp.clock <= self.heard)
     }
 
     fn walk_direct(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
@@ -255,6 +277,9 @@ impl Link {
         self.relay = self.walk(view, self.relay, wanted, scratch, rows);
         if self.relay == view.store.last_position() {
             self.carry_relay = NONE;
+            if std::mem::take(&mut self.sends_held) {
+                self.safe = self.relay;
+            }
         }
     }
 
@@ -345,6 +370,7 @@ impl Link {
                 Listing::End.encode(&[], out);
                 let claims = std::mem::take(vector);
                 self.extra = Extra::Nothing;
+                self.listings += 1;
                 self.tell(&claims, &[], out);
                 false
             }

@@ -8,6 +8,7 @@
 //! - `lives`: positions of earlier lives of this node
 //! - `peer`: another node, linked or not
 //! - `handshake`: who may become a link
+//! - `exchange`: what one tick sends
 //! - `following`: what a peer's frames do here
 //! - `recorded`: what the data file keeps of it
 //! - `rewinding`: a data file that was wiped or put back
@@ -17,6 +18,7 @@
 //! sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
 
 pub mod codec;
+mod exchange;
 mod following;
 pub mod frame;
 mod handshake;
@@ -33,12 +35,10 @@ mod wire;
 use std::collections::BTreeMap;
 
 pub use following::Turn;
-use frame::{Ack, Cursor};
 use lines::{Line, Role};
-use link::View;
 use lives::Lives;
 pub use peer::Agreement;
-use peer::{News, Peer, SessionId, Tie};
+use peer::{Peer, SessionId, Tie};
 pub use recorded::Recorded;
 use rewinding::Rewinding;
 pub use status::PeerStatus;
@@ -62,6 +62,8 @@ const STUCK_US: u64 = 10_000_000;
 const HANDSHAKE_US: u64 = 3_000_000;
 /// So long others are not asked for the writes of a peer whose link was lost: it may come back at once.
 const GRACE_US: u64 = 500_000;
+/// A peer to whose list nothing was added for so long will not get what is held back for it from the node that wrote it.
+const STILL_US: u64 = 2_000_000;
 /// Least time between two mendings of one link.
 const MEND_US: u64 = 60_000_000;
 
@@ -303,89 +305,18 @@ impl Replication {
         self.lines.iter().flatten().map(|line| line.wire.bytes()).sum::<usize>() + self.scratch.capacity()
     }
 
-    fn exchange_with(&mut self, id: NodeId, store: &Store, now: Now) {
-        let now_us = now.monotonic_us;
-        let Replication { peers, lines, scratch, touched, vector, identity, durable, facts, linked_nodes, .. } = self;
-        let peer = peers.get_mut(&id).expect("ids come from the map");
-        let Some(linked) = peer.linked.as_mut() else { return };
-        let Some(line) = lines[linked.session].as_deref_mut() else { return };
-        let view = View { store, own: identity.node, vector };
-        let owed_before = line.wire.owed();
-        for frame in 0.. {
-            if line.wire.owed() >= OUTBOX_BYTES_MAX {
-                break;
-            }
-            if frame == FRAMES_PER_TICK {
-                self.due_us = 0;
-                break;
-            }
-            if !linked.link.next_frame(view, scratch, line.wire.outbox()) {
-                break;
-            }
-        }
-        let tail = store.last_position();
-        linked.received_lag.note(tail, linked.link.received.direct, now_us);
-        linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
-
-        let news = News { position: tail, received: peer.cursor, facts: *facts };
-        let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };
-        // One that a slow peer has not taken yet would only be followed by another that says more.
-        let may_say = line.wire.is_handed_over(linked.ack_end);
-        if may_say && (linked.ack_wanted || linked.acked_us + pause_us <= now_us) {
-            let in_file = |&&(node, _): &&(NodeId, Cursor)| node == id;
-            let ack = Ack {
-                received: peer.cursor,
-                durable: durable.cursors.iter().find(in_file).map_or(Cursor::default(), |&(_, cursor)| cursor),
-                vector: vector.clone(),
-                durable_vector: durable.vector.clone(),
-                linked: linked_nodes.clone(),
-                unix_ms: now.unix_ms,
-                position: tail,
-                digest: store.digest(),
-                keys: store.keys() as u64,
-                diverged: linked.agreement == Agreement::Diverged,
-            };
-            linked.link.tell_cursors(line.wire.outbox());
-            ack.encode(line.wire.outbox());
-            (linked.said, linked.acked_us, linked.ack_wanted) = (news, now_us, false);
-            linked.ack_end = line.wire.end();
-        }
-        let next_us = if may_say { linked.acked_us + pause_us } else { now_us + ACK_US };
-        self.due_us = self.due_us.min(next_us.max(now_us + 1));
-        if !linked.link.is_walked(tail) {
-            self.due_us = 0;
-        }
-        if line.wire.owed() > owed_before {
-            touched.push(linked.session);
-        }
-        self.check_life(id, tail, now);
-    }
-
-    /// Hangs up on a peer that is silent, or that acknowledges nothing.
-    fn check_life(&mut self, id: NodeId, tail: u64, now: Now) {
-        let now_us = now.monotonic_us;
-        let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
-        let session = linked.session;
-        if linked.link.received.direct >= tail {
-            linked.stuck_us = None;
-        }
-        let stuck_us = *linked.stuck_us.get_or_insert(now_us);
-        let (silent_us, stuck_us) = (linked.heard_us + SILENCE_US, stuck_us + STUCK_US);
-        if silent_us <= now_us {
-            self.drop_line(session, "nothing came for 4 s", now);
-        } else if stuck_us <= now_us && linked.link.received.direct < tail {
-            self.drop_line(session, "it acknowledged nothing for 10 s", now);
-        } else {
-            self.due_us = self.due_us.min(silent_us).min(stuck_us.max(now_us + 1));
-        }
-    }
-
-    /// Where the whole cluster agrees, nobody holds anything of this node's earlier lives that this node lacks.
+    /// Where the whole cluster agrees, nobody holds anything of this node's earlier lives, nor of a node that was
+    /// removed, that another lacks.
     fn close_gaps(&mut self, clock: &Clock) {
-        let own = self.identity.node;
         let agrees = |peer: &Peer| peer.linked.as_ref().is_some_and(|one| one.agreement == Agreement::Agrees);
-        if self.vector.spans(own) > 1 && self.peers.values().all(agrees) {
-            self.vector.add(own, Span { after: 0, up_to: clock.span().0 });
+        if self.peers.is_empty() || !self.peers.values().all(agrees) {
+            return;
+        }
+        let own = self.identity.node;
+        let removed = self.seen.iter().filter(|(node, _)| **node != own && !self.peers.contains_key(node));
+        let closed = removed.map(|(&node, &seen)| (node, seen)).chain([(own, clock.span().0)]);
+        for (node, up_to) in closed {
+            self.vector.add(node, Span { after: 0, up_to });
         }
     }
 

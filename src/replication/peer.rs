@@ -62,6 +62,11 @@ pub(super) struct Linked {
     pub(super) ack_end: u64,
     /// A full listing that comes in: what it covers, and what it lists.
     pub(super) listed: Option<(VersionVector, HashMap<u64, Stamp>)>,
+    /// The end of the peer's list, and since when it is that.
+    pub(super) position: u64,
+    pub(super) still_us: u64,
+    /// Full listings that have come in.
+    pub(super) listings: u64,
     /// Positions and times, for the lag: what was sent then is not received (durable) yet.
     pub(super) received_lag: Lag,
     pub(super) durable_lag: Lag,

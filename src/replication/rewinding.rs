@@ -3,8 +3,8 @@
 //! What it has written since its start then has stamps among those of an earlier life, perhaps the very same ones. So it
 //! writes all of that again, with stamps beyond; only then it links, and gets back what the file had forgotten.
 
-use super::frame::Hello;
 use super::{Here, Replication};
+use crate::store::NodeId;
 
 /// Changes looked at in one tick.
 const LOOKS: usize = 1 << 10;
@@ -18,14 +18,13 @@ pub(super) struct Rewinding {
 
 impl Replication {
     /// A peer knows more of this node than its data file does.
-    pub(super) fn rewind(&mut self, hello: &Hello, here: &mut Here<'_>) {
+    pub(super) fn rewind(&mut self, peer: NodeId, seen: u64, life: u64, here: &mut Here<'_>) {
         log::warn!(
-            "node {} knows writes of this node that its data file does not: it was wiped or is an old copy. What was \
-             written since the start is written again, and the rest comes back from the other nodes",
-            hello.node
+            "node {peer} knows writes of this node that its data file does not: it was wiped or is an old copy. What was \
+             written since the start is written again, and the rest comes back from the other nodes"
         );
-        self.lives.forget(hello.cursor.life);
-        let span = here.clock.begin_anew(hello.seen, here.now.unix_ms);
+        self.lives.forget(life);
+        let span = here.clock.begin_anew(seen, here.now.unix_ms);
         self.vector.cut(self.identity.node, span.0);
         self.rewinding = Some(Rewinding { at: self.born, up_to: here.store.last_position(), span });
         for session in 0..self.lines.len() {

@@ -145,6 +145,12 @@ impl Store {
         let found = self.find(hash, key);
         let rival = found.map(|slot| (self.entry(slot).stamp(), self.changes.position(self.slots.place(slot))));
         match (found, rival) {
+            // Where both are the same write, one side has found out that its value is gone.
+            (Some(slot), Some((present, _)))
+                if present == stamp && value.is_none() && !self.entry(slot).is_tombstone() =>
+            {
+                self.rewrite(slot, None, stamp);
+            }
             (_, Some((present, position))) if present >= stamp => {
                 return Ok(Applied { position: None, rival: Some((present, position)) });
             }

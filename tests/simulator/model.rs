@@ -70,9 +70,10 @@ impl Model {
         Ok(number)
     }
 
-    /// Whether this is the write that the host's client has made last.
-    pub fn is_last_of(&self, host: HostId, stamp: Stamp) -> bool {
-        self.issued.get(&host) == Some(&stamp)
+    /// Whether a write of this key with this value and stamp is known: it may have come back from another node.
+    pub fn is_known(&self, key: &[u8], value: Option<&[u8]>, stamp: Stamp) -> bool {
+        let write = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
+        write.is_some_and(|write| write.key == key && write.value.as_deref() == value)
     }
 
     /// A host whose disk was wiped or put back may begin below what it has forgotten, but never on it.
@@ -192,9 +193,11 @@ impl Model {
         newest
     }
 
-    /// Whether somebody has deleted the key later: that may have been on its way when all was healed.
+    /// Whether somebody has deleted the key later: that may have been on its way when all was healed. A node that has lost
+    /// its disk may have given the deletion a later stamp than it was issued with.
     fn is_deleted_after(&self, key: &[u8], stamp: Stamp) -> bool {
-        self.writes.iter().any(|write| write.key == key && write.stamp > stamp && write.value.is_none())
+        let later = |write: &Write| write.stamp > stamp || self.is_rewound(write.host);
+        self.writes.iter().any(|write| write.key == key && write.value.is_none() && later(write))
     }
 
     /// What the end has to be.

@@ -23,7 +23,7 @@ fn main() {
     let (mut counters, mut steps, mut hash) = (Counters::new(), 0, 0);
     let mut failed = 0;
     for seed in first..first + count {
-        let outcome = play(seed, false, std::env::var_os("LIVE").is_some());
+        let outcome = play(seed, false, false);
         steps += outcome.steps;
         hash ^= outcome.hash.rotate_left(seed as u32 % 64);
         for (what, count) in outcome.counters {

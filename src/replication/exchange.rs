@@ -1,0 +1,107 @@
+//! What one tick sends to one peer: changes, and how far this node is.
+
+use super::frame::{Ack, Cursor};
+use super::link::View;
+use super::peer::News;
+use super::{
+    ACK_US, Agreement, FRAMES_PER_TICK, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US, STILL_US, STUCK_US,
+};
+use crate::store::{NodeId, Now, Store};
+
+impl Replication {
+    pub(super) fn exchange_with(&mut self, id: NodeId, store: &Store, now: Now) {
+        let now_us = now.monotonic_us;
+        let Replication {
+            peers,
+            lines,
+            scratch,
+            touched,
+            vector,
+            identity,
+            durable,
+            facts,
+            linked_nodes,
+            purge,
+            seen,
+            ..
+        } = self;
+        let peer = peers.get_mut(&id).expect("ids come from the map");
+        let Some(linked) = peer.linked.as_mut() else { return };
+        let Some(line) = lines[linked.session].as_deref_mut() else { return };
+        let view = View { store, own: identity.node, vector };
+        let owed_before = line.wire.owed();
+        if linked.still_us + STILL_US <= now_us {
+            linked.link.relay_held(store.last_position());
+        }
+        for frame in 0.. {
+            if line.wire.owed() >= OUTBOX_BYTES_MAX {
+                break;
+            }
+            if frame == FRAMES_PER_TICK {
+                self.due_us = 0;
+                break;
+            }
+            if !linked.link.next_frame(view, scratch, line.wire.outbox()) {
+                break;
+            }
+        }
+        let tail = store.last_position();
+        linked.received_lag.note(tail, linked.link.received.direct, now_us);
+        linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
+
+        let news = News { position: tail, received: peer.cursor, facts: *facts };
+        let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };
+        // One that a slow peer has not taken yet would only be followed by another that says more.
+        let may_say = line.wire.is_handed_over(linked.ack_end);
+        if may_say && (linked.ack_wanted || linked.acked_us + pause_us <= now_us) {
+            let in_file = |&&(node, _): &&(NodeId, Cursor)| node == id;
+            let ack = Ack {
+                received: peer.cursor,
+                durable: durable.cursors.iter().find(in_file).map_or(Cursor::default(), |&(_, cursor)| cursor),
+                vector: vector.clone(),
+                durable_vector: durable.vector.clone(),
+                linked: linked_nodes.clone(),
+                unix_ms: now.unix_ms,
+                position: tail,
+                digest: store.digest(),
+                keys: store.keys() as u64,
+                diverged: linked.agreement == Agreement::Diverged,
+                busy: purge.is_some() || linked.listed.is_some(),
+                listings: linked.listings,
+                seen: seen.get(&id).copied().unwrap_or(0).max(vector.highest(id)),
+            };
+            linked.link.tell_cursors(line.wire.outbox());
+            ack.encode(line.wire.outbox());
+            (linked.said, linked.acked_us, linked.ack_wanted) = (news, now_us, false);
+            linked.ack_end = line.wire.end();
+        }
+        let next_us = if may_say { linked.acked_us + pause_us } else { now_us + ACK_US };
+        self.due_us = self.due_us.min(next_us.max(now_us + 1));
+        if !linked.link.is_walked(tail) {
+            self.due_us = 0;
+        }
+        if line.wire.owed() > owed_before {
+            touched.push(linked.session);
+        }
+        self.check_life(id, tail, now);
+    }
+
+    /// Hangs up on a peer that is silent, or that acknowledges nothing.
+    fn check_life(&mut self, id: NodeId, tail: u64, now: Now) {
+        let now_us = now.monotonic_us;
+        let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
+        let session = linked.session;
+        if linked.link.received.direct >= tail {
+            linked.stuck_us = None;
+        }
+        let stuck_us = *linked.stuck_us.get_or_insert(now_us);
+        let (silent_us, stuck_us) = (linked.heard_us + SILENCE_US, stuck_us + STUCK_US);
+        if silent_us <= now_us {
+            self.drop_line(session, "nothing came for 4 s", now);
+        } else if stuck_us <= now_us && linked.link.received.direct < tail {
+            self.drop_line(session, "it acknowledged nothing for 10 s", now);
+        } else {
+            self.due_us = self.due_us.min(silent_us).min(stuck_us.max(now_us + 1));
+        }
+    }
+}
