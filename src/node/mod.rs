@@ -236,7 +236,7 @@ impl Node {
             return self.core.replication.sent(id, count);
         };
         session.sent(count);
-        if session.waits == Waits::ForReader && session.owed() < OUTBOX_BYTES_MAX {
+        if session.waits == Waits::ForReader && session.burden() < OUTBOX_BYTES_MAX {
             session.waits = Waits::ForTurn;
             self.runnable.push(id);
         }

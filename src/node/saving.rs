@@ -15,6 +15,8 @@ use crate::store::{Batch, Clock, Copied, Store};
 
 /// Rows of a slice: copied in some 100 us, written in some 1 ms.
 const SLICE_ROWS: usize = 1 << 10;
+/// Rows that a slice takes out at most: 256 KiB of numbers, taken from a list.
+const SLICE_RETIRED: usize = 1 << 16;
 /// Bytes of a slice, but for its last row.
 const SLICE_BYTES: usize = 1 << 18;
 /// Slices at the writer: one that it writes and some that wait, so that it never does.
@@ -31,6 +33,8 @@ const CLOCK_LEFT_MS: u64 = 1_000;
 /// Pause after the first failure; it doubles with each further one.
 const RETRY_US_MIN: u64 = 100_000;
 const RETRY_US_MAX: u64 = 5_000_000;
+/// So long the end waits for a disk that fails. A second signal does not wait.
+const ENDING_US: u64 = 10_000_000;
 /// Changes looked at in one tick in search of deletions to forget.
 const COLLECT_LOOKS: usize = 1 << 10;
 /// Least time between two searches through all deletions.
@@ -152,6 +156,8 @@ pub struct Saver {
     spare: Vec<Batch>,
     failures: u32,
     ending: Ending,
+    /// When the end was first tried, once it was.
+    ending_us: Option<u64>,
     /// When the last commit was, in monotonic microseconds.
     pub committed_us: u64,
     /// How long the last snapshot took from its beginning to its commit.
@@ -179,6 +185,7 @@ impl Saver {
             spare: Vec::new(),
             failures: 0,
             ending: Ending::Not,
+            ending_us: None,
             committed_us: now.monotonic_us,
             took_us: 0,
             begun_us: 0,
@@ -324,7 +331,7 @@ impl Saver {
     /// When to look again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self, store: &Store) -> u64 {
         match self.phase {
-            Phase::Idle | Phase::Failed { .. } if self.ending == Ending::Wanted => 0,
+            Phase::Idle if self.ending == Ending::Wanted => 0,
             Phase::Idle if self.is_collecting(store) => 0,
             Phase::Idle if store.can_collect() => self.due_us.min(self.collect_us),
             Phase::Idle => self.due_us,
@@ -348,7 +355,7 @@ impl Saver {
     fn begin_if_due(&mut self, store: &Store, clock: &Clock, now: Now) {
         let due = match self.phase {
             Phase::Writing { .. } | Phase::Committing => false,
-            Phase::Failed { retry_us } => self.ending == Ending::Wanted || retry_us <= now.monotonic_us,
+            Phase::Failed { retry_us } => retry_us <= now.monotonic_us,
             Phase::Idle => match self.ending {
                 Ending::Wanted => true,
                 Ending::Saved | Ending::Failed => false,
@@ -376,7 +383,7 @@ impl Saver {
     /// Puts the next changes into the batch. Returns whether they were the last.
     fn fill(&mut self, batch: &mut Batch, store: &mut Store, target: Option<u64>) -> bool {
         store.swap_displaced(batch);
-        store.take_retired(SLICE_ROWS, &mut batch.retired);
+        store.take_retired(SLICE_RETIRED, &mut batch.retired);
         let up_to = target.unwrap_or_else(|| store.last_position());
         // Beside what was displaced, so that a trickle of writes does not hold the cursor up.
         let (rows_max, bytes_max) = (batch.len() + SLICE_ROWS, batch.bytes() + SLICE_BYTES);
@@ -428,7 +435,9 @@ impl Saver {
         self.phase = Phase::Failed { retry_us: now.monotonic_us + pause_us };
         store.drop_fence();
         store.retract_retired();
-        if self.ending == Ending::Wanted {
+        if self.ending == Ending::Wanted
+            && now.monotonic_us - *self.ending_us.get_or_insert(now.monotonic_us) >= ENDING_US
+        {
             self.ending = Ending::Failed;
         }
     }

@@ -20,7 +20,7 @@ impl Core {
             if session.waits == Waits::ForNothing {
                 return bytes.len();
             }
-            if session.owed() >= OUTBOX_BYTES_MAX {
+            if session.burden() >= OUTBOX_BYTES_MAX {
                 session.waits = Waits::ForReader;
                 return used;
             }
@@ -71,6 +71,9 @@ impl Core {
                     return self.out_of_input(session, used, bytes.len());
                 }
             }
+        }
+        if session.waits == Waits::ForNothing {
+            return bytes.len();
         }
         session.waits = Waits::ForTurn;
         used

@@ -11,6 +11,10 @@ use crate::replication::frame::GREETING;
 /// grows by doubling and what is sent lies before what is owed for a while, so such a client costs up to four times
 /// this; 1,000 of them 1 GiB, which a small machine survives.
 pub const OUTBOX_BYTES_MAX: usize = 1 << 18;
+/// Room for gates that stays.
+const GATES_KEPT: usize = 1 << 7;
+/// What an answer that waits to be durable may cost: its gate, and a refusal in its place.
+const GATE_BYTES: usize = size_of::<Gate>() + 80;
 /// Memory that an empty inbox or outbox keeps: what a pipelining client needs again at once.
 const KEPT_BYTES: usize = 16 << 10;
 
@@ -107,6 +111,7 @@ impl Session {
     pub fn release(&mut self, durable: u64) -> bool {
         let open = self.gates.partition_point(|gate| gate.position <= durable);
         self.gates.drain(..open);
+        self.gates.shrink_to(GATES_KEPT);
         !self.gates.is_empty()
     }
 
@@ -163,6 +168,11 @@ impl Session {
     /// Bytes owed, sendable or not.
     pub fn owed(&self) -> usize {
         self.outbox.len() - self.sent
+    }
+
+    /// What is owed and what waits to be durable, each with the refusal that may come in its place.
+    pub fn burden(&self) -> usize {
+        self.owed() + self.gates.len() * GATE_BYTES
     }
 
     /// Memory held for this conversation.

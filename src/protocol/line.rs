@@ -49,6 +49,8 @@ pub fn decode(bytes: &[u8], scanned: usize, first: bool, value_bytes_max: usize)
     let line = &bytes[..end];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match parse(line, value_bytes_max) {
+        // A browser can be made to send any word as its method, `SET` too.
+        Ok(_) if first && (line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) => Decoded::Http,
         Ok(request) => Decoded::Request(request, end + 1),
         Err(_) if first && is_http(line) => Decoded::Http,
         Err(reply) => Decoded::Malformed(reply, end + 1),

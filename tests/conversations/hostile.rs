@@ -295,3 +295,52 @@ fn lines(answers: &[u8]) -> usize {
 fn memory_of_a_slow_reader(answer_bytes: usize) -> usize {
     2 * (2 * OUTBOX_BYTES_MAX + answer_bytes) + 2 * READ_BYTES
 }
+
+#[test]
+fn a_goodbye_that_is_the_last_request_of_a_turn_is_one() {
+    let mut node = node_with_two_clients();
+    let mut said = b"PING\n".repeat(REQUESTS_PER_TURN - 1);
+    said.extend_from_slice(b"QUIT\nSET after goodbye\n");
+    let answers = say(&mut node, HOSTILE, &said);
+    assert!(answers.ends_with(b"PONG\nOK\n"), "{}", String::from_utf8_lossy(&answers));
+    assert!(node.is_over(HOSTILE));
+    assert_eq!(say(&mut node, OTHER, b"GET after\n"), b"KEY NOT FOUND\n");
+}
+
+#[test]
+fn a_client_that_writes_without_end_while_the_disk_is_slow_is_held_by_what_its_answers_may_cost() {
+    let mut node = node(Options { durability: Durability::Commit, ..options() });
+    node.open(HOSTILE, NOW).expect("one is not too many");
+    let said = b"SET a b\n".repeat(REQUESTS_PER_TURN);
+    let mut turns = 0;
+    while matches!(node.waits(HOSTILE), Waits::ForInput | Waits::ForTurn) && turns < 1_000 {
+        turns += 1;
+        match node.waits(HOSTILE) {
+            Waits::ForInput => node.receive(HOSTILE, &said, NOW),
+            _ => node.resume(HOSTILE, NOW),
+        }
+    }
+    assert_eq!(node.waits(HOSTILE), Waits::ForReader);
+    assert!(node.session_bytes() < OUTBOX_BYTES_MAX, "{} bytes are held", node.session_bytes());
+}
+
+#[test]
+fn snapshots_commit_while_hundreds_of_clients_write_without_end() {
+    const CLIENTS: usize = 200;
+    let server = Server::start(&["--snapshot-interval-ms=100"]);
+    let mut streams: Vec<_> = (0..CLIENTS).map(|_| connect(server.address)).collect();
+    let mut observer = server.connect();
+    let mut rounds = 0;
+    // Until some are seen; what is sent is bounded all the same.
+    while observer.info("snapshots").parse::<u32>().expect("a number") < 3 {
+        rounds += 1;
+        assert!(rounds < 2_000, "no snapshot commits while {CLIENTS} clients write");
+        for (client, stream) in streams.iter_mut().enumerate() {
+            let lines: String = (0..100).map(|line| format!("SET {client}-{rounds}-{line} value\n")).collect();
+            stream.write_all(lines.as_bytes()).expect("the node reads");
+        }
+        for stream in &mut streams {
+            stream.read_exact(&mut [0; 300]).expect("a hundred answers come");
+        }
+    }
+}

@@ -82,6 +82,37 @@ fn deletions_stay_in_the_file_while_other_nodes_may_have_to_hear_of_them() {
 }
 
 #[test]
+fn a_quarter_of_a_million_deletions_leave_the_file_within_a_few_snapshots() {
+    const KEYS: u64 = 250_000;
+    let mut play = Play::new(Setting::default());
+    for verb in ["SET", "DELETE"] {
+        let value = if verb == "SET" { " 1" } else { "" };
+        for key in 0..KEYS {
+            play.request(&format!("{verb} k{key}{value}"));
+        }
+        play.settle();
+    }
+    let commits = play.disk.commits;
+    while play.node.store().tombstones() > 0 {
+        play.writer_takes_one();
+        assert!(play.disk.commits < commits + 20, "{} are left", play.node.store().tombstones());
+    }
+}
+
+#[test]
+fn an_end_waits_for_a_disk_that_fails_once() {
+    let mut play = Play::new(Setting::default());
+    play.request("SET a 1");
+    play.disk.failing.push_back(play.disk.steps);
+    play.node.end();
+    for _ in 0..1_000 {
+        play.writer_takes_one();
+    }
+    assert_eq!(play.node.ended(), Some(Ok(())));
+    assert_eq!(play.disk.rows.len(), 1);
+}
+
+#[test]
 fn a_slot_used_again_holds_its_new_key_in_every_commit() {
     let mut play = Play::new(Setting::default());
     for round in 0..50 {
