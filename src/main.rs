@@ -83,6 +83,9 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
     let began = Instant::now();
     let Opened { mut file, restore, checkpoint, adopted } = DataFile::open(&config.data_dir, config.id, restore)?;
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    if unix_ns > UNIX_NS_MAX {
+        return Err("the system's clock is after the year 2100: set it right and start again".to_owned());
+    }
     // Positions are never reused, also where an old copy of the file was put back: the clock has gone on since.
     let store = file.finish(restore, checkpoint.position_ceiling.max(unix_ns).max(1))?;
     let name = config.data_file();
@@ -104,6 +107,9 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
     let cluster = Cluster { identity, members: members(&config.nodes), seed: life };
     Ok((Node::new(store, clock, reserved, cluster, options, now), file))
 }
+
+/// The year 2100: what is recorded of a clock that is wrong by so much would be refused once it is right.
+const UNIX_NS_MAX: u64 = 4_102_444_800 * 1_000_000_000;
 
 fn with_room_for_clients(mut options: Options) -> Options {
     let clients = process::raise_descriptor_limit(options.clients_max);

@@ -79,7 +79,9 @@ impl std::fmt::Display for Refusal {
             Refusal::ValueTooLong(max) => write!(out, "value too long: at most {max} bytes (--max-value-bytes)"),
             Refusal::LineTooLong(max) => write!(out, "line too long: at most {max} bytes"),
             Refusal::Unterminated => write!(out, "the last line has no newline: it was not run"),
-            Refusal::OutOfMemory => write!(out, "out of memory: delete keys or raise --max-memory"),
+            Refusal::OutOfMemory => {
+                write!(out, "out of memory: raise --max-memory, or delete keys and wait until all nodes know")
+            }
             Refusal::NotDurable => write!(out, "the disk takes no commits: nothing was written"),
             Refusal::MaybeDurable => write!(out, "the disk failed: the write is in memory but not known to be on disk"),
             Refusal::TooManyClients(max) => write!(out, "too many clients: at most {max} (--max-clients)"),

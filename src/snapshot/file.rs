@@ -112,8 +112,17 @@ impl DataFile {
         if self.log_pages < LOG_PAGES {
             return;
         }
-        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            Ok(()) => (self.log_pages, self.log_failed) = (0, false),
+        let pages = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages) {
+            Ok((logged, moved)) if moved < logged => {
+                // Looked at again when as much has come once more.
+                self.log_pages = 0;
+                if !std::mem::replace(&mut self.log_failed, true) {
+                    let path = self.path.display();
+                    log::warn!("{path}-wal grows: another program reads {path} in a transaction it does not end");
+                }
+            }
+            Ok(_) => (self.log_pages, self.log_failed) = (0, false),
             Err(error) if !self.log_failed => {
                 self.log_failed = true;
                 let path = self.path.display();

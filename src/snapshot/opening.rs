@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::file::{DataFile, SCHEMA};
+use crate::config::VALUE_BYTES_CEILING;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
@@ -218,13 +219,21 @@ fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
 fn refuse_original(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let query = format!(
         "SELECT count(*) FROM kvstore WHERE length(CAST(key AS BLOB)) > {KEY_BYTES_MAX}
-            OR length(CAST(value AS BLOB)) > {VALUE_BYTES_MAX}"
+            OR length(CAST(value AS BLOB)) > {VALUE_BYTES_CEILING}"
     );
     let rows: i64 = connection.query_row(&query, [], |row| row.get(0))?;
+    if rows > 0 {
+        return Ok(Some(format!(
+            "has {rows} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_CEILING} bytes: shorten or \
+             delete them with sqlite3 and start again"
+        )));
+    }
+    let query = "SELECT count(*) FROM kvstore WHERE key = '' OR key GLOB '*[ \r\n]*' OR value GLOB '*\n*'";
+    let rows: i64 = connection.query_row(query, [], |row| row.get(0))?;
     Ok((rows > 0).then(|| {
         format!(
-            "has {rows} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_MAX} bytes: shorten or \
-             delete them with sqlite3 and start again"
+            "has {rows} rows with a key that is empty or has a space or line end in it, or a value with a line end, which \
+             no client could say or read: change or delete them with sqlite3 and start again"
         )
     }))
 }

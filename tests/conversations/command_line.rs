@@ -375,7 +375,10 @@ fn full_memory_refuses_what_needs_more_and_nothing_else() {
     let set = |client: &mut Client, number: usize| client.ask(&format!("SET key{number} {value}"));
     let refused = (0..200).find(|&number| set(&mut client, number) != "OK").expect("a megabyte is full by then");
     assert!(refused > 50, "{refused} values of 10 KB fill no megabyte");
-    assert_eq!(set(&mut client, refused), "ERROR out of memory: delete keys or raise --max-memory");
+    assert_eq!(
+        set(&mut client, refused),
+        "ERROR out of memory: raise --max-memory, or delete keys and wait until all nodes know"
+    );
     assert!(client.info("memory_bytes").parse::<usize>().expect("a number") <= 1 << 20);
     assert_eq!(client.ask(&format!("GET key{refused}")), "KEY NOT FOUND");
     assert_eq!(client.ask("GET key0"), value);

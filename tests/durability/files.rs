@@ -67,6 +67,16 @@ fn an_original_file_with_a_key_that_is_too_long_is_refused() {
 }
 
 #[test]
+fn an_original_file_with_what_no_client_can_say_is_refused() {
+    for (key, value) in [("'two words'", "'v'"), ("''", "'v'"), ("'a'", "'one' || char(10) || 'OK'")] {
+        let directory = directory_with_sql(&format!(
+            "CREATE TABLE kvstore(key TEXT PRIMARY KEY, value TEXT); INSERT INTO kvstore VALUES('fine', 'v v'), ({key}, {value})"
+        ));
+        assert_refused(&directory, &["has 1 rows", "which no client could say or read"]);
+    }
+}
+
+#[test]
 fn a_file_of_a_newer_format_is_refused() {
     let directory = directory_with_our_rows(10);
     sqlite3(&file_in(&directory), "PRAGMA user_version = 99");
