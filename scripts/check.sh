@@ -25,5 +25,6 @@ step cargo fmt --check
 step cargo clippy --quiet --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --locked --no-deps --document-private-items
 step cargo test --locked
+step cargo test --locked --features planted-faults --test planted
 echo
 echo "all checks passed"

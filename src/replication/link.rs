@@ -14,6 +14,7 @@
 
 use super::frame::{Ack, Cursor, Hello, Items, Listing, Progress, Sent};
 use super::vector::VersionVector;
+use crate::planted;
 use crate::store::digest::key_hash;
 use crate::store::{Change, NodeId, Stamp, Store};
 
@@ -165,7 +166,7 @@ impl Link {
 
     /// The change `newer` at `position` has overwritten `older`, which stood at `before`.
     pub(super) fn overwritten(&mut self, older: Stamp, before: u64, newer: Stamp, position: u64, own: NodeId) {
-        if self.answers_for(newer.node, own) || self.is_had(older) {
+        if self.answers_for(newer.node, own) || self.is_had(older) || planted::is("overwriting write not carried") {
             return;
         }
         if older.node == own && before > self.direct {
@@ -177,7 +178,10 @@ impl Link {
 
     /// The change `older` came too late: `newer` is here already, at `position`.
     pub(super) fn outdated(&mut self, older: Stamp, newer: Stamp, position: u64, own: NodeId) {
-        let matters = older.node != own && self.answers_for(older.node, own) && !self.is_had(older);
+        let matters = !planted::is("winner of a late write not carried")
+            && older.node != own
+            && self.answers_for(older.node, own)
+            && !self.is_had(older);
         if matters && !self.answers_for(newer.node, own) && position > self.safe {
             self.relay = self.relay.min(position - 1);
             self.carry_relay = self.carry_relay.min(position);
@@ -243,6 +247,9 @@ impl Link {
     }
 
     fn owe_listing(&mut self, trusting: bool) {
+        if planted::is("listing never sent") {
+            return;
+        }
         self.extra = Extra::ListingOwed { trusting };
         (self.carry_direct, self.carry_relay) = (0, 0);
     }
@@ -256,6 +263,9 @@ impl Link {
     fn is_had(&self, stamp: Stamp) -> bool {
         if let Extra::ListingOwed { trusting: false } = self.extra {
             return false;
+        }
+        if planted::is("author believed to have all its writes") && stamp.node == self.peer {
+            return true;
         }
         self.vector.covers(stamp) || (stamp.node == self.peer && self.since < stamp.clock && stamp.clock <= self.heard)
     }
@@ -272,7 +282,9 @@ impl Link {
     fn walk_relay(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
         let wanted = |link: &Link, change: &Change<'_>| {
             let node = change.stamp.node;
-            node != view.own && (!link.linked.contains(&node) || change.position >= link.carry_relay)
+            !planted::is("relay never started")
+                && node != view.own
+                && (!link.linked.contains(&node) || change.position >= link.carry_relay)
         };
         self.relay = self.walk(view, self.relay, wanted, scratch, rows);
         if self.relay == view.store.last_position() {
@@ -318,7 +330,8 @@ impl Link {
                 self.safe_is_behind = true;
                 return;
             }
-            if !self.answers_for(change.stamp.node, view.own) && !self.is_had(change.stamp) {
+            let is_held = !self.answers_for(change.stamp.node, view.own) && !self.is_had(change.stamp);
+            if is_held && !planted::is("held writes counted as sent") {
                 return;
             }
             self.safe = change.position;
@@ -328,7 +341,8 @@ impl Link {
 
     /// What the peer has for certain once it has what is sent.
     fn claims(&self, view: View<'_>, tail: u64) -> Option<VersionVector> {
-        if self.direct != tail || self.is_listing() {
+        let is_early = self.direct != tail && !planted::is("vector advanced too far");
+        if is_early || self.is_listing() {
             return None;
         }
         let mut claims = view.vector.part(|node| node == view.own);

@@ -31,8 +31,10 @@ impl Lives {
     pub(super) fn resume(&self, cursor: Cursor) -> Cursor {
         let Cursor { life, direct, relay } = cursor;
         let end = match self.earlier.iter().find(|&&(earlier, _)| earlier == life) {
+            Some(_) if crate::planted::is("positions of a forgotten life believed") => u64::MAX,
             Some(&(_, end)) => end,
             None if life == self.own => u64::MAX,
+            None if crate::planted::is("positions of a forgotten life believed") => u64::MAX,
             None => 0,
         };
         Cursor { life: self.own, direct: direct.min(end), relay: relay.min(end) }

@@ -35,6 +35,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 pub use following::Turn;
+use frame::Cursor;
 use lines::{Line, Role};
 use lives::Lives;
 pub use peer::Agreement;
@@ -44,6 +45,7 @@ use rewinding::Rewinding;
 pub use status::PeerStatus;
 use vector::{Span, VersionVector};
 
+use crate::planted;
 use crate::store::{Clock, NodeId, Now, Stamp, Store};
 
 /// What a peer that does not read may be owed before the walk waits for it: what one tick sends on a fast link.
@@ -254,7 +256,7 @@ impl Replication {
         Recorded {
             vector: self.vector.clone(),
             collected: self.collected.clone(),
-            cursors: self.peers.values().map(|peer| (peer.id, peer.cursor)).collect(),
+            cursors: self.peers.values().map(|peer| (peer.id, ahead_by_mistake(peer.cursor))).collect(),
             lives: self.lives.record(store.last_position()),
         }
     }
@@ -284,6 +286,9 @@ impl Replication {
             if !peer.forsaken {
                 stable = stable.intersection(&peer.durable_vector);
             }
+        }
+        if planted::is("deletion forgotten before all have it") {
+            stable.clone_from(&self.durable.vector);
         }
         if tombstones > 0 && !self.collected.includes(&stable) {
             self.collected.merge(&stable);
@@ -323,6 +328,7 @@ impl Replication {
     /// Brings the own part of the vector up to date.
     fn keep_up(&mut self, clock: &Clock) {
         let (after, up_to) = clock.span();
+        let after = if planted::is("own gap not stated") { 0 } else { after };
         self.vector.add(self.identity.node, Span { after, up_to });
     }
 
@@ -364,6 +370,14 @@ impl Replication {
 /// Whether the stamp's clock is further ahead of the wall clock than is allowed.
 fn is_ahead(clock: u64, now: Now, drift_ms_max: u64) -> bool {
     Clock::unix_ms(clock) > now.unix_ms.saturating_add(drift_ms_max)
+}
+
+/// Only where a mistake was planted.
+fn ahead_by_mistake(mut cursor: Cursor) -> Cursor {
+    if planted::is("cursor saved before its data") {
+        cursor.direct += 20;
+    }
+    cursor
 }
 
 /// The highest stamp of some changes.

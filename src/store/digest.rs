@@ -20,7 +20,9 @@ impl Digest {
 
     /// The entry is no longer there.
     pub fn remove(&mut self, entry: &Entry) {
-        self.0 = self.0.wrapping_sub(term(entry));
+        if !crate::planted::is("digest keeps what is gone") {
+            self.0 = self.0.wrapping_sub(term(entry));
+        }
     }
 
     /// The number.
