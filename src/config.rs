@@ -95,8 +95,8 @@ struct Arguments {
     #[arg(long, value_name = "s", default_value = "0", value_parser = clap::value_parser!(u64).range(..=IDLE_TIMEOUT_S_MAX))]
     idle_timeout_s: u64,
 
-    /// A node whose clock is ahead of this one's by more milliseconds is not linked until its clock is right. A crash
-    /// puts a node's clock up to 10 s and two snapshot intervals ahead, so that no stamp is used twice
+    /// A node whose clock is ahead of this one's by more milliseconds is not linked until its clock is right. A start
+    /// puts a node's clock some 20 s ahead, so that no stamp is used twice
     #[arg(long, value_name = "ms", default_value = "60000", value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
     max_clock_drift_ms: u64,
 

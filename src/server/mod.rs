@@ -4,6 +4,7 @@
 //! gets more than one read and one write per tick, and a tick looks only at connections that something happened to.
 
 mod acceptor;
+mod admission;
 mod connection;
 mod dialing;
 mod errands;
@@ -21,7 +22,7 @@ pub use acceptor::listen;
 use acceptor::{Acceptor, BACKLOG};
 use connection::{Connection, Received};
 use errands::{Errand, Errands};
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -31,8 +32,6 @@ use slab::Slab;
 use crate::logging;
 use crate::node::session::Waits;
 use crate::node::{Node, Now, SessionId};
-use crate::protocol::Reply;
-use crate::protocol::line;
 use crate::snapshot::Writer;
 use crate::snapshot::file::DataFile;
 
@@ -258,33 +257,6 @@ impl Server {
         }
     }
 
-    fn accept(&mut self) {
-        for _ in 0..ACCEPTS {
-            let Some(stream) = self.acceptor.next(self.now.monotonic_us) else { return };
-            let id = self.connections.vacant_key();
-            match self.node.open(id, self.now) {
-                Ok(()) => self.admit(stream, id),
-                Err(refusal) => turn_away(stream, Reply::Error(refusal)),
-            }
-        }
-    }
-
-    fn admit(&mut self, mut stream: TcpStream, id: SessionId) {
-        let registered = stream.set_nodelay(true).and_then(|()| process::keep_alive(&stream)).and_then(|()| {
-            self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)
-        });
-        if registered.is_err() {
-            return self.node.close(id);
-        }
-        let timeout_us = self.node.options().idle_timeout_s * 1_000_000;
-        let mut connection = Connection::new(stream, self.now.monotonic_us + timeout_us);
-        queue(&mut self.ready, &mut connection, id);
-        if timeout_us > 0 {
-            self.idle.push(Reverse((connection.idle_us, id)));
-        }
-        self.connections.insert(connection);
-    }
-
     /// One turn for each connection that something happened to.
     fn serve_clients(&mut self) {
         if matches!(self.stage, Stage::Saving | Stage::Parting { .. }) {
@@ -442,12 +414,4 @@ fn queue(ready: &mut Vec<SessionId>, connection: &mut Connection, id: SessionId)
         connection.queued = true;
         ready.push(id);
     }
-}
-
-/// Says why and closes. A fresh socket has room for one line.
-fn turn_away(stream: TcpStream, reply: Reply<'_>) {
-    let mut line = Vec::new();
-    line::encode(reply, &mut line);
-    // The kernel takes one line at once, or the client is gone already.
-    let _ = Connection::new(stream, 0).send(&line);
 }
