@@ -231,6 +231,11 @@ impl Link {
         }
     }
 
+    /// How far the cursors are that never go back.
+    pub(super) fn sent(&self) -> (u64, u64) {
+        (self.direct, self.safe)
+    }
+
     /// Whether everything up to the end of the list is sent, or had, and acknowledged.
     pub(super) fn is_acknowledged(&self, tail: u64) -> bool {
         self.received.direct == tail && self.received.relay == tail

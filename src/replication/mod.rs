@@ -257,6 +257,7 @@ impl Replication {
             vector: self.vector.clone(),
             collected: self.collected.clone(),
             cursors: self.peers.values().map(|peer| (peer.id, ahead_by_mistake(peer.cursor))).collect(),
+            sent: self.peers.values().map(|peer| (peer.id, peer.sent().0, peer.sent().1)).collect(),
             lives: self.lives.record(store.last_position()),
         }
     }
@@ -360,7 +361,10 @@ impl Replication {
         for id in (0..members.len()).filter(|&id| is_peer(id)) {
             let id = id as NodeId;
             let cursor = self.durable.cursors.iter().find(|(node, _)| *node == id).map(|&(_, cursor)| cursor);
-            self.peers.entry(id).or_insert_with(|| Peer::new(id, cursor.unwrap_or_default(), now_us));
+            let sent =
+                self.durable.sent.iter().find(|(node, ..)| *node == id).map(|&(_, direct, relay)| (direct, relay));
+            let (cursor, sent) = (cursor.unwrap_or_default(), sent.unwrap_or_default());
+            self.peers.entry(id).or_insert_with(|| Peer::new(id, cursor, sent, now_us));
         }
         self.members = members;
         self.due_us = 0;

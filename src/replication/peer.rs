@@ -113,6 +113,8 @@ pub(super) struct Peer {
     pub(super) lost_us: u64,
     /// How far we follow its list.
     pub(super) cursor: Cursor,
+    /// How far it was sent our list, while there is no link that says so: in an earlier life, or over an earlier link.
+    pub(super) sent: (u64, u64),
     /// What its data file has for certain.
     pub(super) durable_vector: VersionVector,
     /// Whether deletions are collected without it; it gets a full listing when it comes back.
@@ -124,7 +126,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(id: NodeId, cursor: Cursor, now_us: u64) -> Peer {
+    pub(super) fn new(id: NodeId, cursor: Cursor, sent: (u64, u64), now_us: u64) -> Peer {
         Peer {
             id,
             tie: Tie::Waiting { until_us: now_us },
@@ -132,6 +134,7 @@ impl Peer {
             since_us: now_us,
             lost_us: now_us,
             cursor,
+            sent,
             durable_vector: VersionVector::default(),
             forsaken: false,
             error: None,
@@ -145,6 +148,11 @@ impl Peer {
         matches!(self.tie, Tie::Dialing(other) if other == session)
     }
 
+    /// How far it was sent our list.
+    pub(super) fn sent(&self) -> (u64, u64) {
+        self.linked.as_ref().map_or(self.sent, |linked| linked.link.sent())
+    }
+
     /// The next dial is due.
     pub(super) fn is_due(&self, now_us: u64) -> bool {
         self.linked.is_none() && matches!(self.tie, Tie::Waiting { until_us } if until_us <= now_us)
@@ -152,6 +160,7 @@ impl Peer {
 
     /// The link is gone, or never came to be. `slowly` where the other side says that a quick dial is of no use.
     pub(super) fn retry(&mut self, why: &str, slowly: bool, now_us: u64, random: &mut fastrand::Rng) {
+        self.sent = self.sent();
         if self.linked.take().is_some() {
             self.lost_us = now_us;
             self.failures = if now_us - self.since_us >= STAYED_US { 0 } else { self.failures };

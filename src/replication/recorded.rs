@@ -14,6 +14,8 @@ pub struct Recorded {
     pub collected: VersionVector,
     /// How far each peer is followed.
     pub cursors: Vec<(NodeId, Cursor)>,
+    /// How far each peer was sent the list as the file has it.
+    pub sent: Vec<(NodeId, u64, u64)>,
     /// The lives whose changes the file has, each up to a position.
     pub lives: Vec<(u64, u64)>,
 }
@@ -35,6 +37,12 @@ impl Recorded {
             put_u16(&mut out, node);
             frame::put_cursor(&mut out, cursor);
         }
+        put_u16(&mut out, self.sent.len() as u16);
+        for &(node, direct, relay) in &self.sent {
+            put_u16(&mut out, node);
+            put_u64(&mut out, direct);
+            put_u64(&mut out, relay);
+        }
         put_u16(&mut out, self.lives.len() as u16);
         for &(life, end) in &self.lives {
             put_u64(&mut out, life);
@@ -51,7 +59,9 @@ impl Recorded {
         let count = reader.u16()?;
         let cursors = (0..count).map(|_| Some((reader.u16()?, frame::cursor(&mut reader)?))).collect::<Option<_>>()?;
         let count = reader.u16()?;
+        let sent = (0..count).map(|_| Some((reader.u16()?, reader.u64()?, reader.u64()?))).collect::<Option<_>>()?;
+        let count = reader.u16()?;
         let lives = (0..count).map(|_| Some((reader.u64()?, reader.u64()?))).collect::<Option<_>>()?;
-        reader.is_empty().then_some(Recorded { vector, collected, cursors, lives })
+        reader.is_empty().then_some(Recorded { vector, collected, cursors, sent, lives })
     }
 }
