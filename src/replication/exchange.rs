@@ -5,6 +5,7 @@ use super::link::View;
 use super::peer::News;
 use super::{
     ACK_US, Agreement, FRAMES_PER_TICK, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US, STILL_US, STUCK_US,
+    highest_seen,
 };
 use crate::planted;
 use crate::store::{NodeId, Now, Store};
@@ -69,7 +70,7 @@ impl Replication {
                 diverged: linked.agreement == Agreement::Diverged,
                 busy: purge.is_some() || linked.listed.is_some(),
                 listings: linked.listings,
-                seen: seen.get(&id).copied().unwrap_or(0).max(vector.highest(id)),
+                seen: highest_seen(seen, vector, id),
             };
             let mut ack = ack;
             if planted::is("acknowledged as durable before it is") {

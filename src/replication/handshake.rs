@@ -3,7 +3,7 @@
 use super::frame::{Cursor, GREETING, Hello, VERSION, encode_refusal};
 use super::link::{Link, View};
 use super::peer::{Agreement, Lag, Linked, News, SessionId, Tie};
-use super::{Here, Replication, Role, is_ahead};
+use super::{Here, Replication, Role, highest_seen, is_ahead};
 use crate::store::{Clock, NodeId, Now};
 
 /// A link that something came over so lately is alive: another process of the same id is refused.
@@ -28,7 +28,7 @@ impl Replication {
             unix_ms: here.now.unix_ms,
             clock: here.clock.last(),
             since: here.clock.span().0,
-            seen: self.seen.get(&to).copied().unwrap_or(0).max(self.vector.highest(to)),
+            seen: highest_seen(&self.seen, &self.vector, to),
             cursor: self.peers.get(&to).map(|peer| peer.cursor).unwrap_or_default(),
             vector: self.vector.clone(),
             collected: self.collected.clone(),

@@ -376,6 +376,11 @@ fn is_ahead(clock: u64, now: Now, drift_ms_max: u64) -> bool {
     Clock::unix_ms(clock) > now.unix_ms.saturating_add(drift_ms_max)
 }
 
+/// The highest stamp of a node that was ever here, or is claimed to be.
+fn highest_seen(seen: &BTreeMap<NodeId, u64>, vector: &VersionVector, node: NodeId) -> u64 {
+    seen.get(&node).copied().unwrap_or(0).max(vector.highest(node))
+}
+
 /// Only where a mistake was planted.
 fn ahead_by_mistake(mut cursor: Cursor) -> Cursor {
     if planted::is("cursor saved before its data") {
