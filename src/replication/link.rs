@@ -346,8 +346,10 @@ impl Link {
 
     /// What the peer has for certain once it has what is sent.
     fn claims(&self, view: View<'_>, tail: u64) -> Option<VersionVector> {
-        let is_early = self.direct != tail && !planted::is("vector advanced too far");
-        if is_early || self.is_listing() {
+        if planted::is("vector advanced too far") {
+            return Some(view.vector.part(|_| true));
+        }
+        if self.direct != tail || self.is_listing() {
             return None;
         }
         let mut claims = view.vector.part(|node| node == view.own);

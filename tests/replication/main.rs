@@ -3,6 +3,7 @@
 #[path = "../harness/cluster.rs"]
 mod cluster;
 mod pair;
+mod sentences;
 
 use pair::{Mesh, SECOND_US};
 

@@ -1,10 +1,12 @@
 //! Nodes and the bytes between them, without sockets, disks or time of their own.
 
+use std::collections::BTreeSet;
+
 use kvstoreapp::node::saving::{Durability, Outcome, Saved, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options};
-use kvstoreapp::replication::Recorded;
 use kvstoreapp::replication::frame::{self, Frame, GREETING};
+use kvstoreapp::replication::{Limits, PeerStatus, Recorded};
 use kvstoreapp::store::{Clock, NodeId, Store};
 
 use crate::cluster::{LIMITS, cluster};
@@ -18,8 +20,13 @@ const CARRIED: usize = 64 << 10;
 pub struct Mesh {
     nodes: Vec<Node>,
     now: Now,
-    is_cut: bool,
+    /// Pairs, the lower number first, that reach each other no more.
+    cuts: BTreeSet<(usize, usize)>,
     silent: Option<usize>,
+    /// A node whose disk takes nothing.
+    diskless: Option<usize>,
+    /// What each node's wall clock is ahead by.
+    ahead_ms: Vec<u64>,
     wires: Vec<Wire>,
     bytes: Vec<usize>,
     changes: Vec<usize>,
@@ -35,27 +42,84 @@ struct Wire {
 
 impl Mesh {
     pub fn new(count: usize) -> Mesh {
-        let now = Now { monotonic_us: SECOND_US, unix_ms: 1_700_000_000_000 };
-        let nodes = (0..count).map(|id| node(id as NodeId, count, now)).collect();
-        let (bytes, changes) = (vec![0; count], vec![0; count]);
-        let mut mesh = Mesh { nodes, now, is_cut: true, silent: None, wires: Vec::new(), bytes, changes };
+        let mut mesh = Mesh::with_limits(count, LIMITS);
         mesh.link();
         mesh
     }
 
+    /// Nodes that have not dialed yet.
+    pub fn with_limits(count: usize, limits: Limits) -> Mesh {
+        let now = Now { monotonic_us: SECOND_US, unix_ms: 1_700_000_000_000 };
+        Mesh {
+            nodes: (0..count).map(|id| node(id, count, id as u64 + 1, limits, now)).collect(),
+            now,
+            cuts: BTreeSet::new(),
+            silent: None,
+            diskless: None,
+            ahead_ms: vec![0; count],
+            wires: Vec::new(),
+            bytes: vec![0; count],
+            changes: vec![0; count],
+        }
+    }
+
     /// Every dial reaches its peer from here on.
     pub fn link(&mut self) {
-        self.is_cut = false;
+        self.cuts.clear();
         self.pass(10 * SECOND_US);
         assert!(self.nodes.iter().all(|node| node.peers(self.now).iter().all(|peer| peer.state == "linked")));
     }
 
     /// All links are gone, and none comes.
     pub fn cut(&mut self) {
-        self.is_cut = true;
-        for Wire { from, to, .. } in std::mem::take(&mut self.wires) {
-            self.nodes[from].lose_peer(to + 1, "cut", self.now);
+        for one in 0..self.nodes.len() {
+            (one + 1..self.nodes.len()).for_each(|other| self.cut_between(one, other));
         }
+    }
+
+    /// The link between these two, the lower number first, is gone, and none comes.
+    pub fn cut_between(&mut self, one: usize, other: usize) {
+        self.cuts.insert((one, other));
+        for (from, to) in [(one, other), (other, one)] {
+            self.nodes[from].lose_peer(to + 1, "cut", self.now);
+            self.wires.retain(|wire| (wire.from, wire.to) != (from, to));
+        }
+    }
+
+    pub fn link_between(&mut self, one: usize, other: usize) {
+        self.cuts.remove(&(one, other));
+    }
+
+    /// The node is gone and begins anew with an empty disk.
+    pub fn wipe(&mut self, node: usize, limits: Limits) {
+        let count = self.nodes.len();
+        let cuts = self.cuts.clone();
+        (0..count).filter(|&other| other != node).for_each(|other| self.cut_between(node.min(other), node.max(other)));
+        self.cuts = cuts;
+        self.nodes[node] = self::node(node, count, 100 + node as u64, limits, self.now);
+    }
+
+    /// The node's disk takes nothing from here on.
+    pub fn fail_disk(&mut self, node: Option<usize>) {
+        self.diskless = node;
+    }
+
+    pub fn set_ahead(&mut self, node: usize, ms: u64) {
+        self.ahead_ms[node] = ms;
+    }
+
+    pub fn node(&self, node: usize) -> &Node {
+        &self.nodes[node]
+    }
+
+    /// What the node says of the peer.
+    pub fn peer(&self, node: usize, peer: usize) -> PeerStatus {
+        let peers = self.nodes[node].peers(self.now);
+        peers.into_iter().find(|status| usize::from(status.id) == peer).expect("it is a peer")
+    }
+
+    pub fn read_again(&mut self) {
+        self.silent = None;
     }
 
     pub fn stop_reading(&mut self, node: usize) {
@@ -63,14 +127,15 @@ impl Mesh {
     }
 
     pub fn request(&mut self, node: usize, request: &str) {
+        let now = self.now(node);
         let one = &mut self.nodes[node];
         while one.waits(CLIENT) != Waits::ForInput {
-            save(one, self.now);
+            save(one, now);
             let mut runnable = Vec::new();
             one.take_runnable(&mut runnable);
-            runnable.into_iter().for_each(|id| one.resume(id, self.now));
+            runnable.into_iter().for_each(|id| one.resume(id, now));
         }
-        one.receive(CLIENT, format!("{request}\n").as_bytes(), self.now);
+        one.receive(CLIENT, format!("{request}\n").as_bytes(), now);
         let owed = one.sendable(CLIENT).len();
         one.sent(CLIENT, owed);
     }
@@ -85,13 +150,18 @@ impl Mesh {
     pub fn tick_without_time(&mut self) {
         for id in 0..self.nodes.len() {
             self.dial(id);
+            let (now, has_disk) = (self.now(id), self.diskless != Some(id));
             let node = &mut self.nodes[id];
             let mut runnable = Vec::new();
             node.take_runnable(&mut runnable);
-            runnable.into_iter().for_each(|session| node.resume(session, self.now));
-            node.exchange(self.now);
-            save(node, self.now);
-            node.take_touched(&mut Vec::new());
+            runnable.into_iter().for_each(|session| node.resume(session, now));
+            node.exchange(now);
+            if has_disk {
+                save(node, now);
+            }
+            let mut touched = Vec::new();
+            node.take_touched(&mut touched);
+            self.hang_up(id, &touched);
         }
         for at in 0..self.wires.len() {
             self.carry(at);
@@ -138,16 +208,36 @@ impl Mesh {
 
     /// Dials of the lower number of a pair come through.
     fn dial(&mut self, id: usize) {
-        while let Some((peer, _)) = self.nodes[id].next_dial(self.now) {
+        let now = self.now(id);
+        while let Some((peer, _)) = self.nodes[id].next_dial(now) {
             let to = usize::from(peer);
-            if self.is_cut || to < id {
-                self.nodes[id].dial_failed(peer, "cut", self.now);
+            if to < id || self.cuts.contains(&(id, to)) {
+                self.nodes[id].dial_failed(peer, "cut", now);
                 continue;
             }
-            self.nodes[id].dialing(to + 1, peer, self.now);
-            self.nodes[to].open(id + 1, self.now).expect("there is room");
+            self.nodes[id].dialing(to + 1, peer, now);
+            let their_now = self.now(to);
+            self.nodes[to].open(id + 1, their_now).expect("there is room");
             for (from, to) in [(id, to), (to, id)] {
                 self.wires.push(Wire { from, to, heard: Vec::new(), greeted: false });
+            }
+        }
+    }
+
+    fn now(&self, node: usize) -> Now {
+        Now { unix_ms: self.now.unix_ms + self.ahead_ms[node], ..self.now }
+    }
+
+    /// Connections that this node has ended are gone for the other as well, once all is carried.
+    fn hang_up(&mut self, node: usize, touched: &[usize]) {
+        for &session in touched {
+            if session != CLIENT && self.nodes[node].is_over(session) {
+                let other = session - 1;
+                let (now, their_now) = (self.now(node), self.now(other));
+                self.nodes[node].lose_peer(session, "over", now);
+                self.nodes[other].finish(node + 1, their_now);
+                self.wires
+                    .retain(|wire| (wire.from, wire.to) != (node, other) && (wire.from, wire.to) != (other, node));
             }
         }
     }
@@ -176,11 +266,13 @@ impl Mesh {
             }
             heard.drain(..8 + length);
         }
-        self.nodes[*to].receive(*from + 1, &bytes, self.now);
+        let now = Now { unix_ms: self.now.unix_ms + self.ahead_ms[*to], ..self.now };
+        self.nodes[*to].receive(*from + 1, &bytes, now);
     }
 }
 
-fn node(id: NodeId, count: usize, now: Now) -> Node {
+fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Node {
+    let id = id as NodeId;
     let options = Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 200,
@@ -188,10 +280,9 @@ fn node(id: NodeId, count: usize, now: Now) -> Node {
         clients_max: 10,
         memory_bytes_max: 0,
         idle_timeout_s: 0,
-        limits: LIMITS,
+        limits,
     };
     let clock = Clock::new(id, 0, now.unix_ms, u64::from(id));
-    let life = u64::from(id) + 1;
     let mut recorded = Recorded::default();
     recorded.begin_life(life, 0);
     let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, now.unix_ms, recorded);

@@ -1,0 +1,172 @@
+//! What the design says of replication, a sentence a test.
+
+use kvstoreapp::replication::Limits;
+
+use crate::cluster::LIMITS;
+use crate::pair::{Mesh, SECOND_US};
+
+#[test]
+fn a_relay_carries_the_writes_of_two_nodes_that_cannot_reach_each_other() {
+    let mut mesh = Mesh::new(3);
+    mesh.settle();
+    mesh.cut_between(0, 1);
+    mesh.pass(SECOND_US);
+    mesh.request(0, "SET from-zero 0");
+    mesh.request(1, "SET from-one 1");
+    mesh.pass(SECOND_US);
+    for node in 0..3 {
+        assert_eq!(mesh.node(node).store().get(b"from-zero"), Some(&b"0"[..]), "node {node}");
+        assert_eq!(mesh.node(node).store().get(b"from-one"), Some(&b"1"[..]), "node {node}");
+    }
+}
+
+#[test]
+fn the_writes_of_an_author_that_died_come_from_the_one_peer_it_reached() {
+    let mut mesh = Mesh::new(3);
+    mesh.settle();
+    mesh.cut_between(0, 2);
+    mesh.cut_between(1, 2);
+    (0..1_000).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.pass(SECOND_US);
+    mesh.cut_between(0, 1);
+    mesh.pass(SECOND_US);
+    assert_eq!(mesh.node(2).store().keys(), 0);
+    mesh.link_between(1, 2);
+    mesh.pass(10 * SECOND_US);
+    assert_eq!(mesh.node(2).store().keys(), 1_000);
+}
+
+#[test]
+fn what_overwrites_a_write_that_was_not_sent_is_sent_in_its_place_whoever_wrote_it() {
+    let mut mesh = Mesh::new(3);
+    mesh.settle();
+    // Node 2 hears of node 1 alone, and nothing yet.
+    mesh.cut_between(0, 2);
+    mesh.pass(SECOND_US);
+    mesh.stop_reading(2);
+    mesh.request(1, "SET a by-one");
+    mesh.pass(100_000);
+    mesh.request(0, "SET a by-zero");
+    mesh.pass(100_000);
+    mesh.read_again();
+    mesh.pass(SECOND_US);
+    assert_eq!(mesh.node(2).store().get(b"a"), Some(&b"by-zero"[..]));
+}
+
+#[test]
+fn a_full_sync_after_a_wipe_empties_nobody_and_moves_every_key_once() {
+    let mut mesh = Mesh::new(3);
+    (0..2_000).for_each(|key| mesh.request(key % 3, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.wipe(2, LIMITS);
+    let before = mesh.changes_sent(0) + mesh.changes_sent(1);
+    mesh.link();
+    mesh.settle();
+    (0..3).for_each(|node| assert_eq!(mesh.node(node).store().keys(), 2_000, "node {node}"));
+    let sent = mesh.changes_sent(0) + mesh.changes_sent(1) - before;
+    println!("{sent} changes for 2,000 keys");
+    // Own writes of the node that was wiped come from both others.
+    assert!(sent <= 2_000 + 2_000 / 3 + 1, "{sent} changes were sent");
+    mesh.assert_same();
+}
+
+#[test]
+fn a_deletion_is_forgotten_once_every_configured_node_has_it_on_disk_and_not_before() {
+    let mut mesh = Mesh::new(3);
+    (0..100).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.cut_between(0, 2);
+    mesh.cut_between(1, 2);
+    (0..100).for_each(|key| mesh.request(0, &format!("DELETE {key}")));
+    mesh.pass(60 * SECOND_US);
+    assert_eq!(mesh.node(0).store().tombstones(), 100, "node 2 knows none of them");
+    mesh.fail_disk(Some(2));
+    mesh.link();
+    mesh.pass(20 * SECOND_US);
+    assert_eq!(mesh.node(2).store().keys(), 0);
+    assert_eq!(mesh.node(0).store().tombstones(), 100, "node 2 has none of them on disk");
+    mesh.fail_disk(None);
+    mesh.pass(60 * SECOND_US);
+    (0..3).for_each(|node| assert_eq!(mesh.node(node).store().tombstones(), 0, "node {node}"));
+}
+
+#[test]
+fn past_the_budget_deletions_wait_for_nobody_and_who_returns_gets_a_full_listing() {
+    let limits = Limits { tombstones_max: 10, ..LIMITS };
+    let mut mesh = Mesh::with_limits(2, limits);
+    mesh.link();
+    (0..100).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.cut();
+    (0..50).for_each(|key| mesh.request(0, &format!("DELETE {key}")));
+    mesh.request(1, "SET of-one 1");
+    mesh.pass(60 * SECOND_US);
+    assert_eq!(mesh.node(0).store().tombstones(), 0, "past the budget");
+    assert_eq!(mesh.node(1).store().keys(), 101);
+    mesh.link();
+    mesh.settle();
+    (0..2).for_each(|node| assert_eq!(mesh.node(node).store().keys(), 51, "node {node}"));
+    mesh.assert_same();
+}
+
+#[test]
+fn received_and_durable_are_acknowledged_apart() {
+    let mut mesh = Mesh::new(2);
+    mesh.settle();
+    mesh.fail_disk(Some(1));
+    (0..100).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.pass(SECOND_US);
+    let status = mesh.peer(0, 1);
+    assert_eq!((status.lag_changes, status.lag_changes_durable), (0, 100));
+    mesh.fail_disk(None);
+    mesh.pass(2 * SECOND_US);
+    assert_eq!(mesh.peer(0, 1).lag_changes_durable, 0);
+}
+
+#[test]
+fn a_clock_that_is_too_far_ahead_is_refused_before_any_of_its_stamps_is_merged() {
+    let mut mesh = Mesh::with_limits(2, LIMITS);
+    mesh.set_ahead(1, 3_600_000);
+    mesh.cut();
+    mesh.pass(2 * SECOND_US);
+    mesh.request(1, "SET a from-the-future");
+    mesh.link_between(0, 1);
+    mesh.request(0, "SET b here");
+    let before = mesh.node(0).clock_last();
+    mesh.pass(20 * SECOND_US);
+    assert_eq!(mesh.node(0).store().get(b"a"), None);
+    assert!(mesh.node(0).clock_last() - before < 60_000 << 16, "its clock is merged");
+    for (node, peer) in [(0, 1), (1, 0)] {
+        let error = mesh.peer(node, peer).error.unwrap_or_default();
+        assert!(error.contains("clock"), "node {node} says: {error}");
+    }
+    mesh.set_ahead(1, 0);
+    mesh.pass(3_700 * SECOND_US);
+    mesh.settle();
+    mesh.assert_same();
+}
+
+#[test]
+fn what_one_tick_changed_is_applied_in_one_step() {
+    let mut mesh = Mesh::new(2);
+    mesh.settle();
+    for round in 0..200 {
+        (0..50).for_each(|key| mesh.request(0, &format!("SET {key} {round}")));
+        mesh.tick();
+        let seen: Vec<_> = (0..50).map(|key| mesh.node(1).store().get(key.to_string().as_bytes())).collect();
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "half of round {round} is there");
+    }
+    mesh.settle();
+}
+
+#[test]
+fn a_peer_that_closes_again_and_again_is_dialed_with_growing_pauses() {
+    let mut mesh = Mesh::new(2);
+    mesh.cut();
+    mesh.pass(2 * SECOND_US);
+    let soon = mesh.peer(0, 1).retries;
+    mesh.pass(60 * SECOND_US);
+    let later = mesh.peer(0, 1).retries - soon;
+    assert!(soon >= 4, "{soon} dials in the first two seconds");
+    assert!((12..=40).contains(&later), "{later} dials in a minute");
+}
