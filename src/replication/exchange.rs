@@ -4,8 +4,8 @@ use super::frame::{Ack, Cursor};
 use super::link::View;
 use super::peer::News;
 use super::{
-    ACK_US, Agreement, FRAMES_PER_TICK, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US, STILL_US, STUCK_US,
-    highest_seen,
+    ACK_US, Agreement, FRAME_PAUSE_US, FRAMES_PER_TICK, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US,
+    STILL_US, STUCK_US, highest_seen,
 };
 use crate::planted;
 use crate::store::{NodeId, Now, Store};
@@ -35,19 +35,31 @@ impl Replication {
         if linked.still_us + STILL_US <= now_us {
             linked.link.relay_held(store.last_position());
         }
-        for frame in 0.. {
-            if line.wire.owed() >= OUTBOX_BYTES_MAX {
-                break;
-            }
-            if frame == FRAMES_PER_TICK {
-                self.due_us = 0;
-                break;
-            }
-            if !linked.link.next_frame(view, scratch, line.wire.outbox()) {
-                break;
-            }
-        }
         let tail = store.last_position();
+        let walk_us = linked.sent_us + FRAME_PAUSE_US;
+        if walk_us <= now_us || linked.link.has_full_frame(tail) {
+            for frame in 0.. {
+                if line.wire.owed() >= OUTBOX_BYTES_MAX {
+                    break;
+                }
+                if frame == FRAMES_PER_TICK {
+                    self.due_us = 0;
+                    break;
+                }
+                if !linked.link.next_frame(view, scratch, line.wire.outbox()) {
+                    break;
+                }
+            }
+            if line.wire.owed() > owed_before {
+                linked.sent_us = now_us;
+            }
+            // Where the peer does not read, its next read is what is waited for.
+            if !linked.link.is_walked(tail) && line.wire.owed() < OUTBOX_BYTES_MAX {
+                self.due_us = 0;
+            }
+        } else if !linked.link.is_walked(tail) {
+            self.due_us = self.due_us.min(walk_us);
+        }
         linked.received_lag.note(tail, linked.link.received.direct, now_us);
         linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
 
@@ -83,9 +95,6 @@ impl Replication {
         }
         let next_us = if may_say { linked.acked_us + pause_us } else { now_us + ACK_US };
         self.due_us = self.due_us.min(next_us.max(now_us + 1));
-        if !linked.link.is_walked(tail) {
-            self.due_us = 0;
-        }
         if line.wire.owed() > owed_before {
             touched.push(linked.session);
         }

@@ -165,6 +165,7 @@ impl Replication {
             link,
             heard_us: now_us,
             acked_us: now_us,
+            sent_us: 0,
             stuck_us: None,
             agreement: Agreement::Unknown,
             mended_us: None,

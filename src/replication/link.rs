@@ -251,6 +251,11 @@ impl Link {
         self.direct == tail && self.relay == tail && !self.safe_is_behind && !self.is_listing()
     }
 
+    /// Whether a whole frame waits to be sent, as far as positions tell.
+    pub(super) fn has_full_frame(&self, tail: u64) -> bool {
+        self.is_listing() || tail - self.direct.min(self.relay) >= FRAME_ROWS as u64
+    }
+
     fn owe_listing(&mut self, trusting: bool) {
         if planted::is("listing never sent") {
             return;

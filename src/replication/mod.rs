@@ -52,6 +52,9 @@ use crate::store::{Clock, NodeId, Now, Stamp, Store};
 const OUTBOX_BYTES_MAX: usize = 1 << 20;
 /// Frames encoded for one link in one tick: 256 KiB or 2,048 changes.
 const FRAMES_PER_TICK: usize = 4;
+/// So long after a frame changes gather for the next, unless they fill one: a write to a socket and waking the peer cost
+/// as much as many changes do. The first after a pause goes at once.
+const FRAME_PAUSE_US: u64 = 500;
 /// Least time between two acknowledgements, but for one that says that something is durable.
 const ACK_US: u64 = 20_000;
 /// Most time between two.

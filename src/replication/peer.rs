@@ -51,6 +51,8 @@ pub(super) struct Linked {
     /// When something last came, when an acknowledgement last went.
     pub(super) heard_us: u64,
     pub(super) acked_us: u64,
+    /// When changes last went.
+    pub(super) sent_us: u64,
     /// Since when changes wait for the peer's word without any progress.
     pub(super) stuck_us: Option<u64>,
     pub(super) agreement: Agreement,

@@ -108,6 +108,11 @@ impl Mesh {
         self.ahead_ms[node] = ms;
     }
 
+    /// Whether nothing is to be done before time passes or bytes come.
+    pub fn is_at_rest(&self, node: usize) -> bool {
+        self.nodes[node].deadline_us() > self.now.monotonic_us
+    }
+
     pub fn node(&self, node: usize) -> &Node {
         &self.nodes[node]
     }

@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Nothing goes wrong from here on. Returns what has survived.
-    pub(super) fn heal(&mut self) -> Result<BTreeMap<Vec<u8>, Stamp>, String> {
+    pub(super) fn heal(&mut self) -> Result<BTreeMap<Vec<u8>, (Stamp, bool)>, String> {
         self.note(|| "all is healed".to_owned());
         self.healed = true;
         if self.faults.iter().any(|&(kind, _, due_us)| kind == "node appended" && due_us != u64::MAX) {

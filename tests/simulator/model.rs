@@ -175,18 +175,19 @@ impl Model {
         Ok(())
     }
 
-    /// The newest state of each key that is anywhere, in memory or on a disk that comes back.
-    pub fn surviving(&self, hosts: &[Host]) -> BTreeMap<Vec<u8>, Stamp> {
+    /// The newest state of each key that is anywhere, in memory or on a disk that comes back: its stamp, and whether it
+    /// is alive.
+    pub fn surviving(&self, hosts: &[Host]) -> BTreeMap<Vec<u8>, (Stamp, bool)> {
         let mut newest = BTreeMap::new();
         for host in hosts.iter().filter(|host| !host.is_dead) {
             for key in &self.keys {
-                let stamp = match &host.node {
-                    Some(node) => held(node.store(), key).map(|(stamp, _)| stamp),
-                    None => host.disk.file.state(key).map(|row| row.stamp),
+                let state = match &host.node {
+                    Some(node) => held(node.store(), key),
+                    None => host.disk.file.state(key).map(|row| (row.stamp, row.value.is_some())),
                 };
-                if let Some(stamp) = stamp {
-                    let newest = newest.entry(key.clone()).or_insert(stamp);
-                    *newest = (*newest).max(stamp);
+                if let Some(state) = state {
+                    let newest = newest.entry(key.clone()).or_insert(state);
+                    *newest = (*newest).max(state);
                 }
             }
         }
@@ -201,7 +202,7 @@ impl Model {
     }
 
     /// What the end has to be.
-    pub fn check_end(&self, hosts: &[Host], surviving: &BTreeMap<Vec<u8>, Stamp>, plan: &Plan) -> Verdict {
+    pub fn check_end(&self, hosts: &[Host], surviving: &BTreeMap<Vec<u8>, (Stamp, bool)>, plan: &Plan) -> Verdict {
         let alive: Vec<&Host> = hosts.iter().filter(|host| !host.is_dead).collect();
         let Some(first) = alive.first().and_then(|host| host.node.as_ref()) else { return Ok(()) };
         for key in &self.keys {
@@ -212,12 +213,12 @@ impl Model {
             let deleted =
                 |stamp: Stamp| self.stamps.get(&stamp).is_some_and(|&write| self.writes[write].value.is_none());
             // A deletion that was not kept for a node that was away does not beat an older write of that node.
-            let given_up = |stamp: Stamp| deleted(stamp) && plan.tombstones_max < 1_000;
+            let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
-                (Some(end), Some(newest)) if end < newest && !given_up(newest) => {
+                (Some(end), Some((newest, alive))) if end < newest && (alive || !given_up) => {
                     return Err(format!("2: {name} ends as {end:?}, but {newest:?} survived"));
                 }
-                (None, Some(newest))
+                (None, Some((newest, true)))
                     if !deleted(newest)
                         && forgotten.is_none_or(|forgotten| forgotten < newest)
                         && !self.is_deleted_after(key, newest) =>

@@ -14,7 +14,7 @@ use kvstoreapp::planted::plant;
 use world::{Outcome, play};
 
 /// Mistakes, and a seed that finds each.
-const PLANTED: [(&str, u64); 15] = [
+const PLANTED: [(&str, u64); 19] = [
     ("an older write wins", 0),
     ("wrong tie-break", 0),
     ("deletion not remembered", 0),
@@ -29,6 +29,10 @@ const PLANTED: [(&str, u64); 15] = [
     ("relay never started", 7),
     ("held writes counted as sent", 3),
     ("listing never sent", 2),
+    ("vector advanced too far", 0),
+    ("overwriting write not carried", 0),
+    ("winner of a late write not carried", 0),
+    ("listing drops what it does not cover", 0),
     ("author believed to have all its writes", 5),
 ];
 
