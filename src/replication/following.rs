@@ -29,6 +29,7 @@ pub enum Turn {
 /// A full listing that is being compared with the store: what it covers and does not list was deleted.
 pub(super) struct Purge {
     vector: VersionVector,
+    collected: VersionVector,
     listed: HashMap<u64, Stamp>,
     at: u64,
     buried: usize,
@@ -258,7 +259,8 @@ impl Replication {
                 self.facts += 1;
                 if let Some((vector, listed)) = linked.listed.take() {
                     log::info!("node {id} sent a full listing of {} keys and deletions", listed.len());
-                    self.purge = Some(Purge { vector, listed, at: 0, buried: 0 });
+                    let collected = linked.collected.clone();
+                    self.purge = Some(Purge { vector, collected, listed, at: 0, buried: 0 });
                     self.due_us = 0;
                 }
             }
@@ -283,7 +285,8 @@ impl Replication {
         gone.into_iter().for_each(|slot| store.bury(slot));
         if looks < PURGE_LOOKS {
             log::info!("{} keys were dropped that the other nodes had deleted long ago", purge.buried);
-            self.purge = None;
+            let purge = self.purge.take();
+            self.collected.merge(&purge.map(|purge| purge.collected).unwrap_or_default());
         }
     }
 }

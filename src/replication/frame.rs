@@ -65,8 +65,6 @@ pub struct Hello {
     pub vector: VersionVector,
     /// What it had collected deletions under: a listener without all of this may hold what was deleted long ago.
     pub collected: VersionVector,
-    /// Whether it holds any key or deletion.
-    pub holds_any: bool,
     /// The nodes whose writes it gets first-hand.
     pub linked: Vec<NodeId>,
     /// The cluster as its configuration has it; an empty text is a node that was removed.
@@ -199,7 +197,6 @@ impl Hello {
         put_cursor(out, self.cursor);
         self.vector.encode(out);
         self.collected.encode(out);
-        out.push(self.holds_any.into());
         put_nodes(out, &self.linked);
         put_u16(out, self.members.len() as u16);
         for member in &self.members {
@@ -360,7 +357,6 @@ fn hello(reader: &mut Reader<'_>) -> Option<Hello> {
         cursor: cursor(reader)?,
         vector: VersionVector::decode(reader)?,
         collected: VersionVector::decode(reader)?,
-        holds_any: reader.u8()? != 0,
         linked: nodes(reader)?,
         members: {
             let count = reader.u16()?;

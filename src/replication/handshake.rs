@@ -32,7 +32,6 @@ impl Replication {
             cursor: self.peers.get(&to).map(|peer| peer.cursor).unwrap_or_default(),
             vector: self.vector.clone(),
             collected: self.collected.clone(),
-            holds_any: here.store.keys() + here.store.tombstones() > 0,
             linked: self.linked_nodes.clone(),
             members: self.members.clone(),
         };
@@ -173,6 +172,7 @@ impl Replication {
             ack_wanted: true,
             ack_end: 0,
             listed: None,
+            collected: hello.collected.clone(),
             position: 0,
             still_us: now_us,
             listings: 0,
@@ -202,6 +202,9 @@ impl Replication {
         }
         if listing {
             log::warn!("node {} may hold what was deleted while its disk was away: it gets a full listing", hello.node);
+        }
+        if self.vector.includes(&hello.collected) {
+            self.collected.merge(&hello.collected);
         }
         self.facts += 1;
         self.due_us = 0;

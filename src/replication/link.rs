@@ -119,7 +119,8 @@ impl Link {
         if !link.vector.includes(&lacks) {
             link.carry_relay = relay + 1;
         }
-        if hello.holds_any && !hello.vector.includes(collected) {
+        // Also where it has nothing yet: by the time it hears of this node, another may have sent it what was deleted.
+        if !hello.vector.includes(collected) {
             link.owe_listing(true);
         }
         link
@@ -166,7 +167,7 @@ impl Link {
 
     /// The change `newer` at `position` has overwritten `older`, which stood at `before`.
     pub(super) fn overwritten(&mut self, older: Stamp, before: u64, newer: Stamp, position: u64, own: NodeId) {
-        if self.answers_for(newer.node, own) || self.is_had(older) || planted::is("overwriting write not carried") {
+        if self.answers_for(newer.node, own) || self.is_had(older) {
             return;
         }
         if older.node == own && before > self.direct {
@@ -178,10 +179,7 @@ impl Link {
 
     /// The change `older` came too late: `newer` is here already, at `position`.
     pub(super) fn outdated(&mut self, older: Stamp, newer: Stamp, position: u64, own: NodeId) {
-        let matters = !planted::is("winner of a late write not carried")
-            && older.node != own
-            && self.answers_for(older.node, own)
-            && !self.is_had(older);
+        let matters = older.node != own && self.answers_for(older.node, own) && !self.is_had(older);
         if matters && !self.answers_for(newer.node, own) && position > self.safe {
             self.relay = self.relay.min(position - 1);
             self.carry_relay = self.carry_relay.min(position);

@@ -64,6 +64,9 @@ pub(super) struct Linked {
     pub(super) ack_end: u64,
     /// A full listing that comes in: what it covers, and what it lists.
     pub(super) listed: Option<(VersionVector, HashMap<u64, Stamp>)>,
+    /// What deletions it had forgotten when the link began. Where a listing comes, this node has no trace of them
+    /// either once that is worked in, and has to see to it that others have not.
+    pub(super) collected: VersionVector,
     /// The end of the peer's list, and since when it is that.
     pub(super) position: u64,
     pub(super) still_us: u64,
