@@ -11,3 +11,4 @@ mod random;
 mod crashes;
 mod load;
 mod nodes;
+mod pauses;
