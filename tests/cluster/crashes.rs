@@ -29,3 +29,27 @@ fn kill_each_under_load(count: usize, flags: &[&str]) {
     let answers = cluster.await_identical(&written.keys());
     written.check(&answers);
 }
+
+#[test]
+fn a_wiped_node_gets_everything_back_and_empties_nobody() {
+    let mut cluster = Cluster::started(3, &["--snapshot-interval-ms=100"]);
+    let load = Load::on(&cluster.addresses, 3);
+    load.await_writes(&cluster.ids(), 2_000);
+    let written = load.stop();
+    let keys = written.keys();
+    let before = cluster.await_identical(&keys);
+    written.check(&before);
+
+    cluster.kill(1);
+    cluster.wipe(1);
+    // What is written and deleted meanwhile is there, too; so is what the empty node is told first.
+    let late: Vec<String> = ["late", "first"].map(str::to_owned).to_vec();
+    assert_eq!(cluster.client(2).ask("SET late yes"), "OK");
+    cluster.start(1);
+    assert_eq!(cluster.client(1).ask("SET first yes"), "OK");
+    cluster.await_links();
+    let after = cluster.await_identical(&[keys, late].concat());
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(after[before.len()..], ["yes", "yes"]);
+    println!("wiped: {} keys are back", after.iter().filter(|answer| *answer != "KEY NOT FOUND").count());
+}
