@@ -12,3 +12,4 @@ mod crashes;
 mod load;
 mod nodes;
 mod pauses;
+mod starts;
