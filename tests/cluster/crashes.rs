@@ -93,6 +93,48 @@ fn writes_of_an_author_that_dies_for_good_reach_all_from_the_one_peer_that_has_t
     }
 }
 
+#[test]
+fn a_crashed_node_gets_back_what_it_lost_its_own_writes_included() {
+    const WRITES: usize = 5_000;
+    // Nothing is committed before the crash. A restart's clock begins two intervals ahead.
+    let mut cluster = Cluster::started(3, &["--snapshot-interval-ms=60000", "--max-clock-drift-ms=600000"]);
+    let keys: Vec<String> = (0..WRITES).map(|number| format!("key{number}")).collect();
+    let others: Vec<String> = (0..WRITES).map(|number| format!("other{number}")).collect();
+    set_all(&cluster, 1, &others);
+    set_all(&cluster, 0, &keys);
+    let requests: Vec<String> = keys[..1_000].iter().map(|key| format!("SET {key} newer")).collect();
+    cluster.client(0).ask_all(&requests);
+    assert_eq!(cluster.client(0).ask("DELETE key0"), "OK");
+    for peer in [1, 2] {
+        cluster.await_info(peer, "keys", &(2 * WRITES - 1).to_string());
+        cluster.await_answer(peer, "GET key1", "newer");
+    }
+    let committed = cluster.info(0, "rows_written");
+    cluster.kill(0);
+    cluster.start(0);
+    // Made before it knows what it has lost, and newer all the same.
+    assert_eq!(cluster.client(0).ask("SET key2 newest"), "OK");
+    cluster.await_info(0, "peer_1_agreement", "agrees");
+    cluster.await_info(0, "peer_2_agreement", "agrees");
+
+    // At once, without another wait: who agrees is not stale.
+    let expected = |number: usize| match number {
+        0 => "KEY NOT FOUND".to_owned(),
+        2 => "newest".to_owned(),
+        1..1_000 => "newer".to_owned(),
+        _ => value_of(&keys[number]),
+    };
+    let requests: Vec<String> = keys.iter().map(|key| format!("GET {key}")).collect();
+    for id in [0, 1, 2] {
+        let answers = cluster.client(id).ask_all(&requests);
+        let back = (0..WRITES).filter(|&number| answers[number] == expected(number)).count();
+        println!("{committed} rows were committed; node {id} has {back} of {WRITES} writes of node 0");
+        assert_eq!(back, WRITES);
+    }
+    let others: Vec<String> = others.iter().map(|key| format!("GET {key}")).collect();
+    assert!(cluster.client(0).ask_all(&others).iter().all(|answer| answer.starts_with("the value of other")));
+}
+
 fn set_all(cluster: &Cluster, id: usize, keys: &[String]) {
     let requests: Vec<String> = keys.iter().map(|key| format!("SET {key} {}", value_of(key))).collect();
     assert!(cluster.client(id).ask_all(&requests).iter().all(|answer| answer == "OK"));
