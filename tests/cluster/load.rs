@@ -1,5 +1,6 @@
 //! Clients that write for as long as a test wants: one thread for each node, which dials again when its node dies.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Written {
         for (key, value) in &unique {
             assert_eq!(**value, value_of(key));
         }
-        let held: std::collections::HashSet<&String> = unique.iter().map(|(key, _)| *key).collect();
+        let held: HashSet<&String> = unique.iter().map(|(key, _)| *key).collect();
         let lost: Vec<&String> = self.certain.iter().filter(|key| !held.contains(key)).collect();
         assert!(lost.is_empty(), "lost: {lost:?}");
         let (tried, certain) = (self.unique.len(), self.certain.len());

@@ -12,4 +12,5 @@ mod crashes;
 mod load;
 mod nodes;
 mod pauses;
+mod sharing;
 mod starts;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::process::Signal;
@@ -14,9 +13,7 @@ use tempfile::TempDir;
 
 use crate::harness::sqlite::sqlite3;
 use crate::harness::{Client, Server, wait_for};
-
-/// Clusters alive at once: more would only share the same cores.
-const CLUSTERS_MAX: usize = 3;
+use crate::sharing::{Permit, free_addresses};
 
 /// What one life of a node has logged since it listens.
 type Log = Arc<Mutex<Vec<String>>>;
@@ -78,6 +75,13 @@ impl Cluster {
         self.down.insert(id, server.kill());
     }
 
+    /// SIGTERM, and the end of it.
+    pub fn stop(&mut self, id: usize) {
+        let (directory, status) = self.running.remove(&id).expect("it runs").stop();
+        assert!(status.success(), "node {id}: {status}");
+        self.down.insert(id, directory);
+    }
+
     /// Removes the data of a node that does not run.
     pub fn wipe(&self, id: usize) {
         fs::remove_dir_all(self.down[&id].path().join("data")).expect("its data is there");
@@ -94,8 +98,7 @@ impl Cluster {
             None => "null".to_owned(),
         };
         let entries: Vec<String> = members.iter().map(entry).collect();
-        fs::write(self.directory(id).join("node_config.json"), format!("[{}]", entries.join(", ")))
-            .expect("it is writable");
+        fs::write(self.config_file(id), format!("[{}]", entries.join(", "))).expect("it is writable");
     }
 
     pub fn members(&self) -> Vec<Option<SocketAddr>> {
@@ -105,6 +108,11 @@ impl Cluster {
     /// The nodes that run.
     pub fn ids(&self) -> Vec<usize> {
         self.running.keys().copied().collect()
+    }
+
+    /// Where it accepts, whatever the config files say.
+    pub fn listens_at(&self, id: usize) -> SocketAddr {
+        self.running[&id].address
     }
 
     pub fn client(&self, id: usize) -> Client {
@@ -134,6 +142,15 @@ impl Cluster {
     pub fn await_answer(&self, id: usize, request: &str, answer: &str) {
         let mut client = self.client(id);
         wait_for(&format!("{request} => {answer} at node {id}"), || (client.ask(request) == answer).then_some(()));
+    }
+
+    /// Log and `INFO` say why there is no link to the peer.
+    pub fn await_reason(&self, id: usize, peer: usize, reason: &str) {
+        let (mut client, field) = (self.client(id), format!("peer_{peer}_error"));
+        wait_for(&format!("node {id} to say of node {peer}: {reason}"), || {
+            client.info(&field).contains(reason).then_some(())
+        });
+        self.await_log(id, reason);
     }
 
     /// All that run are linked with each other.
@@ -181,6 +198,10 @@ impl Cluster {
         self.directory(id).join("data/backup.db")
     }
 
+    pub fn config_file(&self, id: usize) -> PathBuf {
+        self.directory(id).join("node_config.json")
+    }
+
     /// How many keys have this value on disk.
     pub fn row_count(&self, id: usize, value: &str) -> usize {
         entries(&self.rows(id)).values().filter(|other| *other == value).count()
@@ -207,16 +228,6 @@ impl Drop for Cluster {
     }
 }
 
-/// Addresses that nobody else takes while a node is down: the IP is this cluster's alone, and dials come from another.
-pub fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    static CLUSTERS: AtomicUsize = AtomicUsize::new(0);
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let cluster = 100 + (CLUSTERS.fetch_add(1, Ordering::Relaxed) % 100) as u8;
-    let listen = |_| TcpListener::bind(SocketAddr::from(([127, cluster, high, low], 0))).expect("there are free ports");
-    let listeners: Vec<TcpListener> = (0..count).map(listen).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
-}
-
 /// Keys and values of rows as `sqlite3` prints them.
 fn entries(rows: &str) -> BTreeMap<String, String> {
     let entry = |row: &str| {
@@ -224,25 +235,4 @@ fn entries(rows: &str) -> BTreeMap<String, String> {
         (columns.next().expect("a key"), columns.next().expect("a value"))
     };
     rows.lines().map(entry).collect()
-}
-
-/// The right to have one more cluster alive.
-struct Permit;
-
-static PERMITS: (Mutex<usize>, Condvar) = (Mutex::new(CLUSTERS_MAX), Condvar::new());
-
-impl Permit {
-    fn take() -> Permit {
-        let (left, freed) = &PERMITS;
-        let mut left = freed.wait_while(left.lock().expect("nobody panics here"), |left| *left == 0).expect("likewise");
-        *left -= 1;
-        Permit
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        *PERMITS.0.lock().expect("nobody panics here") += 1;
-        PERMITS.1.notify_one();
-    }
 }
