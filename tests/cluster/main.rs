@@ -10,6 +10,7 @@ mod random;
 
 mod crashes;
 mod load;
+mod membership;
 mod mismatches;
 mod nodes;
 mod pauses;
