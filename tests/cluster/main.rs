@@ -13,6 +13,8 @@ mod load;
 mod membership;
 mod mismatches;
 mod nodes;
+mod overload;
 mod pauses;
+mod relay;
 mod sharing;
 mod starts;
