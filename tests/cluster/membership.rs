@@ -112,5 +112,4 @@ fn a_change_of_an_id_in_use_is_refused_and_the_cluster_goes_on() {
     let answers = cluster.await_identical(&["zero", "one"].map(str::to_owned));
     assert_eq!(answers, ["yes", "yes"]);
     cluster.await_links();
-    (0..3).for_each(|id| assert_eq!(cluster.logged(id, "lost"), Vec::<String>::new()));
 }

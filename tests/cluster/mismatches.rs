@@ -33,7 +33,6 @@ fn a_second_process_of_one_id_is_refused() {
     }
     let answers = cluster.await_identical(&["color".to_owned()]);
     assert_eq!((answers[0].as_str(), second.connect().ask("GET color").as_str()), ("blue", "red"));
-    (0..3).for_each(|id| assert_eq!(cluster.logged(id, "lost"), Vec::<String>::new()));
 }
 
 #[test]
@@ -142,7 +141,6 @@ fn garbage_after_the_greeting_is_refused_with_a_reason() {
     }
     let answers = cluster.await_identical(&["color".to_owned()]);
     assert_eq!(answers, ["blue"]);
-    (0..2).for_each(|id| assert_eq!(cluster.logged(id, "lost"), Vec::<String>::new()));
 }
 
 #[test]
