@@ -10,10 +10,11 @@ use clap::{Parser, ValueEnum};
 use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::node::saving::Durability;
+use crate::node::saving::{CLOCK_AHEAD_MS, Durability};
 use crate::node::{Options, SessionId};
 use crate::replication::Limits;
 use crate::store::NodeId;
+use crate::store::stamp::AHEAD_MS;
 
 /// Where the cluster is described, unless `--config` says otherwise.
 const CONFIG_DEFAULT: &str = "node_config.json";
@@ -23,6 +24,9 @@ const CONFIG_EMBEDDED: &str = include_str!("../node_config.json");
 pub const VALUE_BYTES_CEILING: usize = 1 << 20;
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
+
+/// A clock may be so far beyond what was reserved for it or where its life began.
+const CLOCK_MARGIN_MS: u64 = 2_000;
 
 /// Longest idle timeout: a year.
 const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
@@ -196,6 +200,14 @@ impl Config {
         if !(1..=VALUE_BYTES_CEILING).contains(&value_bytes_max) {
             return Err(format!("--max-value-bytes is {value_bytes_max}, but must be from 1 to {VALUE_BYTES_CEILING}"));
         }
+        let (interval_ms, drift_ms_max) = (arguments.snapshot_interval_ms, arguments.max_clock_drift_ms);
+        let ahead_ms = start_ahead_ms(interval_ms);
+        if nodes.iter().flatten().count() > 1 && drift_ms_max < ahead_ms {
+            return Err(format!(
+                "--max-clock-drift-ms={drift_ms_max} is too little: with --snapshot-interval-ms={interval_ms} a start \
+                 puts a node's clock up to {ahead_ms} ms ahead, and the others would not link to it for so long"
+            ));
+        }
         Ok(Config {
             id,
             listen: listen_addresses(own, arguments.bind.as_deref())?,
@@ -286,6 +298,11 @@ fn listen_addresses(own: &NodeAddress, bind: Option<&str>) -> Result<Vec<SocketA
         return Err(format!("cannot resolve {own}: it has no address"));
     }
     Ok(addresses)
+}
+
+/// How far ahead of the wall clock a start puts a node's clock, at most: beyond what the data file has reserved.
+fn start_ahead_ms(interval_ms: u64) -> u64 {
+    AHEAD_MS.max(CLOCK_AHEAD_MS + 2 * interval_ms) + CLOCK_MARGIN_MS
 }
 
 /// A number of bytes, with K, M or G for powers of 1024.

@@ -27,7 +27,7 @@ const DISPLACED_BYTES_MAX: usize = 1 << 20;
 /// Positions reserved ahead: 19 hours at a million changes a second.
 const POSITIONS_AHEAD: u64 = 1 << 36;
 /// Clock reserved ahead, beside two snapshot intervals.
-const CLOCK_AHEAD_MS: u64 = 10_000;
+pub const CLOCK_AHEAD_MS: u64 = 10_000;
 /// A ceiling is renewed while so much of it, beside two intervals, is left.
 const CLOCK_LEFT_MS: u64 = 1_000;
 /// Pause after the first failure; it doubles with each further one.

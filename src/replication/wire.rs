@@ -50,7 +50,7 @@ impl Wire {
         if !self.greeted {
             let begun = rest.len().min(GREETING.len());
             if rest[..begun] != GREETING[..begun] {
-                return Taken::Garbage("it does not greet as a node does");
+                return Taken::Garbage("something else than a node's greeting");
             }
             if rest.len() < GREETING.len() {
                 return Taken::Incomplete;
@@ -63,11 +63,11 @@ impl Wire {
         let [a, b, c, d, checksum @ ..] = *head;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
         if length > if linked { FRAME_BYTES_MAX } else { HELLO_BYTES_MAX } {
-            return Taken::Garbage("a frame is too long");
+            return Taken::Garbage("a frame that is too long");
         }
         let Some(body) = rest.get(..length) else { return Taken::Incomplete };
         if crc32fast::hash(body) != u32::from_le_bytes(checksum) {
-            return Taken::Garbage("a frame does not fit its checksum");
+            return Taken::Garbage("a frame that does not fit its checksum");
         }
         let start = self.taken + HEAD_BYTES;
         self.taken = start + length;

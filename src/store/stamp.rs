@@ -29,7 +29,7 @@ const CHANCE: u64 = (1 << 22) - 1;
 
 /// A life begins so far ahead of the wall clock, further than a crash puts the life before it: where the data file was
 /// wiped or put back, its ceiling does not say what that has issued.
-const AHEAD_MS: u64 = 20_000;
+pub const AHEAD_MS: u64 = 20_000;
 
 /// Unique and totally ordered: the highest stamp wins a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -291,6 +291,14 @@ fn one_address_written_in_two_ways_is_one_address() {
 }
 
 #[test]
+fn nodes_that_would_not_link_to_each_other_after_a_start_are_not_started() {
+    let config = r#"[{ "ip": "127.0.0.1", "port": 5000 }, { "ip": "127.0.0.1", "port": 5001 }]"#;
+    let place = Place::with_config(config);
+    place.refused(&["--id=0", "--check-config", "--snapshot-interval-ms=60000"], &["--max-clock-drift-ms", "132000"]);
+    place.refused(&["--id=0", "--check-config", "--max-clock-drift-ms=1000"], &["--max-clock-drift-ms", "22000"]);
+}
+
+#[test]
 fn where_a_data_directory_cannot_be_made_none_of_its_parents_is() {
     let too_long = format!("--data-dir=new/newer/{}", "n".repeat(300));
     Place::empty().refused(&["--id=0", "--bind=127.0.0.1:0", &too_long], &["new/newer/nnn"]);

@@ -10,9 +10,9 @@ use std::thread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::harness::sqlite::{assert_is_intact, sqlite3};
 use crate::harness::{Client, PATIENCE, Server, wait_for};
 use crate::history::{History, Random, State};
-use crate::sqlite::{assert_is_intact, sqlite3};
 
 /// What runs where `KVSTOREAPP_CRASH_SEEDS` names no others.
 const SEEDS: [u64; 2] = [1, 20];

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::harness::sqlite::assert_is_intact;
 use crate::harness::{Client, Server, command, wait_for};
-use crate::sqlite::assert_is_intact;
 
 const FAILED: &str = "snapshot failed";
 const SUCCEEDS: &str = "snapshots succeed again";

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::harness::sqlite::sqlite3;
 use crate::harness::{Process, Server, command, wait_for};
-use crate::sqlite::sqlite3;
 
 // -- refused, and left as it was
 

@@ -9,4 +9,3 @@ mod disk_faults;
 mod files;
 mod history;
 mod schedules;
-mod sqlite;

@@ -1,6 +1,8 @@
 //! The real binary as a test sees it: started on a port the system chooses, talked to over TCP, ended by its id.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod sqlite;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
@@ -176,6 +178,16 @@ impl Client {
     pub fn ask(&mut self, request: &str) -> String {
         self.send(format!("{request}\n"));
         self.line()
+    }
+
+    /// Sends all requests, many at a time, and returns their answers, a line each.
+    pub fn ask_all(&mut self, requests: &[String]) -> Vec<String> {
+        requests.chunks(500).flat_map(|some| self.ask_some(some)).collect()
+    }
+
+    fn ask_some(&mut self, requests: &[String]) -> Vec<String> {
+        self.send(requests.iter().map(|request| format!("{request}\n")).collect::<String>());
+        requests.iter().map(|_| self.line()).collect()
     }
 
     /// Says that nothing more will come, and returns all that is still answered.

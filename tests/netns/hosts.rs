@@ -184,12 +184,7 @@ impl Node {
 
     /// Sends all requests at once and returns their answers, a line each.
     pub fn ask_all(&mut self, requests: &[String]) -> Vec<String> {
-        requests.chunks(500).flat_map(|some| self.ask_some(some)).collect()
-    }
-
-    fn ask_some(&mut self, requests: &[String]) -> Vec<String> {
-        self.client.send(requests.iter().map(|request| format!("{request}\n")).collect::<String>());
-        requests.iter().map(|_| self.client.line()).collect()
+        self.client.ask_all(requests)
     }
 }
 

@@ -1,0 +1,115 @@
+//! Config files that change while the nodes run: SIGHUP.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::harness::wait_for;
+use crate::nodes::Cluster;
+use crate::sharing::free_addresses;
+
+const FLAGS: &[&str] = &["--snapshot-interval-ms=100"];
+
+#[test]
+fn a_node_appended_to_the_config_file_is_linked_without_a_restart() {
+    let mut cluster = Cluster::of_nodes(3, FLAGS);
+    let members = cluster.members();
+    for id in [0, 1] {
+        cluster.configure(id, &members[..2]);
+        cluster.start(id);
+    }
+    cluster.await_links();
+    let mut clients = [0, 1].map(|id| cluster.client(id));
+    assert_eq!(clients[0].ask("SET zero yes"), "OK");
+    assert_eq!(clients[1].ask("SET one yes"), "OK");
+    cluster.start(2);
+    assert_eq!(cluster.client(2).ask("SET two yes"), "OK");
+    for peer in [0, 1] {
+        cluster.await_reason(
+            2,
+            peer,
+            &format!("refused by node {peer}: node 2 is not in the config file of node {peer}"),
+        );
+        assert_eq!(clients[peer].ask("GET two"), "KEY NOT FOUND");
+        assert_eq!(clients[peer].info("nodes"), "2");
+    }
+    for id in [0, 1] {
+        cluster.configure(id, &members);
+        cluster.signal(id, Signal::HUP);
+        cluster.await_log(id, "the config file was read again: 3 nodes");
+    }
+    cluster.await_links();
+    let answers = cluster.await_identical(&["zero", "one", "two"].map(str::to_owned));
+    assert_eq!(answers, ["yes"; 3]);
+    // These connections are older than the change.
+    clients.iter_mut().for_each(|client| assert_eq!(client.ask("GET two"), "yes"));
+}
+
+#[test]
+fn a_removed_node_holds_back_no_deletion_and_is_not_linked_again() {
+    const KEYS: usize = 500;
+    let mut cluster = Cluster::started(3, FLAGS);
+    let writes: Vec<String> = (0..KEYS).map(|number| format!("SET key{number} x")).collect();
+    assert!(cluster.client(0).ask_all(&writes).iter().all(|answer| answer == "OK"));
+    (0..3).for_each(|id| cluster.await_info(id, "keys", &KEYS.to_string()));
+    cluster.kill(2);
+    let deletions: Vec<String> = (0..KEYS).map(|number| format!("DELETE key{number}")).collect();
+    assert!(cluster.client(0).ask_all(&deletions).iter().all(|answer| answer == "OK"));
+    // The other has them all on disk, and so has this one; only the third keeps them from being forgotten.
+    for (id, peer) in [(0, 1), (1, 0)] {
+        cluster.await_agreement();
+        cluster.await_info(id, &format!("peer_{peer}_lag_changes_durable"), "0");
+        let snapshots: u64 = cluster.info(id, "snapshots").parse().expect("a count");
+        assert_eq!(cluster.client(id).ask(&format!("SET later{id} yes")), "OK");
+        wait_for("another snapshot", || {
+            (cluster.info(id, "snapshots").parse::<u64>().expect("a count") > snapshots).then_some(())
+        });
+        assert_eq!(cluster.info(id, "tombstones"), KEYS.to_string());
+    }
+
+    let members = [&cluster.members()[..2], &[None]].concat();
+    for id in [0, 1] {
+        cluster.configure(id, &members);
+        cluster.signal(id, Signal::HUP);
+        cluster.await_log(id, "node 2 was removed from the cluster");
+    }
+    for id in [0, 1] {
+        cluster.await_info(id, "tombstones", "0");
+        assert_eq!(cluster.info(id, "nodes"), "2");
+    }
+    let answers = cluster.await_identical(&["key0", "later0", "later1"].map(str::to_owned));
+    assert_eq!(answers, ["KEY NOT FOUND", "yes", "yes"]);
+
+    // It still has what the others have deleted and forgotten.
+    cluster.start(2);
+    cluster.await_reason(2, 0, "refused by node 0: node 2 is not in the config file of node 0");
+    cluster.await_log(0, "refused a link: node 2 is not in the config file of node 0");
+    [0, 1].iter().for_each(|&id| assert_eq!(cluster.client(id).ask("GET key0"), "KEY NOT FOUND"));
+}
+
+#[test]
+fn a_change_of_an_id_in_use_is_refused_and_the_cluster_goes_on() {
+    let cluster = Cluster::started(3, FLAGS);
+    let mut members = cluster.members();
+    members[1] = Some(free_addresses(1)[0]);
+    cluster.configure(0, &members);
+    cluster.signal(0, Signal::HUP);
+    let [_, old, _] = cluster.addresses[..] else { panic!("there are three") };
+    let new = members[1].expect("it was just set");
+    let reason = format!("node 1 would change from {old} to {new}, but an id in use keeps its address");
+    cluster.await_log(0, &format!("the config file was read again, and nothing was changed: {reason}"));
+
+    cluster.configure(0, &[None, Some(old)]);
+    cluster.signal(0, Signal::HUP);
+    cluster.await_log(0, "nothing was changed: this node, 0, is not in it");
+
+    fs::write(cluster.config_file(0), "[{ \"ip\": ").expect("it is writable");
+    cluster.signal(0, Signal::HUP);
+    cluster.await_log(0, "the cluster stays as it is: the config file node_config.json is not an array");
+
+    assert_eq!(cluster.client(0).ask("SET zero yes"), "OK");
+    assert_eq!(cluster.client(1).ask("SET one yes"), "OK");
+    let answers = cluster.await_identical(&["zero", "one"].map(str::to_owned));
+    assert_eq!(answers, ["yes", "yes"]);
+    cluster.await_links();
+}

@@ -1,0 +1,40 @@
+//! What the clusters of one test process share: cores and addresses.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+
+/// Clusters alive at once: more would only share the same cores.
+const CLUSTERS_MAX: usize = 3;
+
+/// The right to have one more cluster alive.
+pub struct Permit;
+
+static PERMITS: (Mutex<usize>, Condvar) = (Mutex::new(CLUSTERS_MAX), Condvar::new());
+
+impl Permit {
+    /// Waits until there is one.
+    pub fn take() -> Permit {
+        let (left, freed) = &PERMITS;
+        let mut left = freed.wait_while(left.lock().expect("nobody panics here"), |left| *left == 0).expect("likewise");
+        *left -= 1;
+        Permit
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        *PERMITS.0.lock().expect("nobody panics here") += 1;
+        PERMITS.1.notify_one();
+    }
+}
+
+/// Addresses that nobody else takes while a node is down: the IP is this cluster's alone, and dials come from another.
+pub fn free_addresses(count: usize) -> Vec<SocketAddr> {
+    static CLUSTERS: AtomicUsize = AtomicUsize::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let cluster = 100 + (CLUSTERS.fetch_add(1, Ordering::Relaxed) % 100) as u8;
+    let listen = |_| TcpListener::bind(SocketAddr::from(([127, cluster, high, low], 0))).expect("there are free ports");
+    let listeners: Vec<TcpListener> = (0..count).map(listen).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
+}
