@@ -11,7 +11,8 @@ use log::LevelFilter;
 use serde::Deserialize;
 
 use crate::node::saving::{CLOCK_AHEAD_MS, Durability};
-use crate::node::{Options, SessionId};
+use crate::node::{Options, SessionId, parse_bytes};
+use crate::protocol::Dialect;
 use crate::replication::Limits;
 use crate::store::NodeId;
 use crate::store::stamp::AHEAD_MS;
@@ -87,6 +88,10 @@ struct Arguments {
     #[arg(long, value_name = "count", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_clients: u32,
 
+    /// How clients speak whose first byte does not tell: "line", or "resp": inline commands are answered as Redis does
+    #[arg(long, value_name = "name", default_value = "line")]
+    dialect: DialectArgument,
+
     /// Longest value in bytes, at most 1M; K and M may follow the number
     #[arg(long, value_name = "bytes", default_value = "1M", value_parser = bytes)]
     max_value_bytes: u64,
@@ -112,6 +117,12 @@ struct Arguments {
     /// Check flags and config file, say what they mean, and exit
     #[arg(long)]
     check_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DialectArgument {
+    Line,
+    Resp,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -213,6 +224,10 @@ impl Config {
             listen: listen_addresses(own, arguments.bind.as_deref())?,
             data_dir: arguments.data_dir.unwrap_or_else(|| format!("data/node-{id}").into()),
             options: Options {
+                dialect: match arguments.dialect {
+                    DialectArgument::Line => Dialect::Line,
+                    DialectArgument::Resp => Dialect::Resp2,
+                },
                 durability: match arguments.durability {
                     DurabilityArgument::Interval => Durability::Interval,
                     DurabilityArgument::Commit => Durability::Commit,
@@ -307,14 +322,5 @@ fn start_ahead_ms(interval_ms: u64) -> u64 {
 
 /// A number of bytes, with K, M or G for powers of 1024.
 fn bytes(text: &str) -> Result<u64, String> {
-    let unit = match text.chars().next_back().map(|unit| unit.to_ascii_uppercase()) {
-        Some('K') => 10,
-        Some('M') => 20,
-        Some('G') => 30,
-        Some(_) | None => 0,
-    };
-    let digits = if unit == 0 { text } else { &text[..text.len() - 1] };
-    let number: u64 =
-        digits.parse().map_err(|_| "a number of bytes is wanted, such as 65536, 64K, 1M or 2G".to_owned())?;
-    number.checked_mul(1 << unit).ok_or_else(|| "that is more than there can be".to_owned())
+    parse_bytes(text).ok_or_else(|| "a number of bytes is wanted, such as 65536, 64K, 1M or 2G".to_owned())
 }

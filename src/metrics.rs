@@ -15,6 +15,8 @@ pub struct Metrics {
     pub requests: u64,
     /// Lines answered with `INVALID COMMAND` or an `ERROR`.
     pub requests_refused: u64,
+    /// Keys whose time had come.
+    pub expired: u64,
     /// `GET`s of a key with a value.
     pub hits: u64,
     /// `GET`s of a key without.
@@ -37,4 +39,11 @@ pub struct Metrics {
     pub log_lines_dropped: u64,
     /// How often writers had to wait because a snapshot could not keep up.
     pub writer_stalls: u64,
+}
+
+impl Metrics {
+    /// Begins to count anew. The number of clients goes on: it names them.
+    pub fn reset(&mut self) {
+        *self = Metrics { clients_accepted: self.clients_accepted, ..Metrics::default() };
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use super::commands::REDIS_VERSION;
 use super::{Core, Now};
 
 /// The node's state for a person. Names are stable; new ones may come between.
-pub(super) fn text(core: &Core, now: Now) -> String {
-    let Core { store, clock, saver, replication, metrics, options, sessions, session_bytes_max, started_us, .. } = core;
+pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
+    let Core { store, clock, saver, replication, metrics, options, session_bytes_max, started_us, .. } = core;
     let mut out = String::with_capacity(1024);
     let mut line =
         |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name}: {value}").expect("memory takes all");
@@ -15,7 +16,7 @@ pub(super) fn text(core: &Core, now: Now) -> String {
     line("nodes", &(replication.peers() + 1));
     line("peers_linked", &replication.linked());
     line("uptime_s", &((now.monotonic_us - started_us) / 1_000_000));
-    line("clients", sessions);
+    line("clients", &clients);
     line("clients_max", &options.clients_max);
     line("clients_accepted", &metrics.clients_accepted);
     line("clients_refused", &metrics.clients_refused);
@@ -62,5 +63,115 @@ pub(super) fn text(core: &Core, now: Now) -> String {
         line("error", &peer.error.as_deref().unwrap_or("none"));
     }
     out.push('\n');
+    out
+}
+
+/// The node's state in Redis' sections, with the names that tools read.
+pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String]) -> String {
+    let Core { store, clock, saver, replication, metrics, options, started_us, pubsub, .. } = core;
+    let uptime_s = (now.monotonic_us - started_us) / 1_000_000;
+    let per_s = metrics.requests / uptime_s.max(1);
+    let since_save_s = (now.monotonic_us - saver.committed_us) / 1_000_000;
+    let megabytes = |bytes: usize| format!("{:.2}M", bytes as f64 / (1 << 20) as f64);
+    let keyspace = match store.keys() {
+        0 => Vec::new(),
+        keys => vec![("db0", format!("keys={keys},expires={},avg_ttl=0", store.expiring()))],
+    };
+    let all: [(&str, Vec<(&str, String)>); 9] = [
+        (
+            "Server",
+            vec![
+                ("redis_version", REDIS_VERSION.to_owned()),
+                ("kvstoreapp_version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("redis_mode", "standalone".to_owned()),
+                ("os", std::env::consts::OS.to_owned()),
+                ("arch_bits", usize::BITS.to_string()),
+                ("multiplexing_api", "mio".to_owned()),
+                ("run_id", format!("{:040x}", replication.identity().life)),
+                ("uptime_in_seconds", uptime_s.to_string()),
+                ("uptime_in_days", (uptime_s / 86_400).to_string()),
+                ("node_id", clock.node().to_string()),
+            ],
+        ),
+        (
+            "Clients",
+            vec![
+                ("connected_clients", clients.to_string()),
+                ("maxclients", options.clients_max.to_string()),
+                ("client_recent_max_input_buffer", core.session_bytes_max.to_string()),
+                ("blocked_clients", "0".to_owned()),
+                ("pubsub_clients", pubsub.listeners().to_string()),
+            ],
+        ),
+        (
+            "Memory",
+            vec![
+                ("used_memory", store.bytes().to_string()),
+                ("used_memory_human", megabytes(store.bytes())),
+                ("used_memory_dataset", store.bytes().to_string()),
+                ("used_memory_peers", replication.bytes().to_string()),
+                ("maxmemory", options.memory_bytes_max.to_string()),
+                ("maxmemory_human", megabytes(options.memory_bytes_max)),
+                ("maxmemory_policy", "noeviction".to_owned()),
+                ("mem_allocator", "mimalloc".to_owned()),
+            ],
+        ),
+        (
+            "Persistence",
+            vec![
+                ("loading", "0".to_owned()),
+                ("rdb_changes_since_last_save", store.count_after(saver.durable()).to_string()),
+                ("rdb_bgsave_in_progress", u8::from(saver.state() != "idle").to_string()),
+                ("rdb_last_save_time", (now.unix_ms / 1000).saturating_sub(since_save_s).to_string()),
+                ("rdb_last_bgsave_status", if saver.error.is_some() { "err" } else { "ok" }.to_owned()),
+                ("rdb_last_bgsave_time_sec", (saver.took_us / 1_000_000).to_string()),
+                ("aof_enabled", "0".to_owned()),
+            ],
+        ),
+        (
+            "Stats",
+            vec![
+                ("total_connections_received", metrics.clients_accepted.to_string()),
+                ("total_commands_processed", metrics.requests.to_string()),
+                ("instantaneous_ops_per_sec", per_s.to_string()),
+                ("total_net_input_bytes", metrics.bytes_in.to_string()),
+                ("total_net_output_bytes", metrics.bytes_out.to_string()),
+                ("rejected_connections", metrics.clients_refused.to_string()),
+                ("expired_keys", metrics.expired.to_string()),
+                ("evicted_keys", "0".to_owned()),
+                ("keyspace_hits", metrics.hits.to_string()),
+                ("keyspace_misses", metrics.misses.to_string()),
+                ("pubsub_channels", pubsub.channels.len().to_string()),
+                ("pubsub_patterns", pubsub.patterns.len().to_string()),
+                ("total_error_replies", metrics.requests_refused.to_string()),
+                ("longest_tick_us", metrics.longest_tick_us.to_string()),
+            ],
+        ),
+        (
+            "Replication",
+            vec![
+                ("role", "master".to_owned()),
+                ("connected_slaves", replication.linked().to_string()),
+                ("peers", replication.peers().to_string()),
+                ("master_repl_offset", store.last_position().to_string()),
+            ],
+        ),
+        ("CPU", Vec::new()),
+        ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
+        ("Keyspace", keyspace),
+    ];
+    let everything =
+        wanted.is_empty() || wanted.iter().any(|name| ["all", "default", "everything"].contains(&name.as_str()));
+    let mut out = String::with_capacity(2048);
+    for (name, fields) in all {
+        if !everything && !wanted.contains(&name.to_lowercase()) {
+            continue;
+        }
+        let separator = if out.is_empty() { "" } else { "\r\n" };
+        write!(out, "{separator}# {name}\r\n").expect("memory takes all");
+        for (field, value) in fields {
+            write!(out, "{field}:{value}\r\n").expect("memory takes all");
+        }
+    }
     out
 }

@@ -4,24 +4,44 @@
 //! - `commands`: what each request does
 //! - [`saving`]: snapshots: when, what next, what a failure means
 //! - `serving`: a session's turn
+//! - `sessions`: all of them, and which of them something is to be done for
+//! - `transaction`: requests that are run as one
+//! - `pubsub`: who listens to which channel
+//! - `notifications`: changes as messages; `watching`: changes by prefix
+//! - `glob`: patterns
+//! - `writing`: how commands change keys
+//! - `settings`: what can be changed while it runs
 //! - `peers`: what the node does for other nodes
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod commands;
+mod glob;
 mod info;
+mod notifications;
 mod peers;
+mod pubsub;
 pub mod saving;
 mod serving;
 pub mod session;
+mod sessions;
+mod settings;
+mod transaction;
+mod watching;
+mod writing;
 
+use notifications::Notifications;
+use pubsub::PubSub;
 use saving::{Checkpoint, Durability, Save, Saved, Saver, Verdict};
 pub use serving::REQUESTS_PER_TURN;
 use session::{OUTBOX_BYTES_MAX, Session, Waits};
+use sessions::Sessions;
+
+use settings::Settings;
 
 use crate::metrics::Metrics;
-use crate::protocol::Refusal;
+use crate::protocol::{Dialect, Refusal, Scratch};
 use crate::replication::{Identity, Limits, Replication};
 pub use crate::store::Now;
 use crate::store::{Clock, Store};
@@ -33,6 +53,8 @@ pub struct Options {
     pub durability: Durability,
     /// Time between two snapshots.
     pub snapshot_interval_ms: u64,
+    /// How clients speak whose first byte does not tell.
+    pub dialect: Dialect,
     /// Longest value.
     pub value_bytes_max: usize,
     /// Clients at once.
@@ -68,7 +90,17 @@ pub(crate) struct Core {
     metrics: Metrics,
     options: Options,
     started_us: u64,
-    sessions: usize,
+    pubsub: PubSub,
+    notifications: Notifications,
+    settings: Settings,
+    /// Clients are paused until then; whether only those that write.
+    pause: Option<(u64, bool)>,
+    /// Whether keys are turned into deletions when their time has come, and not only hidden.
+    expires_actively: bool,
+    /// A client has asked for the end.
+    is_shutting_down: bool,
+    random: fastrand::Rng,
+    scratch: Scratch,
     session_bytes_max: usize,
     http_logged_us: Option<u64>,
 }
@@ -76,18 +108,22 @@ pub(crate) struct Core {
 /// See the module.
 pub struct Node {
     core: Core,
-    sessions: Vec<Option<Box<Session>>>,
-    /// Sessions with something new to send.
-    touched: Vec<SessionId>,
-    /// Sessions whose turn comes.
-    runnable: Vec<SessionId>,
-    /// Sessions (and peers' connections) that wait for the snapshot.
-    held: Vec<SessionId>,
-    /// Sessions with answers that wait to be durable.
-    gated: Vec<SessionId>,
-    /// Sessions that wait for peers.
-    waiting: Vec<SessionId>,
+    sessions: Sessions,
     ending: bool,
+}
+
+/// A number of bytes, K, M or G after it or not; `None` where it is none or too large.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let lower = lower.strip_suffix('b').unwrap_or(&lower);
+    let unit = match lower.chars().next_back() {
+        Some('k') => 10,
+        Some('m') => 20,
+        Some('g') => 30,
+        Some(_) | None => 0,
+    };
+    let digits = if unit == 0 { lower } else { &lower[..lower.len() - 1] };
+    digits.parse::<u64>().ok()?.checked_mul(1 << unit)
 }
 
 impl Node {
@@ -112,54 +148,46 @@ impl Node {
             metrics: Metrics::default(),
             options,
             started_us: now.monotonic_us,
-            sessions: 0,
+            pubsub: PubSub::default(),
+            notifications: Notifications::default(),
+            settings: Settings::default(),
+            pause: None,
+            expires_actively: true,
+            is_shutting_down: false,
+            random: fastrand::Rng::with_seed(seed),
+            scratch: Scratch::default(),
             session_bytes_max: 0,
             http_logged_us: None,
         };
-        Node {
-            core,
-            sessions: Vec::new(),
-            touched: Vec::new(),
-            runnable: Vec::new(),
-            held: Vec::new(),
-            gated: Vec::new(),
-            waiting: Vec::new(),
-            ending: false,
-        }
+        Node { core, sessions: Sessions::default(), ending: false }
     }
 
     /// A client is there. Refused where too many are; the refusal's text is then all it may be sent.
     pub fn open(&mut self, id: SessionId, now: Now) -> Result<(), Refusal> {
-        if self.core.sessions >= self.core.options.clients_max {
+        if self.sessions.len() >= self.core.options.clients_max {
             self.core.metrics.clients_refused += 1;
             return Err(Refusal::TooManyClients(self.core.options.clients_max));
         }
         if self.ending {
             return Err(Refusal::ShuttingDown);
         }
-        if self.sessions.len() <= id {
-            self.sessions.resize_with(id + 1, || None);
-        }
-        debug_assert!(self.sessions[id].is_none());
-        self.sessions[id] = Some(Box::new(Session::new(now.monotonic_us)));
-        self.core.sessions += 1;
         self.core.metrics.clients_accepted += 1;
+        let Core { metrics, options, .. } = &self.core;
+        self.sessions.add(id, Session::new(metrics.clients_accepted, options.dialect, now.monotonic_us));
         Ok(())
+    }
+
+    /// Where the client comes from and which address it reached.
+    pub fn introduce(&mut self, id: SessionId, addresses: (String, String)) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.addresses = addresses;
+        }
     }
 
     /// The client is gone, answers owed or not.
     pub fn close(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get_mut(id).and_then(Option::take) {
-            self.core.sessions -= 1;
-            for list in [&mut self.runnable, &mut self.held, &mut self.waiting] {
-                list.retain(|&other| other != id);
-            }
-            if session.touched {
-                self.touched.retain(|&other| other != id);
-            }
-            if session.gated {
-                self.gated.retain(|&other| other != id);
-            }
+        if let Some(session) = self.sessions.remove(id) {
+            self.core.pubsub.forget(id, &session);
         }
     }
 
@@ -170,29 +198,28 @@ impl Node {
         }
         let Node { core, sessions, .. } = self;
         core.metrics.bytes_in += bytes.len() as u64;
-        let Some(session) = sessions.get_mut(id).and_then(Option::as_deref_mut) else {
+        let Some(mut session) = sessions.take(id) else {
             return self.receive_from_peer(id, bytes, now);
         };
         if session.greets(bytes) {
+            sessions.give(id, session);
             return self.become_peer(id, bytes, now);
         }
         session.active_us = now.monotonic_us;
         if session.inbox.is_empty() {
             // The common case: whole requests are read where they lie, without a copy.
-            let used = core.serve(session, bytes, now);
+            let used = core.serve(sessions, id, &mut session, bytes, now);
             session.inbox.extend_from_slice(&bytes[used..]);
         } else {
-            let mut inbox = std::mem::take(&mut session.inbox);
-            inbox.extend_from_slice(bytes);
-            let used = core.serve(session, &inbox, now);
-            session.keep_inbox(inbox, used);
+            session.inbox.extend_from_slice(bytes);
+            core.serve_inbox(sessions, id, &mut session, now);
         }
-        self.after_turn(id);
+        self.after_turn(id, session);
     }
 
     /// The client will send no more; its answers still go to it.
     pub fn finish(&mut self, id: SessionId, now: Now) {
-        match self.sessions.get_mut(id).and_then(Option::as_deref_mut) {
+        match self.sessions.get_mut(id) {
             Some(session) => {
                 session.ended = true;
                 // One that waits for peers has said so already.
@@ -210,13 +237,11 @@ impl Node {
             return;
         }
         let Node { core, sessions, .. } = self;
-        let Some(session) = sessions.get_mut(id).and_then(Option::as_deref_mut) else {
+        let Some(mut session) = sessions.take(id) else {
             return self.peer_turn(id, now);
         };
-        let inbox = std::mem::take(&mut session.inbox);
-        let used = core.serve(session, &inbox, now);
-        session.keep_inbox(inbox, used);
-        self.after_turn(id);
+        core.serve_inbox(sessions, id, &mut session, now);
+        self.after_turn(id, session);
     }
 
     /// What the session's next request waits for.
@@ -232,13 +257,12 @@ impl Node {
     /// So many of them are sent.
     pub fn sent(&mut self, id: SessionId, count: usize) {
         self.core.metrics.bytes_out += count as u64;
-        let Some(session) = self.sessions.get_mut(id).and_then(Option::as_deref_mut) else {
+        let Some(session) = self.sessions.get_mut(id) else {
             return self.core.replication.sent(id, count);
         };
         session.sent(count);
         if session.waits == Waits::ForReader && session.burden() < OUTBOX_BYTES_MAX {
-            session.waits = Waits::ForTurn;
-            self.runnable.push(id);
+            self.sessions.run(id);
         }
     }
 
@@ -262,18 +286,13 @@ impl Node {
 
     /// The sessions with something to send since the last call.
     pub fn take_touched(&mut self, into: &mut Vec<SessionId>) {
-        for &id in &self.touched {
-            if let Some(session) = self.sessions[id].as_deref_mut() {
-                session.touched = false;
-            }
-        }
-        into.append(&mut self.touched);
+        self.sessions.take_touched(into);
         self.core.replication.take_touched(into);
     }
 
     /// The sessions to be [resumed](Node::resume) since the last call.
     pub fn take_runnable(&mut self, into: &mut Vec<SessionId>) {
-        into.append(&mut self.runnable);
+        into.append(&mut self.sessions.runnable);
     }
 
     /// The next piece of work for the data file, where there is one and the writer has room.
@@ -284,13 +303,8 @@ impl Node {
         let save = saver.next(store, clock, |store| replication.record(clock, store), now);
         metrics.rows_written += save.as_ref().map_or(0, |save| save.batch.len() as u64);
         let is_free = !saver.holds_writers(store) && (!clock.is_spent() || saver.is_failing());
-        if !self.held.is_empty() && is_free {
-            for id in self.held.drain(..) {
-                if let Some(session) = self.sessions.get_mut(id).and_then(Option::as_deref_mut) {
-                    session.waits = Waits::ForTurn;
-                }
-                self.runnable.push(id);
-            }
+        if is_free {
+            self.sessions.run_held();
         }
         save
     }
@@ -304,11 +318,11 @@ impl Node {
                 metrics.snapshots += 1;
                 replication.recorded(recorded);
                 let durable = saver.durable();
-                self.visit_gated(|session| session.release(durable));
+                self.sessions.visit_gated(|session| session.release(durable));
             }
             Verdict::Refuse => {
                 metrics.snapshots_failed += 1;
-                self.visit_gated(|session| {
+                self.sessions.visit_gated(|session| {
                     session.refuse_gated(Refusal::MaybeDurable);
                     false
                 });
@@ -329,15 +343,20 @@ impl Node {
 
     /// Whether every request that is here is executed. O(sessions).
     pub fn is_quiet(&self) -> bool {
-        let waits = self.sessions.iter().flatten().map(|session| session.waits);
-        waits.into_iter().all(|waits| matches!(waits, Waits::ForInput | Waits::ForNothing))
+        self.sessions.iter().all(|(_, session)| matches!(session.waits, Waits::ForInput | Waits::ForNothing))
     }
 
     /// When to call again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self) -> u64 {
         let Core { store, saver, replication, .. } = &self.core;
-        let busy = if self.runnable.is_empty() { u64::MAX } else { 0 };
+        let is_busy = !self.sessions.runnable.is_empty() || self.core.has_untold(&self.sessions);
+        let busy = if !is_busy { u64::MAX } else { 0 };
         busy.min(saver.deadline_us(store)).min(replication.deadline_us()).min(self.waits_end_us())
+    }
+
+    /// Whether a client has asked for the end of the process.
+    pub fn is_shutting_down(&self) -> bool {
+        self.core.is_shutting_down
     }
 
     /// What every key is.
@@ -362,43 +381,16 @@ impl Node {
 
     /// Memory held for all sessions.
     pub fn session_bytes(&self) -> usize {
-        self.sessions.iter().flatten().map(|session| session.bytes()).sum()
+        self.sessions.iter().map(|(_, session)| session.bytes()).sum()
     }
 
     fn session(&self, id: SessionId) -> Option<&Session> {
-        self.sessions.get(id).and_then(Option::as_deref)
+        self.sessions.get(id)
     }
 
-    fn after_turn(&mut self, id: SessionId) {
-        let Some(session) = self.sessions[id].as_deref_mut() else { return };
+    fn after_turn(&mut self, id: SessionId, session: Box<Session>) {
         self.core.session_bytes_max = self.core.session_bytes_max.max(session.bytes());
-        match session.waits {
-            Waits::ForTurn => self.runnable.push(id),
-            Waits::ForSnapshot => self.held.push(id),
-            Waits::ForPeers => self.waiting.push(id),
-            Waits::ForInput | Waits::ForReader | Waits::ForNothing => (),
-        }
-        if !session.touched && (session.owed() > 0 || session.waits == Waits::ForNothing) {
-            session.touched = true;
-            self.touched.push(id);
-        }
-        if !session.gated && session.has_gates() {
-            session.gated = true;
-            self.gated.push(id);
-        }
-    }
-
-    /// `keep` says whether the session stays among the gated ones.
-    fn visit_gated(&mut self, mut keep: impl FnMut(&mut Session) -> bool) {
-        let Node { sessions, gated, touched, .. } = self;
-        gated.retain(|&id| {
-            let Some(session) = sessions[id].as_deref_mut() else { return false };
-            session.gated = keep(session);
-            if !session.touched {
-                session.touched = true;
-                touched.push(id);
-            }
-            session.gated
-        });
+        self.sessions.give(id, session);
+        self.sessions.note_turn(id);
     }
 }

@@ -27,9 +27,7 @@ impl Node {
     /// A connection is gone. For a client's, [`Node::close`] is all.
     pub fn lose_peer(&mut self, id: SessionId, why: &str, now: Now) {
         self.core.replication.closed(id, why, now);
-        for list in [&mut self.runnable, &mut self.held] {
-            list.retain(|&other| other != id);
-        }
+        self.sessions.forget(id);
     }
 
     /// Sends every peer what it lacks, a bounded part of it; and answers clients that waited for peers.
@@ -37,6 +35,7 @@ impl Node {
         let Core { store, clock, replication, .. } = &mut self.core;
         replication.exchange(&mut Here { store, clock, now });
         self.answer_waiting(now);
+        self.core.tell_watchers(&mut self.sessions);
     }
 
     /// Takes over a changed list of nodes, or says why not.
@@ -56,8 +55,7 @@ impl Node {
 
     /// A connection that began as a client's greets as a node's.
     pub(super) fn become_peer(&mut self, id: SessionId, bytes: &[u8], now: Now) {
-        let Some(session) = self.sessions[id].take() else { return };
-        self.core.sessions -= 1;
+        let Some(session) = self.sessions.remove(id) else { return };
         self.core.replication.accepted(id, now);
         self.core.replication.receive(id, &session.inbox, now);
         self.receive_from_peer(id, bytes, now);
@@ -74,8 +72,8 @@ impl Node {
         let Core { store, clock, saver, replication, .. } = &mut self.core;
         let held = saver.holds_writers(store);
         match replication.turn(id, held, &mut Here { store, clock, now }) {
-            Turn::More => self.runnable.push(id),
-            Turn::Held => self.held.push(id),
+            Turn::More => self.sessions.runnable.push(id),
+            Turn::Held => self.sessions.held.push(id),
             Turn::Done => (),
         }
     }
@@ -91,22 +89,36 @@ impl Node {
 
     /// When the first client that waits for peers has waited long enough.
     pub(super) fn waits_end_us(&self) -> u64 {
-        let sessions = self.waiting.iter().filter_map(|&id| self.sessions[id].as_deref());
-        sessions.map(|session| session.wanted.1).min().unwrap_or(u64::MAX)
+        let sessions = self.sessions.waiting.iter().filter_map(|&id| self.sessions.get(id));
+        let waits = sessions.map(|session| session.wanted.1).min().unwrap_or(u64::MAX);
+        let paused = !self.sessions.paused.is_empty();
+        waits.min(self.core.pause.filter(|_| paused).map_or(u64::MAX, |(until_us, _)| until_us))
     }
 
     fn answer_waiting(&mut self, now: Now) {
-        for id in std::mem::take(&mut self.waiting) {
-            let Some(session) = self.sessions[id].as_deref_mut() else { continue };
+        if self.core.pause.is_none_or(|(until_us, _)| until_us <= now.monotonic_us) {
+            self.core.pause = None;
+            self.sessions.run_paused();
+        }
+        for id in std::mem::take(&mut self.sessions.waiting) {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
             let (wanted, until_us) = session.wanted;
             let count = self.core.replication.count_durable(session.written);
             if count < wanted && now.monotonic_us < until_us && !self.ending {
-                self.waiting.push(id);
+                self.sessions.waiting.push(id);
                 continue;
             }
-            session.answer(Reply::Number(count));
-            session.waits = Waits::ForTurn;
-            self.after_turn(id);
+            if session.sleeps_until_us.is_some() {
+                self.sessions.run(id);
+                continue;
+            }
+            let start = session.mark();
+            session.answer(Reply::Int(count as i64));
+            if let Some(envelope) = session.envelope.take() {
+                session.wrap(start, &envelope);
+            }
+            self.sessions.run(id);
+            self.sessions.note_output(id);
         }
     }
 }

@@ -307,6 +307,11 @@ impl Saver {
         }
     }
 
+    /// The next snapshot begins at once.
+    pub fn hurry(&mut self) {
+        self.due_us = 0;
+    }
+
     /// Whether writers have to wait for the writer to take what they would overwrite.
     pub fn holds_writers(&self, store: &Store) -> bool {
         let (rows, bytes) = store.displaced();

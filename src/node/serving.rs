@@ -2,10 +2,12 @@
 
 use memchr::memchr;
 
-use super::commands::{self, Executed};
+use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
-use super::{Core, Now};
-use crate::protocol::{Decoded, Refusal, Reply, line};
+use super::sessions::Sessions;
+use super::{Core, Now, SessionId};
+use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, json, line, resp};
+use crate::store::KEY_BYTES_MAX;
 
 /// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
 pub const REQUESTS_PER_TURN: usize = 512;
@@ -13,65 +15,35 @@ pub const REQUESTS_PER_TURN: usize = 512;
 const HTTP_LOG_US: u64 = 10_000_000;
 
 impl Core {
+    /// Executes the requests in the session's inbox, a turn's worth at most.
+    pub(super) fn serve_inbox(&mut self, sessions: &mut Sessions, id: SessionId, session: &mut Session, now: Now) {
+        let inbox = std::mem::take(&mut session.inbox);
+        let used = self.serve(sessions, id, session, &inbox, now);
+        session.keep_inbox(inbox, used);
+    }
+
     /// Executes the requests in `bytes`, a turn's worth at most, and returns how many bytes they were.
-    pub(super) fn serve(&mut self, session: &mut Session, bytes: &[u8], now: Now) -> usize {
+    pub(super) fn serve(
+        &mut self,
+        sessions: &mut Sessions,
+        id: SessionId,
+        session: &mut Session,
+        bytes: &[u8],
+        now: Now,
+    ) -> usize {
+        let mut scratch = std::mem::take(&mut self.scratch);
         let mut used = 0;
         for _ in 0..REQUESTS_PER_TURN {
-            if session.waits == Waits::ForNothing {
-                return bytes.len();
-            }
-            if session.burden() >= OUTBOX_BYTES_MAX {
-                session.waits = Waits::ForReader;
-                return used;
-            }
-            let rest = &bytes[used..];
-            if session.skipping {
-                match memchr(b'\n', rest) {
-                    Some(end) => (used, session.skipping) = (used + end + 1, false),
-                    None => return self.out_of_input(session, bytes.len(), bytes.len()),
-                }
-                continue;
-            }
-            match line::decode(rest, session.scanned, session.first, self.options.value_bytes_max) {
-                Decoded::Request(request, count) => {
-                    session.scanned = 0;
-                    match commands::execute(self, session, request, now) {
-                        Executed::Answered => (),
-                        Executed::Ended => session.waits = Waits::ForNothing,
-                        Executed::Wait => {
-                            session.waits = Waits::ForSnapshot;
-                            return used;
-                        }
-                        Executed::Waiting => {
-                            session.waits = Waits::ForPeers;
-                            session.first = false;
-                            return used + count;
-                        }
-                    }
-                    self.metrics.requests += 1;
-                    session.first = false;
-                    used += count;
-                }
-                Decoded::Malformed(reply, count) => {
-                    self.metrics.requests_refused += 1;
-                    session.answer(reply);
-                    (session.scanned, used) = (0, used + count);
-                }
-                Decoded::Oversized(reply) => {
-                    self.metrics.requests_refused += 1;
-                    session.answer(reply);
-                    (session.scanned, session.skipping, used) = (0, true, bytes.len());
-                }
-                Decoded::Http => {
-                    self.note_http(now);
-                    session.waits = Waits::ForNothing;
-                }
-                Decoded::Incomplete => {
-                    session.scanned = rest.len();
-                    return self.out_of_input(session, used, bytes.len());
+            let turn = self.serve_one(sessions, id, session, &bytes[used..], &mut scratch, now);
+            match turn {
+                One::Used(count) => used += count,
+                One::Stop(count) => {
+                    self.scratch = scratch;
+                    return used + count;
                 }
             }
         }
+        self.scratch = scratch;
         if session.waits == Waits::ForNothing {
             return bytes.len();
         }
@@ -79,18 +51,131 @@ impl Core {
         used
     }
 
-    /// All that can be executed is; `used` of `len` bytes are.
-    fn out_of_input(&mut self, session: &mut Session, used: usize, len: usize) -> usize {
+    fn serve_one(
+        &mut self,
+        sessions: &mut Sessions,
+        id: SessionId,
+        session: &mut Session,
+        rest: &[u8],
+        scratch: &mut Scratch,
+        now: Now,
+    ) -> One {
+        if session.waits == Waits::ForNothing {
+            return One::Stop(rest.len());
+        }
+        if session.burden() >= OUTBOX_BYTES_MAX {
+            session.waits = Waits::ForReader;
+            return One::Stop(0);
+        }
+        if session.skipping {
+            return match memchr(b'\n', rest) {
+                Some(end) => {
+                    session.skipping = false;
+                    One::Used(end + 1)
+                }
+                None => One::Stop(rest.len() - self.out_of_input(session, 0)),
+            };
+        }
+        match self.decode(session, rest, scratch) {
+            Decoded::Request(request, count) => {
+                (session.scanned, session.needs) = (0, 0);
+                let executed = commands::run(Context { core: self, sessions, id, session, now }, request);
+                match executed {
+                    Executed::Answered => (),
+                    Executed::Ended => session.waits = Waits::ForNothing,
+                    Executed::Stopped(waits) => {
+                        session.waits = waits;
+                        return One::Stop(0);
+                    }
+                    Executed::Waiting => {
+                        session.waits = Waits::ForPeers;
+                        session.first = false;
+                        return One::Stop(count);
+                    }
+                }
+                self.metrics.requests += 1;
+                session.first = false;
+                One::Used(count)
+            }
+            Decoded::Blank(count) => {
+                (session.scanned, session.needs) = (0, 0);
+                One::Used(count)
+            }
+            Decoded::Malformed(reply, count) => {
+                self.refuse(session, reply);
+                session.scanned = 0;
+                One::Used(count)
+            }
+            Decoded::Failed(why, count) => {
+                self.refuse(session, Reply::Fail(&why));
+                session.scanned = 0;
+                One::Used(count)
+            }
+            Decoded::Oversized(reply) => {
+                self.refuse(session, reply);
+                (session.scanned, session.skipping) = (0, true);
+                One::Used(rest.len())
+            }
+            Decoded::Fatal(why) => {
+                self.refuse(session, Reply::Fail(&why));
+                session.waits = Waits::ForNothing;
+                One::Stop(rest.len())
+            }
+            Decoded::Http => {
+                self.note_http(now);
+                session.waits = Waits::ForNothing;
+                One::Stop(rest.len())
+            }
+            Decoded::Incomplete(needs) => {
+                (session.scanned, session.needs) = (rest.len(), needs);
+                One::Stop(self.out_of_input(session, rest.len()))
+            }
+        }
+    }
+
+    /// `*` and `{` begin RESP and JSON, in whatever dialect the client spoke before.
+    fn decode<'a>(&self, session: &mut Session, bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
+        let Some(&begin) = bytes.first() else { return Decoded::Incomplete(1) };
+        if bytes.len() < session.needs {
+            return Decoded::Incomplete(session.needs);
+        }
+        match (begin, session.dialect) {
+            (b'*', Dialect::Line | Dialect::Json) => session.dialect = Dialect::Resp2,
+            (b'{', Dialect::Line | Dialect::Resp2 | Dialect::Resp3) => session.dialect = Dialect::Json,
+            _ => (),
+        }
+        let value_bytes_max = self.options.value_bytes_max;
+        match session.dialect {
+            Dialect::Line => line::decode(bytes, session.scanned, session.first, value_bytes_max, scratch),
+            Dialect::Resp2 | Dialect::Resp3 => resp::decode(bytes, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1)),
+            Dialect::Json => {
+                let decoded = json::decode(bytes, session.scanned, value_bytes_max, scratch);
+                session.envelope = decoded.1;
+                decoded.0
+            }
+        }
+    }
+
+    fn refuse(&mut self, session: &mut Session, reply: Reply<'_>) {
+        self.metrics.requests_refused += 1;
+        let start = session.mark();
+        session.answer(reply);
+        if let Some(envelope) = session.envelope.take() {
+            session.wrap(start, &envelope);
+        }
+    }
+
+    /// All that can be executed is, but for `left` bytes. Returns how many of those are of no use.
+    fn out_of_input(&mut self, session: &mut Session, left: usize) -> usize {
         session.waits = Waits::ForInput;
         if !session.ended {
-            return used;
+            return 0;
         }
-        if used < len {
-            self.metrics.requests_refused += 1;
-            session.answer(Reply::Error(Refusal::Unterminated));
+        if left > 0 && session.dialect == Dialect::Line {
+            self.refuse(session, Reply::Error(Refusal::Unterminated));
         }
         session.waits = Waits::ForNothing;
-        len
+        left
     }
 
     fn note_http(&mut self, now: Now) {
@@ -104,4 +189,12 @@ impl Core {
             );
         }
     }
+}
+
+/// What became of what lay there.
+enum One {
+    /// So many bytes are used, and the next request may come.
+    Used(usize),
+    /// So many bytes are used, and the turn is over.
+    Stop(usize),
 }

@@ -2,9 +2,11 @@
 //!
 //! It does not know sockets; whoever owns one brings bytes and takes bytes away.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::protocol::{Refusal, Reply, line};
+use super::commands::Walk;
+use super::transaction::{Queue, Watched};
+use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json};
 use crate::replication::frame::GREETING;
 
 /// What a client that does not read may be owed before its requests are left unread. One answer may go past it. Memory
@@ -31,8 +33,28 @@ pub enum Waits {
     ForSnapshot,
     /// Peers have its last write on disk, or no more time is left.
     ForPeers,
+    /// Clients are not paused.
+    ForUnpause,
     /// Nothing: it ends once what is owed is sent.
     ForNothing,
+}
+
+/// Which answers a client wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Answers {
+    #[default]
+    All,
+    None,
+    /// All but that to the next request.
+    SkipNext,
+    /// All but that to this request.
+    Skip,
+}
+
+/// Keys that begin so are watched; up to the position all changes are told.
+pub(super) struct Prefix {
+    pub(super) prefix: Vec<u8>,
+    pub(super) told: u64,
 }
 
 /// An answer that may go out once a position is durable. Offsets count from the beginning of the conversation.
@@ -49,6 +71,37 @@ pub struct Session {
     pub(super) inbox: Vec<u8>,
     /// Bytes at the beginning of the inbox that hold no line end.
     pub(super) scanned: usize,
+    /// So many bytes at least the request has that the inbox begins with.
+    pub(super) needs: usize,
+    /// How the client speaks.
+    pub(super) dialect: Dialect,
+    /// Its number among all clients there ever were.
+    pub(super) number: u64,
+    /// Its address and the one it reached, as the server knows them.
+    pub(super) addresses: (String, String),
+    /// What it calls itself, its library, and the library's version.
+    pub(super) name: Vec<u8>,
+    pub(super) library: (Vec<u8>, Vec<u8>),
+    pub(super) begun_us: u64,
+    /// The command executed last.
+    pub(super) command: Option<Command>,
+    pub(super) answers: Answers,
+    /// The transaction that is being put together.
+    pub(super) queue: Option<Box<Queue>>,
+    pub(super) watched: Watched,
+    /// Channels and patterns it listens to, in order.
+    pub(super) channels: BTreeSet<Vec<u8>>,
+    pub(super) patterns: BTreeSet<Vec<u8>>,
+    /// A walk through all keys that takes several turns.
+    pub(super) walk: Option<Box<Walk>>,
+    /// What it watches by prefix, and how far it was told of that.
+    pub(super) watch: Option<Box<Prefix>>,
+    /// Until when its last request sleeps.
+    pub(super) sleeps_until_us: Option<u64>,
+    /// Whether a transaction is being run.
+    pub(super) is_executing: bool,
+    /// What an answer that comes later is to be wrapped in.
+    pub(super) envelope: Option<Box<json::Envelope>>,
     /// Whether bytes are dropped up to the next line end.
     pub(super) skipping: bool,
     /// Whether no valid request has come yet.
@@ -73,11 +126,29 @@ pub struct Session {
 }
 
 impl Session {
-    /// A conversation that begins.
-    pub fn new(now_us: u64) -> Session {
+    /// A conversation that begins, the `number`th.
+    pub fn new(number: u64, dialect: Dialect, now_us: u64) -> Session {
         Session {
             inbox: Vec::new(),
             scanned: 0,
+            needs: 0,
+            dialect,
+            number,
+            addresses: Default::default(),
+            name: Vec::new(),
+            library: Default::default(),
+            begun_us: now_us,
+            command: None,
+            answers: Answers::default(),
+            queue: None,
+            watched: Watched::default(),
+            channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
+            walk: None,
+            watch: None,
+            sleeps_until_us: None,
+            is_executing: false,
+            envelope: None,
             skipping: false,
             first: true,
             ended: false,
@@ -96,15 +167,39 @@ impl Session {
 
     /// Answers in the order of the requests.
     pub fn answer(&mut self, reply: Reply<'_>) {
-        line::encode(reply, &mut self.outbox);
+        encode(self.dialect, reply, &mut self.outbox);
     }
 
-    /// An answer that stays here until the position is durable, and with it all later ones.
-    pub fn answer_when_durable(&mut self, reply: Reply<'_>, position: u64) {
-        let start = self.begin + self.outbox.len() as u64;
-        self.answer(reply);
-        let end = self.begin + self.outbox.len() as u64;
+    /// The end of all answers so far, as a place for [`Session::hold`] and [`Session::take_back`].
+    pub(super) fn mark(&self) -> u64 {
+        self.begin + self.outbox.len() as u64
+    }
+
+    /// What was answered since the mark stays here until the position is durable, and with it all later answers.
+    pub(super) fn hold(&mut self, start: u64, position: u64) {
+        let end = self.mark();
         self.gates.push_back(Gate { start, end, position });
+    }
+
+    /// Takes back what was answered since the mark.
+    pub(super) fn take_back(&mut self, start: u64) -> Vec<u8> {
+        self.outbox.split_off((start - self.begin) as usize)
+    }
+
+    /// Answers in bytes that are ready to be sent.
+    pub(super) fn answer_bytes(&mut self, bytes: &[u8]) {
+        self.outbox.extend_from_slice(bytes);
+    }
+
+    /// Wraps what was answered since the mark as the JSON dialect does.
+    pub(super) fn wrap(&mut self, start: u64, envelope: &json::Envelope) {
+        let plain = self.take_back(start);
+        json::encode(envelope, &plain, &mut self.outbox);
+    }
+
+    /// Whether it listens to anything.
+    pub(super) fn is_listening(&self) -> bool {
+        !self.channels.is_empty() || !self.patterns.is_empty()
     }
 
     /// Opens the gates up to a durable position. Returns whether any stays closed.
@@ -124,7 +219,10 @@ impl Session {
         let part = |from: u64, to: u64| &tail[(from - tail_start) as usize..(to - tail_start) as usize];
         for gate in self.gates.drain(..) {
             self.outbox.extend_from_slice(part(copied, gate.start));
-            line::encode(Reply::Error(refusal), &mut self.outbox);
+            match self.dialect {
+                Dialect::Json => json::refuse(part(gate.start, gate.end), refusal, &mut self.outbox),
+                dialect => encode(dialect, Reply::Error(refusal), &mut self.outbox),
+            }
             copied = gate.end;
         }
         self.outbox.extend_from_slice(part(copied, tail_start + tail.len() as u64));

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use memchr::memchr;
 
-use super::{Decoded, Refusal, Reply, Request};
+use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, resp};
 use crate::store::KEY_BYTES_MAX;
 
 /// What a line may be longer than the longest key and value together: verb, spaces and line end.
@@ -19,12 +19,15 @@ pub const HELP: &str = "\
 SET <key> <value>   give the key a value: the rest of the line, spaces and all
 GET <key>           the value, or KEY NOT FOUND
 DELETE <key>        forget the key: OK, or KEY NOT FOUND
+EXPIRE <key> <s>    forget the key after so many seconds: OK, or KEY NOT FOUND
+TTL <key>           the seconds that are left; -1: the key stays; or KEY NOT FOUND
 WAIT <n> <ms>       how many peers have your last write on disk: once n have, or after ms milliseconds
 PING                PONG
 INFO                the node's state, one name and value per line
 HELP                these lines
 QUIT                OK, then goodbye
 A key is any bytes but space and line ends. Anything else is answered INVALID COMMAND.
+A line that begins with * is RESP, as Redis clients speak it; one that begins with { is a JSON object.
 
 ";
 
@@ -35,7 +38,13 @@ pub fn line_bytes_max(value_bytes_max: usize) -> usize {
 
 /// Reads the first line. `scanned` bytes are known to hold no line end; `first` says that nothing valid has come on
 /// this connection yet, which is when an HTTP client gives itself away.
-pub fn decode(bytes: &[u8], scanned: usize, first: bool, value_bytes_max: usize) -> Decoded<'_> {
+pub fn decode<'a>(
+    bytes: &'a [u8],
+    scanned: usize,
+    first: bool,
+    value_bytes_max: usize,
+    scratch: &'a mut Scratch,
+) -> Decoded<'a> {
     let max = line_bytes_max(value_bytes_max);
     let found = memchr(b'\n', &bytes[scanned..]).map(|at| scanned + at);
     // Past the limit the answer depends on the bytes up to it alone, however the network has cut them.
@@ -43,12 +52,12 @@ pub fn decode(bytes: &[u8], scanned: usize, first: bool, value_bytes_max: usize)
     let end = match found {
         Some(end) if too_long => return Decoded::Malformed(oversized(&bytes[..=max], value_bytes_max), end + 1),
         None if too_long => return Decoded::Oversized(oversized(&bytes[..=max], value_bytes_max)),
-        None => return Decoded::Incomplete,
+        None => return Decoded::Incomplete(bytes.len() + 1),
         Some(end) => end,
     };
     let line = &bytes[..end];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    match parse(line, value_bytes_max) {
+    match parse(line, value_bytes_max, scratch) {
         // A browser can be made to send any word as its method, `SET` too.
         Ok(_) if first && (line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) => Decoded::Http,
         Ok(request) => Decoded::Request(request, end + 1),
@@ -57,54 +66,86 @@ pub fn decode(bytes: &[u8], scanned: usize, first: bool, value_bytes_max: usize)
     }
 }
 
-/// Writes the answer and its line end.
+/// Writes the answer and its line end. Arrays are not asked for in this dialect: their elements are lines.
 pub fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
     match reply {
-        Reply::Ok => out.extend_from_slice(b"OK\n"),
+        Reply::Ok | Reply::Done(true) => out.extend_from_slice(b"OK\n"),
         Reply::Value(value) => {
             out.reserve(value.len() + 1);
             out.extend_from_slice(value);
             out.push(b'\n');
         }
-        Reply::KeyNotFound => out.extend_from_slice(b"KEY NOT FOUND\n"),
+        Reply::Done(false) | Reply::Nil | Reply::NilArray => out.extend_from_slice(b"KEY NOT FOUND\n"),
         Reply::InvalidCommand => out.extend_from_slice(b"INVALID COMMAND\n"),
         Reply::Error(why) => writeln!(out, "ERROR {why}").expect("memory takes all"),
-        Reply::Number(number) => writeln!(out, "{number}").expect("memory takes all"),
-        Reply::Pong => out.extend_from_slice(b"PONG\n"),
+        Reply::Fail(why) => {
+            writeln!(out, "ERROR {}", why.strip_prefix("ERR ").unwrap_or(why)).expect("memory takes all");
+        }
+        Reply::Int(number) => writeln!(out, "{number}").expect("memory takes all"),
+        Reply::Double(number) => writeln!(out, "{number}").expect("memory takes all"),
+        Reply::Simple(text) => writeln!(out, "{text}").expect("memory takes all"),
         Reply::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) => (),
     }
 }
 
-fn parse(line: &[u8], value_bytes_max: usize) -> Result<Request<'_>, Reply<'static>> {
+fn parse<'a>(line: &'a [u8], value_bytes_max: usize, scratch: &'a mut Scratch) -> Result<Request<'a>, Reply<'static>> {
     let (verb, rest) = match memchr(b' ', line) {
         Some(at) => (&line[..at], Some(&line[at + 1..])),
         None => (line, None),
     };
-    let request = match (verb.len(), rest) {
-        (3, Some(rest)) if verb.eq_ignore_ascii_case(b"GET") => Request::Get(key(rest)?),
+    let spans = &mut scratch.spans;
+    spans.clear();
+    spans.push(0..verb.len());
+    let start = verb.len() + 1;
+    // The two arguments at most, as parts of the line.
+    let mut two = |rest: &[u8]| -> Result<usize, Reply<'static>> {
+        let at = memchr(b' ', rest).ok_or(Reply::InvalidCommand)?;
+        spans.extend([start..start + at, start + at + 1..line.len()]);
+        Ok(at)
+    };
+    let command = match (verb.len(), rest) {
+        (3, Some(rest)) if verb.eq_ignore_ascii_case(b"GET") => one(rest, Command::Get)?,
         (3, Some(rest)) if verb.eq_ignore_ascii_case(b"SET") => {
-            let at = memchr(b' ', rest).ok_or(Reply::InvalidCommand)?;
-            let (key, value) = (key(&rest[..at])?, &rest[at + 1..]);
+            let at = two(rest)?;
+            let value = &rest[at + 1..];
+            key(&rest[..at])?;
             if value.is_empty() {
                 return Err(Reply::InvalidCommand);
             }
             if value.len() > value_bytes_max {
                 return Err(Reply::Error(Refusal::ValueTooLong(value_bytes_max)));
             }
-            Request::Set(key, value)
+            Command::Set
         }
-        (6, Some(rest)) if verb.eq_ignore_ascii_case(b"DELETE") => Request::Delete(key(rest)?),
+        (6, Some(rest)) if verb.eq_ignore_ascii_case(b"DELETE") => one(rest, Command::Delete)?,
+        (6, Some(rest)) if verb.eq_ignore_ascii_case(b"EXPIRE") => {
+            let at = two(rest)?;
+            key(&rest[..at])?;
+            resp::integer(&rest[at + 1..]).ok_or(Reply::InvalidCommand)?;
+            Command::Expire
+        }
+        (3, Some(rest)) if verb.eq_ignore_ascii_case(b"TTL") => one(rest, Command::Ttl)?,
         (4, Some(rest)) if verb.eq_ignore_ascii_case(b"WAIT") => {
-            let at = memchr(b' ', rest).ok_or(Reply::InvalidCommand)?;
-            Request::Wait(number(&rest[..at])? as usize, number(&rest[at + 1..])?)
+            let at = two(rest)?;
+            (number(&rest[..at])?, number(&rest[at + 1..])?);
+            Command::Wait
         }
-        (4, None) if verb.eq_ignore_ascii_case(b"PING") => Request::Ping,
-        (4, None) if verb.eq_ignore_ascii_case(b"INFO") => Request::Info,
-        (4, None) if verb.eq_ignore_ascii_case(b"HELP") => Request::Help,
-        (4, None) if verb.eq_ignore_ascii_case(b"QUIT") => Request::Quit,
+        (4, None) if verb.eq_ignore_ascii_case(b"PING") => Command::Ping,
+        (4, None) if verb.eq_ignore_ascii_case(b"INFO") => Command::Info,
+        (4, None) if verb.eq_ignore_ascii_case(b"HELP") => Command::Help,
+        (4, None) if verb.eq_ignore_ascii_case(b"QUIT") => Command::Quit,
         _ => return Err(Reply::InvalidCommand),
     };
-    Ok(request)
+    if spans.len() == 1 && rest.is_some() {
+        spans.push(start..line.len());
+    }
+    Ok(Request { command: Some(command), args: Args::new(line, spans) })
+}
+
+/// A command whose one argument is a key.
+fn one(rest: &[u8], command: Command) -> Result<Command, Reply<'static>> {
+    key(rest).map(|_| command)
 }
 
 /// One argument: not empty, no space, no `\r`.
@@ -150,32 +191,44 @@ fn is_http(line: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn check(line: &str, expected: Result<Request<'_>, Reply<'_>>) {
+    fn decode_alone(line: &[u8], first: bool) -> Result<(Command, Vec<Vec<u8>>, usize), String> {
+        let mut scratch = Scratch::default();
+        match decode(line, 0, first, 1000, &mut scratch) {
+            Decoded::Request(Request { command: Some(command), args }, used) => {
+                Ok((command, args.from(1).map(<[u8]>::to_vec).collect(), used))
+            }
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    fn check(line: &str, command: Command, args: &[&str]) {
         let line = format!("{line}\n");
-        let decoded = decode(line.as_bytes(), 0, true, 1000);
-        let expected = match expected {
-            Ok(request) => Decoded::Request(request, line.len()),
-            Err(Reply::InvalidCommand) => Decoded::Malformed(Reply::InvalidCommand, line.len()),
-            Err(reply) => panic!("no line here is answered {reply:?}"),
-        };
-        assert_eq!(decoded, expected, "{line:?}");
+        let args = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
+        assert_eq!(decode_alone(line.as_bytes(), true), Ok((command, args, line.len())), "{line:?}");
+    }
+
+    fn check_invalid(line: &str) {
+        let line = format!("{line}\n");
+        let expected = format!("{:?}", Decoded::Malformed(Reply::InvalidCommand, line.len()));
+        assert_eq!(decode_alone(line.as_bytes(), true), Err(expected), "{line:?}");
     }
 
     #[test]
     fn the_value_is_the_rest_of_the_line_spaces_kept() {
-        check("SET a b", Ok(Request::Set(b"a", b"b")));
-        check("set color dark  blue \t", Ok(Request::Set(b"color", b"dark  blue \t")));
-        check("SET a  b", Ok(Request::Set(b"a", b" b")));
-        check("SET a   ", Ok(Request::Set(b"a", b"  ")));
-        check("SET a b\r", Ok(Request::Set(b"a", b"b")));
-        check("SET a b\rc", Ok(Request::Set(b"a", b"b\rc")));
+        check("SET a b", Command::Set, &["a", "b"]);
+        check("set color dark  blue \t", Command::Set, &["color", "dark  blue \t"]);
+        check("SET a  b", Command::Set, &["a", " b"]);
+        check("SET a   ", Command::Set, &["a", "  "]);
+        check("SET a b\r", Command::Set, &["a", "b"]);
+        check("SET a b\rc", Command::Set, &["a", "b\rc"]);
     }
 
     #[test]
     fn verbs_come_in_any_case() {
-        check("GeT a", Ok(Request::Get(b"a")));
-        check("delete a", Ok(Request::Delete(b"a")));
-        check("ping\r", Ok(Request::Ping));
+        check("GeT a", Command::Get, &["a"]);
+        check("delete a", Command::Delete, &["a"]);
+        check("ping\r", Command::Ping, &[]);
+        check("expire a 10", Command::Expire, &["a", "10"]);
     }
 
     #[test]
@@ -183,10 +236,13 @@ mod tests {
         for line in
             ["", " ", "SET", "SET ", "SET a", "SET a ", "SET  a b", "SET a \r", "GET", "GET ", "GET a b", "GET a "]
         {
-            check(line, Err(Reply::InvalidCommand));
+            check_invalid(line);
         }
         for line in [" GET a", "GETS a", "DELETE", "DELETE a b", "PING a", "QUIT ", "\r", "GET a\rb", "GET\ta"] {
-            check(line, Err(Reply::InvalidCommand));
+            check_invalid(line);
+        }
+        for line in ["EXPIRE a", "EXPIRE a b", "EXPIRE a 1 2", "TTL", "TTL a b", "WAIT 1", "WAIT 1 x", "MGET a b"] {
+            check_invalid(line);
         }
     }
 
@@ -201,7 +257,7 @@ mod tests {
         ];
         for (line, refusal) in cases {
             let expected = Decoded::Malformed(Reply::Error(refusal), line.len());
-            assert_eq!(decode(line.as_bytes(), 0, true, 1000), expected);
+            assert_eq!(decode_alone(line.as_bytes(), true), Err(format!("{expected:?}")));
         }
         let endless = "x".repeat(line_bytes_max(1000) + 1);
         let cases = [
@@ -210,15 +266,17 @@ mod tests {
             (endless, Refusal::LineTooLong(line_bytes_max(1000))),
         ];
         for (line, refusal) in cases {
-            assert_eq!(decode(line.as_bytes(), 0, true, 1000), Decoded::Oversized(Reply::Error(refusal)));
+            let expected = Decoded::Oversized(Reply::Error(refusal));
+            assert_eq!(decode_alone(line.as_bytes(), true), Err(format!("{expected:?}")));
         }
     }
 
     #[test]
     fn http_is_known_by_its_request_line_or_its_host_header_but_only_at_the_beginning() {
         for line in ["POST / HTTP/1.1\r\n", "options * HTTP/1.1\r\n", "Host: localhost:5000\r\n"] {
-            assert_eq!(decode(line.as_bytes(), 0, true, 1000), Decoded::Http);
-            assert_eq!(decode(line.as_bytes(), 0, false, 1000), Decoded::Malformed(Reply::InvalidCommand, line.len()));
+            assert_eq!(decode_alone(line.as_bytes(), true), Err("Http".to_owned()));
+            let expected = Decoded::Malformed(Reply::InvalidCommand, line.len());
+            assert_eq!(decode_alone(line.as_bytes(), false), Err(format!("{expected:?}")));
         }
     }
 }

@@ -1,52 +1,157 @@
 //! Bytes to requests and replies to bytes; one file a dialect.
 //!
+//! - [`command`]: the commands there are
+//! - [`line`]: lines for `nc`
+//! - [`resp`]: what Redis clients speak
+//! - [`json`]: an object a line
+//!
 //! Pure: a dialect borrows the bytes it reads and writes straight into the bytes that are sent. It does not know what
 //! a request does.
 
+pub mod command;
+pub mod json;
 pub mod line;
+pub mod resp;
+
+use std::ops::{Index, Range};
+
+pub use command::Command;
 
 use crate::store::KEY_BYTES_MAX;
 
-/// What one client may ask for in one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// Give the key this value.
-    Set(&'a [u8], &'a [u8]),
-    /// The key's value.
-    Get(&'a [u8]),
-    /// Forget the key's value.
-    Delete(&'a [u8]),
-    /// Answer once so many peers hold this session's last write on disk, or after so many milliseconds.
-    Wait(usize, u64),
-    /// Are you there?
-    Ping,
-    /// The node's state for a person.
-    Info,
-    /// What can be said here.
-    Help,
-    /// Goodbye.
-    Quit,
+/// What one client asks for in one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What is to be done; `None`: nobody knows.
+    pub command: Option<Command>,
+    /// With what. The first is the command's name.
+    pub args: Args<'a>,
 }
 
-/// What a request is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The arguments of a request: parts of one text.
+#[derive(Clone, Copy, Debug)]
+pub struct Args<'a> {
+    text: &'a [u8],
+    spans: &'a [Range<usize>],
+}
+
+/// Where a dialect puts the arguments of a request that do not lie in the bytes that came as they are, and where each
+/// argument is. Used again for every request.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// Unescaped arguments.
+    pub text: Vec<u8>,
+    /// The arguments.
+    pub spans: Vec<Range<usize>>,
+}
+
+impl Scratch {
+    /// Adds an argument that does not lie in the bytes that came.
+    pub fn push(&mut self, arg: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(arg);
+        self.spans.push(start..self.text.len());
+    }
+
+    /// Forgets the arguments. A large text is not kept.
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.text.clear();
+        self.text.shrink_to(1 << 14);
+        self.spans.shrink_to(1 << 10);
+    }
+
+    /// The arguments, where they were pushed.
+    pub fn args(&self) -> Args<'_> {
+        Args { text: &self.text, spans: &self.spans }
+    }
+}
+
+impl<'a> Args<'a> {
+    /// Parts of a text.
+    pub fn new(text: &'a [u8], spans: &'a [Range<usize>]) -> Args<'a> {
+        Args { text, spans }
+    }
+
+    /// How many, the name counted.
+    pub fn len(self) -> usize {
+        self.spans.len()
+    }
+
+    /// Never where they come from a dialect.
+    pub fn is_empty(self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// An argument, if there are so many.
+    pub fn get(self, index: usize) -> Option<&'a [u8]> {
+        self.spans.get(index).map(|span| &self.text[span.clone()])
+    }
+
+    /// An argument that is there.
+    pub fn at(self, index: usize) -> &'a [u8] {
+        &self.text[self.spans[index].clone()]
+    }
+
+    /// All of them.
+    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.spans.iter().map(move |span| &self.text[span.clone()])
+    }
+
+    /// Those from a place on.
+    pub fn from(self, index: usize) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.iter().skip(index)
+    }
+
+    /// Bytes of all of them.
+    pub fn bytes(self) -> usize {
+        self.spans.iter().map(Range::len).sum()
+    }
+}
+
+impl Index<usize> for Args<'_> {
+    type Output = [u8];
+
+    fn index(&self, index: usize) -> &[u8] {
+        self.at(index)
+    }
+}
+
+/// A part of the answer to a request. The elements of an array follow it as replies of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reply<'a> {
     /// Done.
     Ok,
-    /// The key's value.
+    /// Done, or the key was not there.
+    Done(bool),
+    /// A value, or any other bytes.
     Value(&'a [u8]),
-    /// The key has no value.
-    KeyNotFound,
-    /// Not understood.
+    /// Nothing: the key has no value.
+    Nil,
+    /// Nothing where an array was asked for.
+    NilArray,
+    /// A number.
+    Int(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// A status.
+    Simple(&'a str),
+    /// Lines for a person, each with its end.
+    Text(&'a str),
+    /// So many replies follow.
+    Array(usize),
+    /// So many pairs of replies follow.
+    Map(usize),
+    /// So many different replies follow.
+    Set(usize),
+    /// So many replies follow that nobody has asked for.
+    Push(usize),
+    /// Not understood by the line dialect.
     InvalidCommand,
     /// Understood, but not done, and why.
     Error(Refusal),
-    /// A count.
-    Number(usize),
-    /// Here I am.
-    Pong,
-    /// Lines for a person, each with its end.
-    Text(&'a str),
+    /// Not done, in Redis' words: a code, a space, why.
+    Fail(&'a str),
 }
 
 /// Why an understood request was not done.
@@ -72,6 +177,22 @@ pub enum Refusal {
     ShuttingDown,
 }
 
+impl Refusal {
+    /// The code that Redis clients know it by.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::OutOfMemory => "OOM",
+            Refusal::NotDurable | Refusal::MaybeDurable => "MISCONF",
+            Refusal::KeyTooLong
+            | Refusal::ValueTooLong(_)
+            | Refusal::LineTooLong(_)
+            | Refusal::Unterminated
+            | Refusal::TooManyClients(_)
+            | Refusal::ShuttingDown => "ERR",
+        }
+    }
+}
+
 impl std::fmt::Display for Refusal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -91,16 +212,45 @@ impl std::fmt::Display for Refusal {
 }
 
 /// What the bytes of a client begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Decoded<'a> {
     /// A request in the first so many bytes.
     Request(Request<'a>, usize),
+    /// Nothing to be answered in the first so many bytes.
+    Blank(usize),
     /// Something else in the first so many bytes, with its answer.
     Malformed(Reply<'static>, usize),
+    /// Something else in the first so many bytes, and why, in Redis' words.
+    Failed(String, usize),
     /// The beginning of something too long, with its answer; whatever ends it is still to come.
     Oversized(Reply<'static>),
+    /// Bytes after which nobody can say where the next request begins, and why.
+    Fatal(String),
     /// A browser or another HTTP client took us for its server.
     Http,
-    /// The beginning of something; more must come.
-    Incomplete,
+    /// The beginning of something: so many bytes at least will it have.
+    Incomplete(usize),
+}
+
+/// How a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Lines.
+    #[default]
+    Line,
+    /// RESP2.
+    Resp2,
+    /// RESP3.
+    Resp3,
+    /// JSON objects.
+    Json,
+}
+
+/// Writes a reply in a dialect; JSON's answers are written as RESP3 and [translated](json::encode) when complete.
+pub fn encode(dialect: Dialect, reply: Reply<'_>, out: &mut Vec<u8>) {
+    match dialect {
+        Dialect::Line => line::encode(reply, out),
+        Dialect::Resp2 => resp::encode(reply, false, out),
+        Dialect::Resp3 | Dialect::Json => resp::encode(reply, true, out),
+    }
 }

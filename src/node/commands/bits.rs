@@ -1,0 +1,146 @@
+//! Values as rows of bits, the highest of the first byte first.
+
+use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
+use super::strings::range;
+use super::{Args, Context, Outcome, Reply};
+
+const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
+
+/// The place of a bit that a value may have.
+pub(super) fn offset(cx: &Context<'_>, text: &[u8]) -> Result<usize, Fail> {
+    let bits_max = cx.core.options.value_bytes_max.saturating_mul(8);
+    let offset = integer(text).ok().and_then(|offset| usize::try_from(offset).ok());
+    offset.filter(|&offset| offset < bits_max).ok_or(NOT_OFFSET)
+}
+
+pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let key = args.at(1);
+    let offset = offset(cx, args.at(2))?;
+    let bit = match integer(args.at(3)) {
+        Ok(bit @ (0 | 1)) => bit == 1,
+        Ok(_) | Err(_) => return Err(Fail::said("ERR bit is not an integer or out of range")),
+    };
+    let mut value = cx.core.store.get(key).unwrap_or_default().to_vec();
+    value.resize(value.len().max(offset / 8 + 1), 0);
+    let mask = 0x80 >> (offset % 8);
+    let before = value[offset / 8] & mask != 0;
+    if bit {
+        value[offset / 8] |= mask;
+    } else {
+        value[offset / 8] &= !mask;
+    }
+    cx.put(key, &value, cx.core.store.expiry(key))?;
+    cx.notify('$', "setbit", key);
+    cx.answer(Reply::Int(before.into()))
+}
+
+pub(super) fn get_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let offset = offset(cx, args.at(2))?;
+    let byte = cx.core.store.get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
+    cx.answer(Reply::Int((byte.unwrap_or_default() >> (7 - offset % 8) & 1).into()))
+}
+
+/// Whether a range counts bytes or bits.
+fn counts_bits(unit: Option<&[u8]>) -> Result<bool, Fail> {
+    match unit {
+        None => Ok(false),
+        Some(unit) if is(unit, "BYTE") => Ok(false),
+        Some(unit) if is(unit, "BIT") => Ok(true),
+        Some(_) => Err(SYNTAX),
+    }
+}
+
+fn bit(value: &[u8], at: usize) -> bool {
+    value[at / 8] >> (7 - at % 8) & 1 == 1
+}
+
+pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (start, end) = match (args.get(2), args.get(3)) {
+        (None, _) => (0, -1),
+        (Some(_), None) => return Err(SYNTAX),
+        (Some(start), Some(end)) => (integer(start)?, integer(end)?),
+    };
+    if args.len() > 5 {
+        return Err(SYNTAX);
+    }
+    let bits = counts_bits(args.get(4))?;
+    let value = cx.core.store.get(args.at(1)).unwrap_or_default();
+    let len = if bits { value.len() * 8 } else { value.len() };
+    let count = match range(len, start, end) {
+        None => 0,
+        Some(range) if bits => range.filter(|&at| bit(value, at)).count(),
+        Some(range) => value[range].iter().map(|byte| byte.count_ones() as usize).sum(),
+    };
+    cx.answer(Reply::Int(count as i64))
+}
+
+pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let wanted = match integer(args.at(2))? {
+        0 => false,
+        1 => true,
+        _ => return Err(Fail::said("ERR The bit argument must be 1 or 0.")),
+    };
+    let start = args.get(3).map(integer).transpose()?;
+    let end = args.get(4).map(integer).transpose()?;
+    let bits = counts_bits(args.get(5))?;
+    if args.len() > 6 {
+        return Err(SYNTAX);
+    }
+    let Some(value) = cx.core.store.get(args.at(1)) else {
+        return cx.answer(Reply::Int(if wanted { -1 } else { 0 }));
+    };
+    let len = if bits { value.len() * 8 } else { value.len() };
+    let Some(range) = range(len, start.unwrap_or(0), end.unwrap_or(-1)) else { return cx.answer(Reply::Int(-1)) };
+    let range = if bits { range } else { range.start * 8..range.end * 8 };
+    let (past, skipped) = (range.end, if wanted { 0x00 } else { 0xff });
+    let mut at = range.start;
+    let mut found = None;
+    while at < range.end {
+        if at.is_multiple_of(8) && at + 8 <= range.end && value[at / 8] == skipped {
+            at += 8;
+        } else if bit(value, at) == wanted {
+            found = Some(at);
+            break;
+        } else {
+            at += 1;
+        }
+    }
+    // Where no end is given, the value goes on with zeros.
+    let none = if !wanted && end.is_none() { past as i64 } else { -1 };
+    cx.answer(Reply::Int(found.map_or(none, |at| at as i64)))
+}
+
+pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (name, target) = (args.at(1), args.at(2));
+    let operation: fn(u8, u8) -> u8 = match name {
+        _ if is(name, "AND") => |one, other| one & other,
+        _ if is(name, "OR") => |one, other| one | other,
+        _ if is(name, "XOR") => |one, other| one ^ other,
+        _ if is(name, "NOT") => |_, other| !other,
+        _ => return Err(SYNTAX),
+    };
+    if is(name, "NOT") && args.len() != 4 {
+        return Err(Fail::said("ERR BITOP NOT must be called with a single source key."));
+    }
+    let values: Vec<&[u8]> = args.from(3).map(|key| cx.core.store.get(key).unwrap_or_default()).collect();
+    let len = values.iter().map(|value| value.len()).max().unwrap_or_default();
+    let byte = |value: &&[u8], at: usize| value.get(at).copied().unwrap_or_default();
+    let combined: Vec<u8> = (0..len)
+        .map(|at| match &values[..] {
+            [one] => operation(byte(one, at), byte(one, at)),
+            all => all.iter().map(|value| byte(value, at)).reduce(operation).unwrap_or_default(),
+        })
+        .collect();
+    if len > cx.core.options.value_bytes_max {
+        return Err(TOO_LONG);
+    }
+    if combined.is_empty() {
+        if cx.remove(target) {
+            cx.notify('g', "del", target);
+        }
+    } else {
+        cx.put(target, &combined, None)?;
+        cx.notify('$', "set", target);
+    }
+    cx.answer(Reply::Int(len as i64))
+}

@@ -1,0 +1,231 @@
+//! `CLIENT`: who is connected, and what concerns this one.
+
+use std::fmt::Write;
+
+use super::fail::{Fail, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::keys::help;
+use super::{Args, Context, DONE, Executed, Outcome, Reply};
+use crate::node::session::{Answers, Session};
+use crate::protocol::Dialect;
+
+pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    let takes = |count: usize| if args.len() == count { Ok(()) } else { Err(wrong_arity_of("client", part)) };
+    match part {
+        _ if is(part, "ID") => takes(2).and_then(|()| cx.answer(Reply::Int(cx.session.number as i64))),
+        _ if is(part, "GETNAME") => {
+            takes(2)?;
+            let name = std::mem::take(&mut cx.session.name);
+            cx.session.answer(if name.is_empty() { Reply::Nil } else { Reply::Value(&name) });
+            cx.session.name = name;
+            DONE
+        }
+        _ if is(part, "SETNAME") => {
+            takes(3)?;
+            set_name(cx.session, args.at(2))?;
+            cx.answer(Reply::Ok)
+        }
+        _ if is(part, "SETINFO") => set_info(cx, args),
+        _ if is(part, "LIST") => list(cx, args),
+        _ if is(part, "INFO") => {
+            takes(2)?;
+            let line = describe(cx.session, cx.now.monotonic_us);
+            cx.answer(Reply::Text(&line))
+        }
+        _ if is(part, "KILL") => kill(cx, args),
+        _ if is(part, "NO-EVICT") || is(part, "NO-TOUCH") => {
+            takes(3)?;
+            if !is(args.at(2), "ON") && !is(args.at(2), "OFF") {
+                return Err(SYNTAX);
+            }
+            cx.answer(Reply::Ok)
+        }
+        _ if is(part, "REPLY") => reply(cx, args),
+        _ if is(part, "PAUSE") => pause(cx, args),
+        _ if is(part, "UNPAUSE") => {
+            takes(2)?;
+            cx.core.pause = None;
+            cx.sessions.run_paused();
+            cx.answer(Reply::Ok)
+        }
+        _ if is(part, "HELP") => help(
+            cx,
+            &[
+                "CLIENT ID | GETNAME | SETNAME <name> | SETINFO LIB-NAME|LIB-VER <text> | LIST | INFO | KILL ... | REPLY \
+               ON|OFF|SKIP | PAUSE <ms> [WRITE|ALL] | UNPAUSE | NO-EVICT ON|OFF | NO-TOUCH ON|OFF",
+            ],
+        ),
+        _ => Err(unknown_part("client", part)),
+    }
+}
+
+/// Names are part of lists for people: no spaces, nothing that is not printable.
+pub(super) fn set_name(session: &mut Session, name: &[u8]) -> Result<(), Fail> {
+    if name.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
+        return Err(Fail::said("ERR Client names cannot contain spaces, newlines or special characters."));
+    }
+    session.name = name.to_vec();
+    Ok(())
+}
+
+fn set_info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let [option, value] = args.from(2).collect::<Vec<_>>()[..] else {
+        return Err(wrong_arity_of("client", args.at(1)));
+    };
+    let name = String::from_utf8_lossy(option).to_lowercase();
+    let place = match name.as_str() {
+        "lib-name" => &mut cx.session.library.0,
+        "lib-ver" => &mut cx.session.library.1,
+        _ => return Err(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(option)).into()),
+    };
+    if value.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
+        return Err(format!("ERR {name} cannot contain spaces, newlines or special characters.").into());
+    }
+    *place = value.to_vec();
+    cx.answer(Reply::Ok)
+}
+
+fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let now_us = cx.now.monotonic_us;
+    let mut ids = None;
+    match args.get(2) {
+        None => (),
+        Some(option) if is(option, "TYPE") && args.len() == 4 => {
+            let kind = String::from_utf8_lossy(args.at(3)).to_lowercase();
+            if !["normal", "master", "replica", "slave", "pubsub"].contains(&kind.as_str()) {
+                return Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(args.at(3))).into());
+            }
+            let of_kind = |session: &Session| match kind.as_str() {
+                "normal" => !session.is_listening(),
+                "pubsub" => session.is_listening(),
+                _ => false,
+            };
+            let others = cx.sessions.iter().map(|(_, session)| session).chain([&*cx.session]);
+            ids = Some(others.filter(|session| of_kind(session)).map(|session| session.number as i64).collect());
+        }
+        Some(option) if is(option, "ID") && args.len() > 3 => {
+            let given: Result<Vec<i64>, Fail> = args.from(3).map(integer).collect();
+            ids = Some(given.map_err(|_| Fail::said("ERR Invalid client ID"))?);
+        }
+        Some(_) => return Err(SYNTAX),
+    }
+    let all = cx.sessions.iter().map(|(_, session)| session).chain([&*cx.session]);
+    let wanted = |session: &&Session| ids.as_ref().is_none_or(|ids| ids.contains(&(session.number as i64)));
+    let mut chosen: Vec<&Session> = all.filter(wanted).collect();
+    chosen.sort_by_key(|session| session.number);
+    let text: String = chosen.into_iter().map(|session| describe(session, now_us)).collect();
+    cx.answer(Reply::Text(&text))
+}
+
+/// One line of `CLIENT LIST`.
+fn describe(session: &Session, now_us: u64) -> String {
+    let mut line = String::new();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let age_s = |since_us: u64| (now_us - since_us) / 1_000_000;
+    let flags = if session.is_listening() { "P" } else { "N" };
+    let multi = session.queue.as_ref().map_or(-1, |queue| queue.requests.len() as i64);
+    let command = session.command.map_or("NULL", |command| command.describe().name);
+    let resp = if session.dialect == Dialect::Resp3 { 3 } else { 2 };
+    writeln!(
+        line,
+        "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub=0 multi={multi} \
+         qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem={} events=r cmd={command} \
+         user=default redir=-1 resp={resp} lib-name={} lib-ver={}",
+        session.number,
+        session.addresses.0,
+        session.addresses.1,
+        text(&session.name),
+        age_s(session.begun_us),
+        age_s(session.active_us),
+        session.channels.len(),
+        session.patterns.len(),
+        session.inbox.len(),
+        session.queue.as_ref().map_or(0, |queue| queue.bytes()),
+        session.owed(),
+        session.bytes(),
+        text(&session.library.0),
+        text(&session.library.1),
+    )
+    .expect("memory takes all");
+    line
+}
+
+fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if args.len() < 3 {
+        return Err(wrong_arity_of("client", args.at(1)));
+    }
+    let (mut number, mut address, mut local, mut skip_me) = (None, None, None, true);
+    let by_address = args.len() == 3;
+    if by_address {
+        (address, skip_me) = (Some(args.at(2)), false);
+    }
+    let mut rest = args.from(if by_address { 3 } else { 2 });
+    while let Some(option) = rest.next() {
+        let value = rest.next().ok_or(SYNTAX)?;
+        match option {
+            _ if is(option, "ID") => {
+                let id = integer(value).ok().filter(|&id| id > 0);
+                number = Some(id.ok_or(Fail::said("ERR client-id should be greater than 0"))? as u64);
+            }
+            _ if is(option, "ADDR") => address = Some(value),
+            _ if is(option, "LADDR") => local = Some(value),
+            _ if is(option, "SKIPME") => skip_me = is(value, "YES"),
+            _ if is(option, "TYPE") || is(option, "USER") => (),
+            _ => return Err(SYNTAX),
+        }
+    }
+    let is_meant = |session: &Session| {
+        number.is_none_or(|number| session.number == number)
+            && address.is_none_or(|address| session.addresses.0.as_bytes() == address)
+            && local.is_none_or(|local| session.addresses.1.as_bytes() == local)
+    };
+    let others: Vec<_> = cx.sessions.iter().filter(|(_, session)| is_meant(session)).map(|(id, _)| id).collect();
+    for &id in &others {
+        cx.sessions.end(id);
+    }
+    let own = !skip_me && is_meant(cx.session);
+    let count = others.len() + usize::from(own);
+    match (by_address, count) {
+        (true, 0) => return Err(Fail::said("ERR No such client")),
+        (true, _) => cx.session.answer(Reply::Ok),
+        (false, _) => cx.session.answer(Reply::Int(count as i64)),
+    }
+    if own { Ok(Executed::Ended) } else { DONE }
+}
+
+fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let [mode] = args.from(2).collect::<Vec<_>>()[..] else { return Err(wrong_arity_of("client", args.at(1))) };
+    match mode {
+        _ if is(mode, "ON") => {
+            cx.session.answers = Answers::All;
+            cx.answer(Reply::Ok)
+        }
+        _ if is(mode, "OFF") => {
+            cx.session.answers = Answers::None;
+            DONE
+        }
+        _ if is(mode, "SKIP") => {
+            if cx.session.answers == Answers::All {
+                cx.session.answers = Answers::SkipNext;
+            }
+            DONE
+        }
+        _ => Err(SYNTAX),
+    }
+}
+
+fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let timeout = integer(args.get(2).ok_or_else(|| wrong_arity_of("client", args.at(1)))?);
+    let timeout = timeout.map_err(|_| Fail::said("ERR timeout is not an integer or out of range"))?;
+    let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
+    let writers_only = match args.get(3) {
+        None => false,
+        Some(mode) if is(mode, "WRITE") => true,
+        Some(mode) if is(mode, "ALL") => false,
+        Some(_) => return Err(Fail::said("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+    };
+    let until_us = cx.now.monotonic_us.saturating_add(ms.saturating_mul(1000));
+    let earlier = cx.core.pause.unwrap_or((0, true));
+    cx.core.pause = Some((until_us.max(earlier.0), writers_only && earlier.1));
+    cx.answer(Reply::Ok)
+}

@@ -1,0 +1,130 @@
+//! Expiration: when a key goes by itself.
+
+use super::fail::{Fail, integer, is};
+use super::{Args, Command, Context, Outcome, Reply};
+use crate::node::Now;
+use crate::protocol::Dialect;
+
+/// `EX`, `PX`, `EXAT` or `PXAT`, and the time it was given.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline<'a> {
+    unit_ms: i64,
+    is_relative: bool,
+    time: &'a [u8],
+}
+
+impl<'a> Deadline<'a> {
+    pub(super) fn named(name: &[u8]) -> Option<Deadline<'a>> {
+        let kinds = [("EX", 1000, true), ("PX", 1, true), ("EXAT", 1000, false), ("PXAT", 1, false)];
+        let found = kinds.into_iter().find(|(word, ..)| is(name, word));
+        found.map(|(_, unit_ms, is_relative)| Deadline { unit_ms, is_relative, time: &[] })
+    }
+
+    pub(super) fn with(self, time: &'a [u8]) -> Deadline<'a> {
+        Deadline { time, ..self }
+    }
+
+    /// In unix milliseconds.
+    pub(super) fn resolve(self, command: Command, now: Now) -> Result<u64, Fail> {
+        let time = integer(self.time)?;
+        if self.is_relative {
+            return after(time, self.unit_ms, command, now);
+        }
+        let at = time.checked_mul(self.unit_ms).filter(|&at| at > 0).ok_or_else(|| invalid(command))?;
+        Ok(at as u64)
+    }
+}
+
+/// The unix milliseconds after so many units.
+pub(super) fn after(time: i64, unit_ms: i64, command: Command, now: Now) -> Result<u64, Fail> {
+    let at = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(now.unix_ms as i64));
+    at.filter(|_| time > 0).map(|at| at as u64).ok_or_else(|| invalid(command))
+}
+
+fn invalid(command: Command) -> Fail {
+    format!("ERR invalid expire time in '{}' command", command.describe().name).into()
+}
+
+/// `EXPIRE` and its like.
+pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_relative: bool) -> Outcome {
+    let command = match (unit_ms, is_relative) {
+        (1, true) => Command::PExpire,
+        (1, false) => Command::PExpireAt,
+        (_, true) => Command::Expire,
+        (_, false) => Command::ExpireAt,
+    };
+    let key = args.at(1);
+    let time = integer(args.at(2))?;
+    let conditions = conditions(args)?;
+    let base = if is_relative { cx.now.unix_ms as i64 } else { 0 };
+    let at = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base)).ok_or_else(|| invalid(command))?;
+    let Some(value) = cx.core.store.get(key).map(<[u8]>::to_vec) else { return cx.answer(Reply::Done(false)) };
+    let before = cx.core.store.expiry(key);
+    let Conditions { nx, xx, gt, lt } = conditions;
+    let later = before.is_some_and(|before| at > before as i64);
+    let earlier = before.is_none_or(|before| at < before as i64);
+    if (nx && before.is_some()) || (xx && before.is_none()) || (gt && !later) || (lt && !earlier) {
+        return cx.answer(Reply::Done(false));
+    }
+    if at <= cx.now.unix_ms as i64 {
+        cx.remove(key);
+        cx.notify('g', "del", key);
+    } else {
+        cx.put(key, &value, Some(at as u64))?;
+        cx.notify('g', "expire", key);
+    }
+    cx.answer(Reply::Done(true))
+}
+
+#[derive(Default)]
+struct Conditions {
+    nx: bool,
+    xx: bool,
+    gt: bool,
+    lt: bool,
+}
+
+fn conditions(args: Args<'_>) -> Result<Conditions, Fail> {
+    let mut given = Conditions::default();
+    for option in args.from(3) {
+        let text = || String::from_utf8_lossy(option).into_owned();
+        match option {
+            _ if is(option, "NX") => given.nx = true,
+            _ if is(option, "XX") => given.xx = true,
+            _ if is(option, "GT") => given.gt = true,
+            _ if is(option, "LT") => given.lt = true,
+            _ => return Err(format!("ERR Unsupported option {}", text()).into()),
+        }
+    }
+    let Conditions { nx, xx, gt, lt } = given;
+    if nx && (xx || gt || lt) {
+        return Err(Fail::said("ERR NX and XX, GT or LT options at the same time are not compatible"));
+    }
+    if gt && lt {
+        return Err(Fail::said("ERR GT and LT options at the same time are not compatible"));
+    }
+    Ok(given)
+}
+
+/// `TTL` and its like.
+pub(super) fn ttl(cx: &mut Context<'_>, args: Args<'_>, unit_ms: u64, is_relative: bool) -> Outcome {
+    let key = args.at(1);
+    if cx.core.store.get(key).is_none() {
+        let none = if cx.session.dialect == Dialect::Line { Reply::Nil } else { Reply::Int(-2) };
+        return cx.answer(none);
+    }
+    let Some(expiry) = cx.core.store.expiry(key) else { return cx.answer(Reply::Int(-1)) };
+    let ms = if is_relative { expiry.saturating_sub(cx.now.unix_ms) } else { expiry };
+    // A time to live is rounded to the nearest second, a point in time down.
+    let half = if is_relative { unit_ms / 2 } else { 0 };
+    cx.answer(Reply::Int(((ms + half) / unit_ms) as i64))
+}
+
+pub(super) fn persist(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let key = args.at(1);
+    let value = cx.core.store.get(key).map(<[u8]>::to_vec);
+    let (Some(value), Some(_)) = (value, cx.core.store.expiry(key)) else { return cx.answer(Reply::Int(0)) };
+    cx.put(key, &value, None)?;
+    cx.notify('g', "persist", key);
+    cx.answer(Reply::Int(1))
+}

@@ -1,0 +1,92 @@
+//! Why a request was not executed, in Redis' words, and how arguments are read that may be wrong.
+
+use std::borrow::Cow;
+
+use crate::protocol::{Args, Command, Refusal, Reply, resp};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Fail {
+    /// A code, a space, and why.
+    Said(Cow<'static, str>),
+    Refused(Refusal),
+}
+
+pub(super) const SYNTAX: Fail = Fail::said("ERR syntax error");
+pub(super) const NOT_INTEGER: Fail = Fail::said("ERR value is not an integer or out of range");
+pub(super) const NOT_FLOAT: Fail = Fail::said("ERR value is not a valid float");
+pub(super) const OVERFLOW: Fail = Fail::said("ERR increment or decrement would overflow");
+pub(super) const NO_SUCH_KEY: Fail = Fail::said("ERR no such key");
+pub(super) const TOO_LONG: Fail = Fail::said("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+
+impl Fail {
+    pub(super) const fn said(why: &'static str) -> Fail {
+        Fail::Said(Cow::Borrowed(why))
+    }
+
+    /// The answer.
+    pub(super) fn reply(&self) -> Reply<'_> {
+        match self {
+            Fail::Said(why) => Reply::Fail(why),
+            Fail::Refused(refusal) => Reply::Error(*refusal),
+        }
+    }
+}
+
+impl From<String> for Fail {
+    fn from(why: String) -> Fail {
+        Fail::Said(why.into())
+    }
+}
+
+impl From<Refusal> for Fail {
+    fn from(refusal: Refusal) -> Fail {
+        Fail::Refused(refusal)
+    }
+}
+
+/// A number.
+pub(super) fn integer(text: &[u8]) -> Result<i64, Fail> {
+    resp::integer(text).ok_or(NOT_INTEGER)
+}
+
+/// Whether an argument is this word, in any case.
+pub(super) fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// Nobody knows the command.
+pub(super) fn unknown(args: Args<'_>) -> Fail {
+    let name = printable(&args[0][..args[0].len().min(128)]);
+    let mut why = format!("ERR unknown command '{name}', with args beginning with: ");
+    let mut shown = 0;
+    for arg in args.from(1) {
+        if shown >= 128 {
+            break;
+        }
+        let part = &arg[..arg.len().min(128 - shown)];
+        why += &format!("'{}' ", printable(part));
+        shown += part.len() + 3;
+    }
+    why.into()
+}
+
+pub(super) fn wrong_arity(command: Command) -> Fail {
+    format!("ERR wrong number of arguments for '{}' command", command.describe().name).into()
+}
+
+/// A part of a command (`client|id`) has another number of arguments.
+pub(super) fn wrong_arity_of(command: &str, part: &[u8]) -> Fail {
+    let part = printable(part).to_lowercase();
+    format!("ERR wrong number of arguments for '{command}|{part}' command").into()
+}
+
+/// A command has no such part.
+pub(super) fn unknown_part(command: &str, part: &[u8]) -> Fail {
+    format!("ERR unknown subcommand '{}'. Try {} HELP.", printable(part), command.to_uppercase()).into()
+}
+
+/// An error is one line.
+fn printable(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).replace(['\r', '\n'], " ")
+}

@@ -1,0 +1,141 @@
+//! Keys, whatever their values.
+
+use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::{Args, Context, DONE, Outcome, Reply};
+
+/// Values up to so many bytes are said to be embedded, as Redis does.
+const EMBEDDED_BYTES_MAX: usize = 44;
+
+/// How many of the keys there were.
+pub(super) fn del(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let mut count = 0;
+    for key in args.from(1) {
+        if cx.remove(key) {
+            count += 1;
+            cx.notify('g', "del", key);
+        }
+    }
+    cx.answer(Reply::Int(count))
+}
+
+/// Whether the one key was there.
+pub(super) fn delete(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let was_there = cx.remove(args.at(1));
+    if was_there {
+        cx.notify('g', "del", args.at(1));
+    }
+    cx.answer(Reply::Done(was_there))
+}
+
+pub(super) fn exists(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let count = args.from(1).filter(|key| cx.core.store.get(key).is_some()).count();
+    cx.answer(Reply::Int(count as i64))
+}
+
+pub(super) fn type_of(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let there = cx.core.store.get(args.at(1)).is_some();
+    cx.answer(Reply::Simple(if there { "string" } else { "none" }))
+}
+
+pub(super) fn rename(cx: &mut Context<'_>, args: Args<'_>, only_new: bool) -> Outcome {
+    let (source, target) = (args.at(1), args.at(2));
+    let value = cx.core.store.get(source).ok_or(NO_SUCH_KEY)?.to_vec();
+    let expiry = cx.core.store.expiry(source);
+    if only_new && cx.core.store.get(target).is_some() {
+        return cx.answer(Reply::Int(0));
+    }
+    if source != target {
+        cx.put(target, &value, expiry)?;
+        cx.remove(source);
+        cx.notify('g', "rename_from", source);
+        cx.notify('g', "rename_to", target);
+    }
+    cx.answer(if only_new { Reply::Int(1) } else { Reply::Ok })
+}
+
+pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (source, target) = (args.at(1), args.at(2));
+    let mut replace = false;
+    let mut rest = args.from(3);
+    while let Some(option) = rest.next() {
+        match option {
+            _ if is(option, "REPLACE") => replace = true,
+            _ if is(option, "DB") => {
+                let db = integer(rest.next().ok_or(SYNTAX)?)?;
+                if db != 0 {
+                    return Err(Fail::said("ERR DB index is out of range"));
+                }
+            }
+            _ => return Err(SYNTAX),
+        }
+    }
+    if source == target {
+        return Err(Fail::said("ERR source and destination objects are the same"));
+    }
+    let Some(value) = cx.core.store.get(source).map(<[u8]>::to_vec) else { return cx.answer(Reply::Int(0)) };
+    if !replace && cx.core.store.get(target).is_some() {
+        return cx.answer(Reply::Int(0));
+    }
+    cx.put(target, &value, cx.core.store.expiry(source))?;
+    cx.notify('g', "copy_to", target);
+    cx.answer(Reply::Int(1))
+}
+
+pub(super) fn random_key(cx: &mut Context<'_>) -> Outcome {
+    let chance = cx.core.random.u64(..);
+    let Context { core, session, .. } = cx;
+    session.answer(core.store.random_key(chance).map_or(Reply::Nil, Reply::Value));
+    DONE
+}
+
+pub(super) fn db_size(cx: &mut Context<'_>) -> Outcome {
+    cx.answer(Reply::Int(cx.core.store.keys() as i64))
+}
+
+pub(super) fn flush(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    match args.get(1) {
+        Some(option) if args.len() > 2 || !(is(option, "ASYNC") || is(option, "SYNC")) => return Err(SYNTAX),
+        Some(_) | None => (),
+    }
+    let stamp = cx.core.clock.issue(cx.now.unix_ms);
+    cx.core.store.flush(stamp);
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    if is(part, "HELP") && args.len() == 2 {
+        return help(cx, &["OBJECT ENCODING|FREQ|IDLETIME|REFCOUNT <key>: how the key's value is stored"]);
+    }
+    let known = ["ENCODING", "REFCOUNT", "IDLETIME", "FREQ"].iter().any(|word| is(part, word));
+    if !known {
+        return Err(unknown_part("object", part));
+    }
+    let [key] = args.from(2).collect::<Vec<_>>()[..] else { return Err(wrong_arity_of("object", part)) };
+    let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
+    if is(part, "REFCOUNT") {
+        return cx.answer(Reply::Int(1));
+    }
+    if is(part, "IDLETIME") {
+        return cx.answer(Reply::Int(0));
+    }
+    if is(part, "FREQ") {
+        return Err(Fail::said(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+             switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    let encoding = match value {
+        _ if integer(value).is_ok() => "int",
+        _ if value.len() <= EMBEDDED_BYTES_MAX => "embstr",
+        _ => "raw",
+    };
+    cx.answer(Reply::Value(encoding.as_bytes()))
+}
+
+/// The answer to `HELP` of a command with parts.
+pub(super) fn help(cx: &mut Context<'_>, lines: &[&str]) -> Outcome {
+    cx.session.answer(Reply::Array(lines.len()));
+    lines.iter().for_each(|line| cx.session.answer(Reply::Simple(line)));
+    DONE
+}

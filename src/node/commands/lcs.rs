@@ -1,0 +1,93 @@
+//! `LCS`: the longest common subsequence of two values.
+
+use super::fail::{Fail, SYNTAX, integer, is};
+use super::{Args, Context, DONE, Outcome, Reply};
+
+/// Most steps: what one request may take while others wait.
+const STEPS_MAX: usize = 1 << 20;
+
+/// A part that both have: from and to in the one, from and to in the other.
+type Match = ((usize, usize), (usize, usize));
+
+pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (mut only_len, mut indices, mut with_len, mut len_min) = (false, false, false, 0);
+    let mut rest = args.from(3);
+    while let Some(option) = rest.next() {
+        match option {
+            _ if is(option, "LEN") => only_len = true,
+            _ if is(option, "IDX") => indices = true,
+            _ if is(option, "WITHMATCHLEN") => with_len = true,
+            _ if is(option, "MINMATCHLEN") => len_min = integer(rest.next().ok_or(SYNTAX)?)?.max(0) as usize,
+            _ => return Err(SYNTAX),
+        }
+    }
+    if only_len && indices {
+        return Err(Fail::said("ERR If you want both the length and indexes, please just use IDX."));
+    }
+    let one = cx.core.store.get(args.at(1)).unwrap_or_default();
+    let other = cx.core.store.get(args.at(2)).unwrap_or_default();
+    if (one.len() + 1).saturating_mul(other.len() + 1) > STEPS_MAX {
+        return Err(Fail::said("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
+    }
+    let (common, matches) = compare(one, other);
+    if only_len {
+        return cx.answer(Reply::Int(common.len() as i64));
+    }
+    if !indices {
+        return cx.answer(Reply::Value(&common));
+    }
+    let session = &mut *cx.session;
+    let long: Vec<Match> = matches.into_iter().filter(|(part, _)| part.1 - part.0 + 1 >= len_min.max(1)).collect();
+    session.answer(Reply::Map(2));
+    session.answer(Reply::Value(b"matches"));
+    session.answer(Reply::Array(long.len()));
+    for (part, other) in long {
+        session.answer(Reply::Array(if with_len { 3 } else { 2 }));
+        for (from, to) in [part, other] {
+            session.answer(Reply::Array(2));
+            session.answer(Reply::Int(from as i64));
+            session.answer(Reply::Int(to as i64));
+        }
+        if with_len {
+            session.answer(Reply::Int((part.1 - part.0 + 1) as i64));
+        }
+    }
+    session.answer(Reply::Value(b"len"));
+    session.answer(Reply::Int(common.len() as i64));
+    DONE
+}
+
+/// The subsequence, and the parts it consists of, the last one first. O(both lengths multiplied).
+fn compare(one: &[u8], other: &[u8]) -> (Vec<u8>, Vec<Match>) {
+    let width = other.len() + 1;
+    let mut lengths = vec![0_u32; (one.len() + 1) * width];
+    for (row, byte) in one.iter().enumerate() {
+        for (column, candidate) in other.iter().enumerate() {
+            lengths[(row + 1) * width + column + 1] = if byte == candidate {
+                lengths[row * width + column] + 1
+            } else {
+                lengths[row * width + column + 1].max(lengths[(row + 1) * width + column])
+            };
+        }
+    }
+    let (mut row, mut column) = (one.len(), other.len());
+    let (mut common, mut matches): (Vec<u8>, Vec<Match>) = (Vec::new(), Vec::new());
+    while row > 0 && column > 0 {
+        if one[row - 1] == other[column - 1] {
+            (row, column) = (row - 1, column - 1);
+            common.push(one[row]);
+            match matches.last_mut() {
+                Some((part, opposite)) if part.0 == row + 1 && opposite.0 == column + 1 => {
+                    (part.0, opposite.0) = (row, column);
+                }
+                Some(_) | None => matches.push(((row, row), (column, column))),
+            }
+        } else if lengths[(row - 1) * width + column] > lengths[row * width + column - 1] {
+            row -= 1;
+        } else {
+            column -= 1;
+        }
+    }
+    common.reverse();
+    (common, matches)
+}

@@ -1,0 +1,290 @@
+//! What each request does: the one `match`.
+//!
+//! - `fail`: why not, in Redis' words
+//! - `strings`, `numbers`, `lcs`, `bits`, `bitfield`: values
+//! - `keys`, `scanning`, `expiring`: keys
+//! - `transactions`, `publishing`, `watching`: more than one request, more than one client
+//! - `connection`, `clients`: conversations
+//! - `server`, `configuration`, `catalog`: the node
+
+mod bitfield;
+mod bits;
+mod catalog;
+mod clients;
+mod configuration;
+mod connection;
+mod expiring;
+pub(super) mod fail;
+mod keys;
+mod lcs;
+mod numbers;
+mod publishing;
+mod scanning;
+mod server;
+mod strings;
+mod transactions;
+mod watching;
+
+pub(super) use connection::REDIS_VERSION;
+use fail::{Fail, unknown, wrong_arity};
+pub(super) use scanning::Walk;
+
+use super::session::{Answers, Session, Waits};
+use super::sessions::Sessions;
+use super::{Core, Now, SessionId};
+use crate::protocol::command::Kind;
+use crate::protocol::{Args, Command, Dialect, Refusal, Reply, Request, line};
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Executed {
+    /// It is answered.
+    Answered,
+    /// It is answered, and the conversation ends.
+    Ended,
+    /// It is to be executed again when what it waits for is there.
+    Stopped(Waits),
+    /// Its answer comes when peers have caught up, or its time is over.
+    Waiting,
+}
+
+/// What a request works on.
+pub(super) struct Context<'a> {
+    pub(super) core: &'a mut Core,
+    /// All other sessions.
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) id: SessionId,
+    pub(super) session: &'a mut Session,
+    pub(super) now: Now,
+}
+
+type Outcome = Result<Executed, Fail>;
+const DONE: Outcome = Ok(Executed::Answered);
+
+/// Executes a request and answers it.
+pub(super) fn run(cx: Context<'_>, request: Request<'_>) -> Executed {
+    let mut cx = cx;
+    let args = request.args;
+    let start = cx.session.mark();
+    let before = cx.core.store.last_position();
+    let executed = admit(&mut cx, request).and_then(|command| match command {
+        Admitted::Run(command) => execute(&mut cx, command, args),
+        Admitted::Queued => cx.answer(Reply::Simple("QUEUED")),
+        Admitted::Stopped(waits) => Ok(Executed::Stopped(waits)),
+    });
+    let executed = executed.unwrap_or_else(|fail| {
+        cx.core.metrics.requests_refused += 1;
+        cx.session.answer(fail.reply());
+        Executed::Answered
+    });
+    if let Executed::Stopped(_) = executed {
+        return executed;
+    }
+    cx.session.command = request.command;
+    cx.settle(start, before, executed);
+    executed
+}
+
+enum Admitted {
+    Run(Command),
+    Queued,
+    Stopped(Waits),
+}
+
+/// Whether the request may run, and now.
+fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
+    let checked = match request.command {
+        None => Err(unknown(request.args)),
+        Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
+        Some(command) => Ok(command),
+    };
+    let command = match (checked, &mut cx.session.queue) {
+        (Ok(command), _) => command,
+        (Err(fail), None) => return Err(fail),
+        (Err(fail), Some(queue)) => {
+            queue.is_spoilt = true;
+            return Err(fail);
+        }
+    };
+    if let Some(queue) = &mut cx.session.queue
+        && !transactions::is_immediate(command)
+    {
+        queue.push(command, request.args);
+        return Ok(Admitted::Queued);
+    }
+    let writes = match command {
+        Command::Exec => cx.session.queue.as_ref().is_some_and(|queue| queue.writes()),
+        other => other.describe().kind == Kind::Write,
+    };
+    if cx.is_paused(command, writes) {
+        return Ok(Admitted::Stopped(Waits::ForUnpause));
+    }
+    if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
+        publishing::allow_listener(command)?;
+    }
+    if writes {
+        let Core { saver, clock, store, metrics, .. } = &mut *cx.core;
+        if saver.holds_writers(store) || (clock.is_spent() && !saver.is_failing()) {
+            metrics.writer_stalls += 1;
+            return Ok(Admitted::Stopped(Waits::ForSnapshot));
+        }
+        if saver.is_failing() && (saver.holds_answers() || clock.is_spent()) {
+            return Err(Fail::Refused(Refusal::NotDurable));
+        }
+    }
+    Ok(Admitted::Run(command))
+}
+
+fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
+    match command {
+        Command::Get => strings::get(cx, args),
+        Command::Set => strings::set(cx, args),
+        Command::SetNx => strings::set_nx(cx, args),
+        Command::SetEx => strings::set_ex(cx, args, 1000),
+        Command::PSetEx => strings::set_ex(cx, args, 1),
+        Command::GetSet => strings::get_set(cx, args),
+        Command::GetDel => strings::get_del(cx, args),
+        Command::GetEx => strings::get_ex(cx, args),
+        Command::MGet => strings::mget(cx, args),
+        Command::MSet => strings::mset(cx, args),
+        Command::MSetNx => strings::mset_nx(cx, args),
+        Command::Append => strings::append(cx, args),
+        Command::StrLen => strings::str_len(cx, args),
+        Command::GetRange | Command::SubStr => strings::get_range(cx, args),
+        Command::SetRange => strings::set_range(cx, args),
+        Command::Incr => numbers::add(cx, args, 1),
+        Command::Decr => numbers::add(cx, args, -1),
+        Command::IncrBy => numbers::incr_by(cx, args),
+        Command::DecrBy => numbers::decr_by(cx, args),
+        Command::IncrByFloat => numbers::incr_by_float(cx, args),
+        Command::Lcs => lcs::lcs(cx, args),
+
+        Command::Del | Command::Unlink => keys::del(cx, args),
+        Command::Delete => keys::delete(cx, args),
+        Command::Exists | Command::Touch => keys::exists(cx, args),
+        Command::Type => keys::type_of(cx, args),
+        Command::Rename => keys::rename(cx, args, false),
+        Command::RenameNx => keys::rename(cx, args, true),
+        Command::Copy => keys::copy(cx, args),
+        Command::RandomKey => keys::random_key(cx),
+        Command::DbSize => keys::db_size(cx),
+        Command::Object => keys::object(cx, args),
+        Command::FlushDb | Command::FlushAll => keys::flush(cx, args),
+        Command::Keys => scanning::keys(cx, args),
+        Command::Scan => scanning::scan(cx, args),
+        Command::Expire => expiring::expire(cx, args, 1000, true),
+        Command::PExpire => expiring::expire(cx, args, 1, true),
+        Command::ExpireAt => expiring::expire(cx, args, 1000, false),
+        Command::PExpireAt => expiring::expire(cx, args, 1, false),
+        Command::Ttl => expiring::ttl(cx, args, 1000, true),
+        Command::PTtl => expiring::ttl(cx, args, 1, true),
+        Command::ExpireTime => expiring::ttl(cx, args, 1000, false),
+        Command::PExpireTime => expiring::ttl(cx, args, 1, false),
+        Command::Persist => expiring::persist(cx, args),
+
+        Command::SetBit => bits::set_bit(cx, args),
+        Command::GetBit => bits::get_bit(cx, args),
+        Command::BitCount => bits::bit_count(cx, args),
+        Command::BitPos => bits::bit_pos(cx, args),
+        Command::BitOp => bits::bit_op(cx, args),
+        Command::BitField => bitfield::bitfield(cx, args, false),
+        Command::BitFieldRo => bitfield::bitfield(cx, args, true),
+
+        Command::Ping => connection::ping(cx, args),
+        Command::WatchPrefix => watching::watch(cx, args),
+        Command::UnwatchPrefix => watching::unwatch(cx),
+        Command::Echo => cx.answer(Reply::Value(args.at(1))),
+        Command::Help => cx.answer(Reply::Text(line::HELP)),
+        Command::Select => connection::select(cx, args),
+        Command::Hello => connection::hello(cx, args),
+        Command::Quit => {
+            cx.session.answer(Reply::Ok);
+            Ok(Executed::Ended)
+        }
+        Command::Reset => connection::reset(cx),
+        Command::Client => clients::client(cx, args),
+
+        Command::Multi => transactions::multi(cx),
+        Command::Exec => transactions::exec(cx),
+        Command::Discard => transactions::discard(cx),
+        Command::Watch => transactions::watch(cx, args),
+        Command::Unwatch => transactions::unwatch(cx),
+
+        Command::Subscribe => publishing::subscribe(cx, args, false),
+        Command::PSubscribe => publishing::subscribe(cx, args, true),
+        Command::Unsubscribe => publishing::unsubscribe(cx, args, false),
+        Command::PUnsubscribe => publishing::unsubscribe(cx, args, true),
+        Command::Publish => publishing::publish(cx, args),
+        Command::PubSub => publishing::pubsub(cx, args),
+
+        Command::Info => server::info(cx, args),
+        Command::CommandInfo => catalog::command(cx, args),
+        Command::Config => configuration::config(cx, args),
+        Command::Time => server::time(cx),
+        Command::LastSave => server::last_save(cx),
+        Command::Save | Command::BgSave => server::save(cx, command, args),
+        Command::Debug => server::debug(cx, args),
+        Command::SlowLog => server::slow_log(cx, args),
+        Command::Latency => server::latency(cx, args),
+        Command::Memory => server::memory(cx, args),
+        Command::Wait => server::wait(cx, args),
+        Command::WaitAof => server::wait_aof(cx, args),
+        Command::Shutdown => server::shutdown(cx, args),
+        Command::Lolwut => server::lolwut(cx),
+        Command::Function => server::function(cx, args),
+    }
+}
+
+impl Context<'_> {
+    /// Answers with one reply, and is done.
+    fn answer(&mut self, reply: Reply<'_>) -> Outcome {
+        self.session.answer(reply);
+        DONE
+    }
+
+    /// The value of a key, and the count of hits and misses.
+    fn look_up(&mut self, key: &[u8]) -> Option<&[u8]> {
+        let Core { store, metrics, .. } = &mut *self.core;
+        let found = store.get(key);
+        match found {
+            Some(_) => metrics.hits += 1,
+            None => metrics.misses += 1,
+        }
+        found
+    }
+
+    /// Whether clients are paused, those of this command at least.
+    fn is_paused(&self, command: Command, writes: bool) -> bool {
+        let is_over = |until_us: u64| until_us <= self.now.monotonic_us;
+        let pausable = !matches!(command, Command::Client | Command::Reset | Command::Quit | Command::Hello);
+        self.core.pause.is_some_and(|(until_us, writers_only)| !is_over(until_us) && (writes || !writers_only))
+            && pausable
+    }
+
+    /// What follows an answer: it waits for the disk, is wrapped, or is not wanted.
+    fn settle(&mut self, start: u64, before: u64, executed: Executed) {
+        let Context { core, session, .. } = self;
+        let position = core.store.last_position();
+        if executed == Executed::Waiting {
+            return;
+        }
+        if let Some(envelope) = session.envelope.take() {
+            session.wrap(start, &envelope);
+        }
+        match session.answers {
+            Answers::All => (),
+            Answers::None => drop(session.take_back(start)),
+            Answers::SkipNext => session.answers = Answers::Skip,
+            Answers::Skip => {
+                drop(session.take_back(start));
+                session.answers = Answers::All;
+            }
+        }
+        if position != before {
+            session.written = position;
+            if core.saver.holds_answers() && session.mark() > start {
+                session.hold(start, position);
+            }
+        }
+    }
+}

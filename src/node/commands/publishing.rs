@@ -1,0 +1,105 @@
+//! Messages between clients.
+
+use super::fail::{Fail, is, unknown_part, wrong_arity_of};
+use super::keys::help;
+use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::node::glob;
+
+/// A RESP2 client that listens says nothing else: an answer could not be told from a message.
+pub(super) fn allow_listener(command: Command) -> Result<(), Fail> {
+    match command {
+        Command::Subscribe
+        | Command::PSubscribe
+        | Command::Unsubscribe
+        | Command::PUnsubscribe
+        | Command::Ping
+        | Command::Quit
+        | Command::Reset => Ok(()),
+        other => Err(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+             context",
+            other.describe().name
+        )
+        .into()),
+    }
+}
+
+pub(super) fn subscribe(cx: &mut Context<'_>, args: Args<'_>, is_pattern: bool) -> Outcome {
+    for name in args.from(1) {
+        let names = if is_pattern { &mut cx.session.patterns } else { &mut cx.session.channels };
+        if names.insert(name.to_vec()) {
+            cx.core.pubsub.add(cx.id, name, is_pattern);
+        }
+        confirm(cx, if is_pattern { "psubscribe" } else { "subscribe" }, Some(name));
+    }
+    DONE
+}
+
+pub(super) fn unsubscribe(cx: &mut Context<'_>, args: Args<'_>, is_pattern: bool) -> Outcome {
+    let verb = if is_pattern { "punsubscribe" } else { "unsubscribe" };
+    let names = if is_pattern { &cx.session.patterns } else { &cx.session.channels };
+    let given: Vec<Vec<u8>> = match args.len() {
+        1 => names.iter().cloned().collect(),
+        _ => args.from(1).map(<[u8]>::to_vec).collect(),
+    };
+    if given.is_empty() {
+        confirm(cx, verb, None);
+    }
+    for name in given {
+        let names = if is_pattern { &mut cx.session.patterns } else { &mut cx.session.channels };
+        if names.remove(&name) {
+            cx.core.pubsub.remove(cx.id, &name, is_pattern);
+        }
+        confirm(cx, verb, Some(&name));
+    }
+    DONE
+}
+
+fn confirm(cx: &mut Context<'_>, verb: &str, name: Option<&[u8]>) {
+    let count = cx.session.channels.len() + cx.session.patterns.len();
+    cx.session.answer(Reply::Push(3));
+    cx.session.answer(Reply::Value(verb.as_bytes()));
+    cx.session.answer(name.map_or(Reply::Nil, Reply::Value));
+    cx.session.answer(Reply::Int(count as i64));
+}
+
+/// Answers how many listen on this node; those on other nodes are told too.
+pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (channel, message) = (args.at(1), args.at(2));
+    let own = Some((cx.id, &mut *cx.session));
+    let count = cx.core.pubsub.deliver(cx.sessions, own, channel, message);
+    cx.core.replication.publish(channel, message);
+    cx.answer(Reply::Int(count as i64))
+}
+
+pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    let Context { core, session, .. } = cx;
+    let pubsub = &core.pubsub;
+    match part {
+        _ if is(part, "CHANNELS") && args.len() <= 3 => {
+            let wanted = |name: &&Vec<u8>| args.get(2).is_none_or(|pattern| glob::matches(pattern, name));
+            let names: Vec<&Vec<u8>> = pubsub.channels.keys().filter(wanted).collect();
+            session.answer(Reply::Array(names.len()));
+            names.into_iter().for_each(|name| session.answer(Reply::Value(name)));
+        }
+        _ if is(part, "NUMSUB") => {
+            session.answer(Reply::Array(2 * (args.len() - 2)));
+            for name in args.from(2) {
+                session.answer(Reply::Value(name));
+                session.answer(Reply::Int(pubsub.channels.get(name).map_or(0, Vec::len) as i64));
+            }
+        }
+        _ if is(part, "NUMPAT") && args.len() == 2 => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
+        _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => session.answer(Reply::Array(0)),
+        _ if is(part, "SHARDNUMSUB") && args.len() == 2 => session.answer(Reply::Array(0)),
+        _ if is(part, "HELP") && args.len() == 2 => {
+            return help(cx, &["PUBSUB CHANNELS [pattern] | NUMSUB [channel ...] | NUMPAT: who listens on this node"]);
+        }
+        _ if ["CHANNELS", "NUMPAT", "SHARDCHANNELS"].iter().any(|word| is(part, word)) => {
+            return Err(wrong_arity_of("pubsub", part));
+        }
+        _ => return Err(unknown_part("pubsub", part)),
+    }
+    DONE
+}

@@ -1,0 +1,233 @@
+//! The node itself: its state, its disk, its end.
+
+use super::connection::REDIS_VERSION;
+use super::fail::{Fail, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::keys::help;
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
+use crate::node::info;
+use crate::protocol::Dialect;
+
+/// What a key costs beside its entry, roughly, for `MEMORY USAGE`.
+const KEY_OVERHEAD_BYTES: usize = 32;
+
+pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let clients = cx.sessions.len();
+    let text = match cx.session.dialect {
+        Dialect::Line => info::text(cx.core, clients, cx.now),
+        Dialect::Resp2 | Dialect::Resp3 | Dialect::Json => {
+            let sections: Vec<String> =
+                args.from(1).map(|section| String::from_utf8_lossy(section).to_lowercase()).collect();
+            info::sections(cx.core, clients, cx.now, &sections)
+        }
+    };
+    cx.answer(Reply::Text(&text))
+}
+
+pub(super) fn time(cx: &mut Context<'_>) -> Outcome {
+    let (s, us) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000 * 1000);
+    cx.session.answer(Reply::Array(2));
+    cx.session.answer(Reply::Value(s.to_string().as_bytes()));
+    cx.answer(Reply::Value(us.to_string().as_bytes()))
+}
+
+pub(super) fn last_save(cx: &mut Context<'_>) -> Outcome {
+    let age_ms = (cx.now.monotonic_us - cx.core.saver.committed_us) / 1000;
+    cx.answer(Reply::Int((cx.now.unix_ms.saturating_sub(age_ms) / 1000) as i64))
+}
+
+/// `SAVE` answers once all that was written before is on disk, `BGSAVE` at once.
+pub(super) fn save(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
+    match args.get(1) {
+        Some(option) if !is(option, "SCHEDULE") || args.len() > 2 => return Err(SYNTAX),
+        Some(_) | None => (),
+    }
+    cx.core.saver.hurry();
+    if command == Command::BgSave {
+        return cx.answer(Reply::Simple("Background saving started"));
+    }
+    let start = cx.session.mark();
+    cx.session.answer(Reply::Ok);
+    let position = cx.core.store.last_position();
+    if cx.core.saver.durable() < position {
+        cx.session.hold(start, position);
+    }
+    DONE
+}
+
+pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    match part {
+        _ if is(part, "SLEEP") && args.len() == 3 => {
+            // The loop never sleeps: this client's answer waits, and nobody else.
+            let seconds = std::str::from_utf8(args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
+            let seconds = seconds.filter(|seconds| (0.0..1e6).contains(seconds)).ok_or(super::fail::NOT_FLOAT)?;
+            let until_us = match cx.session.sleeps_until_us.take() {
+                Some(until_us) => until_us,
+                None => cx.now.monotonic_us + (seconds * 1e6) as u64,
+            };
+            if until_us <= cx.now.monotonic_us || cx.session.is_executing {
+                return cx.answer(Reply::Ok);
+            }
+            cx.session.sleeps_until_us = Some(until_us);
+            cx.session.wanted = (usize::MAX, until_us);
+            Ok(Executed::Stopped(Waits::ForPeers))
+        }
+        _ if is(part, "SET-ACTIVE-EXPIRE") && args.len() == 3 => {
+            cx.core.expires_actively = integer(args.at(2))? != 0;
+            cx.answer(Reply::Ok)
+        }
+        _ if is(part, "OBJECT") && args.len() >= 3 => {
+            let Some(value) = cx.core.store.get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
+            let text = format!(
+                "Value at:0x0 refcount:1 encoding:raw serializedlength:{} lru:0 lru_seconds_idle:0",
+                value.len()
+            );
+            cx.answer(Reply::Simple(&text))
+        }
+        _ if is(part, "HELP") => help(cx, &["DEBUG SLEEP <seconds> | OBJECT <key> | SET-ACTIVE-EXPIRE 0|1"]),
+        _ => Err(unknown_part("debug", part)),
+    }
+}
+
+pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    match part {
+        // A request here is some microseconds, and never ten milliseconds: there is nothing to be listed.
+        _ if is(part, "GET") && args.len() <= 3 => {
+            args.get(2).map(integer).transpose()?;
+            cx.answer(Reply::Array(0))
+        }
+        _ if is(part, "LEN") && args.len() == 2 => cx.answer(Reply::Int(0)),
+        _ if is(part, "RESET") && args.len() == 2 => cx.answer(Reply::Ok),
+        _ if is(part, "HELP") => help(cx, &["SLOWLOG GET [count] | LEN | RESET: requests of more than 10 ms"]),
+        _ if ["GET", "LEN", "RESET"].iter().any(|word| is(part, word)) => Err(wrong_arity_of("slowlog", part)),
+        _ => Err(unknown_part("slowlog", part)),
+    }
+}
+
+pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    match part {
+        _ if is(part, "LATEST") && args.len() == 2 => cx.answer(Reply::Array(0)),
+        _ if is(part, "HISTORY") && args.len() == 3 => cx.answer(Reply::Array(0)),
+        _ if is(part, "RESET") => cx.answer(Reply::Int(0)),
+        _ if is(part, "HISTOGRAM") => cx.answer(Reply::Map(0)),
+        _ if is(part, "DOCTOR") && args.len() == 2 => {
+            let text = format!("The longest turn of the loop took {} us.\n", cx.core.metrics.longest_tick_us);
+            cx.answer(Reply::Text(&text))
+        }
+        _ if is(part, "GRAPH") && args.len() == 3 => {
+            let event = String::from_utf8_lossy(args.at(2));
+            Err(format!("ERR No samples available for event '{event}'").into())
+        }
+        _ if is(part, "HELP") => help(cx, &["LATENCY DOCTOR | LATEST | HISTORY <event> | RESET | HISTOGRAM"]),
+        _ if ["LATEST", "HISTORY", "DOCTOR", "GRAPH"].iter().any(|word| is(part, word)) => {
+            Err(wrong_arity_of("latency", part))
+        }
+        _ => Err(unknown_part("latency", part)),
+    }
+}
+
+pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    match part {
+        _ if is(part, "USAGE") && args.len() >= 3 => {
+            match (args.get(3), args.get(4)) {
+                (None, _) => (),
+                (Some(option), Some(samples)) if is(option, "SAMPLES") && args.len() == 5 => {
+                    integer(samples)?;
+                }
+                (Some(_), _) => return Err(SYNTAX),
+            }
+            let key = args.at(2);
+            let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
+            let bytes = crate::store::allocation_bytes(key.len(), value.len()) + KEY_OVERHEAD_BYTES;
+            cx.answer(Reply::Int(bytes as i64))
+        }
+        _ if is(part, "STATS") && args.len() == 2 => {
+            let store = &cx.core.store;
+            let keys = store.keys().max(1);
+            let pairs = [
+                ("peak.allocated", store.bytes()),
+                ("total.allocated", store.bytes()),
+                ("clients.normal", cx.core.session_bytes_max),
+                ("keys.count", store.keys()),
+                ("keys.bytes-per-key", store.bytes() / keys),
+                ("dataset.bytes", store.bytes()),
+                ("change.list", store.change_list_bytes()),
+                ("followers", cx.core.replication.bytes()),
+            ];
+            cx.session.answer(Reply::Map(pairs.len()));
+            for (name, number) in pairs {
+                cx.session.answer(Reply::Value(name.as_bytes()));
+                cx.session.answer(Reply::Int(number as i64));
+            }
+            DONE
+        }
+        _ if is(part, "DOCTOR") && args.len() == 2 => {
+            cx.answer(Reply::Text("Memory is counted per key; see memory_bytes in INFO.\n"))
+        }
+        _ if is(part, "PURGE") && args.len() == 2 => cx.answer(Reply::Ok),
+        _ if is(part, "HELP") => help(cx, &["MEMORY USAGE <key> | STATS | DOCTOR | PURGE"]),
+        _ if ["USAGE", "STATS", "DOCTOR", "PURGE"].iter().any(|word| is(part, word)) => {
+            Err(wrong_arity_of("memory", part))
+        }
+        _ => Err(unknown_part("memory", part)),
+    }
+}
+
+pub(super) fn wait(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let number = |text: &[u8]| integer(text).ok().and_then(|number| u64::try_from(number).ok());
+    let peers = number(args.at(1)).ok_or(super::fail::NOT_INTEGER)? as usize;
+    let ms = match integer(args.at(2)) {
+        Ok(ms) if ms < 0 => return Err(Fail::said("ERR timeout is negative")),
+        Ok(ms) => ms as u64,
+        Err(_) => return Err(Fail::said("ERR timeout is not an integer or out of range")),
+    };
+    let count = cx.core.replication.count_durable(cx.session.written);
+    // Redis takes no time at all as no limit.
+    let is_patient = ms > 0 || cx.session.dialect != Dialect::Line;
+    if count < peers && is_patient && !cx.session.is_executing {
+        let us = if ms == 0 { u64::MAX } else { ms.saturating_mul(1000) };
+        cx.session.wanted = (peers, cx.now.monotonic_us.saturating_add(us));
+        return Ok(Executed::Waiting);
+    }
+    cx.answer(Reply::Int(count as i64))
+}
+
+/// Answers at once how many have it on disk: this node, and peers.
+pub(super) fn wait_aof(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    args.from(1).try_for_each(|arg| integer(arg).map(drop))?;
+    let local = cx.core.saver.durable() >= cx.session.written;
+    let peers = cx.core.replication.count_durable(cx.session.written);
+    cx.session.answer(Reply::Array(2));
+    cx.session.answer(Reply::Int(local.into()));
+    cx.answer(Reply::Int(peers as i64))
+}
+
+pub(super) fn shutdown(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let known = ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"];
+    if args.from(1).any(|option| !known.iter().any(|word| is(option, word))) {
+        return Err(SYNTAX);
+    }
+    if args.get(1).is_some_and(|option| is(option, "ABORT")) {
+        return Err(Fail::said("ERR No shutdown in progress."));
+    }
+    // As SIGTERM does: all is saved, whatever was asked.
+    cx.core.is_shutting_down = true;
+    Ok(Executed::Ended)
+}
+
+pub(super) fn lolwut(cx: &mut Context<'_>) -> Outcome {
+    let text = format!("kvstoreapp {} (as Redis ver. {REDIS_VERSION})\n", env!("CARGO_PKG_VERSION"));
+    cx.answer(Reply::Text(&text))
+}
+
+pub(super) fn function(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let part = args.at(1);
+    match part {
+        _ if is(part, "FLUSH") && args.len() <= 3 => cx.answer(Reply::Ok),
+        _ if is(part, "LIST") => cx.answer(Reply::Array(0)),
+        _ => Err(unknown_part("function", part)),
+    }
+}

@@ -1,0 +1,238 @@
+//! Values: reading, writing, and writing parts of them.
+
+use super::expiring::{self, Deadline};
+use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
+use super::{Args, Command, Context, DONE, Outcome, Reply};
+
+pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let Context { core, session, .. } = cx;
+    match core.store.get(args.at(1)) {
+        Some(value) => {
+            core.metrics.hits += 1;
+            session.answer(Reply::Value(value));
+        }
+        None => {
+            core.metrics.misses += 1;
+            session.answer(Reply::Nil);
+        }
+    }
+    DONE
+}
+
+/// What `SET` was asked to do beside setting.
+#[derive(Default)]
+struct Conditions<'a> {
+    only_new: bool,
+    only_old: bool,
+    get: bool,
+    keep_ttl: bool,
+    expires: Option<Deadline<'a>>,
+}
+
+pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (key, value) = (args.at(1), args.at(2));
+    if args.len() == 3 {
+        cx.put(key, value, None)?;
+        cx.notify('$', "set", key);
+        return cx.answer(Reply::Ok);
+    }
+    let mut asked = Conditions::default();
+    let mut rest = args.from(3).peekable();
+    while let Some(option) = rest.next() {
+        match option {
+            _ if is(option, "NX") && !asked.only_old => asked.only_new = true,
+            _ if is(option, "XX") && !asked.only_new => asked.only_old = true,
+            _ if is(option, "GET") => asked.get = true,
+            _ if is(option, "KEEPTTL") && asked.expires.is_none() => asked.keep_ttl = true,
+            _ if asked.expires.is_none() && !asked.keep_ttl && rest.peek().is_some() => {
+                let kind = Deadline::named(option).ok_or(SYNTAX)?;
+                asked.expires = Some(kind.with(rest.next().ok_or(SYNTAX)?));
+            }
+            _ => return Err(SYNTAX),
+        }
+    }
+    let expiry = match &asked.expires {
+        Some(expires) => Some(expires.resolve(Command::Set, cx.now)?),
+        None => cx.core.store.expiry(key).filter(|_| asked.keep_ttl),
+    };
+    let before = cx.core.store.get(key);
+    let may = (!asked.only_new || before.is_none()) && (!asked.only_old || before.is_some());
+    match (asked.get, before) {
+        (true, Some(before)) => cx.session.answer(Reply::Value(before)),
+        (true, None) => cx.session.answer(Reply::Nil),
+        (false, _) => (),
+    }
+    if may {
+        cx.put(key, value, expiry)?;
+        cx.notify('$', "set", key);
+        if asked.expires.is_some() {
+            cx.notify('g', "expire", key);
+        }
+    }
+    match (asked.get, may) {
+        (true, _) => DONE,
+        (false, true) => cx.answer(Reply::Ok),
+        (false, false) => cx.answer(Reply::Nil),
+    }
+}
+
+pub(super) fn set_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let is_new = cx.core.store.get(args.at(1)).is_none();
+    if is_new {
+        cx.put(args.at(1), args.at(2), None)?;
+        cx.notify('$', "set", args.at(1));
+    }
+    cx.answer(Reply::Int(is_new.into()))
+}
+
+pub(super) fn set_ex(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64) -> Outcome {
+    let command = if unit_ms == 1 { Command::PSetEx } else { Command::SetEx };
+    let expiry = expiring::after(integer(args.at(2))?, unit_ms, command, cx.now)?;
+    cx.put(args.at(1), args.at(3), Some(expiry))?;
+    cx.notify('$', "set", args.at(1));
+    cx.notify('g', "expire", args.at(1));
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn get_set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    answer_value(cx, args.at(1));
+    cx.put(args.at(1), args.at(2), None)?;
+    cx.notify('$', "set", args.at(1));
+    DONE
+}
+
+pub(super) fn get_del(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    answer_value(cx, args.at(1));
+    if cx.remove(args.at(1)) {
+        cx.notify('g', "del", args.at(1));
+    }
+    DONE
+}
+
+pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let key = args.at(1);
+    let option = args.get(2);
+    let persists = option.is_some_and(|option| is(option, "PERSIST"));
+    let expires = match (option, args.get(3)) {
+        (None, _) => None,
+        (Some(_), None) if persists => None,
+        (Some(option), Some(time)) if args.len() == 4 => Some(Deadline::named(option).ok_or(SYNTAX)?.with(time)),
+        (Some(_), _) => return Err(SYNTAX),
+    };
+    let expiry = expires.as_ref().map(|expires| expires.resolve(Command::GetEx, cx.now)).transpose()?;
+    let Some(value) = cx.core.store.get(key).map(<[u8]>::to_vec) else { return cx.answer(Reply::Nil) };
+    cx.session.answer(Reply::Value(&value));
+    match expiry {
+        Some(expiry) if expiry <= cx.now.unix_ms => {
+            cx.remove(key);
+            cx.notify('g', "del", key);
+        }
+        Some(expiry) => {
+            cx.put(key, &value, Some(expiry))?;
+            cx.notify('g', "expire", key);
+        }
+        None if persists && cx.core.store.expiry(key).is_some() => {
+            cx.put(key, &value, None)?;
+            cx.notify('g', "persist", key);
+        }
+        None => (),
+    }
+    DONE
+}
+
+pub(super) fn mget(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    cx.session.answer(Reply::Array(args.len() - 1));
+    args.from(1).for_each(|key| answer_value(cx, key));
+    DONE
+}
+
+pub(super) fn mset(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    put_all(cx, args, Command::MSet)?;
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn mset_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if args.len().is_multiple_of(2) {
+        return Err(wrong_arity(Command::MSetNx));
+    }
+    if args.from(1).step_by(2).any(|key| cx.core.store.get(key).is_some()) {
+        return cx.answer(Reply::Int(0));
+    }
+    put_all(cx, args, Command::MSetNx)?;
+    cx.answer(Reply::Int(1))
+}
+
+pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let key = args.at(1);
+    let before = cx.core.store.get(key).unwrap_or_default();
+    if before.len() + args.at(2).len() > cx.core.options.value_bytes_max {
+        return Err(TOO_LONG);
+    }
+    let value = [before, args.at(2)].concat();
+    cx.put(key, &value, cx.core.store.expiry(key))?;
+    cx.notify('$', "append", key);
+    cx.answer(Reply::Int(value.len() as i64))
+}
+
+pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let len = cx.look_up(args.at(1)).map_or(0, <[u8]>::len);
+    cx.answer(Reply::Int(len as i64))
+}
+
+pub(super) fn get_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (start, end) = (integer(args.at(2))?, integer(args.at(3))?);
+    let Context { core, session, .. } = cx;
+    let value = core.store.get(args.at(1)).unwrap_or_default();
+    session.answer(Reply::Value(range(value.len(), start, end).map_or(&[], |range| &value[range])));
+    DONE
+}
+
+pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let (key, part) = (args.at(1), args.at(3));
+    let offset = integer(args.at(2))?;
+    let offset = usize::try_from(offset).map_err(|_| Fail::said("ERR offset is out of range"))?;
+    let before = cx.core.store.get(key).unwrap_or_default();
+    if part.is_empty() {
+        let len = before.len() as i64;
+        return cx.answer(Reply::Int(len));
+    }
+    if offset.saturating_add(part.len()) > cx.core.options.value_bytes_max {
+        return Err(TOO_LONG);
+    }
+    let mut value = before.to_vec();
+    value.resize(value.len().max(offset + part.len()), 0);
+    value[offset..offset + part.len()].copy_from_slice(part);
+    cx.put(key, &value, cx.core.store.expiry(key))?;
+    cx.notify('$', "setrange", key);
+    cx.answer(Reply::Int(value.len() as i64))
+}
+
+/// From `start` to `end`, both included, negative ones counted from the end.
+pub(super) fn range(len: usize, start: i64, end: i64) -> Option<std::ops::Range<usize>> {
+    let signed = len as i64;
+    if start < 0 && end < 0 && start > end {
+        return None;
+    }
+    let from_end = |index: i64| if index < 0 { (signed.saturating_add(index)).max(0) } else { index };
+    let (start, end) = (from_end(start), from_end(end).min(signed - 1));
+    (len > 0 && start <= end).then(|| start as usize..end as usize + 1)
+}
+
+fn answer_value(cx: &mut Context<'_>, key: &[u8]) {
+    let Context { core, session, .. } = cx;
+    session.answer(core.store.get(key).map_or(Reply::Nil, Reply::Value));
+}
+
+fn put_all(cx: &mut Context<'_>, args: Args<'_>, command: Command) -> Result<(), Fail> {
+    if args.len().is_multiple_of(2) {
+        return Err(wrong_arity(command));
+    }
+    for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
+        cx.check(key, value)?;
+    }
+    for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
+        cx.put(key, value, None)?;
+        cx.notify('$', "set", key);
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
+
+use super::fail::Fail;
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, execute};
+use crate::store::Store;
+
+/// Whether the command runs at once although a transaction is put together.
+pub(super) fn is_immediate(command: Command) -> bool {
+    matches!(
+        command,
+        Command::Exec | Command::Discard | Command::Multi | Command::Watch | Command::Quit | Command::Reset
+    )
+}
+
+pub(super) fn multi(cx: &mut Context<'_>) -> Outcome {
+    if cx.session.queue.is_some() {
+        return Err(Fail::said("ERR MULTI calls can not be nested"));
+    }
+    cx.session.queue = Some(Box::default());
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn discard(cx: &mut Context<'_>) -> Outcome {
+    cx.session.queue.take().ok_or(Fail::said("ERR DISCARD without MULTI"))?;
+    cx.session.watched.clear();
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if cx.session.queue.is_some() {
+        return Err(Fail::said("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in args.from(1) {
+        let state = state(&cx.core.store, key);
+        if !cx.session.watched.iter().any(|(other, _)| other == key) {
+            cx.session.watched.push((key.to_vec(), state));
+        }
+    }
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn unwatch(cx: &mut Context<'_>) -> Outcome {
+    cx.session.watched.clear();
+    cx.answer(Reply::Ok)
+}
+
+pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
+    let queue = cx.session.queue.take().ok_or(Fail::said("ERR EXEC without MULTI"))?;
+    let watched = std::mem::take(&mut cx.session.watched);
+    if queue.is_spoilt {
+        return Err(Fail::said("EXECABORT Transaction discarded because of previous errors."));
+    }
+    if watched.iter().any(|(key, before)| state(&cx.core.store, key) != *before) {
+        return cx.answer(Reply::NilArray);
+    }
+    cx.session.answer(Reply::Array(queue.requests.len()));
+    cx.session.is_executing = true;
+    let mut ended = false;
+    for queued in &queue.requests {
+        match execute(cx, queued.command, queued.args()) {
+            Ok(Executed::Ended) => ended = true,
+            Ok(Executed::Answered | Executed::Stopped(_) | Executed::Waiting) => (),
+            Err(fail) => cx.session.answer(fail.reply()),
+        }
+    }
+    cx.session.is_executing = false;
+    if ended { Ok(Executed::Ended) } else { DONE }
+}
+
+/// What a watched key may not lose: a value and its stamp, or that it has none.
+fn state(store: &Store, key: &[u8]) -> Option<crate::store::Stamp> {
+    store.get(key)?;
+    store.state(key).map(|change| change.stamp)
+}

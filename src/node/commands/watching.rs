@@ -1,0 +1,28 @@
+//! Changes of keys as they happen, for clients that speak JSON.
+
+use super::fail::Fail;
+use super::{Args, Context, Outcome, Reply};
+use crate::node::session::Prefix;
+
+/// From a position on, or from here: the answer says where that is.
+pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let tail = cx.core.store.last_position();
+    let told = match args.get(2) {
+        None => tail,
+        Some(text) => {
+            let position = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            position.filter(|&position| position <= tail).ok_or(Fail::said(
+                "ERR no such position on this node: positions are a node's own, and end with the one that it answers",
+            ))?
+        }
+    };
+    cx.session.watch = Some(Box::new(Prefix { prefix: args.at(1).to_vec(), told }));
+    cx.sessions.watch(cx.id);
+    cx.answer(Reply::Value(told.to_string().as_bytes()))
+}
+
+pub(super) fn unwatch(cx: &mut Context<'_>) -> Outcome {
+    cx.session.watch = None;
+    cx.sessions.unwatch(cx.id);
+    cx.answer(Reply::Ok)
+}

@@ -1,0 +1,68 @@
+//! Changes of keys as messages (keyspace notifications, <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
+
+use super::commands::Context;
+
+/// Which changes are told of: Redis' letters, `K` and `E` for the two kinds of channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Notifications {
+    classes: String,
+}
+
+/// Letters in the order Redis gives them back, and what `A` stands for.
+const LETTERS: &str = "g$lshzxetdnKEm";
+const ALL: &str = "g$lshzxetd";
+
+impl Notifications {
+    /// From a setting; `None` where it has other letters.
+    pub(super) fn parse(text: &str) -> Option<Notifications> {
+        let given = text.replace('A', ALL);
+        if !given.chars().all(|letter| LETTERS.contains(letter)) {
+            return None;
+        }
+        Some(Notifications { classes: LETTERS.chars().filter(|&letter| given.contains(letter)).collect() })
+    }
+
+    /// As a setting.
+    pub(super) fn text(&self) -> String {
+        if ALL.chars().all(|letter| self.classes.contains(letter)) {
+            let rest = self.classes.chars().filter(|&letter| !ALL.contains(letter));
+            return std::iter::once('A').chain(rest).collect();
+        }
+        self.classes.clone()
+    }
+
+    /// The channels that are told of an event of this class.
+    fn channels(&self, class: char, event: &str, key: &[u8]) -> [Option<(Vec<u8>, Vec<u8>)>; 2] {
+        let wanted = |kind: char| self.classes.contains(class) && self.classes.contains(kind);
+        let by_key = || ([b"__keyspace@0__:", key].concat(), event.as_bytes().to_vec());
+        let by_event = || (format!("__keyevent@0__:{event}").into_bytes(), key.to_vec());
+        [wanted('K').then(by_key), wanted('E').then(by_event)]
+    }
+}
+
+impl Context<'_> {
+    /// Tells of a change of a key. Costs nothing where nobody wants to know.
+    pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
+        if self.core.notifications.classes.is_empty() || self.core.pubsub.is_empty() {
+            return;
+        }
+        for (channel, message) in self.core.notifications.channels(class, event, key).into_iter().flatten() {
+            let own = Some((self.id, &mut *self.session));
+            self.core.pubsub.deliver(self.sessions, own, &channel, &message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_as_redis_gives_them() {
+        for (given, expected) in
+            [("", Some("")), ("KEA", Some("AKE")), ("Kx", Some("xK")), ("Ex$", Some("$xE")), ("y", None)]
+        {
+            assert_eq!(Notifications::parse(given).map(|found| found.text()).as_deref(), expected, "{given}");
+        }
+    }
+}

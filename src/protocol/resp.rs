@@ -1,0 +1,268 @@
+//! RESP2 and RESP3, what Redis clients speak (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
+//!
+//! A request is an array of bulk strings, or a line of words (*inline*), quoted where they hold spaces. Limits and
+//! errors are those of Redis 7.
+
+use std::io::Write;
+
+use memchr::memchr;
+
+use super::{Args, Command, Decoded, Reply, Request, Scratch};
+
+/// Most arguments of a request.
+const ARGS_MAX: i64 = 1 << 20;
+/// Longest inline request, and longest number.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of a request beside the longest value there may be.
+const REQUEST_BYTES_MAX: usize = 64 << 20;
+
+/// Reads the first request. `bulk_bytes_max` is the longest argument there may be.
+pub fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
+    scratch.clear();
+    if bytes.first() == Some(&b'*') { array(bytes, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
+}
+
+/// Writes a reply.
+pub fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
+        Reply::Done(done) => out.extend_from_slice(if done { b":1\r\n" } else { b":0\r\n" }),
+        Reply::Value(value) => bulk(value, out),
+        Reply::Text(text) if resp3 => {
+            header(b'=', text.len() + 4, out);
+            out.extend_from_slice(b"txt:");
+            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        Reply::Text(text) => bulk(text.as_bytes(), out),
+        Reply::Nil | Reply::NilArray if resp3 => out.extend_from_slice(b"_\r\n"),
+        Reply::Nil => out.extend_from_slice(b"$-1\r\n"),
+        Reply::NilArray => out.extend_from_slice(b"*-1\r\n"),
+        Reply::Int(number) => {
+            out.push(b':');
+            decimal(number, out);
+            out.extend_from_slice(b"\r\n");
+        }
+        Reply::Double(number) if resp3 => write!(out, ",{number}\r\n").expect("memory takes all"),
+        Reply::Double(number) => bulk(number.to_string().as_bytes(), out),
+        Reply::Simple(text) => write!(out, "+{text}\r\n").expect("memory takes all"),
+        Reply::Array(len) => header(b'*', len, out),
+        Reply::Map(len) if resp3 => header(b'%', len, out),
+        Reply::Map(len) => header(b'*', 2 * len, out),
+        Reply::Set(len) => header(if resp3 { b'~' } else { b'*' }, len, out),
+        Reply::Push(len) => header(if resp3 { b'>' } else { b'*' }, len, out),
+        Reply::InvalidCommand => out.extend_from_slice(b"-ERR invalid command\r\n"),
+        Reply::Error(refusal) => write!(out, "-{} {refusal}\r\n", refusal.code()).expect("memory takes all"),
+        Reply::Fail(why) => write!(out, "-{why}\r\n").expect("memory takes all"),
+    }
+}
+
+fn bulk(value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(value.len() + 16);
+    header(b'$', value.len(), out);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn header(kind: u8, len: usize, out: &mut Vec<u8>) {
+    out.push(kind);
+    decimal(len as i64, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The number's digits, without the detour over a formatter.
+fn decimal(number: i64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn array<'a>(bytes: &'a [u8], scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
+    let (count, mut at) = match number(bytes, 1) {
+        Number::Is(count, at) if count <= ARGS_MAX => (count, at),
+        Number::Is(..) | Number::Not => return fatal("invalid multibulk length"),
+        Number::Incomplete => return Decoded::Incomplete(bytes.len() + 1),
+        Number::TooLong => return fatal("too big mbulk count string"),
+    };
+    if count <= 0 {
+        return Decoded::Blank(at);
+    }
+    for index in 0..count {
+        // Each argument that is still to come has six bytes at least.
+        let rest = 6 * (count - index - 1) as usize;
+        match bytes.get(at) {
+            None => return Decoded::Incomplete(at + 6 + rest),
+            Some(b'$') => (),
+            Some(&other) => return fatal(&format!("expected '$', got '{}'", char::from(other))),
+        }
+        let (len, start) = match number(bytes, at + 1) {
+            Number::Is(len, start) if len >= 0 && len as u64 <= bulk_bytes_max as u64 => (len as usize, start),
+            Number::Is(..) | Number::Not => return fatal("invalid bulk length"),
+            Number::Incomplete => return Decoded::Incomplete((bytes.len() + 1).max(at + 6 + rest)),
+            Number::TooLong => return fatal("too big bulk count string"),
+        };
+        at = start + len + 2;
+        if at > REQUEST_BYTES_MAX + bulk_bytes_max {
+            return fatal("too big request");
+        }
+        if at > bytes.len() {
+            return Decoded::Incomplete(at + rest);
+        }
+        scratch.spans.push(start..start + len);
+    }
+    let args = Args::new(bytes, &scratch.spans);
+    Decoded::Request(Request { command: Command::named(args.at(0)), args }, at)
+}
+
+enum Number {
+    /// The number, and where what follows begins.
+    Is(i64, usize),
+    Not,
+    Incomplete,
+    TooLong,
+}
+
+/// The number that begins at `at` and ends with `\r\n`.
+fn number(bytes: &[u8], at: usize) -> Number {
+    let rest = &bytes[at..];
+    // Nearly all have one to four digits.
+    let (mut value, mut end) = (0_i64, 0);
+    while let Some(digit) = rest.get(end).filter(|byte| byte.is_ascii_digit() && end < 4) {
+        value = value * 10 + i64::from(digit - b'0');
+        end += 1;
+    }
+    if end > 0 && rest.get(end..end + 2) == Some(b"\r\n") {
+        return Number::Is(value, at + end + 2);
+    }
+    let Some(end) = memchr(b'\r', &rest[..rest.len().min(INLINE_BYTES_MAX)]) else {
+        return if rest.len() >= INLINE_BYTES_MAX { Number::TooLong } else { Number::Incomplete };
+    };
+    if rest.len() < end + 2 {
+        return Number::Incomplete;
+    }
+    integer(&rest[..end]).map_or(Number::Not, |value| Number::Is(value, at + end + 2))
+}
+
+/// A number as Redis reads it everywhere: no sign but `-`, no leading zero, no space.
+pub fn integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let plain = digits.iter().all(u8::is_ascii_digit) && !digits.is_empty();
+    if !plain || (digits[0] == b'0' && text.len() > 1) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn fatal(why: &str) -> Decoded<'static> {
+    Decoded::Fatal(format!("ERR Protocol error: {why}"))
+}
+
+fn inline<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
+    let Some(end) = memchr(b'\n', &bytes[..bytes.len().min(INLINE_BYTES_MAX + 1)]) else {
+        return if bytes.len() > INLINE_BYTES_MAX {
+            fatal("too big inline request")
+        } else {
+            Decoded::Incomplete(bytes.len() + 1)
+        };
+    };
+    let line = &bytes[..end];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if split_words(line, scratch).is_none() {
+        return fatal("unbalanced quotes in request");
+    }
+    if scratch.spans.is_empty() {
+        return Decoded::Blank(end + 1);
+    }
+    let args = scratch.args();
+    let name = args.at(0);
+    if name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:") {
+        return Decoded::Http;
+    }
+    Decoded::Request(Request { command: Command::named(name), args }, end + 1)
+}
+
+/// Words between spaces; `"..."` with the escapes of C and `\xHH`, `'...'` with `\'` alone. `None` where a quote does
+/// not end, or ends within a word.
+fn split_words(line: &[u8], scratch: &mut Scratch) -> Option<()> {
+    let mut rest = line;
+    loop {
+        let blank = rest.iter().take_while(|byte| is_space(**byte)).count();
+        rest = &rest[blank..];
+        if rest.is_empty() {
+            return Some(());
+        }
+        let start = scratch.text.len();
+        loop {
+            match rest {
+                [] => break,
+                [byte, ..] if is_space(*byte) => break,
+                [quote @ (b'"' | b'\''), after @ ..] => {
+                    rest = quoted(*quote, after, &mut scratch.text)?;
+                    if rest.first().is_some_and(|byte| !is_space(*byte)) {
+                        return None;
+                    }
+                    break;
+                }
+                [byte, after @ ..] => {
+                    scratch.text.push(*byte);
+                    rest = after;
+                }
+            }
+        }
+        scratch.spans.push(start..scratch.text.len());
+    }
+}
+
+/// What follows the closing quote.
+fn quoted<'a>(quote: u8, text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let mut rest = text;
+    loop {
+        rest = match (quote, rest) {
+            (_, []) => return None,
+            (_, [byte, after @ ..]) if *byte == quote => return Some(after),
+            (b'"', [b'\\', b'x', high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                out.push(hex(*high)? << 4 | hex(*low)?);
+                after
+            }
+            (b'"', [b'\\', escaped, after @ ..]) => {
+                out.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 8,
+                    b'a' => 7,
+                    other => *other,
+                });
+                after
+            }
+            (b'\'', [b'\\', b'\'', after @ ..]) => {
+                out.push(b'\'');
+                after
+            }
+            (_, [byte, after @ ..]) => {
+                out.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
+}

@@ -1,0 +1,78 @@
+//! The same requests to Debian's Redis and to a node: the answers are the same, byte for byte.
+//!
+//! Exceptions, each with its reason:
+//! - times to live that count milliseconds, and what is measured (`TIME`, `INFO`): two processes are never at the same instant
+//! - `OBJECT FREQ`, `OBJECT IDLETIME`: there is no eviction here that would need them
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
+
+use fastrand::Rng;
+
+use crate::generator;
+use crate::harness::{Process, Server, wait_for};
+use crate::reply::{Resp, words};
+
+/// Sequences in the gate, and requests of each.
+const SEQUENCES: u64 = 60;
+const REQUESTS: usize = 400;
+
+/// A Redis server that keeps nothing.
+pub struct Redis {
+    _process: Process,
+    pub address: SocketAddr,
+    _directory: tempfile::TempDir,
+}
+
+impl Redis {
+    pub fn start() -> Redis {
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port").local_addr().expect("it is bound");
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &free.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--enable-debug-command", "yes", "--databases", "1"]);
+        command.current_dir(directory.path()).stdout(Stdio::null());
+        let process = Process(command.spawn().expect("redis-server is installed: scripts/check.sh does that"));
+        wait_for("Redis to listen", || std::net::TcpStream::connect(free).ok());
+        Redis { _process: process, address: free, _directory: directory }
+    }
+}
+
+fn show(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+fn compare(redis: &Redis, server: &Server, seed: u64, differences: &mut Vec<String>) {
+    let mut random = Rng::with_seed(seed);
+    let (mut theirs, mut ours) = (Resp::connect(redis.address), Resp::connect(server.address));
+    for request in [words("FLUSHALL")] {
+        theirs.ask(&request);
+        ours.ask(&request);
+    }
+    for number in 0..REQUESTS {
+        let request = generator::request(&mut random);
+        let (expected, answer) = (theirs.ask(&request), ours.ask(&request));
+        let request: Vec<String> = request.iter().map(|word| show(word)).collect();
+        if answer != expected {
+            differences.push(format!(
+                "seed {seed}, request {number}: {}\n  Redis: {}\n  here:  {}",
+                request.join(" "),
+                show(&expected),
+                show(&answer)
+            ));
+            // What follows would differ because of this.
+            return;
+        }
+    }
+}
+
+#[test]
+fn answers_are_those_of_redis_byte_for_byte() {
+    let (redis, server) = (Redis::start(), Server::start(&[]));
+    let count = std::env::var("KVSTOREAPP_SEQUENCES").map_or(SEQUENCES, |count| count.parse().expect("a number"));
+    let first = std::env::var("KVSTOREAPP_FIRST").map_or(0, |first| first.parse().expect("a number"));
+    let mut differences = Vec::new();
+    (first..first + count).for_each(|seed| compare(&redis, &server, seed, &mut differences));
+    let shown = &differences[..differences.len().min(20)];
+    assert!(differences.is_empty(), "{} answers differ:\n{}", differences.len(), shown.join("\n"));
+}
