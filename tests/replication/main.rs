@@ -2,7 +2,9 @@
 
 #[path = "../harness/cluster.rs"]
 mod cluster;
+mod fuzz;
 mod pair;
+mod stranger;
 
 use pair::{Mesh, SECOND_US};
 
