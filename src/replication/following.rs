@@ -113,7 +113,9 @@ impl Replication {
                 self.changes(session, id, progress, changes, here);
             }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) if here.clock.is_rewound(ack.seen) => {
-                self.rewind(id, ack.seen, 0, here);
+                if !self.refuse_ahead(session, id, ack.seen, here.now) {
+                    self.rewind(id, ack.seen, 0, here);
+                }
             }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
             (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
@@ -136,12 +138,8 @@ impl Replication {
         here: &mut Here<'_>,
     ) {
         let latest = highest(changes.iter().map(|change| change.stamp)).max(progress.claims.highest_of_all());
-        if is_ahead(latest, here.now, self.limits.clock_drift_ms_max) {
-            // Before any of its stamps is merged: a future stamp would beat every write until that time has come.
-            let ahead_s = Clock::unix_ms(latest).saturating_sub(here.now.unix_ms) / 1000;
-            let why =
-                format!("a write that node {id} sent is {ahead_s} s ahead of the clock of node {}", self.identity.node);
-            return self.refuse(session, Role::Linked(id), &why, here.now, id);
+        if self.refuse_ahead(session, id, latest, here.now) {
+            return;
         }
         let own_writes = changes.iter().map(|change| change.stamp).filter(|stamp| stamp.node == id);
         let heard = highest(own_writes);
@@ -170,6 +168,19 @@ impl Replication {
                 self.facts += 1;
             }
         }
+    }
+
+    /// Hangs up on a peer that knows stamps too far ahead, before any is merged: a future stamp would beat every write
+    /// until that time has come. Returns whether it did.
+    fn refuse_ahead(&mut self, session: SessionId, id: NodeId, clock: u64, now: Now) -> bool {
+        let is_ahead = is_ahead(clock, now, self.limits.clock_drift_ms_max);
+        if is_ahead {
+            let ahead_s = Clock::unix_ms(clock).saturating_sub(now.unix_ms) / 1000;
+            let own = self.identity.node;
+            let why = format!("a write that node {id} knows is {ahead_s} s ahead of the clock of node {own}");
+            self.refuse(session, Role::Linked(id), &why, now, id);
+        }
+        is_ahead
     }
 
     pub(super) fn note_seen(&mut self, stamp: Stamp) {

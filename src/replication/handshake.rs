@@ -128,8 +128,10 @@ impl Replication {
         let Some(peer) = self.peers.get(&id) else {
             return mismatch(format!("node {id} is not in the config file of node {own}"));
         };
-        if is_ahead(hello.clock, now, self.limits.clock_drift_ms_max) {
-            let ahead_s = Clock::unix_ms(hello.clock).saturating_sub(now.unix_ms) / 1000;
+        // Whoever has seen a stamp has a clock past it; one who only says so would push this clock ahead for good.
+        let clock = hello.clock.max(hello.seen);
+        if is_ahead(clock, now, self.limits.clock_drift_ms_max) {
+            let ahead_s = Clock::unix_ms(clock).saturating_sub(now.unix_ms) / 1000;
             return mismatch(format!(
                 "the clock of node {id} is {ahead_s} s ahead of that of node {own} (its last write, or the time there); \
                  set both clocks right"

@@ -3,6 +3,7 @@
 #[path = "../harness/cluster.rs"]
 mod cluster;
 mod fuzz;
+mod hostile;
 mod pair;
 mod stranger;
 

@@ -1,0 +1,21 @@
+//! Peers that say what no peer should, and bad luck at the wrong moment.
+
+use kvstoreapp::replication::frame::{Ack, Hello};
+
+use crate::stranger::{Stranger, ack};
+
+#[test]
+fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays() {
+    for seen in [u64::MAX, Stranger::new(2).clock(61_000)] {
+        let mut one = Stranger::new(2);
+        let clock = one.node.clock_last();
+        one.dial(&Hello { seen, ..one.hello(1) });
+        assert!(one.node.clock_last() < clock + (1 << 16), "in a hello");
+        one.node.lose_peer(1, "over", one.now);
+        one.dial(&one.hello(1));
+        one.say(1, &ack(&Ack { seen, ..Ack::default() }));
+        assert!(one.node.clock_last() < clock + (1 << 16), "in an acknowledgement");
+        assert_eq!(one.node.peers(one.now)[0].state, "waiting");
+        assert_eq!(one.request("SET a b"), "OK\n");
+    }
+}
