@@ -156,7 +156,7 @@ impl Replication {
         }
         // A disk that was wiped or put back holds less than was heard of it.
         peer.durable_vector = peer.durable_vector.intersection(&hello.vector);
-        let resumed = self.lives.resume(hello.cursor, peer.sent);
+        let resumed = self.lives.resume(hello.cursor, peer.sent, here.store.last_position());
         let view = View { store: here.store, own, vector: &self.vector };
         let link = Link::new(hello, resumed, self.overwritten, &self.collected, view);
         let relinked = peer.linked.is_some();
