@@ -83,7 +83,8 @@ impl Replication {
         }
         let next_us = if may_say { linked.acked_us + pause_us } else { now_us + ACK_US };
         self.due_us = self.due_us.min(next_us.max(now_us + 1));
-        if !linked.link.is_walked(tail) {
+        // Where the outbox is full, what the peer takes of it is what wakes the loop.
+        if !linked.link.is_walked(tail) && line.wire.owed() < OUTBOX_BYTES_MAX {
             self.due_us = 0;
         }
         if line.wire.owed() > owed_before {

@@ -33,3 +33,19 @@ fn a_peer_that_claims_to_be_past_the_end_of_the_list_is_sent_what_comes_and_cost
         assert_eq!(one.keys_sent(1), 1);
     }
 }
+
+#[test]
+fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..50_000 {
+        assert_eq!(one.request(&format!("SET key:{key} {:064}", key)), "OK\n");
+    }
+    for _ in 0..20 {
+        one.tick();
+    }
+    assert!(one.node.peer_bytes() > 1 << 20, "the outbox is full");
+    one.now.monotonic_us += 20_000;
+    one.tick();
+    assert!(one.node.deadline_us() > one.now.monotonic_us, "the loop does not rest");
+}
