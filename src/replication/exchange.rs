@@ -23,7 +23,7 @@ impl Replication {
             durable,
             facts,
             linked_nodes,
-            purge,
+            purges,
             seen,
             ..
         } = self;
@@ -68,7 +68,7 @@ impl Replication {
                 digest: store.digest(),
                 keys: store.keys() as u64,
                 diverged: linked.agreement == Agreement::Diverged,
-                busy: purge.is_some() || linked.listed.is_some(),
+                busy: !purges.is_empty() || linked.listed.is_some(),
                 listings: linked.listings,
                 seen: highest_seen(seen, vector, id),
             };

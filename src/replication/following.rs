@@ -1,6 +1,6 @@
 //! What a peer's frames do here: changes to the store, claims to the vector, acknowledgements to its link.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress};
 use super::peer::{Agreement, SessionId};
@@ -32,6 +32,20 @@ pub(super) struct Purge {
     listed: HashMap<u64, Stamp>,
     at: u64,
     buried: usize,
+}
+
+/// Full listings that are being compared, one of each peer, and what peers have claimed meanwhile. That counts once all
+/// are compared: a crash before then must not leave a data file that has what was deleted, and says it lacks nothing.
+#[derive(Default)]
+pub(super) struct Purges {
+    under_way: BTreeMap<NodeId, Purge>,
+    pub(super) claims: VersionVector,
+}
+
+impl Purges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
 }
 
 impl Replication {
@@ -163,7 +177,9 @@ impl Replication {
             if let Some(linked) = &mut peer.linked {
                 linked.link.heard(&progress.claims);
             }
-            if !self.vector.includes(&progress.claims) {
+            if !self.purges.is_empty() {
+                self.purges.claims.merge(&progress.claims);
+            } else if !self.vector.includes(&progress.claims) {
                 self.vector.merge(&progress.claims);
                 self.facts += 1;
             }
@@ -230,7 +246,7 @@ impl Replication {
             && peer.cursor.relay == ack.position
             && ack.listings == linked.link.listings
             && !linked.link.is_listing()
-            && !(ack.busy || self.purge.is_some() || linked.listed.is_some());
+            && !(ack.busy || !self.purges.is_empty() || linked.listed.is_some());
         let same = ack.digest == store.digest() && ack.keys == store.keys() as u64;
         let verdict = match (still, same) {
             (false, _) => Agreement::Unknown,
@@ -269,7 +285,7 @@ impl Replication {
                 self.facts += 1;
                 if let Some((vector, listed)) = linked.listed.take() {
                     log::info!("node {id} sent a full listing of {} keys and deletions", listed.len());
-                    self.purge = Some(Purge { vector, listed, at: 0, buried: 0 });
+                    self.purges.under_way.insert(id, Purge { vector, listed, at: 0, buried: 0 });
                     self.due_us = 0;
                 }
             }
@@ -278,7 +294,8 @@ impl Replication {
 
     /// Compares a bounded part of the store with a full listing.
     pub(super) fn purge(&mut self, store: &mut Store) {
-        let Some(purge) = &mut self.purge else { return };
+        let Some(mut under_way) = self.purges.under_way.first_entry() else { return };
+        let purge = under_way.get_mut();
         let mut looks = 0;
         let mut gone = Vec::new();
         for change in store.changes_after(purge.at).take(PURGE_LOOKS) {
@@ -294,7 +311,11 @@ impl Replication {
         gone.into_iter().for_each(|slot| store.bury(slot));
         if looks < PURGE_LOOKS {
             log::info!("{} keys were dropped that the other nodes had deleted long ago", purge.buried);
-            self.purge = None;
+            under_way.remove();
+            if self.purges.is_empty() {
+                self.vector.merge(&std::mem::take(&mut self.purges.claims));
+                self.facts += 1;
+            }
         }
     }
 }

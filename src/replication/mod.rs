@@ -119,8 +119,7 @@ pub struct Replication {
     /// The position before the first of this life.
     born: u64,
     rewinding: Option<Rewinding>,
-    /// A full listing that is being compared with the store.
-    purge: Option<following::Purge>,
+    purges: following::Purges,
     random: fastrand::Rng,
     scratch: Vec<u8>,
     /// When to look again although nothing happens.
@@ -157,7 +156,7 @@ impl Replication {
             overwritten: store.last_position(),
             born: store.last_position(),
             rewinding: None,
-            purge: None,
+            purges: following::Purges::default(),
             random: fastrand::Rng::with_seed(seed),
             scratch: Vec::new(),
             due_us: now.monotonic_us,
@@ -223,7 +222,7 @@ impl Replication {
     pub fn exchange(&mut self, here: &mut Here<'_>) {
         let now = here.now;
         self.due_us = u64::MAX;
-        if self.peers.is_empty() && self.lines.is_empty() && self.purge.is_none() {
+        if self.peers.is_empty() && self.lines.is_empty() && self.purges.is_empty() {
             return;
         }
         self.go_on_rewinding(here);
@@ -236,7 +235,7 @@ impl Replication {
         }
         self.end_handshakes(now);
         self.close_gaps(here.clock);
-        if self.purge.is_some() || self.rewinding.is_some() {
+        if !self.purges.is_empty() || self.rewinding.is_some() {
             self.due_us = 0;
         }
     }

@@ -26,6 +26,7 @@ impl Replication {
         self.lives.forget(life);
         let span = here.clock.begin_anew(seen, here.now.unix_ms);
         self.vector.cut(self.identity.node, span.0);
+        self.purges.claims.cut(self.identity.node, span.0);
         self.rewinding = Some(Rewinding { at: self.born, up_to: here.store.last_position(), span });
         for session in 0..self.lines.len() {
             self.drop_line(session, "the data file was wiped or is an old copy: links begin again", here.now);

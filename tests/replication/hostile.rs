@@ -1,8 +1,12 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
-use kvstoreapp::replication::frame::{Ack, Cursor, Hello};
+use kvstoreapp::replication::frame::{Ack, Cursor, Hello, Items, Listing};
+use kvstoreapp::replication::vector::VersionVector;
+use kvstoreapp::store::Stamp;
+use kvstoreapp::store::digest::key_hash;
 
-use crate::stranger::{LIFE, Stranger, ack};
+use crate::pair::SECOND_US;
+use crate::stranger::{LIFE, Stranger, ack, progress};
 
 #[test]
 fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays() {
@@ -48,4 +52,45 @@ fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
     one.now.monotonic_us += 20_000;
     one.tick();
     assert!(one.node.deadline_us() > one.now.monotonic_us, "the loop does not rest");
+}
+
+#[test]
+fn what_a_full_listing_promises_is_recorded_once_the_store_was_compared() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    let vector = one.write(1, "key", 5_000);
+    list(&mut one, 1, &vector, &["key0"]);
+    one.say(1, &progress(&vector, &[]));
+    let mut recorded = false;
+    for _ in 0..100 {
+        one.now.monotonic_us += SECOND_US / 4;
+        one.now.unix_ms += 250;
+        let Some(checkpoint) = one.tick() else { continue };
+        recorded = checkpoint.recorded.vector.includes(&vector);
+        assert!(!recorded || one.node.store().keys() == 1, "{} keys are left", one.node.store().keys());
+    }
+    assert!(recorded);
+}
+
+#[test]
+fn full_listings_of_two_peers_at_once_are_both_compared() {
+    let mut one = Stranger::new(3);
+    one.dial(&one.hello(1));
+    one.dial(&one.hello(2));
+    let (first, second) = (one.write(1, "a", 3_000), one.write(2, "b", 3_000));
+    list(&mut one, 1, &first, &["a0"]);
+    list(&mut one, 2, &second, &["b0"]);
+    (0..100).for_each(|_| drop(one.tick()));
+    assert_eq!(one.node.store().keys(), 2);
+}
+
+/// A full listing of some keys.
+fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
+    let mut items = Vec::new();
+    keys.iter().for_each(|key| Items::encode(key_hash(key.as_bytes()), Stamp { clock: 1, node: from }, &mut items));
+    let mut bytes = Vec::new();
+    Listing::Begin(vector.clone()).encode(&[], &mut bytes);
+    Listing::Items.encode(&items, &mut bytes);
+    Listing::End.encode(&[], &mut bytes);
+    one.say(from.into(), &bytes);
 }
