@@ -51,10 +51,11 @@ impl Replication {
             Role::Accepted | Role::Linked(_) | Role::Over => None,
         };
         match self.check(hello, dialed, here.now) {
+            // Before anything else: a second rewinding would forget what the first has yet to write again.
+            Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
             Ok(()) if here.clock.is_rewound(hello.seen) || !self.lives.know(hello.cursor.life) => {
                 self.rewind(hello.node, hello.seen, hello.cursor.life, here);
             }
-            Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
             Ok(()) => {
                 if dialed.is_none() {
                     self.greet(session, hello.node, here);

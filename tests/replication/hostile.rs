@@ -84,6 +84,20 @@ fn full_listings_of_two_peers_at_once_are_both_compared() {
     assert_eq!(one.node.store().keys(), 2);
 }
 
+#[test]
+fn what_is_being_written_again_is_written_again_although_a_second_peer_knows_another_life() {
+    let mut one = Stranger::new(3);
+    for key in 0..5_000 {
+        assert_eq!(one.request(&format!("SET key:{key} value")), "OK\n");
+    }
+    let seen = one.node.clock_last() + 1_000;
+    one.dial(&Hello { seen, ..one.hello(1) });
+    one.dial(&Hello { cursor: Cursor { life: 77, direct: 0, relay: 0 }, ..one.hello(2) });
+    (0..100).for_each(|_| drop(one.tick()));
+    let left = one.node.store().changes_after(0).filter(|change| change.stamp.clock <= seen).count();
+    assert_eq!(left, 0);
+}
+
 /// A full listing of some keys.
 fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
     let mut items = Vec::new();
