@@ -1,6 +1,6 @@
 //! What a peer's frames do here: changes to the store, claims to the vector, acknowledgements to its link.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
 use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress};
 use super::peer::{Agreement, SessionId};
@@ -14,6 +14,8 @@ use crate::store::{Applied, Clock, NodeId, Now, OutOfMemory, Stamp, Store};
 const FRAMES_PER_TURN: usize = 16;
 /// Entries compared with a full listing in one tick.
 const PURGE_LOOKS: usize = 1 << 10;
+/// Of 10,000,000 keys each set holds 2,500.
+const LISTED_SETS: usize = 1 << 12;
 
 /// What is left after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +28,31 @@ pub enum Turn {
     Held,
 }
 
+/// Hashes of the keys of a full listing, in sets so small that none takes long to grow.
+pub(super) struct Listed(Vec<HashSet<u64>>);
+
+impl Listed {
+    fn new() -> Listed {
+        Listed(vec![HashSet::new(); LISTED_SETS])
+    }
+
+    fn insert(&mut self, hash: u64) {
+        self.0[hash as usize % LISTED_SETS].insert(hash);
+    }
+
+    fn contains(&self, hash: u64) -> bool {
+        self.0[hash as usize % LISTED_SETS].contains(&hash)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(HashSet::len).sum()
+    }
+}
+
 /// A full listing that is being compared with the store: what it covers and does not list was deleted.
 pub(super) struct Purge {
     vector: VersionVector,
-    listed: HashMap<u64, Stamp>,
+    listed: Listed,
     at: u64,
     buried: usize,
 }
@@ -275,10 +298,10 @@ impl Replication {
     fn listing(&mut self, id: NodeId, listing: Listing, items: Items<'_>) {
         let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
         match listing {
-            Listing::Begin(vector) => linked.listed = Some((vector, HashMap::new())),
+            Listing::Begin(vector) => linked.listed = Some((vector, Listed::new())),
             Listing::Items => {
                 let Some((_, listed)) = &mut linked.listed else { return };
-                listed.extend(items.iter());
+                items.iter().for_each(|(hash, _)| listed.insert(hash));
             }
             Listing::End => {
                 linked.listings += 1;
@@ -303,7 +326,7 @@ impl Replication {
             purge.at = change.position;
             let covered = purge.vector.covers(change.stamp) || planted::is("listing drops what it does not cover");
             let known = covered && change.value.is_some();
-            if known && !purge.listed.contains_key(&key_hash(change.key)) {
+            if known && !purge.listed.contains(key_hash(change.key)) {
                 gone.push(change.slot);
             }
         }

@@ -1,11 +1,10 @@
 //! One other node: whether there is a link to it, when to dial it next, how far we follow it, what went wrong.
 
-use std::collections::HashMap;
-
+use super::following::Listed;
 use super::frame::Cursor;
 use super::link::Link;
 use super::vector::VersionVector;
-use crate::store::{NodeId, Stamp};
+use crate::store::NodeId;
 
 /// Pause before the second dial; it doubles with each further one.
 const PAUSE_US_MIN: u64 = 100_000;
@@ -61,7 +60,7 @@ pub(super) struct Linked {
     /// Where in all that was ever owed the last acknowledgement ends.
     pub(super) ack_end: u64,
     /// A full listing that comes in: what it covers, and what it lists.
-    pub(super) listed: Option<(VersionVector, HashMap<u64, Stamp>)>,
+    pub(super) listed: Option<(VersionVector, Listed)>,
     /// The end of the peer's list, and since when it is that.
     pub(super) position: u64,
     pub(super) still_us: u64,
