@@ -1,12 +1,14 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
-use kvstoreapp::replication::frame::{Ack, Cursor, Hello, Items, Listing};
+use kvstoreapp::replication::frame::{
+    Ack, CHANGES_MAX, Cursor, Frame, Hello, Items, Listing, Sent, decode, encode_refusal,
+};
 use kvstoreapp::replication::vector::VersionVector;
 use kvstoreapp::store::Stamp;
 use kvstoreapp::store::digest::key_hash;
 
 use crate::pair::SECOND_US;
-use crate::stranger::{LIFE, Stranger, ack, progress};
+use crate::stranger::{LIFE, Stranger, ack, progress, span};
 
 #[test]
 fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays() {
@@ -96,6 +98,37 @@ fn what_is_being_written_again_is_written_again_although_a_second_peer_knows_ano
     (0..100).for_each(|_| drop(one.tick()));
     let left = one.node.store().changes_after(0).filter(|change| change.stamp.clock <= seen).count();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn a_reason_to_hang_up_is_one_short_line() {
+    let mut bytes = Vec::new();
+    encode_refusal(&format!("a\nkeys: 7\n\n\u{1b}[2J{}", "x".repeat(1 << 20)), true, &mut bytes);
+    let Ok(Frame::Refusal(why, true)) = decode(&bytes[8..]) else { panic!("it is a refusal") };
+    assert!(why.len() <= 1_000 && !why.contains(char::is_control), "{why:?}");
+    let mut one = Stranger::new(2);
+    one.dial(&Hello { members: vec!["10.0.0.9:1\nkeys: 7".to_owned()], ..one.hello(1) });
+    assert!(!one.request("INFO").contains("\nkeys: 7"));
+}
+
+#[test]
+fn a_frame_of_more_than_a_frame_holds_is_garbage() {
+    let mut changes = Vec::new();
+    let mut items = Vec::new();
+    for at in 0..=CHANGES_MAX as u64 {
+        let stamp = Stamp { clock: at + 1, node: 1 };
+        Sent { stamp, key: &at.to_le_bytes(), value: None }.encode(&mut changes);
+    }
+    assert!(decode(&progress(&VersionVector::default(), &changes)[8..]).is_err());
+    (0..100_000).for_each(|at| Items::encode(at, Stamp { clock: at + 1, node: 1 }, &mut items));
+    let mut bytes = Vec::new();
+    Listing::Items.encode(&items, &mut bytes);
+    assert!(decode(&bytes[8..]).is_err());
+    let mut vector = VersionVector::default();
+    (0..100_000).for_each(|at| vector.merge(&span(1, 2 * at, 2 * at + 1)));
+    assert!(decode(&progress(&vector, &[])[8..]).is_err());
+    let linked = vec![1; 60_000];
+    assert!(decode(&ack(&Ack { linked, ..Ack::default() })[8..]).is_err());
 }
 
 /// A full listing of some keys.
