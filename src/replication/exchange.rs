@@ -5,7 +5,7 @@ use super::link::View;
 use super::peer::News;
 use super::{
     ACK_US, Agreement, FRAMES_PER_TICK, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US, STILL_US, STUCK_US,
-    highest_seen,
+    Turn, highest_seen,
 };
 use crate::planted;
 use crate::store::{NodeId, Now, Store};
@@ -98,6 +98,10 @@ impl Replication {
         let now_us = now.monotonic_us;
         let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
         let session = linked.session;
+        if self.lines[session].as_deref().is_some_and(|line| line.waits == Turn::Held) {
+            // What it says lies here unread, until our data file has taken more.
+            (linked.heard_us, linked.stuck_us) = (now_us, None);
+        }
         if linked.link.received.direct >= tail {
             linked.stuck_us = None;
         }

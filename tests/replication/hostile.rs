@@ -131,6 +131,37 @@ fn a_frame_of_more_than_a_frame_holds_is_garbage() {
     assert!(decode(&ack(&Ack { linked, ..Ack::default() })[8..]).is_err());
 }
 
+#[test]
+fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..3_000 {
+        one.request(&format!("SET key:{key} {}", "x".repeat(1_000)));
+    }
+    // The disk takes one slice and stops; the snapshot has a fixed target when it goes on.
+    let mut taken = Vec::new();
+    for round in 0..3_000 {
+        one.exchange();
+        if round == 300 || round == 1_000 {
+            taken.extend(one.node.next_save(one.now));
+        }
+        one.say(1, &ack(&Ack::default()));
+    }
+    for key in 0..3_000 {
+        one.request(&format!("SET key:{key} {}", "y".repeat(1_000)));
+    }
+    let mut change = Vec::new();
+    let stamp = Stamp { clock: one.clock(30_000), node: 1 };
+    Sent { stamp, key: b"late", value: Some(b"x") }.encode(&mut change);
+    one.say(1, &progress(&VersionVector::default(), &change));
+    assert_eq!(one.node.waits(1), kvstoreapp::node::session::Waits::ForSnapshot, "the peer waits");
+    let end_us = one.now.monotonic_us + 12 * SECOND_US;
+    while one.now.monotonic_us < end_us {
+        one.exchange();
+    }
+    assert_ne!(one.node.peers(one.now)[0].state, "waiting");
+}
+
 /// A full listing of some keys.
 fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
     let mut items = Vec::new();
