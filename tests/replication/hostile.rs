@@ -162,6 +162,18 @@ fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
     assert_ne!(one.node.peers(one.now)[0].state, "waiting");
 }
 
+#[test]
+fn connections_that_owe_a_hello_are_few() {
+    let mut one = Stranger::new(2);
+    for session in 1..=1_000 {
+        if one.node.open(session, one.now).is_ok() {
+            one.say(session, b"\0KVPEER\n\xff\xff\x0f\0");
+            one.say(session, &[0; 100_000]);
+        }
+    }
+    assert!(one.node.peer_bytes() < 32 << 20, "{} bytes", one.node.peer_bytes());
+}
+
 /// A full listing of some keys.
 fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
     let mut items = Vec::new();
