@@ -352,7 +352,9 @@ impl Replication {
             let peer = self.peers.remove(&id).expect("ids come from the map");
             if let Some(linked) = peer.linked {
                 self.hang_up(linked.session);
-            } else if let Tie::Dialing(session) = peer.tie {
+            }
+            // Beside a link, too, a dial may be under way.
+            if let Tie::Dialing(session) = peer.tie {
                 self.hang_up(session);
             }
             log::info!("node {id} was removed from the cluster");

@@ -1,7 +1,7 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
 use kvstoreapp::replication::frame::{
-    Ack, CHANGES_MAX, Cursor, Frame, Hello, Items, Listing, Sent, decode, encode_refusal,
+    Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Sent, decode, encode_refusal,
 };
 use kvstoreapp::replication::vector::VersionVector;
 use kvstoreapp::store::Stamp;
@@ -172,6 +172,21 @@ fn connections_that_owe_a_hello_are_few() {
         }
     }
     assert!(one.node.peer_bytes() < 32 << 20, "{} bytes", one.node.peer_bytes());
+}
+
+#[test]
+fn a_dial_beside_the_link_of_a_node_that_is_removed_ends_with_it() {
+    let mut one = Stranger::new(3);
+    while let Some((peer, _)) = one.node.next_dial(one.now) {
+        one.node.dialing(4 + usize::from(peer), peer, one.now);
+    }
+    one.dial(&one.hello(2));
+    let members = (0..2).map(|id| format!("10.0.0.{id}:5000")).collect();
+    one.node.reload(members, one.now).expect("nothing speaks against it");
+    let mut bytes = GREETING.to_vec();
+    one.hello(1).encode(&mut bytes);
+    one.say(6, &bytes);
+    assert!(one.node.is_over(6));
 }
 
 /// A full listing of some keys.
