@@ -14,6 +14,8 @@ use crate::store::{Applied, Clock, NodeId, Now, OutOfMemory, Stamp, Store};
 const FRAMES_PER_TURN: usize = 16;
 /// Entries compared with a full listing in one tick.
 const PURGE_LOOKS: usize = 1 << 10;
+/// Bytes of values dropped in one tick, but for the last: an open snapshot may want them first.
+const PURGE_BYTES: usize = 1 << 18;
 /// Of 10,000,000 keys each set holds 2,500.
 const LISTED_SETS: usize = 1 << 12;
 
@@ -319,20 +321,24 @@ impl Replication {
     pub(super) fn purge(&mut self, store: &mut Store) {
         let Some(mut under_way) = self.purges.under_way.first_entry() else { return };
         let purge = under_way.get_mut();
-        let mut looks = 0;
-        let mut gone = Vec::new();
-        for change in store.changes_after(purge.at).take(PURGE_LOOKS) {
-            looks += 1;
+        let (mut gone, mut bytes) = (Vec::new(), 0);
+        let mut is_done = true;
+        for (looks, change) in store.changes_after(purge.at).enumerate() {
+            if looks == PURGE_LOOKS || bytes >= PURGE_BYTES {
+                is_done = false;
+                break;
+            }
             purge.at = change.position;
             let covered = purge.vector.covers(change.stamp) || planted::is("listing drops what it does not cover");
             let known = covered && change.value.is_some();
             if known && !purge.listed.contains(key_hash(change.key)) {
                 gone.push(change.slot);
+                bytes += change.value.map_or(0, <[u8]>::len);
             }
         }
         purge.buried += gone.len();
         gone.into_iter().for_each(|slot| store.bury(slot));
-        if looks < PURGE_LOOKS {
+        if is_done {
             log::info!("{} keys were dropped that the other nodes had deleted long ago", purge.buried);
             under_way.remove();
             if self.purges.is_empty() {

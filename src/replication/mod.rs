@@ -218,16 +218,19 @@ impl Replication {
         }
     }
 
-    /// Sends each peer what it lacks, a bounded part of it, and what it has to know.
-    pub fn exchange(&mut self, here: &mut Here<'_>) {
+    /// Sends each peer what it lacks, a bounded part of it, and what it has to know. `held` says that nothing may be
+    /// overwritten at present.
+    pub fn exchange(&mut self, held: bool, here: &mut Here<'_>) {
         let now = here.now;
         self.due_us = u64::MAX;
         if self.peers.is_empty() && self.lines.is_empty() && self.purges.is_empty() {
             return;
         }
-        self.go_on_rewinding(here);
+        if !held {
+            self.go_on_rewinding(here);
+            self.purge(here.store);
+        }
         self.keep_up(here.clock);
-        self.purge(here.store);
         let ids: Vec<NodeId> = self.peers.keys().copied().collect();
         self.note_linked_nodes(now.monotonic_us);
         for id in ids {
@@ -235,7 +238,9 @@ impl Replication {
         }
         self.end_handshakes(now);
         self.close_gaps(here.clock);
-        if !self.purges.is_empty() || self.rewinding.is_some() {
+        // Where the data file has to take something first, that is what wakes the loop.
+        let rewinds = self.rewinding.is_some() && !here.clock.is_spent();
+        if !held && (rewinds || !self.purges.is_empty()) {
             self.due_us = 0;
         }
     }

@@ -8,6 +8,8 @@ use crate::store::NodeId;
 
 /// Changes looked at in one tick.
 const LOOKS: usize = 1 << 10;
+/// Bytes of values written again in one tick, but for the last.
+const BYTES: usize = 1 << 18;
 
 /// See the module. Changes after `at` and up to `up_to` have yet to be looked at, those of the span to be written again.
 pub(super) struct Rewinding {
@@ -39,12 +41,13 @@ impl Replication {
         let own = self.identity.node;
         let Some(rewinding) = &mut self.rewinding else { return };
         let mut again = Vec::new();
+        let mut bytes = 0;
         let mut is_done = true;
         for (looks, change) in here.store.changes_after(rewinding.at).enumerate() {
             if change.position > rewinding.up_to {
                 break;
             }
-            if looks == LOOKS {
+            if looks == LOOKS || bytes >= BYTES {
                 is_done = false;
                 break;
             }
@@ -52,6 +55,7 @@ impl Replication {
             let (after, up_to) = rewinding.span;
             if change.stamp.node == own && after < change.stamp.clock && change.stamp.clock <= up_to {
                 again.push((change.slot, change.position));
+                bytes += change.value.map_or(0, <[u8]>::len);
             }
         }
         for (slot, position) in again {

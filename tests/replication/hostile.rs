@@ -189,6 +189,26 @@ fn a_dial_beside_the_link_of_a_node_that_is_removed_ends_with_it() {
     assert!(one.node.is_over(6));
 }
 
+#[test]
+fn dropping_what_a_full_listing_lacks_waits_for_the_data_file_like_any_writer() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..10_000 {
+        one.request(&format!("SET key:{key} {}", "x".repeat(1_000)));
+    }
+    // The disk takes two slices; the snapshot has a fixed target from the second one on.
+    for _ in 0..2 {
+        one.now.monotonic_us += SECOND_US / 2;
+        assert!(one.node.next_save(one.now).is_some_and(|save| save.commit.is_none()));
+    }
+    let all = span(0, 0, one.node.clock_last());
+    list(&mut one, 1, &all, &[]);
+    (0..50).for_each(|_| one.exchange());
+    let (_, bytes) = one.node.store().displaced();
+    assert!(bytes < 2 << 20, "{bytes} bytes wait for the data file");
+    assert!(one.node.store().keys() > 8_000);
+}
+
 /// A full listing of some keys.
 fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
     let mut items = Vec::new();
