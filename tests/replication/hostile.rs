@@ -1,5 +1,6 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
+use kvstoreapp::node::saving::{Outcome, Save, Saved};
 use kvstoreapp::replication::frame::{
     Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Sent, decode, encode_refusal,
 };
@@ -207,6 +208,41 @@ fn dropping_what_a_full_listing_lacks_waits_for_the_data_file_like_any_writer() 
     let (_, bytes) = one.node.store().displaced();
     assert!(bytes < 2 << 20, "{bytes} bytes wait for the data file");
     assert!(one.node.store().keys() > 8_000);
+}
+
+#[test]
+fn what_deletions_were_collected_under_is_recorded_with_their_rows_going() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    one.request("SET gone x");
+    one.request("DELETE gone");
+    one.now.monotonic_us += SECOND_US;
+    one.tick();
+    let gone = one.node.store().state(b"gone").expect("the deletion is remembered").stamp;
+    for key in 0..4_000 {
+        one.request(&format!("SET key:{key} {}", "x".repeat(1_000)));
+    }
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        one.now.monotonic_us += SECOND_US / 2;
+        taken.extend(one.node.next_save(one.now));
+    }
+    // The target is fixed; from here on the deletion is on every disk.
+    let durable_vector = span(0, 0, one.clock(60_000));
+    one.say(1, &ack(&Ack { durable_vector, ..Ack::default() }));
+    one.now.monotonic_us += 2 * SECOND_US;
+    let recorded = loop {
+        let save = taken.pop().or_else(|| one.node.next_save(one.now)).expect("the snapshot goes on");
+        let Save { snapshot, batch, commit } = save;
+        let recorded = commit.as_ref().map(|commit| commit.recorded.clone());
+        let outcome = commit.map_or(Outcome::Taken, Outcome::Committed);
+        one.node.saved(Saved { snapshot, batch, outcome }, one.now);
+        if let Some(recorded) = recorded {
+            break recorded;
+        }
+    };
+    assert!(one.node.store().state(b"gone").is_none(), "it is collected");
+    assert!(recorded.collected.covers(gone));
 }
 
 /// A full listing of some keys.
