@@ -24,7 +24,7 @@ const PLANTED: [(&str, u64); 15] = [
     ("acknowledged as durable before it is", 22),
     ("deletion forgotten before all have it", 10),
     ("own gap not stated", 5),
-    ("cursor saved before its data", 7),
+    ("cursor saved before its data", 16),
     ("positions of a forgotten life believed", 167),
     ("relay never started", 7),
     ("held writes counted as sent", 3),
