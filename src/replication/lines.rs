@@ -32,8 +32,8 @@ pub(super) enum Role {
 impl Replication {
     /// Somebody dialed us and greets as a node does.
     pub fn accepted(&mut self, session: SessionId, now: Now) {
-        let is_idle = |line: &&Box<Line>| matches!(line.role, Role::Accepted | Role::Over);
-        let idle = self.lines.iter().flatten().filter(is_idle).count();
+        let is_idle = |line: &&Line| matches!(line.role, Role::Accepted | Role::Over);
+        let idle = self.lines.iter().flatten().map(Box::as_ref).filter(is_idle).count();
         self.add_line(session, Role::Accepted, now.monotonic_us);
         if idle >= ACCEPTED_MAX + self.peers.len() {
             self.hang_up(session);
