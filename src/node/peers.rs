@@ -32,8 +32,9 @@ impl Node {
 
     /// Sends every peer what it lacks, a bounded part of it; and answers clients that waited for peers.
     pub fn exchange(&mut self, now: Now) {
-        let Core { store, clock, replication, .. } = &mut self.core;
-        replication.exchange(&mut Here { store, clock, now });
+        let Core { store, clock, saver, replication, .. } = &mut self.core;
+        let held = saver.holds_writers(store);
+        replication.exchange(held, &mut Here { store, clock, now });
         self.answer_waiting(now);
         self.core.tell_watchers(&mut self.sessions);
     }

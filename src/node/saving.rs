@@ -231,7 +231,8 @@ impl Saver {
         if met {
             let at_tail = target.is_none();
             let recorded = match target {
-                Some(target) => target.recorded,
+                // The deletions forgotten since the target was fixed are taken out of the file with this commit.
+                Some(target) => Recorded { collected: record(store).collected, ..target.recorded },
                 None => record(store),
             };
             commit = Some(self.meet(store, clock, at_tail, recorded, now));

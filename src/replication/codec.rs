@@ -12,6 +12,9 @@ pub(super) fn put_u64(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
+/// Longest text of a peer that is logged and shown.
+const TEXT_BYTES_MAX: usize = 500;
+
 /// Reads from the front; every call says `None` where too little is left.
 pub struct Reader<'a>(&'a [u8]);
 
@@ -41,6 +44,19 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(bytes)
+    }
+
+    /// A text that may stand in a line: short, and without anything that would end the line.
+    pub(super) fn text(&mut self, count: usize) -> Option<&'a str> {
+        let text = std::str::from_utf8(self.bytes(count)?).ok()?;
+        (count <= TEXT_BYTES_MAX && !text.contains(char::is_control)).then_some(text)
+    }
+
+    /// All that is left, made such a text.
+    pub(super) fn rest_as_text(&mut self) -> String {
+        let bytes = std::mem::take(&mut self.0);
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]);
+        text.replace(char::is_control, " ")
     }
 
     /// Bytes that are left.

@@ -5,7 +5,7 @@ use super::link::View;
 use super::peer::News;
 use super::{
     ACK_US, Agreement, FRAME_PAUSE_US, FRAMES_PER_TICK, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US,
-    STILL_US, STUCK_US, highest_seen,
+    STILL_US, STUCK_US, Turn, highest_seen,
 };
 use crate::planted;
 use crate::store::{NodeId, Now, Store};
@@ -23,7 +23,7 @@ impl Replication {
             durable,
             facts,
             linked_nodes,
-            purge,
+            purges,
             seen,
             ..
         } = self;
@@ -80,7 +80,7 @@ impl Replication {
                 digest: store.digest(),
                 keys: store.keys() as u64,
                 diverged: linked.agreement == Agreement::Diverged,
-                busy: purge.is_some() || linked.listed.is_some(),
+                busy: !purges.is_empty() || linked.listed.is_some(),
                 listings: linked.listings,
                 seen: highest_seen(seen, vector, id),
             };
@@ -106,6 +106,10 @@ impl Replication {
         let now_us = now.monotonic_us;
         let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
         let session = linked.session;
+        if self.lines[session].as_deref().is_some_and(|line| line.waits == Turn::Held) {
+            // What it says lies here unread, until our data file has taken more.
+            (linked.heard_us, linked.stuck_us) = (now_us, None);
+        }
         if linked.link.received.direct >= tail {
             linked.stuck_us = None;
         }

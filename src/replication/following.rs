@@ -1,6 +1,6 @@
 //! What a peer's frames do here: changes to the store, claims to the vector, acknowledgements to its link.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress};
 use super::peer::{Agreement, SessionId};
@@ -14,6 +14,10 @@ use crate::store::{Applied, Clock, NodeId, Now, OutOfMemory, Stamp, Store};
 const FRAMES_PER_TURN: usize = 16;
 /// Entries compared with a full listing in one tick.
 const PURGE_LOOKS: usize = 1 << 10;
+/// Bytes of values dropped in one tick, but for the last: an open snapshot may want them first.
+const PURGE_BYTES: usize = 1 << 18;
+/// Of 10,000,000 keys each set holds 2,500.
+const LISTED_SETS: usize = 1 << 12;
 
 /// What is left after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +30,49 @@ pub enum Turn {
     Held,
 }
 
+/// Hashes of the keys of a full listing, in sets so small that none takes long to grow.
+pub(super) struct Listed(Vec<HashSet<u64>>);
+
+impl Listed {
+    fn new() -> Listed {
+        Listed(vec![HashSet::new(); LISTED_SETS])
+    }
+
+    fn insert(&mut self, hash: u64) {
+        self.0[hash as usize % LISTED_SETS].insert(hash);
+    }
+
+    fn contains(&self, hash: u64) -> bool {
+        self.0[hash as usize % LISTED_SETS].contains(&hash)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(HashSet::len).sum()
+    }
+}
+
 /// A full listing that is being compared with the store: what it covers and does not list was deleted.
 pub(super) struct Purge {
     vector: VersionVector,
-    collected: VersionVector,
-    listed: HashMap<u64, Stamp>,
+    listed: Listed,
     at: u64,
     buried: usize,
+}
+
+/// Full listings that are being compared, one of each peer, and what peers have claimed meanwhile. That counts once all
+/// are compared: a crash before then must not leave a data file that has what was deleted, and says it lacks nothing.
+#[derive(Default)]
+pub(super) struct Purges {
+    under_way: BTreeMap<NodeId, Purge>,
+    pub(super) claims: VersionVector,
+    /// What deletions the listers have forgotten: no trace of them is left here either, then.
+    collected: VersionVector,
+}
+
+impl Purges {
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
 }
 
 impl Replication {
@@ -114,7 +154,9 @@ impl Replication {
                 self.changes(session, id, progress, changes, here);
             }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) if here.clock.is_rewound(ack.seen) => {
-                self.rewind(id, ack.seen, 0, here);
+                if !self.refuse_ahead(session, id, ack.seen, here.now) {
+                    self.rewind(id, ack.seen, 0, here);
+                }
             }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
             (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
@@ -137,12 +179,8 @@ impl Replication {
         here: &mut Here<'_>,
     ) {
         let latest = highest(changes.iter().map(|change| change.stamp)).max(progress.claims.highest_of_all());
-        if is_ahead(latest, here.now, self.limits.clock_drift_ms_max) {
-            // Before any of its stamps is merged: a future stamp would beat every write until that time has come.
-            let ahead_s = Clock::unix_ms(latest).saturating_sub(here.now.unix_ms) / 1000;
-            let why =
-                format!("a write that node {id} sent is {ahead_s} s ahead of the clock of node {}", self.identity.node);
-            return self.refuse(session, Role::Linked(id), &why, here.now, id);
+        if self.refuse_ahead(session, id, latest, here.now) {
+            return;
         }
         let own_writes = changes.iter().map(|change| change.stamp).filter(|stamp| stamp.node == id);
         let heard = highest(own_writes);
@@ -166,11 +204,26 @@ impl Replication {
             if let Some(linked) = &mut peer.linked {
                 linked.link.heard(&progress.claims);
             }
-            if !self.vector.includes(&progress.claims) {
+            if !self.purges.is_empty() {
+                self.purges.claims.merge(&progress.claims);
+            } else if !self.vector.includes(&progress.claims) {
                 self.vector.merge(&progress.claims);
                 self.facts += 1;
             }
         }
+    }
+
+    /// Hangs up on a peer that knows stamps too far ahead, before any is merged: a future stamp would beat every write
+    /// until that time has come. Returns whether it did.
+    fn refuse_ahead(&mut self, session: SessionId, id: NodeId, clock: u64, now: Now) -> bool {
+        let is_ahead = is_ahead(clock, now, self.limits.clock_drift_ms_max);
+        if is_ahead {
+            let ahead_s = Clock::unix_ms(clock).saturating_sub(now.unix_ms) / 1000;
+            let own = self.identity.node;
+            let why = format!("a write that node {id} knows is {ahead_s} s ahead of the clock of node {own}");
+            self.refuse(session, Role::Linked(id), &why, now, id);
+        }
+        is_ahead
     }
 
     pub(super) fn note_seen(&mut self, stamp: Stamp) {
@@ -220,7 +273,7 @@ impl Replication {
             && peer.cursor.relay == ack.position
             && ack.listings == linked.link.listings
             && !linked.link.is_listing()
-            && !(ack.busy || self.purge.is_some() || linked.listed.is_some());
+            && !(ack.busy || !self.purges.is_empty() || linked.listed.is_some());
         let same = ack.digest == store.digest() && ack.keys == store.keys() as u64;
         let verdict = match (still, same) {
             (false, _) => Agreement::Unknown,
@@ -249,18 +302,18 @@ impl Replication {
     fn listing(&mut self, id: NodeId, listing: Listing, items: Items<'_>) {
         let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
         match listing {
-            Listing::Begin(vector) => linked.listed = Some((vector, HashMap::new())),
+            Listing::Begin(vector) => linked.listed = Some((vector, Listed::new())),
             Listing::Items => {
                 let Some((_, listed)) = &mut linked.listed else { return };
-                listed.extend(items.iter());
+                items.iter().for_each(|(hash, _)| listed.insert(hash));
             }
             Listing::End => {
                 linked.listings += 1;
                 self.facts += 1;
                 if let Some((vector, listed)) = linked.listed.take() {
                     log::info!("node {id} sent a full listing of {} keys and deletions", listed.len());
-                    let collected = linked.collected.clone();
-                    self.purge = Some(Purge { vector, collected, listed, at: 0, buried: 0 });
+                    self.purges.collected.merge(&linked.collected);
+                    self.purges.under_way.insert(id, Purge { vector, listed, at: 0, buried: 0 });
                     self.due_us = 0;
                 }
             }
@@ -269,24 +322,33 @@ impl Replication {
 
     /// Compares a bounded part of the store with a full listing.
     pub(super) fn purge(&mut self, store: &mut Store) {
-        let Some(purge) = &mut self.purge else { return };
-        let mut looks = 0;
-        let mut gone = Vec::new();
-        for change in store.changes_after(purge.at).take(PURGE_LOOKS) {
-            looks += 1;
+        let Some(mut under_way) = self.purges.under_way.first_entry() else { return };
+        let purge = under_way.get_mut();
+        let (mut gone, mut bytes) = (Vec::new(), 0);
+        let mut is_done = true;
+        for (looks, change) in store.changes_after(purge.at).enumerate() {
+            if looks == PURGE_LOOKS || bytes >= PURGE_BYTES {
+                is_done = false;
+                break;
+            }
             purge.at = change.position;
             let covered = purge.vector.covers(change.stamp) || planted::is("listing drops what it does not cover");
             let known = covered && change.value.is_some();
-            if known && !purge.listed.contains_key(&key_hash(change.key)) {
+            if known && !purge.listed.contains(key_hash(change.key)) {
                 gone.push(change.slot);
+                bytes += change.value.map_or(0, <[u8]>::len);
             }
         }
         purge.buried += gone.len();
         gone.into_iter().for_each(|slot| store.bury(slot));
-        if looks < PURGE_LOOKS {
+        if is_done {
             log::info!("{} keys were dropped that the other nodes had deleted long ago", purge.buried);
-            let purge = self.purge.take();
-            self.collected.merge(&purge.map(|purge| purge.collected).unwrap_or_default());
+            under_way.remove();
+            if self.purges.is_empty() {
+                self.vector.merge(&std::mem::take(&mut self.purges.claims));
+                self.collected.merge(&std::mem::take(&mut self.purges.collected));
+                self.facts += 1;
+            }
         }
     }
 }

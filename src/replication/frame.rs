@@ -18,6 +18,10 @@ pub const VERSION: u16 = 1;
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
 /// Longest frame after that: the longest value and a slice beside it.
 pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + (1 << 20);
+/// Changes of a frame at most: applied in less than a millisecond.
+pub const CHANGES_MAX: usize = 512;
+/// Items of a listing's frame at most.
+pub(super) const ITEMS_MAX: usize = 1 << 10;
 /// Length and checksum.
 pub(super) const HEAD_BYTES: usize = 8;
 
@@ -65,7 +69,7 @@ pub struct Hello {
     pub vector: VersionVector,
     /// What it had collected deletions under: a listener without all of this may hold what was deleted long ago.
     pub collected: VersionVector,
-    /// The nodes whose writes it gets first-hand.
+    /// The nodes whose writes it gets first-hand, in rising order.
     pub linked: Vec<NodeId>,
     /// The cluster as its configuration has it; an empty text is a node that was removed.
     pub members: Vec<String>,
@@ -82,7 +86,7 @@ pub struct Ack {
     pub vector: VersionVector,
     /// The same, as its data file has it.
     pub durable_vector: VersionVector,
-    /// The nodes whose writes it gets first-hand.
+    /// The nodes whose writes it gets first-hand, in rising order.
     pub linked: Vec<NodeId>,
     /// Its wall clock.
     pub unix_ms: u64,
@@ -330,11 +334,7 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
     }
     let frame = match kind {
         HELLO => hello(&mut reader).map(|hello| Frame::Hello(Box::new(hello))),
-        REFUSAL => reader.u8().map(|slowly| {
-            let rest = &body[2..];
-            reader = Reader::new(&[]);
-            Frame::Refusal(String::from_utf8_lossy(rest), slowly != 0)
-        }),
+        REFUSAL => reader.u8().map(|slowly| Frame::Refusal(reader.rest_as_text().into(), slowly != 0)),
         CHANGES => changes(&mut reader, body),
         ACK => ack(&mut reader).map(|ack| Frame::Ack(Box::new(ack))),
         LISTING => listing(&mut reader, body),
@@ -355,23 +355,20 @@ fn hello(reader: &mut Reader<'_>) -> Option<Hello> {
         since,
         seen,
         cursor: cursor(reader)?,
-        vector: VersionVector::decode(reader)?,
-        collected: VersionVector::decode(reader)?,
+        vector: VersionVector::decode_short(reader)?,
+        collected: VersionVector::decode_short(reader)?,
         linked: nodes(reader)?,
         members: {
             let count = reader.u16()?;
-            let member = |_| {
-                let length = reader.u16()?;
-                String::from_utf8(reader.bytes(length.into())?.to_vec()).ok()
-            };
-            (0..count).map(member).collect::<Option<_>>()?
+            let mut member = || reader.u16().and_then(|length| reader.text(length.into())).map(str::to_owned);
+            (0..count).map(|_| member()).collect::<Option<_>>()?
         },
     })
 }
 
 fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     let (received, durable) = (cursor(reader)?, cursor(reader)?);
-    let (vector, durable_vector) = (VersionVector::decode(reader)?, VersionVector::decode(reader)?);
+    let (vector, durable_vector) = (VersionVector::decode_short(reader)?, VersionVector::decode_short(reader)?);
     let linked = nodes(reader)?;
     let [unix_ms, position, digest, keys] = numbers(reader)?;
     let (diverged, busy) = (reader.u8()? != 0, reader.u8()? != 0);
@@ -395,24 +392,27 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
 
 fn changes<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Option<Frame<'a>> {
     let [direct, relay] = numbers(reader)?;
-    let progress = Progress { direct, relay, claims: VersionVector::decode(reader)? };
+    let progress = Progress { direct, relay, claims: VersionVector::decode_short(reader)? };
     let start = body.len() - reader.left();
-    while !reader.is_empty() {
-        Sent::decode(reader)?;
+    for _ in 0..CHANGES_MAX {
+        if !reader.is_empty() {
+            Sent::decode(reader)?;
+        }
     }
     Some(Frame::Changes(progress, Changes(&body[start..])))
 }
 
 fn listing<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Option<Frame<'a>> {
     let listing = match reader.u8()? {
-        0 => Listing::Begin(VersionVector::decode(reader)?),
+        0 => Listing::Begin(VersionVector::decode_short(reader)?),
         1 => Listing::Items,
         2 => Listing::End,
         _ => return None,
     };
     let items = &body[body.len() - reader.left()..];
     *reader = Reader::new(&[]);
-    items.len().is_multiple_of(ITEM_BYTES).then_some(Frame::Listing(listing, Items(items)))
+    let fits = items.len().is_multiple_of(ITEM_BYTES) && items.len() <= ITEMS_MAX * ITEM_BYTES;
+    fits.then_some(Frame::Listing(listing, Items(items)))
 }
 
 pub(super) fn put_cursor(out: &mut Vec<u8>, cursor: Cursor) {
@@ -432,7 +432,8 @@ fn put_nodes(out: &mut Vec<u8>, nodes: &[NodeId]) {
 
 fn nodes(reader: &mut Reader<'_>) -> Option<Vec<NodeId>> {
     let count = reader.u16()?;
-    (0..count).map(|_| reader.u16()).collect()
+    let nodes: Vec<NodeId> = (0..count).map(|_| reader.u16()).collect::<Option<_>>()?;
+    nodes.is_sorted_by(|one, next| one < next).then_some(nodes)
 }
 
 fn numbers<const COUNT: usize>(reader: &mut Reader<'_>) -> Option<[u64; COUNT]> {

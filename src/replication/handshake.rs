@@ -50,10 +50,11 @@ impl Replication {
             Role::Accepted | Role::Linked(_) | Role::Over => None,
         };
         match self.check(hello, dialed, here.now) {
+            // Before anything else: a second rewinding would forget what the first has yet to write again.
+            Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
             Ok(()) if here.clock.is_rewound(hello.seen) || !self.lives.know(hello.cursor.life) => {
                 self.rewind(hello.node, hello.seen, hello.cursor.life, here);
             }
-            Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
             Ok(()) => {
                 if dialed.is_none() {
                     self.greet(session, hello.node, here);
@@ -127,8 +128,10 @@ impl Replication {
         let Some(peer) = self.peers.get(&id) else {
             return mismatch(format!("node {id} is not in the config file of node {own}"));
         };
-        if is_ahead(hello.clock, now, self.limits.clock_drift_ms_max) {
-            let ahead_s = Clock::unix_ms(hello.clock).saturating_sub(now.unix_ms) / 1000;
+        // Whoever has seen a stamp has a clock past it; one who only says so would push this clock ahead for good.
+        let clock = hello.clock.max(hello.seen);
+        if is_ahead(clock, now, self.limits.clock_drift_ms_max) {
+            let ahead_s = Clock::unix_ms(clock).saturating_sub(now.unix_ms) / 1000;
             return mismatch(format!(
                 "the clock of node {id} is {ahead_s} s ahead of that of node {own} (its last write, or the time there); \
                  set both clocks right"
@@ -153,7 +156,7 @@ impl Replication {
         }
         // A disk that was wiped or put back holds less than was heard of it.
         peer.durable_vector = peer.durable_vector.intersection(&hello.vector);
-        let resumed = self.lives.resume(hello.cursor, peer.sent);
+        let resumed = self.lives.resume(hello.cursor, peer.sent, here.store.last_position());
         let view = View { store: here.store, own, vector: &self.vector };
         let link = Link::new(hello, resumed, self.overwritten, &self.collected, view);
         let relinked = peer.linked.is_some();

@@ -5,6 +5,10 @@ use super::wire::Wire;
 use super::{HANDSHAKE_US, Replication, SessionId, Turn};
 use crate::store::{NodeId, Now};
 
+/// Connections, beside one of each peer, that owe a hello or do not take a refusal: each may hold 1 MiB, and counts among
+/// no clients. One more is closed; whoever is kept out by that dials again, and is dialed.
+const ACCEPTED_MAX: usize = 16;
+
 /// A connection between nodes.
 pub(super) struct Line {
     pub(super) wire: Wire,
@@ -28,7 +32,12 @@ pub(super) enum Role {
 impl Replication {
     /// Somebody dialed us and greets as a node does.
     pub fn accepted(&mut self, session: SessionId, now: Now) {
+        let is_idle = |line: &&Line| matches!(line.role, Role::Accepted | Role::Over);
+        let idle = self.lines.iter().flatten().map(Box::as_ref).filter(is_idle).count();
         self.add_line(session, Role::Accepted, now.monotonic_us);
+        if idle >= ACCEPTED_MAX + self.peers.len() {
+            self.hang_up(session);
+        }
     }
 
     /// Whether the connection is one between nodes.

@@ -12,14 +12,12 @@
 //! node may die, and this one, and a third node would believe the peer's vector and keep the older write to itself. So
 //! an overwriting change sets a `carry` position, from which on everything goes, until the cursor has met the end.
 
-use super::frame::{Ack, Cursor, Hello, Items, Listing, Progress, Sent};
+use super::frame::{Ack, CHANGES_MAX, Cursor, Hello, ITEMS_MAX, Items, Listing, Progress, Sent};
 use super::vector::VersionVector;
 use crate::planted;
 use crate::store::digest::key_hash;
 use crate::store::{Change, NodeId, Stamp, Store};
 
-/// Changes of a frame: applied in less than a millisecond.
-const FRAME_ROWS: usize = 512;
 /// Bytes of a frame, but for its last change.
 const FRAME_BYTES: usize = 64 << 10;
 /// Changes looked at for one frame.
@@ -68,7 +66,7 @@ pub(super) struct Link {
     carry_relay: u64,
     /// What the peer has, as it said.
     vector: VersionVector,
-    /// Whose writes the peer gets first-hand.
+    /// Whose writes the peer gets first-hand, in rising order.
     linked: Vec<NodeId>,
     extra: Extra,
     claimed: VersionVector,
@@ -146,7 +144,7 @@ impl Link {
             self.durable = ack.durable;
         }
         self.vector.clone_from(&ack.vector);
-        let lost = self.linked.iter().any(|node| !ack.linked.contains(node));
+        let lost = self.linked.iter().any(|node| ack.linked.binary_search(node).is_err());
         self.linked.clone_from(&ack.linked);
         if lost {
             // What was held back because another node was to send it is due from here.
@@ -203,7 +201,7 @@ impl Link {
         if self.direct < tail {
             self.walk_direct(view, scratch, &mut rows);
         }
-        if self.relay < tail && rows < FRAME_ROWS && scratch.len() < FRAME_BYTES {
+        if self.relay < tail && rows < CHANGES_MAX && scratch.len() < FRAME_BYTES {
             self.walk_relay(view, scratch, &mut rows);
         }
         self.walk_safe(view);
@@ -251,7 +249,7 @@ impl Link {
 
     /// Whether a whole frame waits to be sent, as far as positions tell.
     pub(super) fn has_full_frame(&self, tail: u64) -> bool {
-        self.is_listing() || tail - self.direct.min(self.relay) >= FRAME_ROWS as u64
+        self.is_listing() || tail - self.direct.min(self.relay) >= CHANGES_MAX as u64
     }
 
     fn owe_listing(&mut self, trusting: bool) {
@@ -264,7 +262,7 @@ impl Link {
 
     /// Whether the peer relies on this link for the node's writes.
     fn answers_for(&self, node: NodeId, own: NodeId) -> bool {
-        node == own || !self.linked.contains(&node)
+        node == own || self.linked.binary_search(&node).is_err()
     }
 
     /// Whether the peer has this write, or newer.
@@ -292,7 +290,7 @@ impl Link {
             let node = change.stamp.node;
             !planted::is("relay never started")
                 && node != view.own
-                && (!link.linked.contains(&node) || change.position >= link.carry_relay)
+                && (link.linked.binary_search(&node).is_err() || change.position >= link.carry_relay)
         };
         self.relay = self.walk(view, self.relay, wanted, scratch, rows);
         if self.relay == view.store.last_position() {
@@ -318,7 +316,7 @@ impl Link {
                 Sent { stamp, key, value }.encode(scratch);
                 *rows += 1;
             }
-            if looks + 1 == LOOKS || *rows >= FRAME_ROWS || scratch.len() >= FRAME_BYTES {
+            if looks + 1 == LOOKS || *rows >= CHANGES_MAX || scratch.len() >= FRAME_BYTES {
                 return change.position;
             }
         }
@@ -382,13 +380,13 @@ impl Link {
             }
             Extra::ListingSent { up_to, vector } => {
                 let mut looks = 0;
-                for change in view.store.changes_after(*up_to).take(LOOKS) {
+                for change in view.store.changes_after(*up_to).take(ITEMS_MAX) {
                     Items::encode(key_hash(change.key), change.stamp, scratch);
                     *up_to = change.position;
                     looks += 1;
                 }
                 Listing::Items.encode(scratch, out);
-                if looks == LOOKS {
+                if looks == ITEMS_MAX {
                     return true;
                 }
                 Listing::End.encode(&[], out);

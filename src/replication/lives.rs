@@ -28,11 +28,11 @@ impl Lives {
     }
 
     /// Where in the list a follower goes on that is at this position of that life, and was sent so much of the list as
-    /// the data file has it.
+    /// the data file has it; never past its end, where nothing would ever come.
     ///
     /// In an earlier life the follower may have passed a place whose change was by then overwritten further on, in a
     /// future that the crash took back: there is nothing newer any more, and what stands at that place again it never had.
-    pub(super) fn resume(&self, cursor: Cursor, sent: (u64, u64)) -> Cursor {
+    pub(super) fn resume(&self, cursor: Cursor, sent: (u64, u64), tail: u64) -> Cursor {
         let Cursor { life, direct, relay } = cursor;
         if crate::planted::is("positions of a forgotten life believed") {
             return Cursor { life: self.own, direct, relay };
@@ -40,7 +40,7 @@ impl Lives {
         let (direct, relay) = if life == self.own { (direct, relay) } else { (direct.min(sent.0), relay.min(sent.1)) };
         let end = match self.earlier.iter().find(|&&(earlier, _)| earlier == life) {
             Some(&(_, end)) => end,
-            None if life == self.own => u64::MAX,
+            None if life == self.own => tail,
             None => 0,
         };
         Cursor { life: self.own, direct: direct.min(end), relay: relay.min(end) }

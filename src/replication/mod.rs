@@ -122,8 +122,7 @@ pub struct Replication {
     /// The position before the first of this life.
     born: u64,
     rewinding: Option<Rewinding>,
-    /// A full listing that is being compared with the store.
-    purge: Option<following::Purge>,
+    purges: following::Purges,
     random: fastrand::Rng,
     scratch: Vec<u8>,
     /// When to look again although nothing happens.
@@ -160,7 +159,7 @@ impl Replication {
             overwritten: store.last_position(),
             born: store.last_position(),
             rewinding: None,
-            purge: None,
+            purges: following::Purges::default(),
             random: fastrand::Rng::with_seed(seed),
             scratch: Vec::new(),
             due_us: now.monotonic_us,
@@ -222,16 +221,19 @@ impl Replication {
         }
     }
 
-    /// Sends each peer what it lacks, a bounded part of it, and what it has to know.
-    pub fn exchange(&mut self, here: &mut Here<'_>) {
+    /// Sends each peer what it lacks, a bounded part of it, and what it has to know. `held` says that nothing may be
+    /// overwritten at present.
+    pub fn exchange(&mut self, held: bool, here: &mut Here<'_>) {
         let now = here.now;
         self.due_us = u64::MAX;
-        if self.peers.is_empty() && self.lines.is_empty() && self.purge.is_none() {
+        if self.peers.is_empty() && self.lines.is_empty() && self.purges.is_empty() {
             return;
         }
-        self.go_on_rewinding(here);
+        if !held {
+            self.go_on_rewinding(here);
+            self.purge(here.store);
+        }
         self.keep_up(here.clock);
-        self.purge(here.store);
         let ids: Vec<NodeId> = self.peers.keys().copied().collect();
         self.note_linked_nodes(now.monotonic_us);
         for id in ids {
@@ -239,7 +241,9 @@ impl Replication {
         }
         self.end_handshakes(now);
         self.close_gaps(here.clock);
-        if self.purge.is_some() || self.rewinding.is_some() {
+        // Where the data file has to take something first, that is what wakes the loop.
+        let rewinds = self.rewinding.is_some() && !here.clock.is_spent();
+        if !held && (rewinds || !self.purges.is_empty()) {
             self.due_us = 0;
         }
     }
@@ -356,7 +360,9 @@ impl Replication {
             let peer = self.peers.remove(&id).expect("ids come from the map");
             if let Some(linked) = peer.linked {
                 self.hang_up(linked.session);
-            } else if let Tie::Dialing(session) = peer.tie {
+            }
+            // Beside a link, too, a dial may be under way.
+            if let Tie::Dialing(session) = peer.tie {
                 self.hang_up(session);
             }
             log::info!("node {id} was removed from the cluster");

@@ -1,11 +1,10 @@
 //! One other node: whether there is a link to it, when to dial it next, how far we follow it, what went wrong.
 
-use std::collections::HashMap;
-
+use super::following::Listed;
 use super::frame::Cursor;
 use super::link::Link;
 use super::vector::VersionVector;
-use crate::store::{NodeId, Stamp};
+use crate::store::NodeId;
 
 /// Pause before the second dial; it doubles with each further one.
 const PAUSE_US_MIN: u64 = 100_000;
@@ -63,7 +62,7 @@ pub(super) struct Linked {
     /// Where in all that was ever owed the last acknowledgement ends.
     pub(super) ack_end: u64,
     /// A full listing that comes in: what it covers, and what it lists.
-    pub(super) listed: Option<(VersionVector, HashMap<u64, Stamp>)>,
+    pub(super) listed: Option<(VersionVector, Listed)>,
     /// What deletions it had forgotten when the link began. Where a listing comes, this node has no trace of them
     /// either once that is worked in, and has to see to it that others have not.
     pub(super) collected: VersionVector,

@@ -8,6 +8,8 @@ use crate::store::NodeId;
 
 /// Changes looked at in one tick.
 const LOOKS: usize = 1 << 10;
+/// Bytes of values written again in one tick, but for the last.
+const BYTES: usize = 1 << 18;
 
 /// See the module. Changes after `at` and up to `up_to` have yet to be looked at, those of the span to be written again.
 pub(super) struct Rewinding {
@@ -26,6 +28,7 @@ impl Replication {
         self.lives.forget(life);
         let span = here.clock.begin_anew(seen, here.now.unix_ms);
         self.vector.cut(self.identity.node, span.0);
+        self.purges.claims.cut(self.identity.node, span.0);
         self.rewinding = Some(Rewinding { at: self.born, up_to: here.store.last_position(), span });
         for session in 0..self.lines.len() {
             self.drop_line(session, "the data file was wiped or is an old copy: links begin again", here.now);
@@ -38,12 +41,13 @@ impl Replication {
         let own = self.identity.node;
         let Some(rewinding) = &mut self.rewinding else { return };
         let mut again = Vec::new();
+        let mut bytes = 0;
         let mut is_done = true;
         for (looks, change) in here.store.changes_after(rewinding.at).enumerate() {
             if change.position > rewinding.up_to {
                 break;
             }
-            if looks == LOOKS {
+            if looks == LOOKS || bytes >= BYTES {
                 is_done = false;
                 break;
             }
@@ -51,6 +55,7 @@ impl Replication {
             let (after, up_to) = rewinding.span;
             if change.stamp.node == own && after < change.stamp.clock && change.stamp.clock <= up_to {
                 again.push((change.slot, change.position));
+                bytes += change.value.map_or(0, <[u8]>::len);
             }
         }
         for (slot, position) in again {

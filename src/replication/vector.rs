@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 use super::codec::{Reader, put_u16, put_u32, put_u64};
 use crate::store::{NodeId, Stamp};
 
+/// Spans of a peer's vector that are understood: each crash and each restart leaves one while a node is away, and two vectors of
+/// so many fit into a hello.
+const SPANS_MAX: usize = 1 << 14;
+
 /// Clock values above `after`, up to and including `up_to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -70,7 +74,10 @@ impl VersionVector {
     pub fn includes(&self, other: &VersionVector) -> bool {
         other.nodes.iter().all(|(node, spans)| {
             let own = self.nodes.get(node).map_or(&[][..], Vec::as_slice);
-            spans.iter().all(|span| own.iter().any(|one| one.after <= span.after && span.up_to <= one.up_to))
+            spans.iter().all(|span| {
+                let at = own.partition_point(|one| one.up_to < span.up_to);
+                own.get(at).is_some_and(|one| one.after <= span.after)
+            })
         })
     }
 
@@ -78,8 +85,10 @@ impl VersionVector {
     pub fn intersection(&self, other: &VersionVector) -> VersionVector {
         let mut both = VersionVector::default();
         for (&node, spans) in &self.nodes {
+            let theirs = other.nodes.get(&node).map_or(&[][..], Vec::as_slice);
             for one in spans {
-                for two in other.nodes.get(&node).into_iter().flatten() {
+                let first = theirs.partition_point(|two| two.up_to <= one.after);
+                for two in theirs[first..].iter().take_while(|two| two.after < one.up_to) {
                     both.add(node, Span { after: one.after.max(two.after), up_to: one.up_to.min(two.up_to) });
                 }
             }
@@ -126,11 +135,21 @@ impl VersionVector {
         }
     }
 
+    /// As [`VersionVector::decode`], of a peer: `None` also where it is so long that each look at it would take long.
+    pub fn decode_short(reader: &mut Reader<'_>) -> Option<VersionVector> {
+        let vector = VersionVector::decode(reader)?;
+        (vector.nodes.values().map(Vec::len).sum::<usize>() <= SPANS_MAX).then_some(vector)
+    }
+
     /// Reads what [`VersionVector::encode`] has written; `None` where it is cut or breaks the invariant.
     pub fn decode(reader: &mut Reader<'_>) -> Option<VersionVector> {
         let mut vector = VersionVector::default();
+        let mut nodes = None;
         for _ in 0..reader.u16()? {
             let node = reader.u16()?;
+            if nodes.replace(node).is_some_and(|last| node <= last) {
+                return None;
+            }
             let mut last = None;
             for _ in 0..reader.u32()? {
                 let span = Span { after: reader.u64()?, up_to: reader.u64()? };

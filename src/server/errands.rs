@@ -30,6 +30,8 @@ pub(super) enum Result {
 pub(super) struct Errands {
     errands: Sender<Errand>,
     results: Receiver<Result>,
+    /// The nodes that are being looked up.
+    looked_up: Vec<NodeId>,
 }
 
 impl Errands {
@@ -50,15 +52,27 @@ impl Errands {
             }
         };
         thread::Builder::new().name("errands".into()).spawn(run)?;
-        Ok(Errands { errands, results })
+        Ok(Errands { errands, results, looked_up: Vec::new() })
     }
 
-    pub(super) fn give(&self, errand: Errand) {
+    /// A node that is being looked up is not looked up a second time: where names take longer than the pause between
+    /// dials, all else would wait behind an ever longer row of them.
+    pub(super) fn give(&mut self, errand: Errand) {
+        if let Errand::LookUp(node, _) = errand {
+            if self.looked_up.contains(&node) {
+                return;
+            }
+            self.looked_up.push(node);
+        }
         self.errands.send(errand).expect("the thread lives as long as this");
     }
 
-    pub(super) fn take(&self) -> Option<Result> {
-        self.results.try_recv().ok()
+    pub(super) fn take(&mut self) -> Option<Result> {
+        let result = self.results.try_recv().ok()?;
+        if let Result::Found(node, _) = result {
+            self.looked_up.retain(|&other| other != node);
+        }
+        Some(result)
     }
 }
 

@@ -14,6 +14,7 @@ pub fn options() -> Options {
     Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 2_000,
+        dialect: kvstoreapp::protocol::Dialect::Line,
         value_bytes_max: 1 << 20,
         clients_max: 10,
         memory_bytes_max: 0,

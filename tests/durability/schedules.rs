@@ -284,6 +284,7 @@ impl Play {
         disk.checkpoint = Saver::checkpoint(born, born + 1, &clock, setting.interval_ms, unix_ms, recorded);
         let model = Model { checked: disk.live(), changes: VecDeque::new(), request: String::new(), last: born };
         let options = Options {
+            dialect: kvstoreapp::protocol::Dialect::Line,
             durability: Durability::Interval,
             snapshot_interval_ms: setting.interval_ms,
             value_bytes_max: 1_000,

@@ -17,6 +17,7 @@ pub fn node(value_bytes_max: usize) -> Node {
     let options = Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 2_000,
+        dialect: kvstoreapp::protocol::Dialect::Line,
         value_bytes_max,
         clients_max: 10,
         memory_bytes_max: 0,

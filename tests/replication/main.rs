@@ -2,8 +2,11 @@
 
 #[path = "../harness/cluster.rs"]
 mod cluster;
+mod fuzz;
+mod hostile;
 mod pair;
 mod sentences;
+mod stranger;
 
 use pair::{Mesh, SECOND_US};
 

@@ -12,7 +12,7 @@ use kvstoreapp::store::{Clock, NodeId, Store};
 use crate::cluster::{LIMITS, cluster};
 
 pub const SECOND_US: u64 = 1_000_000;
-const CLIENT: usize = 0;
+pub const CLIENT: usize = 0;
 /// What one tick carries from one node to another.
 const CARRIED: usize = 64 << 10;
 
@@ -276,11 +276,12 @@ impl Mesh {
     }
 }
 
-fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Node {
+pub fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Node {
     let id = id as NodeId;
     let options = Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 200,
+        dialect: kvstoreapp::protocol::Dialect::Line,
         value_bytes_max: 1 << 20,
         clients_max: 10,
         memory_bytes_max: 0,
@@ -297,7 +298,7 @@ fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Node {
 }
 
 /// A disk that takes everything at once.
-fn save(node: &mut Node, now: Now) {
+pub fn save(node: &mut Node, now: Now) {
     while let Some(save) = node.next_save(now) {
         let outcome = save.commit.map_or(Outcome::Taken, Outcome::Committed);
         node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome }, now);

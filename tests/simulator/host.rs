@@ -118,6 +118,7 @@ impl Host {
         let options = Options {
             durability: plan.durability,
             snapshot_interval_ms: interval_ms,
+            dialect: kvstoreapp::protocol::Dialect::Line,
             value_bytes_max: 1_000,
             clients_max: 100,
             memory_bytes_max: 0,

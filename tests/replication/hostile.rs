@@ -1,0 +1,257 @@
+//! Peers that say what no peer should, and bad luck at the wrong moment.
+
+use kvstoreapp::node::saving::{Outcome, Save, Saved};
+use kvstoreapp::replication::frame::{
+    Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Sent, decode, encode_refusal,
+};
+use kvstoreapp::replication::vector::VersionVector;
+use kvstoreapp::store::Stamp;
+use kvstoreapp::store::digest::key_hash;
+
+use crate::pair::SECOND_US;
+use crate::stranger::{LIFE, Stranger, ack, progress, span};
+
+#[test]
+fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays() {
+    for seen in [u64::MAX, Stranger::new(2).clock(61_000)] {
+        let mut one = Stranger::new(2);
+        let clock = one.node.clock_last();
+        one.dial(&Hello { seen, ..one.hello(1) });
+        assert!(one.node.clock_last() < clock + (1 << 16), "in a hello");
+        one.node.lose_peer(1, "over", one.now);
+        one.dial(&one.hello(1));
+        one.say(1, &ack(&Ack { seen, ..Ack::default() }));
+        assert!(one.node.clock_last() < clock + (1 << 16), "in an acknowledgement");
+        assert_eq!(one.node.peers(one.now)[0].state, "waiting");
+        assert_eq!(one.request("SET a b"), "OK\n");
+    }
+}
+
+#[test]
+fn a_peer_that_claims_to_be_past_the_end_of_the_list_is_sent_what_comes_and_costs_nothing_until_then() {
+    for (direct, relay) in [(u64::MAX, u64::MAX), (1 << 40, 0), (0, 1 << 40)] {
+        let mut one = Stranger::new(2);
+        one.dial(&Hello { cursor: Cursor { life: LIFE, direct, relay }, ..one.hello(1) });
+        one.tick();
+        one.hear(1);
+        one.tick();
+        assert!(one.node.deadline_us() > one.now.monotonic_us, "the loop does not rest");
+        assert_eq!(one.request("SET a b"), "OK\n");
+        assert_eq!(one.keys_sent(1), 1);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..50_000 {
+        assert_eq!(one.request(&format!("SET key:{key} {:064}", key)), "OK\n");
+    }
+    for _ in 0..20 {
+        one.tick();
+    }
+    assert!(one.node.peer_bytes() > 1 << 20, "the outbox is full");
+    one.now.monotonic_us += 20_000;
+    one.tick();
+    assert!(one.node.deadline_us() > one.now.monotonic_us, "the loop does not rest");
+}
+
+#[test]
+fn what_a_full_listing_promises_is_recorded_once_the_store_was_compared() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    let vector = one.write(1, "key", 5_000);
+    list(&mut one, 1, &vector, &["key0"]);
+    one.say(1, &progress(&vector, &[]));
+    let mut recorded = false;
+    for _ in 0..100 {
+        one.now.monotonic_us += SECOND_US / 4;
+        one.now.unix_ms += 250;
+        let Some(checkpoint) = one.tick() else { continue };
+        recorded = checkpoint.recorded.vector.includes(&vector);
+        assert!(!recorded || one.node.store().keys() == 1, "{} keys are left", one.node.store().keys());
+    }
+    assert!(recorded);
+}
+
+#[test]
+fn full_listings_of_two_peers_at_once_are_both_compared() {
+    let mut one = Stranger::new(3);
+    one.dial(&one.hello(1));
+    one.dial(&one.hello(2));
+    let (first, second) = (one.write(1, "a", 3_000), one.write(2, "b", 3_000));
+    list(&mut one, 1, &first, &["a0"]);
+    list(&mut one, 2, &second, &["b0"]);
+    (0..100).for_each(|_| drop(one.tick()));
+    assert_eq!(one.node.store().keys(), 2);
+}
+
+#[test]
+fn what_is_being_written_again_is_written_again_although_a_second_peer_knows_another_life() {
+    let mut one = Stranger::new(3);
+    for key in 0..5_000 {
+        assert_eq!(one.request(&format!("SET key:{key} value")), "OK\n");
+    }
+    let seen = one.node.clock_last() + 1_000;
+    one.dial(&Hello { seen, ..one.hello(1) });
+    one.dial(&Hello { cursor: Cursor { life: 77, direct: 0, relay: 0 }, ..one.hello(2) });
+    (0..100).for_each(|_| drop(one.tick()));
+    let left = one.node.store().changes_after(0).filter(|change| change.stamp.clock <= seen).count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_reason_to_hang_up_is_one_short_line() {
+    let mut bytes = Vec::new();
+    encode_refusal(&format!("a\nkeys: 7\n\n\u{1b}[2J{}", "x".repeat(1 << 20)), true, &mut bytes);
+    let Ok(Frame::Refusal(why, true)) = decode(&bytes[8..]) else { panic!("it is a refusal") };
+    assert!(why.len() <= 1_000 && !why.contains(char::is_control), "{why:?}");
+    let mut one = Stranger::new(2);
+    one.dial(&Hello { members: vec!["10.0.0.9:1\nkeys: 7".to_owned()], ..one.hello(1) });
+    assert!(!one.request("INFO").contains("\nkeys: 7"));
+}
+
+#[test]
+fn a_frame_of_more_than_a_frame_holds_is_garbage() {
+    let mut changes = Vec::new();
+    let mut items = Vec::new();
+    for at in 0..=CHANGES_MAX as u64 {
+        let stamp = Stamp { clock: at + 1, node: 1 };
+        Sent { stamp, key: &at.to_le_bytes(), value: None }.encode(&mut changes);
+    }
+    assert!(decode(&progress(&VersionVector::default(), &changes)[8..]).is_err());
+    (0..100_000).for_each(|at| Items::encode(at, Stamp { clock: at + 1, node: 1 }, &mut items));
+    let mut bytes = Vec::new();
+    Listing::Items.encode(&items, &mut bytes);
+    assert!(decode(&bytes[8..]).is_err());
+    let mut vector = VersionVector::default();
+    (0..100_000).for_each(|at| vector.merge(&span(1, 2 * at, 2 * at + 1)));
+    assert!(decode(&progress(&vector, &[])[8..]).is_err());
+    let linked = vec![1; 60_000];
+    assert!(decode(&ack(&Ack { linked, ..Ack::default() })[8..]).is_err());
+}
+
+#[test]
+fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..3_000 {
+        one.request(&format!("SET key:{key} {}", "x".repeat(1_000)));
+    }
+    // The disk takes one slice and stops; the snapshot has a fixed target when it goes on.
+    let mut taken = Vec::new();
+    for round in 0..3_000 {
+        one.exchange();
+        if round == 300 || round == 1_000 {
+            taken.extend(one.node.next_save(one.now));
+        }
+        one.say(1, &ack(&Ack::default()));
+    }
+    for key in 0..3_000 {
+        one.request(&format!("SET key:{key} {}", "y".repeat(1_000)));
+    }
+    let mut change = Vec::new();
+    let stamp = Stamp { clock: one.clock(30_000), node: 1 };
+    Sent { stamp, key: b"late", value: Some(b"x") }.encode(&mut change);
+    one.say(1, &progress(&VersionVector::default(), &change));
+    assert_eq!(one.node.waits(1), kvstoreapp::node::session::Waits::ForSnapshot, "the peer waits");
+    let end_us = one.now.monotonic_us + 12 * SECOND_US;
+    while one.now.monotonic_us < end_us {
+        one.exchange();
+    }
+    assert_ne!(one.node.peers(one.now)[0].state, "waiting");
+}
+
+#[test]
+fn connections_that_owe_a_hello_are_few() {
+    let mut one = Stranger::new(2);
+    for session in 1..=1_000 {
+        if one.node.open(session, one.now).is_ok() {
+            one.say(session, b"\0KVPEER\n\xff\xff\x0f\0");
+            one.say(session, &[0; 100_000]);
+        }
+    }
+    assert!(one.node.peer_bytes() < 32 << 20, "{} bytes", one.node.peer_bytes());
+}
+
+#[test]
+fn a_dial_beside_the_link_of_a_node_that_is_removed_ends_with_it() {
+    let mut one = Stranger::new(3);
+    while let Some((peer, _)) = one.node.next_dial(one.now) {
+        one.node.dialing(4 + usize::from(peer), peer, one.now);
+    }
+    one.dial(&one.hello(2));
+    let members = (0..2).map(|id| format!("10.0.0.{id}:5000")).collect();
+    one.node.reload(members, one.now).expect("nothing speaks against it");
+    let mut bytes = GREETING.to_vec();
+    one.hello(1).encode(&mut bytes);
+    one.say(6, &bytes);
+    assert!(one.node.is_over(6));
+}
+
+#[test]
+fn dropping_what_a_full_listing_lacks_waits_for_the_data_file_like_any_writer() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..10_000 {
+        one.request(&format!("SET key:{key} {}", "x".repeat(1_000)));
+    }
+    // The disk takes two slices; the snapshot has a fixed target from the second one on.
+    for _ in 0..2 {
+        one.now.monotonic_us += SECOND_US / 2;
+        assert!(one.node.next_save(one.now).is_some_and(|save| save.commit.is_none()));
+    }
+    let all = span(0, 0, one.node.clock_last());
+    list(&mut one, 1, &all, &[]);
+    (0..50).for_each(|_| one.exchange());
+    let (_, bytes) = one.node.store().displaced();
+    assert!(bytes < 2 << 20, "{bytes} bytes wait for the data file");
+    assert!(one.node.store().keys() > 8_000);
+}
+
+#[test]
+fn what_deletions_were_collected_under_is_recorded_with_their_rows_going() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    one.request("SET gone x");
+    one.request("DELETE gone");
+    one.now.monotonic_us += SECOND_US;
+    one.tick();
+    let gone = one.node.store().state(b"gone").expect("the deletion is remembered").stamp;
+    for key in 0..4_000 {
+        one.request(&format!("SET key:{key} {}", "x".repeat(1_000)));
+    }
+    let mut taken = Vec::new();
+    for _ in 0..2 {
+        one.now.monotonic_us += SECOND_US / 2;
+        taken.extend(one.node.next_save(one.now));
+    }
+    // The target is fixed; from here on the deletion is on every disk.
+    let durable_vector = span(0, 0, one.clock(60_000));
+    one.say(1, &ack(&Ack { durable_vector, ..Ack::default() }));
+    one.now.monotonic_us += 2 * SECOND_US;
+    let recorded = loop {
+        let save = taken.pop().or_else(|| one.node.next_save(one.now)).expect("the snapshot goes on");
+        let Save { snapshot, batch, commit } = save;
+        let recorded = commit.as_ref().map(|commit| commit.recorded.clone());
+        let outcome = commit.map_or(Outcome::Taken, Outcome::Committed);
+        one.node.saved(Saved { snapshot, batch, outcome }, one.now);
+        if let Some(recorded) = recorded {
+            break recorded;
+        }
+    };
+    assert!(one.node.store().state(b"gone").is_none(), "it is collected");
+    assert!(recorded.collected.covers(gone));
+}
+
+/// A full listing of some keys.
+fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
+    let mut items = Vec::new();
+    keys.iter().for_each(|key| Items::encode(key_hash(key.as_bytes()), Stamp { clock: 1, node: from }, &mut items));
+    let mut bytes = Vec::new();
+    Listing::Begin(vector.clone()).encode(&[], &mut bytes);
+    Listing::Items.encode(&items, &mut bytes);
+    Listing::End.encode(&[], &mut bytes);
+    one.say(from.into(), &bytes);
+}
