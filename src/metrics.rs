@@ -19,6 +19,8 @@ pub struct Metrics {
     pub hits: u64,
     /// `GET`s of a key without.
     pub misses: u64,
+    /// Keys whose time had come.
+    pub keys_expired: u64,
     /// Bytes read from clients.
     pub bytes_in: u64,
     /// Bytes written to clients.

@@ -23,6 +23,8 @@ pub(super) fn text(core: &Core, now: Now) -> String {
     line("clients_closed_http", &metrics.http_closed);
     line("client_buffer_bytes_longest", session_bytes_max);
     line("keys", &store.keys());
+    line("keys_expiring", &store.expiring());
+    line("keys_expired", &metrics.keys_expired);
     line("tombstones", &store.tombstones());
     line("memory_bytes", &store.bytes());
     line("memory_bytes_max", &options.memory_bytes_max);

@@ -5,11 +5,13 @@
 //! - [`saving`]: snapshots: when, what next, what a failure means
 //! - `serving`: a session's turn
 //! - `peers`: what the node does for other nodes
+//! - `expiring`: keys whose time has come
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod commands;
+mod expiring;
 mod info;
 mod peers;
 pub mod saving;
@@ -68,6 +70,8 @@ pub(crate) struct Core {
     metrics: Metrics,
     options: Options,
     started_us: u64,
+    /// The time of the last tick.
+    ticked: Now,
     sessions: usize,
     session_bytes_max: usize,
     http_logged_us: Option<u64>,
@@ -112,6 +116,7 @@ impl Node {
             metrics: Metrics::default(),
             options,
             started_us: now.monotonic_us,
+            ticked: now,
             sessions: 0,
             session_bytes_max: 0,
             http_logged_us: None,
@@ -337,7 +342,8 @@ impl Node {
     pub fn deadline_us(&self) -> u64 {
         let Core { store, saver, replication, .. } = &self.core;
         let busy = if self.runnable.is_empty() { u64::MAX } else { 0 };
-        busy.min(saver.deadline_us(store)).min(replication.deadline_us()).min(self.waits_end_us())
+        let saving_us = saver.deadline_us(store).min(self.expiry_us());
+        busy.min(saving_us).min(replication.deadline_us()).min(self.waits_end_us())
     }
 
     /// What every key is.
