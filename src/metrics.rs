@@ -15,12 +15,12 @@ pub struct Metrics {
     pub requests: u64,
     /// Lines answered with `INVALID COMMAND` or an `ERROR`.
     pub requests_refused: u64,
-    /// Keys whose time had come.
-    pub expired: u64,
     /// `GET`s of a key with a value.
     pub hits: u64,
     /// `GET`s of a key without.
     pub misses: u64,
+    /// Keys whose time had come.
+    pub keys_expired: u64,
     /// Bytes read from clients.
     pub bytes_in: u64,
     /// Bytes written to clients.

@@ -24,6 +24,8 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     line("clients_closed_http", &metrics.http_closed);
     line("client_buffer_bytes_longest", session_bytes_max);
     line("keys", &store.keys());
+    line("keys_expiring", &store.expiring());
+    line("keys_expired", &metrics.keys_expired);
     line("tombstones", &store.tombstones());
     line("memory_bytes", &store.bytes());
     line("memory_bytes_max", &options.memory_bytes_max);
@@ -137,7 +139,7 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("total_net_input_bytes", metrics.bytes_in.to_string()),
                 ("total_net_output_bytes", metrics.bytes_out.to_string()),
                 ("rejected_connections", metrics.clients_refused.to_string()),
-                ("expired_keys", metrics.expired.to_string()),
+                ("expired_keys", metrics.keys_expired.to_string()),
                 ("evicted_keys", "0".to_owned()),
                 ("keyspace_hits", metrics.hits.to_string()),
                 ("keyspace_misses", metrics.misses.to_string()),

@@ -12,11 +12,13 @@
 //! - `writing`: how commands change keys
 //! - `settings`: what can be changed while it runs
 //! - `peers`: what the node does for other nodes
+//! - `expiring`: keys whose time has come
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod commands;
+mod expiring;
 mod glob;
 mod info;
 mod notifications;
@@ -90,6 +92,8 @@ pub(crate) struct Core {
     metrics: Metrics,
     options: Options,
     started_us: u64,
+    /// The time of the last tick.
+    ticked: Now,
     pubsub: PubSub,
     notifications: Notifications,
     settings: Settings,
@@ -148,6 +152,7 @@ impl Node {
             metrics: Metrics::default(),
             options,
             started_us: now.monotonic_us,
+            ticked: now,
             pubsub: PubSub::default(),
             notifications: Notifications::default(),
             settings: Settings::default(),
@@ -351,7 +356,7 @@ impl Node {
         let Core { store, saver, replication, .. } = &self.core;
         let is_busy = !self.sessions.runnable.is_empty() || self.core.has_untold(&self.sessions);
         let busy = if !is_busy { u64::MAX } else { 0 };
-        busy.min(saver.deadline_us(store)).min(replication.deadline_us()).min(self.waits_end_us())
+        busy.min(saver.deadline_us(store)).min(self.expiry_us()).min(replication.deadline_us()).min(self.waits_end_us())
     }
 
     /// Whether a client has asked for the end of the process.

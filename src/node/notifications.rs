@@ -1,5 +1,6 @@
 //! Changes of keys as messages (keyspace notifications, <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
 
+use super::Node;
 use super::commands::Context;
 
 /// Which changes are told of: Redis' letters, `K` and `E` for the two kinds of channels.
@@ -37,6 +38,16 @@ impl Notifications {
         let by_key = || ([b"__keyspace@0__:", key].concat(), event.as_bytes().to_vec());
         let by_event = || (format!("__keyevent@0__:{event}").into_bytes(), key.to_vec());
         [wanted('K').then(by_key), wanted('E').then(by_event)]
+    }
+}
+
+impl Node {
+    /// Tells of a change that no client made.
+    pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
+        let Node { core, sessions, .. } = self;
+        for (channel, message) in core.notifications.channels(class, event, key).into_iter().flatten() {
+            core.pubsub.deliver(sessions, None, &channel, &message);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::wire::Taken;
 use super::{Here, MEND_US, Replication, Role, VersionVector, highest, is_ahead};
 use crate::planted;
 use crate::store::digest::key_hash;
-use crate::store::{Applied, Clock, NodeId, Now, OutOfMemory, Stamp, Store};
+use crate::store::{Applied, Clock, Content, NodeId, Now, OutOfMemory, Stamp, Store};
 
 /// Frames other than changes taken in one turn.
 const FRAMES_PER_TURN: usize = 16;
@@ -188,7 +188,7 @@ impl Replication {
             linked.link.heard_up_to(heard);
         }
         for change in changes.iter() {
-            let applied = here.store.apply(change.key, change.value, change.stamp);
+            let applied = here.store.apply(change.key, change.value, change.expiry, change.stamp);
             let Ok(applied) = applied else {
                 let Err(OutOfMemory) = applied else { return };
                 return self.refuse(session, Role::Linked(id), "there is room for no more keys", here.now, id);
@@ -274,11 +274,17 @@ impl Replication {
             && ack.listings == linked.link.listings
             && !linked.link.is_listing()
             && !(ack.busy || !self.purges.is_empty() || linked.listed.is_some());
-        let same = ack.digest == store.digest() && ack.keys == store.keys() as u64;
-        let verdict = match (still, same) {
-            (false, _) => Agreement::Unknown,
-            (true, true) => Agreement::Agrees,
-            (true, false) => Agreement::Diverged,
+        let content = store.content();
+        let verdict = if !still {
+            Agreement::Unknown
+        } else if ack.content.is_same(&content) {
+            Agreement::Agrees
+        } else if ack.content.is_same_but_expiring(&content)
+            && may_have_expired([content, ack.content], [now.unix_ms, ack.unix_ms], self.limits.clock_drift_ms_max)
+        {
+            Agreement::Unknown
+        } else {
+            Agreement::Diverged
         };
         let mend = (verdict == Agreement::Diverged || ack.diverged)
             && linked.mended_us.is_none_or(|last_us| now_us - last_us >= MEND_US);
@@ -286,8 +292,8 @@ impl Replication {
             log::error!(
                 "node {id} and this node differ although nothing is under way ({} keys there, {} here): \
                  both send everything again",
-                ack.keys,
-                store.keys()
+                ack.content.keys,
+                content.keys
             );
             linked.mended_us = Some(now_us);
             linked.link.mend();
@@ -351,4 +357,10 @@ impl Replication {
             }
         }
     }
+}
+
+/// Whether one of two clocks that differ by no more than is allowed may have passed what the other has not.
+fn may_have_expired(contents: [Content; 2], unix_ms: [u64; 2], drift_ms_max: u64) -> bool {
+    let latest_ms = unix_ms[0].max(unix_ms[1]).saturating_add(drift_ms_max);
+    contents.iter().any(|content| content.next_expiry <= latest_ms)
 }

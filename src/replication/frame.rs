@@ -6,14 +6,15 @@
 
 use std::borrow::Cow;
 
-use super::codec::{Reader, put_u16, put_u32, put_u64};
+use super::codec::{Reader, put_u16, put_u64};
+pub use super::sent::{Changes, Sent};
 use super::vector::VersionVector;
-use crate::store::{KEY_BYTES_MAX, NodeId, Stamp, VALUE_BYTES_MAX};
+use crate::store::{Content, NodeId, Stamp, VALUE_BYTES_MAX};
 
 /// The first bytes of a connection between nodes, from the dialing side and from the other.
 pub const GREETING: &[u8; 8] = b"\0KVPEER\n";
 /// The version of the frames.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Longest frame before both sides have said hello.
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
 /// Longest frame after that: the longest value and a slice beside it.
@@ -30,8 +31,6 @@ const REFUSAL: u8 = 2;
 const CHANGES: u8 = 3;
 const ACK: u8 = 4;
 const LISTING: u8 = 5;
-/// Length of a value that is none.
-const DELETED: u32 = u32::MAX;
 
 /// How far somebody has followed a node's change list. `direct` counts for that node's own writes, `relay` for all
 /// others'.
@@ -92,10 +91,8 @@ pub struct Ack {
     pub unix_ms: u64,
     /// The last position of its list.
     pub position: u64,
-    /// Its store's digest.
-    pub digest: u64,
-    /// Its number of keys.
-    pub keys: u64,
+    /// What its store holds.
+    pub content: Content,
     /// Whether it has seen that digests differ although nothing is under way.
     pub diverged: bool,
     /// Whether it is comparing its store with a full listing.
@@ -152,21 +149,6 @@ pub enum Fault {
     Version(u16),
 }
 
-/// One change on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent<'a> {
-    /// When and by whom it was written.
-    pub stamp: Stamp,
-    /// The key.
-    pub key: &'a [u8],
-    /// The value; `None` where the key was deleted.
-    pub value: Option<&'a [u8]>,
-}
-
-/// The changes of a frame, checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Changes<'a>(&'a [u8]);
-
 /// The items of a listing, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Items<'a>(&'a [u8]);
@@ -221,7 +203,8 @@ impl Ack {
         self.vector.encode(out);
         self.durable_vector.encode(out);
         put_nodes(out, &self.linked);
-        for number in [self.unix_ms, self.position, self.digest, self.keys] {
+        let Content { keys, digest, expiring, expiring_digest, next_expiry } = self.content;
+        for number in [self.unix_ms, self.position, keys, digest, expiring, expiring_digest, next_expiry] {
             put_u64(out, number);
         }
         out.push(self.diverged.into());
@@ -251,40 +234,6 @@ impl Progress {
         self.claims.encode(out);
         out.extend_from_slice(changes);
         end(out, body);
-    }
-}
-
-impl Sent<'_> {
-    /// Writes one change of a frame.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        put_u16(out, self.key.len() as u16);
-        put_u32(out, self.value.map_or(DELETED, |value| value.len() as u32));
-        put_u64(out, self.stamp.clock);
-        put_u16(out, self.stamp.node);
-        out.extend_from_slice(self.key);
-        out.extend_from_slice(self.value.unwrap_or_default());
-    }
-
-    fn decode<'a>(reader: &mut Reader<'a>) -> Option<Sent<'a>> {
-        let (key_bytes, value_bytes) = (reader.u16()?, reader.u32()?);
-        let stamp = Stamp { clock: reader.u64()?, node: reader.u16()? };
-        let key = reader.bytes(key_bytes.into())?;
-        let value = if value_bytes == DELETED { None } else { Some(reader.bytes(value_bytes as usize)?) };
-        let fits = key.len() <= KEY_BYTES_MAX && value.is_none_or(|value| value.len() <= VALUE_BYTES_MAX);
-        fits.then_some(Sent { stamp, key, value })
-    }
-}
-
-impl<'a> Changes<'a> {
-    /// Whether there is none.
-    pub fn is_empty(self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// In the order they were made.
-    pub fn iter(self) -> impl Iterator<Item = Sent<'a>> {
-        let mut reader = Reader::new(self.0);
-        std::iter::from_fn(move || Sent::decode(&mut reader))
     }
 }
 
@@ -370,7 +319,8 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     let (received, durable) = (cursor(reader)?, cursor(reader)?);
     let (vector, durable_vector) = (VersionVector::decode_short(reader)?, VersionVector::decode_short(reader)?);
     let linked = nodes(reader)?;
-    let [unix_ms, position, digest, keys] = numbers(reader)?;
+    let [unix_ms, position, keys, digest, expiring, expiring_digest, next_expiry] = numbers(reader)?;
+    let content = Content { keys, digest, expiring, expiring_digest, next_expiry };
     let (diverged, busy) = (reader.u8()? != 0, reader.u8()? != 0);
     let [listings, seen] = numbers(reader)?;
     Some(Ack {
@@ -381,8 +331,7 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
         linked,
         unix_ms,
         position,
-        digest,
-        keys,
+        content,
         diverged,
         busy,
         listings,
@@ -399,7 +348,7 @@ fn changes<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Option<Frame<'a>> {
             Sent::decode(reader)?;
         }
     }
-    Some(Frame::Changes(progress, Changes(&body[start..])))
+    Some(Frame::Changes(progress, Changes::checked(&body[start..])))
 }
 
 fn listing<'a>(reader: &mut Reader<'a>, body: &'a [u8]) -> Option<Frame<'a>> {

@@ -312,8 +312,8 @@ impl Link {
     ) -> u64 {
         for (looks, change) in view.store.changes_after(after).enumerate() {
             if wanted(self, &change) && !self.is_had(change.stamp) {
-                let Change { stamp, key, value, .. } = change;
-                Sent { stamp, key, value }.encode(scratch);
+                let Change { stamp, key, value, expiry, .. } = change;
+                Sent { stamp, key, value, expiry }.encode(scratch);
                 *rows += 1;
             }
             if looks + 1 == LOOKS || *rows >= CHANGES_MAX || scratch.len() >= FRAME_BYTES {

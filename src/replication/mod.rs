@@ -1,7 +1,7 @@
 //! What nodes tell each other, as a state machine: bytes of peers in, bytes for peers and changes for the store out.
 //!
 //! - [`codec`], [`vector`]: numbers, and which writes of which node somebody has
-//! - [`frame`]: what goes over a link
+//! - [`frame`], `sent`: what goes over a link
 //! - `wire`: the bytes of one connection
 //! - `lines`: connections, and what the end of one means
 //! - `link`: cursors on the own change list, and what goes next
@@ -28,6 +28,7 @@ mod lives;
 mod peer;
 mod recorded;
 mod rewinding;
+mod sent;
 mod status;
 pub mod vector;
 mod wire;

@@ -162,6 +162,7 @@ impl Server {
         let mut events = Events::with_capacity(EVENTS);
         let verdict = loop {
             self.wait(&mut events)?;
+            self.node.begin_tick(self.now);
             self.take_in(&events);
             self.serve_clients();
             if self.node.is_shutting_down() {

@@ -1,7 +1,7 @@
 //! `backup.db`: one SQLite file, readable by any tool while the node runs.
 //!
 //! Table `entry` holds one row per slot, deletions included (`value` is null); view `kvstore` shows what a person looks
-//! for: the keys that have a value. Keys and values that are valid UTF-8 are TEXT, others BLOB. Table `meta` holds
+//! for: the keys that have a value, those included whose time has come and that are not turned into deletions yet. Keys and values that are valid UTF-8 are TEXT, others BLOB. Table `meta` holds
 //! what the last transaction recorded beside its rows.
 //!
 //! The file is in WAL mode with `synchronous=FULL`: a commit returns after its fsync. After an error the transaction is
@@ -27,12 +27,20 @@ const WINDOW_BYTES: usize = 28 << 20;
 pub(super) const SCHEMA: &str = "
     CREATE TABLE entry(
         slot INTEGER PRIMARY KEY, key NOT NULL, value,
-        position INTEGER NOT NULL, clock INTEGER NOT NULL, node INTEGER NOT NULL);
+        position INTEGER NOT NULL, clock INTEGER NOT NULL, node INTEGER NOT NULL, expiry INTEGER);
     CREATE TABLE meta(name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-    CREATE VIEW kvstore(key, value, written_at, node) AS
-        SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node FROM entry WHERE value IS NOT NULL;
-    PRAGMA application_id = 0x6b767374;
-    PRAGMA user_version = 1;";
+    PRAGMA application_id = 0x6b767374;";
+
+pub(super) const VIEW: &str = "
+    CREATE VIEW kvstore(key, value, written_at, node, expires_at) AS
+        SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node, datetime(expiry / 1000, 'unixepoch')
+        FROM entry WHERE value IS NOT NULL;
+    PRAGMA user_version = 2;";
+
+/// From the format before, which knew no expiry.
+pub(super) const UPGRADE: &str = "
+    ALTER TABLE entry ADD COLUMN expiry INTEGER;
+    DROP VIEW kvstore;";
 
 /// The open file. One connection, used by one thread.
 pub struct DataFile {
@@ -145,16 +153,17 @@ impl DataFile {
         for slot in &self.window.retired {
             remove.execute([slot])?;
         }
-        let mut put = self.connection.prepare_cached("REPLACE INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?;
+        let mut put = self.connection.prepare_cached("REPLACE INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
         self.window.sort();
         for change in self.window.changes() {
-            let Change { slot, position, stamp, key, value } = change;
+            let Change { slot, position, stamp, key, value, expiry } = change;
             put.raw_bind_parameter(1, slot)?;
             put.raw_bind_parameter(2, Text(key))?;
             put.raw_bind_parameter(3, value.map(Text))?;
             put.raw_bind_parameter(4, position as i64)?;
             put.raw_bind_parameter(5, stamp.clock as i64)?;
             put.raw_bind_parameter(6, stamp.node)?;
+            put.raw_bind_parameter(7, expiry.map(|expiry| expiry.get() as i64))?;
             put.raw_execute()?;
         }
         self.log_pages += self.window.retired.len() + self.window.len() + self.window.bytes() / PAGE_BYTES;

@@ -3,13 +3,14 @@
 //! It looks first and touches after: a file that is refused stays as it was, and the refusal says what to do.
 
 use std::fs::{File, TryLockError};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
-use super::file::{DataFile, SCHEMA};
+use super::file::{DataFile, SCHEMA, UPGRADE, VIEW};
 use crate::config::VALUE_BYTES_CEILING;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
@@ -17,7 +18,9 @@ use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_B
 
 /// "kvst", so that `file` and our own start know the file.
 const APPLICATION_ID: i64 = 0x6b76_7374;
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// The one that is taken over.
+const FORMAT_BEFORE: i64 = 1;
 /// Far above any position that comes from a clock, far below where numbers end.
 const POSITION_MAX: u64 = 1 << 62;
 /// How long another process may hold the file's write lock before that counts as a failure.
@@ -41,6 +44,7 @@ pub struct Opened {
 enum Kind {
     New,
     Ours,
+    OursBefore,
     Original,
 }
 
@@ -132,7 +136,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     )?;
     let mut adopted = None;
     match kind {
-        Kind::Ours => (),
+        Kind::Ours | Kind::OursBefore => (),
         Kind::New => create(connection, node)?,
         Kind::Original => adopted = Some(adopt(connection, node)?),
     }
@@ -160,6 +164,8 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
         found.refusal = Some(format!(
             "belongs to node {owner}, not to node {node}: start with --id={owner} or choose another --data-dir"
         ));
+    } else if let Kind::OursBefore = kind {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {UPGRADE} {VIEW} COMMIT"))?;
     }
     Ok((adopted, found))
 }
@@ -179,6 +185,7 @@ fn kind(connection: &Connection) -> rusqlite::Result<Result<Kind, String>> {
     if application == APPLICATION_ID {
         return Ok(match format {
             FORMAT => Ok(Kind::Ours),
+            FORMAT_BEFORE => Ok(Kind::OursBefore),
             _ => Err(format!(
                 "has format {format}, but this version knows format {FORMAT}: start the version that wrote it"
             )),
@@ -205,6 +212,7 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
 
 fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)?;
+    connection.execute_batch(VIEW)?;
     let node = i64::from(node);
     let numbers = [("node", node), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)];
     for (name, value) in numbers {
@@ -248,7 +256,7 @@ fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
     connection.execute_batch("ALTER TABLE kvstore RENAME TO original")?;
     create(connection, node)?;
     connection.execute(
-        "INSERT INTO entry SELECT number, key, value, number, number, ?1 FROM (
+        "INSERT INTO entry SELECT number, key, value, number, number, ?1, NULL FROM (
             SELECT row_number() OVER (ORDER BY key) AS number,
                 CASE typeof(key) WHEN 'blob' THEN key ELSE CAST(key AS TEXT) END AS key,
                 CASE typeof(value) WHEN 'blob' THEN value ELSE CAST(value AS TEXT) END AS value
@@ -274,7 +282,7 @@ impl From<rusqlite::Error> for Fault {
 }
 
 fn load(connection: &Connection, restore: &mut Restore) -> Result<(), Fault> {
-    let mut statement = connection.prepare("SELECT slot, key, value, position, clock, node FROM entry")?;
+    let mut statement = connection.prepare("SELECT slot, key, value, position, clock, node, expiry FROM entry")?;
     let mut rows = statement.query([])?;
     let mut said = Instant::now();
     while let Some(row) = rows.next()? {
@@ -305,7 +313,11 @@ fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Fault> {
     let node = number(5)?.try_into().map_err(|_| impossible())?;
     let slot = u32::try_from(slot).ok().filter(|&slot| slot < Restore::SLOTS_MAX).ok_or_else(impossible)?;
     let position = Some(number(3)?).filter(|position| (1..=POSITION_MAX).contains(position)).ok_or_else(impossible)?;
-    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value })
+    let expiry = match row.get_ref(6)? {
+        ValueRef::Null => None,
+        _ => NonZeroU64::new(number(6)?),
+    };
+    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value, expiry })
 }
 
 /// A sentence that says what an operator can do.

@@ -1,14 +1,15 @@
 //! Changes copied out of the store, on their way to the data file and back: plain bytes that may cross a thread.
 
-use super::Stamp;
+use super::{Expiry, Stamp};
 
 /// Length of a value that is none.
 const DELETED: u32 = u32::MAX;
 
-/// One change; its key begins at `start` in the batch's bytes, its value follows. 32 bytes.
+/// One change; its key begins at `start` in the batch's bytes, its value follows. 40 bytes.
 struct Row {
     position: u64,
     clock: u64,
+    expiry: Expiry,
     start: u32,
     slot: u32,
     value_bytes: u32,
@@ -38,18 +39,21 @@ pub struct Change<'a> {
     pub key: &'a [u8],
     /// The value; `None` where the key was deleted.
     pub value: Option<&'a [u8]>,
+    /// When the value expires.
+    pub expiry: Expiry,
 }
 
 impl Batch {
     /// Copies a change in. A batch holds less than 4 GiB.
     pub fn push(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value } = change;
+        let Change { slot, position, stamp, key, value, expiry } = change;
         let start = u32::try_from(self.bytes.len()).expect("callers bound the bytes of a batch");
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(value.unwrap_or_default());
         self.rows.push(Row {
             position,
             clock: stamp.clock,
+            expiry,
             start,
             slot,
             value_bytes: value.map_or(DELETED, |value| value.len() as u32),
@@ -75,7 +79,7 @@ impl Batch {
             let (key, rest) = self.bytes[row.start as usize..].split_at(row.key_bytes.into());
             let value = (row.value_bytes != DELETED).then(|| &rest[..row.value_bytes as usize]);
             let stamp = Stamp { clock: row.clock, node: row.node };
-            Change { slot: row.slot, position: row.position, stamp, key, value }
+            Change { slot: row.slot, position: row.position, stamp, key, value, expiry: row.expiry }
         })
     }
 

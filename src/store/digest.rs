@@ -8,6 +8,35 @@ use rapidhash::v3::rapidhash_v3;
 
 use super::entry::Entry;
 
+/// What a store holds, in numbers that another store can be compared by. Keys that expire are digested apart from those
+/// that stay: two nodes' clocks differ a little, so that one may have such a key for a moment longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// Keys that have a value.
+    pub keys: u64,
+    /// The digest of those that stay.
+    pub digest: u64,
+    /// How many of the keys expire.
+    pub expiring: u64,
+    /// The digest of those.
+    pub expiring_digest: u64,
+    /// When the first of them does, in unix milliseconds; `u64::MAX` where none does.
+    pub next_expiry: u64,
+}
+
+impl Content {
+    /// Whether both hold the same.
+    pub fn is_same(&self, other: &Content) -> bool {
+        (self.keys, self.expiring_digest) == (other.keys, other.expiring_digest) && self.is_same_but_expiring(other)
+    }
+
+    /// Whether both hold the same, but for keys that expire.
+    pub fn is_same_but_expiring(&self, other: &Content) -> bool {
+        let staying = |one: &Content| (one.keys.wrapping_sub(one.expiring), one.digest);
+        staying(self) == staying(other)
+    }
+}
+
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest(u64);

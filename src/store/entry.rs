@@ -2,12 +2,13 @@
 //!
 //! The only `unsafe` of the library. What makes it sound:
 //! - `header` points to an allocation of `allocation_bytes(..)` bytes, aligned to `ALIGN`, owned by this `Entry` alone.
-//! - The allocation begins with an initialised `Header`; `key_bytes` bytes of key and then `value_bytes` bytes of
-//!   value follow it, initialised.
+//! - The allocation begins with an initialised `Header`; `key_bytes` bytes of key, then `value_bytes` bytes of value,
+//!   and where the key expires the 8 bytes of when follow it, initialised.
 //! - The lengths in the header always give back the layout the memory was allocated with.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::num::NonZeroU64;
 use std::ptr::{NonNull, copy_nonoverlapping};
 use std::slice;
 
@@ -18,16 +19,21 @@ pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
 /// Longest value there can be; a peer's frame holds one.
 pub const VALUE_BYTES_MAX: usize = 1 << 26;
 
+/// Unix milliseconds from which on a key is as good as deleted; `None` where it stays. 8 bytes in all.
+pub type Expiry = Option<NonZeroU64>;
+
 const DELETED: u32 = 1 << 31;
-const LENGTH: u32 = DELETED - 1;
+const EXPIRES: u32 = 1 << 30;
+const LENGTH: u32 = EXPIRES - 1;
 const HEADER_BYTES: usize = size_of::<Header>();
+const EXPIRY_BYTES: usize = size_of::<Expiry>();
 const ALIGN: usize = align_of::<Header>();
 
 /// 16 bytes, so that the common 16-byte key with a 64-byte value fills a 96-byte size class.
 #[repr(C)]
 struct Header {
     clock: u64,
-    /// Length of the value, or `DELETED`.
+    /// Length of the value, with `EXPIRES` where its expiry follows it; or `DELETED`.
     value: u32,
     key_bytes: u16,
     node: u16,
@@ -43,20 +49,21 @@ unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
 /// Bytes that the allocator is asked for.
-pub fn allocation_bytes(key_bytes: usize, value_bytes: usize) -> usize {
-    (HEADER_BYTES + key_bytes + value_bytes).next_multiple_of(ALIGN)
+pub fn allocation_bytes(key_bytes: usize, value_bytes: usize, expires: bool) -> usize {
+    let expiry_bytes = if expires { EXPIRY_BYTES } else { 0 };
+    (HEADER_BYTES + key_bytes + value_bytes + expiry_bytes).next_multiple_of(ALIGN)
 }
 
-fn layout(key_bytes: usize, value_bytes: usize) -> Layout {
-    Layout::from_size_align(allocation_bytes(key_bytes, value_bytes), ALIGN).expect("lengths are limited")
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, ALIGN).expect("lengths are limited")
 }
 
 impl Entry {
-    /// `None` as value is a deletion. Panics where key or value are longer than the layout holds.
-    pub fn new(key: &[u8], value: Option<&[u8]>, stamp: Stamp) -> Entry {
+    /// `None` as value is a deletion, which does not expire. Panics where key or value are longer than the layout holds.
+    pub fn new(key: &[u8], value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) -> Entry {
         let value_bytes = value.map_or(0, <[u8]>::len);
         assert!(key.len() <= KEY_BYTES_MAX && value_bytes <= VALUE_BYTES_MAX);
-        let layout = layout(key.len(), value_bytes);
+        let layout = layout(allocation_bytes(key.len(), value_bytes, value.is_some() && expiry.is_some()));
         // SAFETY: the layout is at least a header long.
         let Some(header) = NonNull::new(unsafe { alloc(layout) }.cast::<Header>()) else { handle_alloc_error(layout) };
         let mut entry = Entry { header };
@@ -65,18 +72,18 @@ impl Entry {
             header.write(Header { clock: 0, value: DELETED, key_bytes: key.len() as u16, node: 0 });
             copy_nonoverlapping(key.as_ptr(), entry.payload(), key.len());
         }
-        entry.write(value, stamp);
+        entry.write(value, expiry, stamp);
         entry
     }
 
-    /// A new value (or deletion) and stamp. In place, without an allocation, where the size stays the same.
-    pub fn replace(&mut self, value: Option<&[u8]>, stamp: Stamp) {
+    /// A new value (or deletion), expiry and stamp. In place, without an allocation, where the size stays the same.
+    pub fn replace(&mut self, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
         let value_bytes = value.map_or(0, <[u8]>::len);
-        if allocation_bytes(self.key().len(), value_bytes) == self.bytes() {
+        if allocation_bytes(self.key().len(), value_bytes, value.is_some() && expiry.is_some()) == self.bytes() {
             assert!(value_bytes <= VALUE_BYTES_MAX);
-            self.write(value, stamp);
+            self.write(value, expiry, stamp);
         } else {
-            *self = Entry::new(self.key(), value, stamp);
+            *self = Entry::new(self.key(), value, expiry, stamp);
         }
     }
 
@@ -95,7 +102,20 @@ impl Entry {
         // SAFETY: the value follows the key, initialised, and lives as long as `self`.
         unsafe {
             let start = self.payload().add(header.key_bytes as usize);
-            Some(slice::from_raw_parts(start, header.value as usize))
+            Some(slice::from_raw_parts(start, (header.value & LENGTH) as usize))
+        }
+    }
+
+    /// When it expires.
+    pub fn expiry(&self) -> Expiry {
+        let header = self.header();
+        if header.value & EXPIRES == 0 {
+            return None;
+        }
+        // SAFETY: the expiry follows the value, initialised, at any address.
+        unsafe {
+            let at = self.payload().add(header.key_bytes as usize + (header.value & LENGTH) as usize);
+            NonZeroU64::new(at.cast::<u64>().read_unaligned())
         }
     }
 
@@ -113,19 +133,27 @@ impl Entry {
     /// Bytes of its allocation.
     pub fn bytes(&self) -> usize {
         let header = self.header();
-        allocation_bytes(header.key_bytes as usize, (header.value & LENGTH) as usize)
+        let (value_bytes, expires) = ((header.value & LENGTH) as usize, header.value & EXPIRES != 0);
+        allocation_bytes(header.key_bytes as usize, value_bytes, expires)
     }
 
-    /// The value must fit the allocation exactly as `allocation_bytes` counts.
-    fn write(&mut self, value: Option<&[u8]>, stamp: Stamp) {
+    /// Value and expiry must fit the allocation exactly as `allocation_bytes` counts.
+    fn write(&mut self, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
         let key_bytes = self.header().key_bytes as usize;
-        // SAFETY: exclusive, and the callers made room for key and value.
+        let mut length = DELETED;
+        // SAFETY: exclusive, and the callers made room for key, value and expiry.
         unsafe {
             if let Some(value) = value {
-                copy_nonoverlapping(value.as_ptr(), self.payload().add(key_bytes), value.len());
+                let at = self.payload().add(key_bytes);
+                copy_nonoverlapping(value.as_ptr(), at, value.len());
+                length = value.len() as u32;
+                if let Some(expiry) = expiry {
+                    at.add(value.len()).cast::<u64>().write_unaligned(expiry.get());
+                    length |= EXPIRES;
+                }
             }
             let header = self.header.as_mut();
-            header.value = value.map_or(DELETED, |value| value.len() as u32);
+            header.value = length;
             header.clock = stamp.clock;
             header.node = stamp.node;
         }
@@ -144,8 +172,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let header = self.header();
-        let layout = layout(header.key_bytes as usize, (header.value & LENGTH) as usize);
+        let layout = layout(self.bytes());
         // SAFETY: allocated by `new` with this layout, not used after.
         unsafe { dealloc(self.header.as_ptr().cast(), layout) }
     }
@@ -163,16 +190,33 @@ mod tests {
         for (key, value) in
             [(&b"k"[..], &b"v"[..]), (b"key", b""), (b"", b"value"), (&[b'k'; KEY_BYTES_MAX], &[7; 70_000])]
         {
-            let entry = Entry::new(key, Some(value), LATE);
-            assert_eq!((entry.key(), entry.value(), entry.stamp()), (key, Some(value), LATE));
+            for expiry in [None, NonZeroU64::new(7), Some(NonZeroU64::MAX)] {
+                let entry = Entry::new(key, Some(value), expiry, LATE);
+                assert_eq!(
+                    (entry.key(), entry.value(), entry.expiry(), entry.stamp()),
+                    (key, Some(value), expiry, LATE)
+                );
+            }
         }
     }
 
     #[test]
-    fn a_deletion_keeps_key_and_stamp() {
-        let mut entry = Entry::new(b"color", Some(&[b'x'; 1000]), EARLY);
+    fn an_expiry_takes_eight_bytes_where_there_is_one() {
+        let mut entry = Entry::new(b"color", Some(b"red"), None, EARLY);
         let before = entry.bytes();
-        entry.replace(None, LATE);
+        entry.replace(Some(b"red"), NonZeroU64::new(1), LATE);
+        assert_eq!((entry.value(), entry.expiry(), entry.bytes()), (Some(&b"red"[..]), NonZeroU64::new(1), before + 8));
+        entry.replace(Some(b"blue"), None, LATE);
+        assert_eq!((entry.value(), entry.expiry()), (Some(&b"blue"[..]), None));
+        entry.replace(None, NonZeroU64::new(1), LATE);
+        assert_eq!((entry.value(), entry.expiry()), (None, None));
+    }
+
+    #[test]
+    fn a_deletion_keeps_key_and_stamp() {
+        let mut entry = Entry::new(b"color", Some(&[b'x'; 1000]), None, EARLY);
+        let before = entry.bytes();
+        entry.replace(None, None, LATE);
         assert_eq!(
             (entry.key(), entry.value(), entry.stamp(), entry.is_tombstone()),
             (&b"color"[..], None, LATE, true)
@@ -182,11 +226,11 @@ mod tests {
 
     #[test]
     fn the_same_size_stays_in_place_and_other_sizes_move() {
-        let mut entry = Entry::new(b"color", Some(b"blue"), EARLY);
+        let mut entry = Entry::new(b"color", Some(b"blue"), None, EARLY);
         let place = entry.header;
-        entry.replace(Some(b"gray"), LATE);
+        entry.replace(Some(b"gray"), None, LATE);
         assert_eq!((entry.header, entry.value()), (place, Some(&b"gray"[..])));
-        entry.replace(Some(&[b'g'; 4000]), LATE);
+        entry.replace(Some(&[b'g'; 4000]), None, LATE);
         assert_eq!((entry.key(), entry.value()), (&b"color"[..], Some(&[b'g'; 4000][..])));
     }
 }

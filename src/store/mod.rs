@@ -6,6 +6,7 @@
 //! - [`changes`]: slots in the order of their latest change
 //! - [`stamp`]: when and by whom
 //! - [`digest`]: the whole content as one number
+//! - [`expiring`]: keys that are there until a time
 //! - [`batch`]: changes copied out, on their way elsewhere
 //! - [`restore`]: a store from the rows of a data file
 //!
@@ -16,13 +17,16 @@ pub mod batch;
 pub mod changes;
 pub mod digest;
 pub mod entry;
+pub mod expiring;
 pub mod restore;
 pub mod slots;
 pub mod stamp;
 pub mod table;
 
 pub use batch::{Batch, Change};
-pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use digest::Content;
+pub use entry::{Expiry, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use expiring::EXPIRY_MS_MAX;
 pub use restore::Restore;
 pub use stamp::{Clock, NodeId, Now, Stamp};
 
@@ -31,6 +35,7 @@ use crate::planted;
 use changes::ChangeList;
 use digest::Digest;
 use entry::Entry;
+use expiring::Expiries;
 pub use entry::allocation_bytes;
 use slots::Slots;
 use table::{Directory, KeyHasher};
@@ -47,7 +52,8 @@ pub struct OutOfMemory;
 
 /// See the module.
 ///
-/// Invariant: every slot with an entry is in the table once and in the change list once.
+/// Invariant: every slot with an entry is in the table once and in the change list once, and one whose entry expires is
+/// in the expiries once.
 pub struct Store {
     hasher: KeyHasher,
     table: Directory,
@@ -57,7 +63,10 @@ pub struct Store {
     tombstones: usize,
     entry_bytes: usize,
     bytes_max: usize,
+    /// Of the keys that stay, and of those that expire.
     digest: Digest,
+    expiring_digest: Digest,
+    expiries: Expiries,
     fence: Option<Fence>,
 }
 
@@ -100,6 +109,8 @@ impl Store {
             tombstones: 0,
             entry_bytes: 0,
             digest: Digest::default(),
+            expiring_digest: Digest::default(),
+            expiries: Expiries::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             fence: None,
         }
@@ -107,37 +118,22 @@ impl Store {
 
     /// The key's value. O(1), no allocation.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.entry(self.find(self.hasher.hash(key), key)?).value()
+        self.expiries.shown(self.entry(self.find(self.hasher.hash(key), key)?))
     }
 
-    /// Gives the key a value and returns the change's position. The stamp must be above the key's present one, as a
-    /// stamp just issued is. O(1); no allocation where the size stays the same.
+    /// Gives the key a value that stays and returns the change's position. The stamp must be above the key's present
+    /// one, as a stamp just issued is. O(1); no allocation where the size stays the same.
     pub fn set(&mut self, key: &[u8], value: &[u8], stamp: Stamp) -> Result<u64, OutOfMemory> {
-        let hash = self.hasher.hash(key);
-        let found = self.find(hash, key);
-        let bytes = allocation_bytes(key.len(), value.len());
-        let bytes_before = found.map_or(0, |slot| self.entry(slot).bytes());
-        let overhead = if found.is_some() { 0 } else { KEY_OVERHEAD_BYTES };
-        if bytes > bytes_before && self.bytes() + bytes + overhead - bytes_before > self.bytes_max {
-            return Err(OutOfMemory);
-        }
-        match found {
-            Some(slot) => self.rewrite(slot, Some(value), stamp),
-            None if self.slots.is_full() => return Err(OutOfMemory),
-            None => self.insert(hash, Entry::new(key, Some(value), stamp)),
-        }
-        Ok(self.changes.last())
+        self.put(key, value, None, stamp)
     }
 
     /// Deletes the key and returns the change's position, or `None` where the key has no value. O(1).
     pub fn delete(&mut self, key: &[u8], stamp: Stamp) -> Option<u64> {
         let slot = self.find(self.hasher.hash(key), key)?;
-        if self.entry(slot).is_tombstone() {
-            return None;
-        }
+        self.expiries.shown(self.entry(slot))?;
         // The deletion is remembered: a peer that was away may still send the old value, and without a stamp here
         // it would come back to life.
-        self.rewrite(slot, None, stamp);
+        self.rewrite(slot, None, None, stamp);
         let position = self.changes.last();
         if planted::is("deletion not remembered") {
             self.forget(slot);
@@ -147,7 +143,13 @@ impl Store {
 
     /// Takes in a change made elsewhere, unless the key's present state is newer or the same. The limit on memory does
     /// not hold here: a node that refused would disagree with all others for ever. O(1).
-    pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>, stamp: Stamp) -> Result<Applied, OutOfMemory> {
+    pub fn apply(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        expiry: Expiry,
+        stamp: Stamp,
+    ) -> Result<Applied, OutOfMemory> {
         let hash = self.hasher.hash(key);
         let found = self.find(hash, key);
         let rival = found.map(|slot| (self.entry(slot).stamp(), self.changes.position(self.slots.place(slot))));
@@ -156,25 +158,27 @@ impl Store {
             (Some(slot), Some((present, _)))
                 if present == stamp && value.is_none() && !self.entry(slot).is_tombstone() =>
             {
-                self.rewrite(slot, None, stamp);
+                self.rewrite(slot, None, None, stamp);
             }
             (Some(slot), Some((present, _))) if is_beaten_by_mistake(present, stamp) => {
-                self.rewrite(slot, value, stamp)
+                self.rewrite(slot, value, expiry, stamp)
             }
             (_, Some((present, position))) if present >= stamp => {
                 return Ok(Applied { position: None, rival: Some((present, position)) });
             }
-            (Some(slot), _) => self.rewrite(slot, value, stamp),
+            (Some(slot), _) => self.rewrite(slot, value, expiry, stamp),
             (None, _) if self.slots.is_full() => return Err(OutOfMemory),
-            (None, _) => self.insert(hash, Entry::new(key, value, stamp)),
+            (None, _) => self.insert(hash, Entry::new(key, value, expiry, stamp)),
         }
         Ok(Applied { position: Some(self.changes.last()), rival })
     }
 
-    /// The key's newest state, deletions included.
+    /// The key's newest state, deletions included. What has expired is shown as deleted.
     pub fn state(&self, key: &[u8]) -> Option<Change<'_>> {
         let slot = self.find(self.hasher.hash(key), key)?;
-        Some(change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot)))
+        let change = change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot));
+        let value = self.expiries.shown(self.entry(slot));
+        Some(Change { value, expiry: change.expiry.filter(|_| value.is_some()), ..change })
     }
 
     /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and ends.
@@ -182,7 +186,7 @@ impl Store {
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
         self.table.scan(cursor, |slot| {
             let entry = self.entry(slot);
-            if self.live(entry).is_some() {
+            if self.expiries.shown(entry).is_some() {
                 visit(entry.key());
             }
         })
@@ -194,7 +198,9 @@ impl Store {
             return None;
         }
         let mut cursor = chance & u64::from(u32::MAX);
-        loop {
+        let mut rounds = 0;
+        // All that is left may be keys whose time has come.
+        while rounds < 2 {
             let (mut count, mut number, mut found) = (0, 0, None);
             self.scan(cursor, |_| count += 1);
             let next = self.scan(cursor, |key| {
@@ -206,8 +212,10 @@ impl Store {
             if found.is_some() {
                 return found;
             }
+            rounds += u32::from(next == 0);
             cursor = next;
         }
+        None
     }
 
     /// Refuses writes above so many bytes from here on; 0: no limit.
@@ -215,24 +223,12 @@ impl Store {
         self.bytes_max = if bytes_max == 0 { usize::MAX } else { bytes_max };
     }
 
-    fn live<'a>(&self, entry: &'a Entry) -> Option<&'a [u8]> {
-        entry.value()
-    }
-
     // STUBS
-    pub fn expiry(&self, _key: &[u8]) -> Option<u64> {
-        None
-    }
-    pub fn set_expiring(&mut self, key: &[u8], value: &[u8], _expiry: u64, stamp: Stamp) -> Result<u64, OutOfMemory> {
-        self.set(key, value, stamp)
-    }
-    pub fn expiring(&self) -> usize {
-        0
-    }
     pub fn flush(&mut self, _stamp: Stamp) {}
     // END STUBS
 
-    /// The changes after `after`, oldest first. Finding the first costs a search among segments.
+    /// The changes after `after`, oldest first, those included that expired and were not turned yet. Finding the first
+    /// costs a search among segments.
     pub fn changes_after(&self, after: u64) -> impl Iterator<Item = Change<'_>> {
         self.changes.after(after).map(|(position, slot)| change_of(position, slot, self.entry(slot)))
     }
@@ -241,13 +237,14 @@ impl Store {
     /// remembers the deletion. O(1).
     pub fn bury(&mut self, slot: u32) {
         let stamp = self.entry(slot).stamp();
-        self.rewrite(slot, None, stamp);
+        self.rewrite(slot, None, None, stamp);
     }
 
     /// Gives the slot's state a newer stamp, as if it were written again. O(1).
     pub fn restamp(&mut self, slot: u32, stamp: Stamp) {
-        let value = self.entry(slot).value().map(<[u8]>::to_vec);
-        self.rewrite(slot, value.as_deref(), stamp);
+        let entry = self.entry(slot);
+        let (value, expiry) = (entry.value().map(<[u8]>::to_vec), entry.expiry());
+        self.rewrite(slot, value.as_deref(), expiry, stamp);
     }
 
     /// Copies the changes after `after` and up to `up_to`, oldest first, until the batch holds `rows_max` of them or
@@ -360,14 +357,20 @@ impl Store {
         self.changes.last()
     }
 
-    /// Keys that have a value.
+    /// Keys that have a value, those included that expired and were not turned yet.
     pub fn keys(&self) -> usize {
         self.keys
     }
 
-    /// A number that two stores with the same live keys and stamps share. O(1).
-    pub fn digest(&self) -> u64 {
-        self.digest.value()
+    /// What two stores with the same live keys and stamps share. O(1).
+    pub fn content(&self) -> Content {
+        Content {
+            keys: self.keys as u64,
+            digest: self.digest.value(),
+            expiring: self.expiring() as u64,
+            expiring_digest: self.expiring_digest.value(),
+            next_expiry: self.next_expiry(),
+        }
     }
 
     /// Changes after the position, each key counted once. O(segments).
@@ -382,7 +385,7 @@ impl Store {
 
     /// Memory as the limit counts it: entries, and what a key costs beside its entry.
     pub fn bytes(&self) -> usize {
-        self.entry_bytes + (self.keys + self.tombstones) * KEY_OVERHEAD_BYTES
+        self.entry_bytes + (self.keys + self.tombstones) * KEY_OVERHEAD_BYTES + self.expiries.bytes()
     }
 
     /// Memory that the change list takes. O(segments).
@@ -400,16 +403,17 @@ impl Store {
 
     fn insert(&mut self, hash: u64, entry: Entry) {
         self.count(&entry, 1);
-        let deleted = entry.is_tombstone();
+        let (deleted, expiry) = (entry.is_tombstone(), entry.expiry());
         let slot = self.slots.insert(entry);
+        self.expiries.changed(slot, None, expiry);
         let Store { hasher, table, slots, changes, .. } = self;
         table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
         let place = changes.append(slot, deleted, |slot, place| slots.set_place(slot, place));
         slots.set_place(slot, place);
     }
 
-    fn rewrite(&mut self, slot: u32, value: Option<&[u8]>, stamp: Stamp) {
-        let Store { slots, changes, fence, .. } = self;
+    fn rewrite(&mut self, slot: u32, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
+        let Store { slots, changes, fence, expiries, .. } = self;
         let place = slots.place(slot);
         let entry = slots.get_mut(slot).expect("only what is there is rewritten");
         if let Some(fence) = fence {
@@ -419,10 +423,11 @@ impl Store {
             }
         }
         let deleted_before = entry.is_tombstone();
-        let bytes_before = entry.bytes();
-        self.digest.remove(entry);
-        entry.replace(value, stamp);
-        self.digest.add(entry);
+        let (bytes_before, expiry_before) = (entry.bytes(), entry.expiry());
+        digest_of(&mut self.digest, &mut self.expiring_digest, entry).remove(entry);
+        entry.replace(value, expiry, stamp);
+        digest_of(&mut self.digest, &mut self.expiring_digest, entry).add(entry);
+        expiries.changed(slot, expiry_before, entry.expiry());
         self.entry_bytes = self.entry_bytes + entry.bytes() - bytes_before;
         changes.vacate(place, deleted_before, |slot, place| slots.set_place(slot, place));
         let place = changes.append(slot, value.is_none(), |slot, place| slots.set_place(slot, place));
@@ -442,16 +447,18 @@ impl Store {
         let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
         changes.vacate(place, deleted, |slot, place| slots.set_place(slot, place));
         let entry = self.slots.retire(slot);
+        self.expiries.changed(slot, entry.expiry(), None);
         self.count(&entry, -1);
     }
 
     fn count(&mut self, entry: &Entry, by: isize) {
         let counter = if entry.is_tombstone() { &mut self.tombstones } else { &mut self.keys };
         *counter = counter.wrapping_add_signed(by);
+        let digest = digest_of(&mut self.digest, &mut self.expiring_digest, entry);
         if by > 0 {
-            self.digest.add(entry)
+            digest.add(entry)
         } else {
-            self.digest.remove(entry)
+            digest.remove(entry)
         }
         self.entry_bytes = self.entry_bytes.wrapping_add_signed(by * entry.bytes() as isize);
     }
@@ -463,6 +470,11 @@ fn is_beaten_by_mistake(present: Stamp, stamp: Stamp) -> bool {
         || (planted::is("wrong tie-break") && present.clock == stamp.clock && present.node > stamp.node)
 }
 
+fn digest_of<'a>(staying: &'a mut Digest, expiring: &'a mut Digest, entry: &Entry) -> &'a mut Digest {
+    if entry.expiry().is_some() { expiring } else { staying }
+}
+
 fn change_of(position: u64, slot: u32, entry: &Entry) -> Change<'_> {
-    Change { slot, position, stamp: entry.stamp(), key: entry.key(), value: entry.value() }
+    let (stamp, expiry) = (entry.stamp(), entry.expiry());
+    Change { slot, position, stamp, key: entry.key(), value: entry.value(), expiry }
 }

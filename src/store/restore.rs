@@ -14,6 +14,8 @@ pub struct Restore {
     hashes: Vec<(u64, u32)>,
     /// Position and slot of each row, and whether it is a deletion.
     positions: Vec<(u64, u32, bool)>,
+    /// Expiry and slot of each row that has one.
+    expiries: Vec<(u64, u32)>,
 }
 
 /// Two rows claim one position.
@@ -26,17 +28,19 @@ impl Restore {
 
     /// Begins with an empty store; arguments as for [`Store::new`].
     pub fn new(seed: [u64; 2], bytes_max: usize) -> Restore {
-        Restore { store: Store::new(seed, bytes_max, 1), hashes: Vec::new(), positions: Vec::new() }
+        let store = Store::new(seed, bytes_max, 1);
+        Restore { store, hashes: Vec::new(), positions: Vec::new(), expiries: Vec::new() }
     }
 
     /// Takes in one row, whose slot no other has. The limit on memory does not hold here: what was kept is kept.
     pub fn add(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value } = change;
-        let entry = Entry::new(key, value, stamp);
+        let Change { slot, position, stamp, key, value, expiry } = change;
+        let entry = Entry::new(key, value, expiry, stamp);
         self.store.count(&entry, 1);
         self.store.slots.insert_at(slot, entry);
         self.hashes.push((self.store.hasher.hash(key), slot));
         self.positions.push((position, slot, value.is_none()));
+        self.expiries.extend(expiry.map(|expiry| (expiry.get(), slot)));
     }
 
     /// Rows taken in so far.
@@ -47,10 +51,12 @@ impl Restore {
     /// The store, whose next change gets the position `first` or one above all rows. Where two rows have one key,
     /// the higher stamp wins, and the other's slot is retired.
     pub fn finish(self, first: u64) -> Result<Store, PositionTaken> {
-        let Restore { mut store, hashes, mut positions } = self;
+        let Restore { mut store, hashes, mut positions, mut expiries } = self;
         if store.fill_table(hashes) {
             positions.retain(|&(_, slot, _)| store.slots.get(slot).is_some());
+            expiries.retain(|&(_, slot)| store.slots.get(slot).is_some());
         }
+        store.expiries.fill(expiries);
         positions.sort_unstable();
         if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(PositionTaken(pair[0].0));

@@ -84,6 +84,39 @@ fn a_file_of_a_newer_format_is_refused() {
 }
 
 #[test]
+fn a_file_of_the_format_before_is_taken_over_with_all_its_rows() {
+    let directory = directory_with_our_rows(10);
+    let file = file_in(&directory);
+    sqlite3(
+        &file,
+        "DROP VIEW kvstore; ALTER TABLE entry DROP COLUMN expiry; PRAGMA user_version = 1;
+         CREATE VIEW kvstore(key, value, written_at, node) AS
+            SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node FROM entry WHERE value IS NOT NULL",
+    );
+    let server = Server::start_in(directory, &[]);
+    assert_eq!(server.connect().ask("GET k1"), "v1");
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "2");
+    assert_eq!(sqlite3(&file, "SELECT count(*) FROM kvstore WHERE expires_at IS NULL").trim(), "10");
+}
+
+#[test]
+fn a_restart_keeps_the_expiries_that_are_in_the_file() {
+    let directory = directory_with_our_rows(10);
+    let file = file_in(&directory);
+    sqlite3(
+        &file,
+        "UPDATE entry SET expiry = 1000 WHERE key = 'k1'; UPDATE entry SET expiry = 4000000000000 WHERE key = 'k2'",
+    );
+    let server = Server::start_in(directory, &[]);
+    let mut client = server.connect();
+    assert_eq!(client.ask("GET k1"), "KEY NOT FOUND");
+    assert_eq!(client.ask("GET k2"), "v2");
+    assert_eq!(client.ask("GET k3"), "v3");
+    let shown = sqlite3(&file, "SELECT key, expires_at FROM kvstore WHERE key = 'k2'");
+    assert_eq!(shown.trim(), "k2\t2096-10-02 07:06:40");
+}
+
+#[test]
 fn a_file_of_another_node_is_refused() {
     let directory = directory_with_our_rows(10);
     sqlite3(&file_in(&directory), "UPDATE meta SET value = 2 WHERE name = 'node'; PRAGMA wal_checkpoint");

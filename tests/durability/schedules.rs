@@ -515,7 +515,8 @@ impl Disk {
     fn restored(&self, first: u64) -> Store {
         let mut restore = Restore::new([1, 2], 0);
         for (&slot, Row { position, stamp, key, value }) in &self.rows {
-            restore.add(Change { slot, position: *position, stamp: *stamp, key, value: value.as_deref() });
+            let (position, stamp, value) = (*position, *stamp, value.as_deref());
+            restore.add(Change { slot, position, stamp, key, value, expiry: None });
         }
         restore.finish(first).expect("no two rows have one position")
     }
@@ -530,6 +531,6 @@ impl Disk {
 }
 
 fn row(change: Change<'_>) -> (u32, Option<Row>) {
-    let Change { slot, position, stamp, key, value } = change;
+    let Change { slot, position, stamp, key, value, .. } = change;
     (slot, Some(Row { position, stamp, key: key.to_vec(), value: value.map(<[u8]>::to_vec) }))
 }

@@ -53,6 +53,23 @@ fn a_million_keys_of_16_bytes_with_values_of_64_take_less_than_128_bytes_each() 
     assert!((per_key - counted).abs() <= 8.0, "the limit on memory counts {counted} bytes per key, but {per_key} are");
 }
 
+#[test]
+fn an_index_entry_of_a_key_that_expires_takes_what_the_limit_on_memory_counts() {
+    for scatter in [1, 7_919] {
+        let (mut store, mut clock) = store_with(1_000_000, 64);
+        let before = store.bytes() as i64;
+        let cost = cost_of(|| {
+            for number in 0..1_000_000_u32 {
+                let expiry_ms = u64::from(number) * scatter % 1_000_003 + 1;
+                store.set_expiring(&key(number), &[b'a'; 64], expiry_ms, clock.issue(NOW.unix_ms)).expect("no limit");
+            }
+        });
+        let (taken, counted) = (cost.bytes as f64 / 1e6, (store.bytes() as i64 - before) as f64 / 1e6);
+        println!("{taken:.1} bytes more for an expiry, {counted:.1} counted");
+        assert!((taken - counted).abs() <= 10.0, "{taken} bytes more for an expiry, and {counted} are counted");
+    }
+}
+
 /// As measured, and a few percent. Entry 96, slot 12, change list 4, the rest is the table.
 const BYTES_PER_KEY: f64 = 125.0;
 

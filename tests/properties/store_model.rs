@@ -4,6 +4,7 @@
 //! recorded beside them. What each commit left in it must be the model at exactly that position.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 
 use kvstoreapp::node::saving::{Checkpoint, Saver};
 use kvstoreapp::replication::Recorded;
@@ -15,6 +16,8 @@ use crate::for_all;
 
 /// What a key costs beside its entry, as the limit on memory counts it.
 const OVERHEAD_BYTES: usize = 27;
+/// What the index costs one that expires.
+const INDEX_BYTES: usize = 32;
 const SEED: [u64; 2] = [1, 2];
 const INTERVAL_MS: u64 = 2_000;
 
@@ -26,6 +29,18 @@ enum Step {
     Set {
         key: usize,
         bytes: usize,
+    },
+    SetExpiring {
+        key: usize,
+        bytes: usize,
+        expiry_ms: u64,
+    },
+    /// The store is told that it is that time.
+    PassTo {
+        unix_ms: u64,
+    },
+    Expire {
+        max: usize,
     },
     Delete {
         key: usize,
@@ -71,6 +86,10 @@ fn step() -> impl Strategy<Value = Step> {
     let unix_ms = || prop_oneof![3 => 1_000_000_u64..1_020_000, 1 => 0_u64..100_000_000];
     prop_oneof![
         16 => (key(), bytes()).prop_map(|(key, bytes)| Step::Set { key, bytes }),
+        8 => (key(), bytes(), 0_u64..100)
+            .prop_map(|(key, bytes, expiry_ms)| Step::SetExpiring { key, bytes, expiry_ms }),
+        3 => (0_u64..100).prop_map(|unix_ms| Step::PassTo { unix_ms }),
+        4 => (0_usize..8).prop_map(|max| Step::Expire { max }),
         8 => key().prop_map(|key| Step::Delete { key }),
         2 => (0_usize..600, 1_usize..900, 0_usize..30)
             .prop_map(|(first, count, bytes)| Step::SetMany { first, count, bytes }),
@@ -183,6 +202,7 @@ fn play(bytes_max: usize, steps: impl IntoIterator<Item = Step>) {
 #[derive(Clone, Debug, PartialEq)]
 struct State {
     value: Option<Vec<u8>>,
+    expiry: Option<u64>,
     stamp: Stamp,
     position: u64,
 }
@@ -208,6 +228,8 @@ struct Life {
     clock: Clock,
     unix_ms: u64,
     bytes_max: usize,
+    /// What the store was told the time is.
+    passed_ms: u64,
     /// What the store should say. Deletions stay in it until the store has forgotten them.
     model: Model,
     /// Changes since the last commit, in their order.
@@ -233,6 +255,7 @@ impl Life {
             clock: Clock::new(3, 0, 0, 0),
             unix_ms: 1_000_000,
             bytes_max,
+            passed_ms: 0,
             model: Model::new(),
             log: Vec::new(),
             committed: Model::new(),
@@ -250,9 +273,15 @@ impl Life {
 
     fn go(&mut self, step: Step) {
         match step {
-            Step::Set { key, bytes } => self.set(key, bytes),
+            Step::Set { key, bytes } => self.set(key, bytes, None),
+            Step::SetExpiring { key, bytes, expiry_ms } => self.set(key, bytes, Some(expiry_ms)),
+            Step::PassTo { unix_ms } => {
+                self.passed_ms = self.passed_ms.max(unix_ms);
+                self.store.pass_to(unix_ms);
+            }
+            Step::Expire { max } => self.expire(max),
             Step::Delete { key } => self.delete(key),
-            Step::SetMany { first, count, bytes } => (first..first + count).for_each(|key| self.set(key, bytes)),
+            Step::SetMany { first, count, bytes } => (first..first + count).for_each(|key| self.set(key, bytes, None)),
             Step::DeleteMany { first, count } => (first..first + count).for_each(|key| self.delete(key)),
             Step::ClockTo { unix_ms } => self.unix_ms = unix_ms,
             Step::Collect { looks } => self.collect(looks),
@@ -263,30 +292,59 @@ impl Life {
         }
     }
 
-    fn set(&mut self, key: usize, bytes: usize) {
+    fn set(&mut self, key: usize, bytes: usize, expiry: Option<u64>) {
         let (key, stamp) = (key_of(key), self.issue());
         self.writes += 1;
         let value: Vec<u8> = (0..bytes).map(|at| (self.writes + at) as u8).collect();
-        let cost = self.model.get(&key).map_or(0, |state| entry_bytes(&key, state) + OVERHEAD_BYTES);
-        let state = State { value: Some(value), stamp, position: self.position_max + 1 };
-        let (before, growth) = (self.bytes(), entry_bytes(&key, &state) + OVERHEAD_BYTES);
-        let fits = growth <= cost || self.bytes_max == 0 || before + growth - cost <= self.bytes_max;
-        let result = self.store.set(&key, state.value.as_deref().unwrap_or_default(), stamp);
+        let cost_before = self.model.get(&key).map_or(0, |state| cost(&key, state));
+        let expiry_in = expiry.map(|expiry| expiry.max(1));
+        let state = State { value: Some(value), expiry: expiry_in, stamp, position: self.position_max + 1 };
+        let (before, growth) = (self.bytes(), cost(&key, &state));
+        let fits = growth <= cost_before || self.bytes_max == 0 || before + growth - cost_before <= self.bytes_max;
+        let value = state.value.as_deref().unwrap_or_default();
+        let result = match expiry {
+            Some(expiry) => self.store.set_expiring(&key, value, expiry, stamp),
+            None => self.store.set(&key, value, stamp),
+        };
         if fits {
             assert_eq!(result, Ok(self.store.last_position()));
             self.changed(key, state);
         } else {
-            assert_eq!(result, Err(OutOfMemory), "{before} bytes and {growth} for {cost}");
+            assert_eq!(result, Err(OutOfMemory), "{before} bytes and {growth} for {cost_before}");
         }
     }
 
     fn delete(&mut self, key: usize) {
         let (key, stamp) = (key_of(key), self.issue());
-        let had_value = self.model.get(&key).is_some_and(|state| state.value.is_some());
+        let had_value = self.model.get(&key).is_some_and(|state| self.shown(state).is_some());
         let position = self.store.delete(&key, stamp);
         assert_eq!(position, had_value.then_some(self.store.last_position()));
         if had_value {
-            self.changed(key, State { value: None, stamp, position: 0 });
+            self.changed(key, State { value: None, expiry: None, stamp, position: 0 });
+        }
+    }
+
+    /// The value, unless it has expired.
+    fn shown<'a>(&self, state: &'a State) -> Option<&'a [u8]> {
+        let has_expired = state.expiry.is_some_and(|expiry| expiry <= self.passed_ms);
+        state.value.as_deref().filter(|_| !has_expired)
+    }
+
+    fn expire(&mut self, max: usize) {
+        let slots = self.slots();
+        let due = self.model.iter().filter(|(_, state)| state.expiry.is_some_and(|expiry| expiry <= self.passed_ms));
+        let mut due: Vec<_> = due.map(|(key, state)| (state.expiry, slots[key], key.clone(), state.stamp)).collect();
+        due.sort_unstable();
+        due.truncate(max);
+        let mut expired = Vec::new();
+        let before = self.store.last_position();
+        assert_eq!(self.store.expire(max, |key| expired.push(key.to_vec())), due.len());
+        assert_eq!(expired, due.iter().map(|(_, _, key, _)| key.clone()).collect::<Vec<_>>());
+        for (at, (_, _, key, stamp)) in due.into_iter().enumerate() {
+            let state = State { value: None, expiry: None, stamp, position: before + at as u64 + 1 };
+            self.position_max = state.position;
+            self.log.push((key.clone(), state.clone()));
+            self.model.insert(key, state);
         }
     }
 
@@ -426,13 +484,15 @@ impl Life {
             rows.reverse();
         }
         for &(&slot, (key, state)) in &rows {
-            let State { value, stamp, position } = state;
-            restore.add(Change { slot, position: *position, stamp: *stamp, key, value: value.as_deref() });
+            let State { value, expiry, stamp, position } = state;
+            let (position, stamp, expiry) = (*position, *stamp, expiry.and_then(NonZeroU64::new));
+            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), expiry });
         }
         assert_eq!(restore.rows(), rows.len());
         let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded.clone();
         self.store = restore.finish(position_ceiling.max(unix_ms * 1_000_000).max(1)).expect("positions are unique");
         self.clock = Clock::new(3, clock_ceiling, 0, 0);
+        self.passed_ms = 0;
         let recovered = changes_after(&self.store, 0);
         let kept: BTreeSet<u32> = recovered.iter().map(|(slot, ..)| *slot).collect();
         self.retired = self.file.rows.keys().copied().filter(|slot| !kept.contains(slot)).collect();
@@ -458,12 +518,16 @@ impl Life {
         // Those that single steps touch, and from time to time all.
         let looked_at = if number.is_multiple_of(8) { 1_500 } else { 60 };
         for key in (0..looked_at).map(key_of) {
-            let expected = model.get(&key).and_then(|state| state.value.as_deref());
+            let expected = model.get(&key).and_then(|state| self.shown(state));
             assert!(store.get(&key) == expected, "{} has another value", key.escape_ascii());
+            let expiry = model.get(&key).and_then(|state| state.expiry).filter(|_| expected.is_some());
+            assert_eq!(store.expiry(&key), expiry);
         }
         assert_eq!(store.get(b"another key"), None);
         let keys = model.values().filter(|state| state.value.is_some()).count();
         assert_eq!((store.keys(), store.tombstones()), (keys, model.len() - keys));
+        let expiries = || model.values().filter_map(|state| state.expiry);
+        assert_eq!((store.expiring(), store.next_expiry()), (expiries().count(), expiries().min().unwrap_or(u64::MAX)));
         assert!(store.last_position() >= self.position_max);
         assert_eq!(store.bytes(), self.bytes());
         assert_eq!(store.has_retired(), !self.retired.is_empty());
@@ -515,13 +579,15 @@ impl Life {
 
     /// Memory as the limit should count it.
     fn bytes(&self) -> usize {
-        self.model.iter().map(|(key, state)| entry_bytes(key, state) + OVERHEAD_BYTES).sum()
+        self.model.iter().map(|(key, state)| cost(key, state)).sum()
     }
 }
 
-/// A header of 16 bytes, key and value, in steps of 8.
-fn entry_bytes(key: &[u8], state: &State) -> usize {
-    (16 + key.len() + state.value.as_ref().map_or(0, Vec::len)).div_ceil(8) * 8
+/// A header of 16 bytes, key, value and expiry, in steps of 8; and what is beside it.
+fn cost(key: &[u8], state: &State) -> usize {
+    let (expiry_bytes, index_bytes) = if state.expiry.is_some() { (8, INDEX_BYTES) } else { (0, 0) };
+    let entry = (16 + key.len() + state.value.as_ref().map_or(0, Vec::len) + expiry_bytes).div_ceil(8) * 8;
+    entry + index_bytes + OVERHEAD_BYTES
 }
 
 /// Of different lengths, so that entries of all sizes come about.
@@ -530,7 +596,8 @@ fn key_of(number: usize) -> Vec<u8> {
 }
 
 fn state_of(change: Change<'_>) -> State {
-    State { value: change.value.map(<[u8]>::to_vec), stamp: change.stamp, position: change.position }
+    let expiry = change.expiry.map(u64::from);
+    State { value: change.value.map(<[u8]>::to_vec), expiry, stamp: change.stamp, position: change.position }
 }
 
 fn changes_after(store: &Store, position: u64) -> Vec<(u32, Vec<u8>, State)> {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::PATIENCE;
+
 
 /// A connection that sends arrays of words and takes whole replies.
 pub struct Resp {
@@ -13,7 +13,7 @@ pub struct Resp {
 impl Resp {
     pub fn connect(address: SocketAddr) -> Resp {
         let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).expect("a timeout can be set");
         stream.set_nodelay(true).expect("a socket option can be set");
         Resp { reader: BufReader::new(stream) }
     }
@@ -41,8 +41,10 @@ impl Resp {
 
     fn take(&mut self, bytes: &mut Vec<u8>) {
         let start = bytes.len();
-        if self.reader.read_until(b'\n', bytes).unwrap_or(0) == 0 {
-            return;
+        match self.reader.read_until(b'\n', bytes) {
+            Ok(0) => return,
+            Ok(_) => (),
+            Err(error) => return bytes.extend_from_slice(format!("(no reply: {error})").as_bytes()),
         }
         let line = &bytes[start..];
         let number = || String::from_utf8_lossy(&line[1..]).trim().parse::<i64>().unwrap_or(-1);

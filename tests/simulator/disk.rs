@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kvstoreapp::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
-use kvstoreapp::store::{Change, Restore, Stamp, Store};
+use kvstoreapp::store::{Change, Expiry, Restore, Stamp, Store};
 
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -11,6 +11,7 @@ pub struct Row {
     pub stamp: Stamp,
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
+    pub expiry: Expiry,
 }
 
 /// What is on the disk for certain.
@@ -40,8 +41,10 @@ impl File {
 
     pub fn restored(&self, first: u64) -> Store {
         let mut restore = Restore::new([1, 2], 0);
-        for (&slot, Row { position, stamp, key, value }) in &self.rows {
-            restore.add(Change { slot, position: *position, stamp: *stamp, key, value: value.as_deref() });
+        for (&slot, row) in &self.rows {
+            let Row { position, stamp, expiry, key, value } = row;
+            let (position, stamp, expiry) = (*position, *stamp, *expiry);
+            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), expiry });
         }
         restore.finish(first).expect("no two rows have one position")
     }
@@ -70,8 +73,8 @@ impl Disk {
             self.open = Some(snapshot);
             self.pending.extend(batch.retired.iter().map(|&slot| (slot, None)));
             self.pending.extend(batch.changes().map(|change| {
-                let Change { slot, position, stamp, key, value } = change;
-                (slot, Some(Row { position, stamp, key: key.to_vec(), value: value.map(<[u8]>::to_vec) }))
+                let Change { slot, position, stamp, key, value, expiry } = change;
+                (slot, Some(Row { position, stamp, key: key.to_vec(), value: value.map(<[u8]>::to_vec), expiry }))
             }));
             match commit {
                 Some(checkpoint) => self.commit(checkpoint, unix_ms),

@@ -211,8 +211,10 @@ impl World {
     pub(super) fn is_settled(&self) -> bool {
         let all_up = self.hosts.iter().all(|host| host.is_dead || host.node.is_some());
         let collects = self.hosts.iter().all(|host| !host.is_dead) || self.plan.removed;
+        let is_kept = |host: &Host| host.node.as_ref().is_some_and(|node| node.store().expiring() == 0);
         all_up
             && are_identical(&self.hosts, &self.model.keys)
+            && self.hosts.iter().all(|host| host.is_dead || is_kept(host))
             && self.hosts.iter().filter(|host| !host.is_dead).all(|host| {
                 let Some(node) = &host.node else { return false };
                 let now = kvstoreapp::node::Now {
@@ -240,7 +242,7 @@ impl World {
                 host.id,
                 store.keys(),
                 store.tombstones(),
-                store.digest()
+                store.content().digest
             );
             let now = kvstoreapp::node::Now { monotonic_us: self.time_us - host.born_us, unix_ms: 0 };
             for peer in node.peers(now) {

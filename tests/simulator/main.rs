@@ -17,7 +17,7 @@ use world::{Counters, Outcome, play};
 const SEEDS: std::ops::Range<u64> = 0..250;
 
 /// Every kind of fault and every rare path: a list of seeds in which one never happens shows nothing about it.
-const EVERYTHING: [&str; 24] = [
+const EVERYTHING: [&str; 25] = [
     "change relayed",
     "change sent",
     "clock refused",
@@ -31,6 +31,7 @@ const EVERYTHING: [&str; 24] = [
     "disk put back",
     "disk wiped",
     "full listing sent",
+    "key expired",
     "key dropped after a full listing",
     "link refused",
     "node appended",

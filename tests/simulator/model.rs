@@ -14,6 +14,8 @@ pub struct Write {
     pub key: Vec<u8>,
     pub stamp: Stamp,
     pub value: Option<Vec<u8>>,
+    /// In unix milliseconds.
+    pub expiry: Option<u64>,
     pub host: HostId,
     pub position: u64,
 }
@@ -36,6 +38,7 @@ pub struct Model {
     /// Hosts whose disk was wiped or put back.
     pub rewound: HashSet<HostId>,
     pub collected: usize,
+    pub expired: usize,
     pub dropped: usize,
 }
 
@@ -73,7 +76,22 @@ impl Model {
     /// Whether a write of this key with this value and stamp is known: it may have come back from another node.
     pub fn is_known(&self, key: &[u8], value: Option<&[u8]>, stamp: Stamp) -> bool {
         let write = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
-        write.is_some_and(|write| write.key == key && write.value.as_deref() == value)
+        let is_it = |write: &Write| write.value.as_deref() == value || (value.is_none() && write.expiry.is_some());
+        write.is_some_and(|write| write.key == key && is_it(write))
+    }
+
+    /// Whether the write's time has come by the clock that is furthest ahead, or was.
+    fn may_have_expired(&self, stamp: Stamp, hosts: &[Host]) -> bool {
+        let latest_ms = hosts.iter().map(|host| host.clock_max_ms).max().unwrap_or(0);
+        let write = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
+        write.and_then(|write| write.expiry).is_some_and(|expiry| expiry <= latest_ms)
+    }
+
+    /// Whether this write expires, or a later one that may have been on its way when all was healed. A node that has lost
+    /// its disk may have given a write a later stamp than it was issued with.
+    fn expires_after(&self, key: &[u8], stamp: Stamp) -> bool {
+        let later = |write: &Write| write.stamp >= stamp || self.is_rewound(write.host);
+        self.writes.iter().any(|write| write.key == key && write.expiry.is_some() && later(write))
     }
 
     /// A host whose disk was wiped or put back may begin below what it has forgotten, but never on it.
@@ -126,6 +144,9 @@ impl Model {
             match (before, after) {
                 (Some((old, _)), Some((new, _))) if new < old => {
                     return Err(format!("2: {host} went back from {old:?} to {new:?} for {name}"));
+                }
+                (Some((old, true)), Some((new, false))) if new == old && self.may_have_expired(old, hosts) => {
+                    self.expired += 1;
                 }
                 (Some((old, true)), Some((new, false))) if new == old => {
                     self.dropped += 1;
@@ -212,14 +233,17 @@ impl Model {
             let forgotten = self.forgotten.get(key).copied();
             let deleted =
                 |stamp: Stamp| self.stamps.get(&stamp).is_some_and(|&write| self.writes[write].value.is_none());
-            // A deletion that was not kept for a node that was away does not beat an older write of that node.
+            // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write of that node.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
-                (Some(end), Some((newest, alive))) if end < newest && (alive || !given_up) => {
+                (Some(end), Some((newest, alive)))
+                    if end < newest && !(given_up && (!alive || self.expires_after(key, newest))) =>
+                {
                     return Err(format!("2: {name} ends as {end:?}, but {newest:?} survived"));
                 }
                 (None, Some((newest, true)))
                     if !deleted(newest)
+                        && !self.expires_after(key, newest)
                         && forgotten.is_none_or(|forgotten| forgotten < newest)
                         && !self.is_deleted_after(key, newest) =>
                 {

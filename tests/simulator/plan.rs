@@ -19,6 +19,9 @@ pub struct Plan {
     /// Mean pause between two requests of a node's client, and the share of deletions in 100.
     pub request_us: u64,
     pub deletions: u64,
+    /// The share of further writes that expire, in 100, and how long they last.
+    pub expiring: u64,
+    pub lasts_ms: std::ops::Range<u64>,
     /// One way of a packet: at least, and at most more.
     pub delay_us: u64,
     pub jitter_us: u64,
@@ -58,6 +61,9 @@ impl Plan {
         let nodes = *random.choice(&[2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 5, 7]).expect("there are some");
         // Two of three kinds of fault are off, so that each is also seen alone.
         let length_us = random.u64(200..2_000) * MS;
+        // Of a source of its own, so that runs without them stay what they are.
+        let mut expiring = Rng::with_seed(random.get_seed() ^ 0xe8_91_4e);
+        let lasts_ms = [1..50, 100..2_000, 1_000..20_000];
         let often = |random: &mut Rng, usual_us: u64| {
             if random.u8(0..3) == 0 { usual_us * random.u64(30..300) / 100 } else { 0 }
         };
@@ -70,6 +76,8 @@ impl Plan {
             length_us,
             request_us: *random.choice(&[4 * MS, 10 * MS, 40 * MS]).expect("there are some"),
             deletions: *random.choice(&[0, 20, 60]).expect("there are some"),
+            expiring: *expiring.choice(&[0, 0, 0, 10, 50]).expect("there are some"),
+            lasts_ms: expiring.choice(lasts_ms).expect("there are some"),
             delay_us: random.u64(20..5 * MS),
             jitter_us: *random.choice(&[1, MS, 30 * MS]).expect("there are some"),
             piece_bytes: *random.choice(&[20, 300, 16 << 10]).expect("there are some"),
@@ -112,8 +120,15 @@ impl Plan {
             appended: false,
             majority: false,
             tombstones_max: 1_000_000,
+            // Longer than an acknowledgement takes: a deletion whose write is not known to be there is sent.
+            lasts_ms: 1_000..3_000,
             ..Plan::draw(random)
         }
+    }
+
+    /// Keys may expire on one node by more than the allowed drift before they do on another.
+    pub fn expires_askew(&self) -> bool {
+        self.expiring > 0 && self.long_steps && self.clock_step_us > 0
     }
 
     /// Old values may come back with a disk, and a node that was no member yet knows nothing of deletions that all

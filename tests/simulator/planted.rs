@@ -22,15 +22,15 @@ const PLANTED: [(&str, u64); 17] = [
     ("clock not restored", 7),
     ("clock ignores what it sees", 0),
     ("acknowledged as durable before it is", 1),
-    ("deletion forgotten before all have it", 4),
+    ("deletion forgotten before all have it", 10),
     ("own gap not stated", 5),
     ("cursor saved before its data", 7),
     ("positions of a forgotten life believed", 10),
-    ("relay never started", 7),
+    ("relay never started", 17),
     ("held writes counted as sent", 3),
     ("listing never sent", 273),
     ("vector advanced too far", 3),
-    ("listing drops what it does not cover", 895),
+    ("listing drops what it does not cover", 449),
     ("author believed to have all its writes", 5),
 ];
 

@@ -63,6 +63,7 @@ pub fn play(seed: u64, healthy: bool, tracing: bool) -> Outcome {
     let mut world = World::new(plan, random, healthy, tracing);
     let verdict = world.run();
     world.counters.insert("deletion forgotten", world.model.collected as u64);
+    world.counters.insert("key expired", world.model.expired as u64);
     world.counters.insert("key dropped after a full listing", world.model.dropped as u64);
     let wanted = world.model.writes.len() * (world.plan.nodes - 1);
     let sent = world.counters.get("change sent").copied().unwrap_or(0);
@@ -193,6 +194,7 @@ impl World {
             return self.start(id);
         }
         let now = self.hosts[id].now(time_us);
+        self.node(id).begin_tick(now);
         self.finish_disk(id, now)?;
         self.take_connections(id, now);
         self.take_bytes(id, now)?;
@@ -309,6 +311,9 @@ impl World {
         self.hosts[id].request_due_us = self.time_us + pause_us;
         let number = self.random.u64(0..self.plan.keys);
         let key = if self.plan.own_keys { format!("{id}-{number}") } else { format!("k{number}") };
+        if self.plan.expiring > 0 && self.random.u64(0..100) < self.plan.expiring {
+            return self.write_expiring(id, key.into_bytes(), now);
+        }
         let request = match self.random.u64(0..110) {
             share if share < self.plan.deletions => format!("DELETE {key}"),
             100..107 => format!("GET {key}"),
@@ -320,6 +325,16 @@ impl World {
         self.hosts[id].is_held = true;
         self.node(id).receive(CLIENT, format!("{request}\n").as_bytes(), now);
         self.note_execution(id)
+    }
+
+    fn write_expiring(&mut self, id: HostId, key: Vec<u8>, now: Now) -> Verdict {
+        let expiry = now.unix_ms + self.random.u64(self.plan.lasts_ms.clone());
+        let value = self.random.u32(..).to_string().into_bytes();
+        let Some(position) = self.node(id).set_expiring(&key, &value, expiry, now) else { return Ok(()) };
+        self.note(|| format!("{id} writes {} until {expiry}", String::from_utf8_lossy(&key)));
+        let stamp = self.node(id).store().changes_after(position - 1).next().expect("it was written").stamp;
+        let write = Write { key, stamp, value: Some(value), expiry: Some(expiry), host: id, position };
+        self.model.accepted(write, self.hosts[id].life).map(drop)
     }
 
     /// Notes the write that the last request was, once it has been executed.
@@ -341,6 +356,7 @@ impl World {
             key: asked.key.clone(),
             stamp: change.stamp,
             value: change.value.map(<[u8]>::to_vec),
+            expiry: None,
             host: id,
             position: change.position,
         };
@@ -448,8 +464,9 @@ impl World {
                     self.note(|| format!("{id} refuses {to}: {why}"));
                     self.count(if why.contains("clock") { "clock refused" } else { "link refused" });
                 }
-                // Where disks were lost or deletions given up, nodes may differ until they have heard of it from all.
-                Heard::Diverged if self.plan.forgets() => self.count("mended"),
+                // Where disks were lost or deletions given up, nodes may differ until they have heard of it from all; and
+                // where a clock was further off than is allowed, until keys have expired everywhere.
+                Heard::Diverged if self.plan.forgets() || self.plan.expires_askew() => self.count("mended"),
                 Heard::Diverged => {
                     return Err(format!("1: {id} says that it and {to} have diverged{}", self.describe()));
                 }

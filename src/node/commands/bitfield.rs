@@ -87,14 +87,14 @@ fn parse(cx: &Context<'_>, args: Args<'_>, only_reads: bool) -> Result<Vec<Opera
         let amount = if get { None } else { Some(rest.next().ok_or(SYNTAX)?) };
         let field = Field::parse(kind, offset, cx.core.options.value_bytes_max)?;
         let amount = amount.map(integer).transpose()?.unwrap_or_default();
-        if only_reads && !get {
-            return Err(Fail::said("ERR BITFIELD_RO only supports the GET subcommand"));
-        }
         operations.push(match (get, set) {
             (true, _) => Operation::Get(field),
             (_, true) => Operation::Set(field, amount, overflow),
             (_, false) => Operation::IncrBy(field, amount, overflow),
         });
+    }
+    if only_reads && operations.iter().any(|operation| !matches!(operation, Operation::Get(_))) {
+        return Err(Fail::said("ERR BITFIELD_RO only supports the GET subcommand"));
     }
     Ok(operations)
 }

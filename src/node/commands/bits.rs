@@ -55,6 +55,7 @@ fn bit(value: &[u8], at: usize) -> bool {
 }
 
 pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let Some(value) = cx.core.store.get(args.at(1)) else { return cx.answer(Reply::Int(0)) };
     let (start, end) = match (args.get(2), args.get(3)) {
         (None, _) => (0, -1),
         (Some(_), None) => return Err(SYNTAX),
@@ -64,7 +65,6 @@ pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(SYNTAX);
     }
     let bits = counts_bits(args.get(4))?;
-    let value = cx.core.store.get(args.at(1)).unwrap_or_default();
     let len = if bits { value.len() * 8 } else { value.len() };
     let count = match range(len, start, end) {
         None => 0,
@@ -80,15 +80,15 @@ pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         1 => true,
         _ => return Err(Fail::said("ERR The bit argument must be 1 or 0.")),
     };
+    let Some(value) = cx.core.store.get(args.at(1)) else {
+        return cx.answer(Reply::Int(if wanted { -1 } else { 0 }));
+    };
     let start = args.get(3).map(integer).transpose()?;
     let end = args.get(4).map(integer).transpose()?;
     let bits = counts_bits(args.get(5))?;
     if args.len() > 6 {
         return Err(SYNTAX);
     }
-    let Some(value) = cx.core.store.get(args.at(1)) else {
-        return cx.answer(Reply::Int(if wanted { -1 } else { 0 }));
-    };
     let len = if bits { value.len() * 8 } else { value.len() };
     let Some(range) = range(len, start.unwrap_or(0), end.unwrap_or(-1)) else { return cx.answer(Reply::Int(-1)) };
     let range = if bits { range } else { range.start * 8..range.end * 8 };

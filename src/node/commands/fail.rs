@@ -24,6 +24,17 @@ impl Fail {
         Fail::Said(Cow::Borrowed(why))
     }
 
+    /// As it is said of the transaction that it ends.
+    pub(super) fn that_aborts(self) -> Fail {
+        match self {
+            Fail::Said(why) => {
+                let why = why.strip_prefix("ERR ").unwrap_or(&why);
+                format!("EXECABORT Transaction discarded because of: {why}").into()
+            }
+            Fail::Refused(refusal) => Fail::Refused(refusal),
+        }
+    }
+
     /// The answer.
     pub(super) fn reply(&self) -> Reply<'_> {
         match self {

@@ -18,6 +18,7 @@ pub(super) mod fail;
 mod keys;
 mod lcs;
 mod numbers;
+mod parts;
 mod publishing;
 mod scanning;
 mod server;
@@ -96,10 +97,14 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     let checked = match request.command {
         None => Err(unknown(request.args)),
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
-        Some(command) => Ok(command),
+        Some(command) => parts::check(command, request.args).map(|()| command),
     };
     let command = match (checked, &mut cx.session.queue) {
         (Ok(command), _) => command,
+        (Err(fail), _) if request.command == Some(Command::Exec) => {
+            transactions::abandon(cx.session);
+            return Err(fail.that_aborts());
+        }
         (Err(fail), None) => return Err(fail),
         (Err(fail), Some(queue)) => {
             queue.is_spoilt = true;

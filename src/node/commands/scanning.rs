@@ -45,7 +45,10 @@ pub(super) fn keys(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn scan(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let cursor = std::str::from_utf8(args.at(1)).ok().and_then(|text| text.parse::<u64>().ok());
+    let cursor = match args.at(1) {
+        b"" => Some(0),
+        text => std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok()),
+    };
     let mut cursor = cursor.ok_or(Fail::said("ERR invalid cursor"))?;
     let (mut pattern, mut count, mut wanted) = (None, 10, true);
     let mut rest = args.from(2);

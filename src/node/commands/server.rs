@@ -85,7 +85,10 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.answer(Reply::Simple(&text))
         }
         _ if is(part, "HELP") => help(cx, &["DEBUG SLEEP <seconds> | OBJECT <key> | SET-ACTIVE-EXPIRE 0|1"]),
-        _ => Err(unknown_part("debug", part)),
+        _ => {
+            let part = String::from_utf8_lossy(part);
+            Err(format!("ERR unknown subcommand or wrong number of arguments for '{part}'. Try DEBUG HELP.").into())
+        }
     }
 }
 
@@ -141,7 +144,7 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             let key = args.at(2);
             let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
-            let bytes = crate::store::allocation_bytes(key.len(), value.len()) + KEY_OVERHEAD_BYTES;
+            let bytes = crate::store::allocation_bytes(key.len(), value.len(), cx.core.store.expiry(key).is_some()) + KEY_OVERHEAD_BYTES;
             cx.answer(Reply::Int(bytes as i64))
         }
         _ if is(part, "STATS") && args.len() == 2 => {

@@ -1,6 +1,7 @@
 //! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
 
 use super::fail::Fail;
+use crate::node::session::Session;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, execute};
 use crate::store::Store;
 
@@ -65,6 +66,12 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     }
     cx.session.is_executing = false;
     if ended { Ok(Executed::Ended) } else { DONE }
+}
+
+/// Forgets the transaction that is put together.
+pub(super) fn abandon(session: &mut Session) {
+    session.queue = None;
+    session.watched.clear();
 }
 
 /// What a watched key may not lose: a value and its stamp, or that it has none.

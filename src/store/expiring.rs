@@ -1,0 +1,123 @@
+//! Keys that are there until a time: each node finds out by itself when that has come.
+//!
+//! From its expiry on a key is hidden, and a bounded number of such keys is turned into deletions with every tick. Such a
+//! deletion has the stamp of the write that set the expiry: who has that write has this deletion, so there is nothing to
+//! send, and of two equal stamps the deletion wins.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+
+use super::entry::{Entry, Expiry, allocation_bytes};
+use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store};
+
+/// The latest expiry there is, in unix milliseconds: the data file holds no higher number.
+pub const EXPIRY_MS_MAX: u64 = i64::MAX as u64;
+
+/// What the index costs a key that expires, as the limit on memory counts it.
+const INDEX_BYTES: usize = 32;
+
+/// The keys that expire, by when, and how far time has come.
+///
+/// An ordered set costs some 100 ns a key and never moves more than a few of them, so a million keys that expire at once
+/// are as far from a pause as one is.
+#[derive(Default)]
+pub(super) struct Expiries {
+    index: BTreeSet<(u64, u32)>,
+    now_ms: u64,
+}
+
+impl Expiries {
+    /// Takes in the expiries of a store that is put together.
+    pub(super) fn fill(&mut self, expiries: Vec<(u64, u32)>) {
+        self.index = expiries.into_iter().collect();
+    }
+
+    /// The slot's expiry is another.
+    pub(super) fn changed(&mut self, slot: u32, before: Expiry, after: Expiry) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.index.remove(&(before.get(), slot));
+        }
+        if let Some(after) = after {
+            self.index.insert((after.get(), slot));
+        }
+    }
+
+    /// The entry's value, unless that has expired.
+    pub(super) fn shown<'a>(&self, entry: &'a Entry) -> Option<&'a [u8]> {
+        let has_expired = entry.expiry().is_some_and(|expiry| expiry.get() <= self.now_ms);
+        entry.value().filter(|_| !has_expired)
+    }
+
+    /// Memory as the limit counts it.
+    pub(super) fn bytes(&self) -> usize {
+        self.index.len() * INDEX_BYTES
+    }
+}
+
+impl Store {
+    /// Gives the key a value that is there until the wall clock shows `expiry_ms` (1 to [`EXPIRY_MS_MAX`], others are
+    /// taken for the nearest), and returns the change's position. Else as [`Store::set`].
+    pub fn set_expiring(&mut self, key: &[u8], value: &[u8], expiry_ms: u64, stamp: Stamp) -> Result<u64, OutOfMemory> {
+        self.put(key, value, NonZeroU64::new(expiry_ms.clamp(1, EXPIRY_MS_MAX)), stamp)
+    }
+
+    /// When the key expires, in unix milliseconds; `None` where it has no value, or one that stays. O(1).
+    pub fn expiry(&self, key: &[u8]) -> Option<u64> {
+        self.state(key)?.expiry.map(u64::from).filter(|&expiry_ms| expiry_ms > self.expiries.now_ms)
+    }
+
+    /// It is that time: what expires by then is hidden. Time does not go back.
+    pub fn pass_to(&mut self, unix_ms: u64) {
+        self.expiries.now_ms = self.expiries.now_ms.max(unix_ms);
+    }
+
+    /// Turns keys that have expired into deletions, `max` of them at most, the one that expired first coming first, and
+    /// says which. Returns how many.
+    pub fn expire(&mut self, max: usize, mut expired: impl FnMut(&[u8])) -> usize {
+        for count in 0..max {
+            let Some(&(expiry, slot)) = self.expiries.index.first() else { return count };
+            if expiry > self.expiries.now_ms {
+                return count;
+            }
+            expired(self.entry(slot).key());
+            self.bury(slot);
+        }
+        max
+    }
+
+    /// Whether [`Store::expire`] would find something.
+    pub fn has_expired(&self) -> bool {
+        self.next_expiry() <= self.expiries.now_ms
+    }
+
+    /// When the next key expires or did, in unix milliseconds; `u64::MAX` where none does. O(log keys).
+    pub fn next_expiry(&self) -> u64 {
+        self.expiries.index.first().map_or(u64::MAX, |&(expiry, _)| expiry)
+    }
+
+    /// Keys that expire.
+    pub fn expiring(&self) -> usize {
+        self.expiries.index.len()
+    }
+
+    pub(super) fn put(&mut self, key: &[u8], value: &[u8], expiry: Expiry, stamp: Stamp) -> Result<u64, OutOfMemory> {
+        let hash = self.hasher.hash(key);
+        let found = self.find(hash, key);
+        let cost = |entry: usize, expires: bool| entry + if expires { INDEX_BYTES } else { 0 };
+        let before = found.map_or(0, |slot| cost(self.entry(slot).bytes(), self.entry(slot).expiry().is_some()));
+        let overhead = if found.is_some() { 0 } else { KEY_OVERHEAD_BYTES };
+        let after = cost(allocation_bytes(key.len(), value.len(), expiry.is_some()), expiry.is_some());
+        if after > before && self.bytes() + after + overhead - before > self.bytes_max {
+            return Err(OutOfMemory);
+        }
+        match found {
+            Some(slot) => self.rewrite(slot, Some(value), expiry, stamp),
+            None if self.slots.is_full() => return Err(OutOfMemory),
+            None => self.insert(hash, Entry::new(key, Some(value), expiry, stamp)),
+        }
+        Ok(self.changes.last())
+    }
+}
