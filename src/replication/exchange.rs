@@ -79,7 +79,8 @@ impl Replication {
                 position: tail,
                 content: store.content(),
                 diverged: linked.agreement == Agreement::Diverged,
-                busy: purge.is_some() || linked.listed.is_some(),
+                busy: purge.is_some() || linked.listed.is_some() || store.is_sweeping(),
+                floor: store.floor(),
                 listings: linked.listings,
                 seen: highest_seen(seen, vector, id),
             };

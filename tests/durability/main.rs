@@ -7,6 +7,7 @@ mod harness;
 mod crashes;
 mod disk_faults;
 mod files;
+mod flushes;
 mod history;
 mod schedules;
 mod sqlite;
