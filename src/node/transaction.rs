@@ -7,7 +7,7 @@ use crate::protocol::{Args, Command};
 use crate::store::Stamp;
 
 /// Keys that were looked at, and the state each had then.
-pub(super) type Watched = Vec<(Vec<u8>, Option<Stamp>)>;
+pub(super) type Watched = Vec<(Vec<u8>, (bool, Option<Stamp>))>;
 
 /// A request that waits for the others.
 pub(super) struct Queued {

@@ -28,6 +28,9 @@ impl Context<'_> {
     /// Whether the limits allow key and value.
     pub(super) fn check(&self, key: &[u8], value: &[u8]) -> Result<(), Fail> {
         let value_bytes_max = self.core.options.value_bytes_max;
+        if key.is_empty() {
+            return Err(Fail::said("ERR the empty key is reserved"));
+        }
         if key.len() > KEY_BYTES_MAX {
             return Err(Refusal::KeyTooLong.into());
         }

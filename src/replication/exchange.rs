@@ -79,7 +79,8 @@ impl Replication {
                 position: tail,
                 content: store.content(),
                 diverged: linked.agreement == Agreement::Diverged,
-                busy: !purges.is_empty() || linked.listed.is_some(),
+                busy: !purges.is_empty() || linked.listed.is_some() || store.is_sweeping(),
+                floor: store.floor(),
                 listings: linked.listings,
                 seen: highest_seen(seen, vector, id),
             };

@@ -273,7 +273,7 @@ impl Replication {
             && peer.cursor.relay == ack.position
             && ack.listings == linked.link.listings
             && !linked.link.is_listing()
-            && !(ack.busy || !self.purges.is_empty() || linked.listed.is_some());
+            && !(ack.busy || !self.purges.is_empty() || linked.listed.is_some() || store.is_sweeping());
         let content = store.content();
         let verdict = if !still {
             Agreement::Unknown
@@ -339,7 +339,7 @@ impl Replication {
             }
             purge.at = change.position;
             let covered = purge.vector.covers(change.stamp) || planted::is("listing drops what it does not cover");
-            let known = covered && change.value.is_some();
+            let known = covered && change.value.is_some() && !store.is_flushed(change.stamp);
             if known && !purge.listed.contains(key_hash(change.key)) {
                 gone.push(change.slot);
                 bytes += change.value.map_or(0, <[u8]>::len);

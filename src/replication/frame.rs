@@ -68,6 +68,8 @@ pub struct Hello {
     pub vector: VersionVector,
     /// What it had collected deletions under: a listener without all of this may hold what was deleted long ago.
     pub collected: VersionVector,
+    /// The stamp of the latest flush that it has.
+    pub floor: Stamp,
     /// The nodes whose writes it gets first-hand, in rising order.
     pub linked: Vec<NodeId>,
     /// The cluster as its configuration has it; an empty text is a node that was removed.
@@ -95,12 +97,14 @@ pub struct Ack {
     pub content: Content,
     /// Whether it has seen that digests differ although nothing is under way.
     pub diverged: bool,
-    /// Whether it is comparing its store with a full listing.
+    /// Whether it is comparing its store with a full listing, or frees what was flushed.
     pub busy: bool,
     /// Full listings that came over this link.
     pub listings: u64,
     /// The highest of the listener's stamps that it has seen.
     pub seen: u64,
+    /// The stamp of the latest flush that it has.
+    pub floor: Stamp,
 }
 
 /// A part of a change stream; the changes follow it.
@@ -181,6 +185,7 @@ impl Hello {
             put_u64(out, number);
         }
         put_cursor(out, self.cursor);
+        put_stamp(out, self.floor);
         self.vector.encode(out);
         self.collected.encode(out);
         put_nodes(out, &self.linked);
@@ -211,6 +216,7 @@ impl Ack {
         out.push(self.busy.into());
         put_u64(out, self.listings);
         put_u64(out, self.seen);
+        put_stamp(out, self.floor);
         end(out, body);
     }
 }
@@ -304,6 +310,7 @@ fn hello(reader: &mut Reader<'_>) -> Option<Hello> {
         since,
         seen,
         cursor: cursor(reader)?,
+        floor: stamp(reader)?,
         vector: VersionVector::decode_short(reader)?,
         collected: VersionVector::decode_short(reader)?,
         linked: nodes(reader)?,
@@ -336,6 +343,7 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
         busy,
         listings,
         seen,
+        floor: stamp(reader)?,
     })
 }
 
@@ -372,6 +380,15 @@ pub(super) fn put_cursor(out: &mut Vec<u8>, cursor: Cursor) {
 
 pub(super) fn cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
     Some(Cursor { life: reader.u64()?, direct: reader.u64()?, relay: reader.u64()? })
+}
+
+fn put_stamp(out: &mut Vec<u8>, stamp: Stamp) {
+    put_u64(out, stamp.clock);
+    put_u16(out, stamp.node);
+}
+
+fn stamp(reader: &mut Reader<'_>) -> Option<Stamp> {
+    Some(Stamp { clock: reader.u64()?, node: reader.u16()? })
 }
 
 fn put_nodes(out: &mut Vec<u8>, nodes: &[NodeId]) {

@@ -30,6 +30,7 @@ impl Replication {
             since: here.clock.span().0,
             seen: highest_seen(&self.seen, &self.vector, to),
             cursor: self.peers.get(&to).map(|peer| peer.cursor).unwrap_or_default(),
+            floor: here.store.floor(),
             vector: self.vector.clone(),
             collected: self.collected.clone(),
             linked: self.linked_nodes.clone(),

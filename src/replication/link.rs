@@ -66,6 +66,8 @@ pub(super) struct Link {
     carry_relay: u64,
     /// What the peer has, as it said.
     vector: VersionVector,
+    /// The latest flush that the peer has, or was sent.
+    floor: Stamp,
     /// Whose writes the peer gets first-hand, in rising order.
     linked: Vec<NodeId>,
     extra: Extra,
@@ -104,6 +106,7 @@ impl Link {
             carry_direct: if overwritten > direct { direct + 1 } else { NONE },
             carry_relay: NONE,
             vector: hello.vector.clone(),
+            floor: hello.floor,
             linked: hello.linked.clone(),
             extra: Extra::Nothing,
             claimed: VersionVector::default(),
@@ -144,6 +147,7 @@ impl Link {
             self.durable = ack.durable;
         }
         self.vector.clone_from(&ack.vector);
+        self.floor = self.floor.max(ack.floor);
         let lost = self.linked.iter().any(|node| ack.linked.binary_search(node).is_err());
         self.linked.clone_from(&ack.linked);
         if lost {
@@ -198,6 +202,7 @@ impl Link {
         scratch.clear();
         let tail = view.store.last_position();
         let mut rows = 0;
+        self.send_floor(view, scratch, &mut rows);
         if self.direct < tail {
             self.walk_direct(view, scratch, &mut rows);
         }
@@ -276,6 +281,18 @@ impl Link {
         self.vector.covers(stamp) || (stamp.node == self.peer && self.since < stamp.clock && stamp.clock <= self.heard)
     }
 
+    /// A flush goes to every peer, whoever it is by and before anything else: it stands for writes that were not sent, and
+    /// whoever has it may be the last to have it. The vector does not say: a node that was wiped may flush with a stamp
+    /// that others take for one they have.
+    fn send_floor(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
+        let stamp = view.store.floor();
+        let is_kept = planted::is("flush sent by its author alone") && stamp.node != view.own;
+        if self.floor < stamp && !is_kept {
+            Sent { stamp, key: b"", value: None, expiry: None }.encode(scratch);
+            (self.floor, *rows) = (stamp, *rows + 1);
+        }
+    }
+
     fn walk_direct(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
         let wanted =
             |link: &Link, change: &Change<'_>| change.stamp.node == view.own || change.position >= link.carry_direct;
@@ -311,7 +328,8 @@ impl Link {
         rows: &mut usize,
     ) -> u64 {
         for (looks, change) in view.store.changes_after(after).enumerate() {
-            if wanted(self, &change) && !self.is_had(change.stamp) {
+            let is_gone = view.store.is_flushed(change.stamp) || change.stamp == view.store.floor();
+            if !is_gone && wanted(self, &change) && !self.is_had(change.stamp) {
                 let Change { stamp, key, value, expiry, .. } = change;
                 Sent { stamp, key, value, expiry }.encode(scratch);
                 *rows += 1;
@@ -336,7 +354,8 @@ impl Link {
                 self.safe_is_behind = true;
                 return;
             }
-            let is_held = !self.answers_for(change.stamp.node, view.own) && !self.is_had(change.stamp);
+            let is_gone = view.store.is_flushed(change.stamp) || change.stamp == view.store.floor();
+            let is_held = !is_gone && !self.answers_for(change.stamp.node, view.own) && !self.is_had(change.stamp);
             if is_held && !planted::is("held writes counted as sent") {
                 return;
             }
@@ -381,7 +400,9 @@ impl Link {
             Extra::ListingSent { up_to, vector } => {
                 let mut looks = 0;
                 for change in view.store.changes_after(*up_to).take(ITEMS_MAX) {
-                    Items::encode(key_hash(change.key), change.stamp, scratch);
+                    if !view.store.is_flushed(change.stamp) {
+                        Items::encode(key_hash(change.key), change.stamp, scratch);
+                    }
                     *up_to = change.position;
                     looks += 1;
                 }

@@ -52,6 +52,10 @@ impl Replication {
                 break;
             }
             rewinding.at = change.position;
+            // A flush with a later stamp would delete what was written after it.
+            if here.store.is_flushed(change.stamp) || change.stamp == here.store.floor() {
+                continue;
+            }
             let (after, up_to) = rewinding.span;
             if change.stamp.node == own && after < change.stamp.clock && change.stamp.clock <= up_to {
                 again.push((change.slot, change.position));

@@ -49,7 +49,9 @@ impl Sent<'_> {
         let expiry = if is_deleted || value_bytes & EXPIRES == 0 { None } else { Some(expiry(reader.u64()?)?) };
         let key = reader.bytes(key_bytes.into())?;
         let value = if is_deleted { None } else { Some(reader.bytes((value_bytes & !EXPIRES) as usize)?) };
-        let fits = key.len() <= KEY_BYTES_MAX && value.is_none_or(|value| value.len() <= VALUE_BYTES_MAX);
+        let fits = (!key.is_empty() || value.is_none())
+            && key.len() <= KEY_BYTES_MAX
+            && value.is_none_or(|value| value.len() <= VALUE_BYTES_MAX);
         fits.then_some(Sent { stamp, key, value, expiry })
     }
 }

@@ -16,7 +16,7 @@ use rusqlite::types::ValueRef;
 
 use super::opening::explain;
 use crate::node::saving::Checkpoint;
-use crate::store::{Batch, Change};
+use crate::store::{Batch, Change, Stamp};
 
 /// Pages of the log after which they are moved into the file proper; 16 MiB.
 const LOG_PAGES: usize = 4_096;
@@ -48,6 +48,10 @@ pub struct DataFile {
     path: PathBuf,
     /// Rows on their way into the open transaction.
     window: Batch,
+    /// The flush that is among the rows of the open transaction.
+    floor: Option<Stamp>,
+    /// ... and whose rows are taken out already.
+    dropped: Option<Stamp>,
     /// Upper bound of the pages in the log.
     log_pages: usize,
     log_failed: bool,
@@ -59,7 +63,16 @@ impl DataFile {
     /// A file that is open, checked and ours.
     pub(super) fn new(connection: Connection, path: PathBuf, lock: File) -> DataFile {
         // How full the log is that was found is not known; it is moved into the file proper at the next occasion.
-        DataFile { connection, path, window: Batch::default(), log_pages: LOG_PAGES, log_failed: false, _lock: lock }
+        DataFile {
+            connection,
+            path,
+            window: Batch::default(),
+            floor: None,
+            dropped: None,
+            log_pages: LOG_PAGES,
+            log_failed: false,
+            _lock: lock,
+        }
     }
 
     /// Where it lies.
@@ -83,6 +96,8 @@ impl DataFile {
     /// Rows are written in the order of their row ids, a window at a time: in the order of the changes each row would
     /// touch another page, and cost several times as much.
     pub fn write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let floors = batch.changes().filter(|change| change.key.is_empty()).map(|change| change.stamp);
+        self.floor = floors.max().max(self.floor);
         self.window.append(batch);
         if self.window.memory_bytes() >= WINDOW_BYTES {
             return self.write_window();
@@ -93,6 +108,7 @@ impl DataFile {
     /// Ends the transaction; it is on disk when this returns.
     pub fn commit(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
         self.write_window()?;
+        (self.floor, self.dropped) = (None, None);
         let mut put = self.connection.prepare_cached("REPLACE INTO meta VALUES(?1, ?2)")?;
         for (name, value) in [
             ("position", checkpoint.position),
@@ -108,6 +124,7 @@ impl DataFile {
 
     /// Ends the transaction, where one is open, without effect.
     pub fn roll_back(&mut self) {
+        (self.floor, self.dropped) = (None, None);
         self.window.clear(WINDOW_BYTES);
         if !self.connection.is_autocommit() {
             // Where even this fails, SQLite has rolled back itself or does so at the next begin.
@@ -147,7 +164,22 @@ impl DataFile {
         log::warn!("{} was not closed cleanly: {error}; the next start repairs it", self.path.display());
     }
 
+    /// Takes out all rows below the flush: in one go where nothing is above.
+    fn drop_flushed(&self, floor: Stamp) -> rusqlite::Result<()> {
+        let floor = (floor.clock as i64, floor.node);
+        let query = "SELECT EXISTS (SELECT 1 FROM entry WHERE (clock, node) >= (?1, ?2))";
+        match self.connection.query_row(query, floor, |row| row.get(0))? {
+            true => self.connection.execute("DELETE FROM entry WHERE (clock, node) < (?1, ?2)", floor),
+            false => self.connection.execute("DELETE FROM entry", []),
+        }
+        .map(drop)
+    }
+
     fn write_window(&mut self) -> rusqlite::Result<()> {
+        if let Some(floor) = self.floor.filter(|_| self.floor != self.dropped) {
+            self.drop_flushed(floor)?;
+            self.dropped = self.floor;
+        }
         // A slot is retired before it is used again, so what goes out goes first.
         let mut remove = self.connection.prepare_cached("DELETE FROM entry WHERE slot = ?1")?;
         for slot in &self.window.retired {
@@ -157,6 +189,9 @@ impl DataFile {
         self.window.sort();
         for change in self.window.changes() {
             let Change { slot, position, stamp, key, value, expiry } = change;
+            if self.floor.is_some_and(|floor| stamp < floor) {
+                continue;
+            }
             put.raw_bind_parameter(1, slot)?;
             put.raw_bind_parameter(2, Text(key))?;
             put.raw_bind_parameter(3, value.map(Text))?;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use super::entry::{Entry, Expiry, allocation_bytes};
-use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store};
+use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store, flushing};
 
 /// The latest expiry there is, in unix milliseconds: the data file holds no higher number.
 pub const EXPIRY_MS_MAX: u64 = i64::MAX as u64;
@@ -45,10 +45,9 @@ impl Expiries {
         }
     }
 
-    /// The entry's value, unless that has expired.
-    pub(super) fn shown<'a>(&self, entry: &'a Entry) -> Option<&'a [u8]> {
-        let has_expired = entry.expiry().is_some_and(|expiry| expiry.get() <= self.now_ms);
-        entry.value().filter(|_| !has_expired)
+    /// Whether the entry's time has come.
+    pub(super) fn has_expired(&self, entry: &Entry) -> bool {
+        entry.expiry().is_some_and(|expiry| expiry.get() <= self.now_ms)
     }
 
     /// Memory as the limit counts it.
@@ -77,15 +76,22 @@ impl Store {
     /// Turns keys that have expired into deletions, `max` of them at most, the one that expired first coming first, and
     /// says which. Returns how many.
     pub fn expire(&mut self, max: usize, mut expired: impl FnMut(&[u8])) -> usize {
-        for count in 0..max {
-            let Some(&(expiry, slot)) = self.expiries.index.first() else { return count };
+        let mut count = 0;
+        for _ in 0..max {
+            let Some(&(expiry, slot)) = self.expiries.index.first() else { break };
             if expiry > self.expiries.now_ms {
-                return count;
+                break;
+            }
+            if self.is_flushed(self.entry(slot).stamp()) {
+                // Its place in the change list must stay before that of the flush, where it is swept.
+                self.expiries.index.pop_first();
+                continue;
             }
             expired(self.entry(slot).key());
             self.bury(slot);
+            count += 1;
         }
-        max
+        count
     }
 
     /// Whether [`Store::expire`] would find something.
@@ -103,7 +109,16 @@ impl Store {
         self.expiries.index.len()
     }
 
+    /// The entry's value, unless it is as good as deleted.
+    pub(super) fn shown<'a>(&self, entry: &'a Entry) -> Option<&'a [u8]> {
+        let is_gone = self.expiries.has_expired(entry) || self.is_flushed(entry.stamp());
+        entry.value().filter(|_| !is_gone)
+    }
+
     pub(super) fn put(&mut self, key: &[u8], value: &[u8], expiry: Expiry, stamp: Stamp) -> Result<u64, OutOfMemory> {
+        if flushing::is_reserved(key) {
+            return Err(OutOfMemory);
+        }
         let hash = self.hasher.hash(key);
         let found = self.find(hash, key);
         let cost = |entry: usize, expires: bool| entry + if expires { INDEX_BYTES } else { 0 };

@@ -7,7 +7,9 @@
 //! - [`stamp`]: when and by whom
 //! - [`digest`]: the whole content as one number
 //! - [`expiring`]: keys that are there until a time
+//! - [`flushing`]: all keys deleted at once
 //! - [`batch`]: changes copied out, on their way elsewhere
+//! - [`copying`]: which changes, and the fence that keeps them as they are
 //! - [`restore`]: a store from the rows of a data file
 //!
 //! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
@@ -15,15 +17,18 @@
 
 pub mod batch;
 pub mod changes;
+pub mod copying;
 pub mod digest;
 pub mod entry;
 pub mod expiring;
+pub mod flushing;
 pub mod restore;
 pub mod slots;
 pub mod stamp;
 pub mod table;
 
 pub use batch::{Batch, Change};
+pub use copying::Copied;
 pub use digest::Content;
 pub use entry::{Expiry, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use expiring::EXPIRY_MS_MAX;
@@ -33,10 +38,12 @@ pub use stamp::{Clock, NodeId, Now, Stamp};
 use crate::planted;
 
 use changes::ChangeList;
+use copying::Fence;
 use digest::Digest;
 use entry::Entry;
-use expiring::Expiries;
 pub use entry::allocation_bytes;
+use expiring::Expiries;
+use flushing::Floor;
 use slots::Slots;
 use table::{Directory, KeyHasher};
 
@@ -67,15 +74,8 @@ pub struct Store {
     digest: Digest,
     expiring_digest: Digest,
     expiries: Expiries,
+    floor: Floor,
     fence: Option<Fence>,
-}
-
-/// Changes after `after` and up to `up_to` are wanted as they are: what is about to overwrite one puts it into
-/// `displaced` first.
-struct Fence {
-    after: u64,
-    up_to: u64,
-    displaced: Batch,
 }
 
 /// What became of a change made elsewhere.
@@ -85,15 +85,6 @@ pub struct Applied {
     pub position: Option<u64>,
     /// The stamp and the position of the state that the key had.
     pub rival: Option<(Stamp, u64)>,
-}
-
-/// How far a copy of changes came.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Copied {
-    /// Everything asked for is in the batch.
-    All,
-    /// The batch is full; the last change in it has this position.
-    UpTo(u64),
 }
 
 impl Store {
@@ -111,6 +102,7 @@ impl Store {
             digest: Digest::default(),
             expiring_digest: Digest::default(),
             expiries: Expiries::default(),
+            floor: Floor::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             fence: None,
         }
@@ -118,7 +110,7 @@ impl Store {
 
     /// The key's value. O(1), no allocation.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.expiries.shown(self.entry(self.find(self.hasher.hash(key), key)?))
+        self.shown(self.entry(self.find(self.hasher.hash(key), key)?))
     }
 
     /// Gives the key a value that stays and returns the change's position. The stamp must be above the key's present
@@ -130,7 +122,7 @@ impl Store {
     /// Deletes the key and returns the change's position, or `None` where the key has no value. O(1).
     pub fn delete(&mut self, key: &[u8], stamp: Stamp) -> Option<u64> {
         let slot = self.find(self.hasher.hash(key), key)?;
-        self.expiries.shown(self.entry(slot))?;
+        self.shown(self.entry(slot))?;
         // The deletion is remembered: a peer that was away may still send the old value, and without a stamp here
         // it would come back to life.
         self.rewrite(slot, None, None, stamp);
@@ -150,6 +142,9 @@ impl Store {
         expiry: Expiry,
         stamp: Stamp,
     ) -> Result<Applied, OutOfMemory> {
+        if self.is_flushed(stamp) && !planted::is("older write taken in after a flush") {
+            return Ok(Applied { position: None, rival: None });
+        }
         let hash = self.hasher.hash(key);
         let found = self.find(hash, key);
         let rival = found.map(|slot| (self.entry(slot).stamp(), self.changes.position(self.slots.place(slot))));
@@ -176,8 +171,11 @@ impl Store {
     /// The key's newest state, deletions included. What has expired is shown as deleted.
     pub fn state(&self, key: &[u8]) -> Option<Change<'_>> {
         let slot = self.find(self.hasher.hash(key), key)?;
+        if self.is_flushed(self.entry(slot).stamp()) {
+            return None;
+        }
         let change = change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot));
-        let value = self.expiries.shown(self.entry(slot));
+        let value = self.shown(self.entry(slot));
         Some(Change { value, expiry: change.expiry.filter(|_| value.is_some()), ..change })
     }
 
@@ -186,7 +184,7 @@ impl Store {
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
         self.table.scan(cursor, |slot| {
             let entry = self.entry(slot);
-            if self.expiries.shown(entry).is_some() {
+            if self.shown(entry).is_some() {
                 visit(entry.key());
             }
         })
@@ -223,12 +221,8 @@ impl Store {
         self.bytes_max = if bytes_max == 0 { usize::MAX } else { bytes_max };
     }
 
-    // STUBS
-    pub fn flush(&mut self, _stamp: Stamp) {}
-    // END STUBS
-
-    /// The changes after `after`, oldest first, those included that expired and were not turned yet. Finding the first
-    /// costs a search among segments.
+    /// The changes after `after`, oldest first, those included that expired and were not turned yet, or that
+    /// [are flushed](Store::is_flushed) and were not swept yet. Finding the first costs a search among segments.
     pub fn changes_after(&self, after: u64) -> impl Iterator<Item = Change<'_>> {
         self.changes.after(after).map(|(position, slot)| change_of(position, slot, self.entry(slot)))
     }
@@ -247,51 +241,6 @@ impl Store {
         self.rewrite(slot, value.as_deref(), expiry, stamp);
     }
 
-    /// Copies the changes after `after` and up to `up_to`, oldest first, until the batch holds `rows_max` of them or
-    /// `bytes_max` bytes.
-    pub fn copy_changes(&self, after: u64, up_to: u64, rows_max: usize, bytes_max: usize, batch: &mut Batch) -> Copied {
-        for change in self.changes_after(after) {
-            if change.position > up_to {
-                return Copied::All;
-            }
-            batch.push(change);
-            if batch.len() >= rows_max || batch.bytes() >= bytes_max {
-                return Copied::UpTo(change.position);
-            }
-        }
-        Copied::All
-    }
-
-    /// Wants the changes after `after` and up to `up_to` kept as they are until [`Store::drop_fence`].
-    pub fn raise_fence(&mut self, after: u64, up_to: u64) {
-        self.fence = Some(Fence { after, up_to, displaced: Batch::default() });
-    }
-
-    /// Changes up to `after` are wanted no longer.
-    pub fn advance_fence(&mut self, after: u64) {
-        if let Some(fence) = &mut self.fence {
-            fence.after = after;
-        }
-    }
-
-    /// Nothing is wanted as it was; what was displaced is forgotten.
-    pub fn drop_fence(&mut self) {
-        self.fence = None;
-    }
-
-    /// Exchanges an empty batch for the changes that were overwritten although they are wanted.
-    pub fn swap_displaced(&mut self, batch: &mut Batch) {
-        debug_assert!(batch.is_empty());
-        if let Some(fence) = &mut self.fence {
-            std::mem::swap(&mut fence.displaced, batch);
-        }
-    }
-
-    /// Changes that were overwritten although they are wanted: number and bytes.
-    pub fn displaced(&self) -> (usize, usize) {
-        self.fence.as_ref().map_or((0, 0), |fence| (fence.displaced.len(), fence.displaced.bytes()))
-    }
-
     /// Forgets those deletions after `after` and up to `up_to` that `may_go`, looking at `looks_max` changes at most.
     /// Returns how far it came.
     pub fn collect_tombstones(
@@ -301,12 +250,13 @@ impl Store {
         looks_max: usize,
         may_go: impl Fn(Stamp) -> bool,
     ) -> u64 {
-        if self.tombstones == 0 {
+        if self.tombstones() == 0 {
             return up_to;
         }
         if self.slots.retired() >= RETIRED_MAX {
             return after;
         }
+        let is_ordinary = |entry: &Entry| !flushing::is_floor(entry) && !self.is_flushed(entry.stamp());
         let near = self.changes.near_tombstones_after(after).take_while(|&(position, _)| position <= up_to);
         let mut reached = up_to;
         let mut seen = Vec::new();
@@ -316,7 +266,7 @@ impl Store {
             }
             reached = if count + 1 == looks_max { position } else { up_to };
             let entry = self.entry(slot);
-            if entry.is_tombstone() && may_go(entry.stamp()) {
+            if entry.is_tombstone() && may_go(entry.stamp()) && is_ordinary(entry) {
                 seen.push(slot);
             }
         }
@@ -328,7 +278,7 @@ impl Store {
 
     /// Whether [`Store::collect_tombstones`] would look at all.
     pub fn can_collect(&self) -> bool {
-        self.tombstones > 0 && self.slots.retired() < RETIRED_MAX
+        self.tombstones() > 0 && self.slots.retired() < RETIRED_MAX
     }
 
     /// The slots that lost their entry and whose row is to be taken out of the data file, `max` of them at most.
@@ -359,13 +309,13 @@ impl Store {
 
     /// Keys that have a value, those included that expired and were not turned yet.
     pub fn keys(&self) -> usize {
-        self.keys
+        self.keys - self.floor.doomed
     }
 
     /// What two stores with the same live keys and stamps share. O(1).
     pub fn content(&self) -> Content {
         Content {
-            keys: self.keys as u64,
+            keys: self.keys() as u64,
             digest: self.digest.value(),
             expiring: self.expiring() as u64,
             expiring_digest: self.expiring_digest.value(),
@@ -378,9 +328,9 @@ impl Store {
         self.changes.count_after(position)
     }
 
-    /// Deletions remembered.
+    /// Deletions remembered, that of all keys at once not counted.
     pub fn tombstones(&self) -> usize {
-        self.tombstones
+        self.tombstones - usize::from(self.floor.position > 0)
     }
 
     /// Memory as the limit counts it: entries, and what a key costs beside its entry.
@@ -410,10 +360,11 @@ impl Store {
         table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
         let place = changes.append(slot, deleted, |slot, place| slots.set_place(slot, place));
         slots.set_place(slot, place);
+        self.note_floor(slot);
     }
 
     fn rewrite(&mut self, slot: u32, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
-        let Store { slots, changes, fence, expiries, .. } = self;
+        let Store { slots, changes, fence, expiries, floor, .. } = self;
         let place = slots.place(slot);
         let entry = slots.get_mut(slot).expect("only what is there is rewritten");
         if let Some(fence) = fence {
@@ -423,6 +374,7 @@ impl Store {
             }
         }
         let deleted_before = entry.is_tombstone();
+        floor.gone(entry);
         let (bytes_before, expiry_before) = (entry.bytes(), entry.expiry());
         digest_of(&mut self.digest, &mut self.expiring_digest, entry).remove(entry);
         entry.replace(value, expiry, stamp);
@@ -437,16 +389,22 @@ impl Store {
             (false, true) => (self.keys, self.tombstones) = (self.keys - 1, self.tombstones + 1),
             (true, true) | (false, false) => (),
         }
+        self.note_floor(slot);
     }
 
     fn forget(&mut self, slot: u32) {
+        self.take_out(slot, Slots::retire);
+    }
+
+    fn take_out(&mut self, slot: u32, out: impl Fn(&mut Slots, u32) -> Entry) {
         let place = self.slots.place(slot);
         let hash = self.hasher.hash(self.entry(slot).key());
         self.table.remove(hash, slot);
         let Store { slots, changes, .. } = self;
         let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
         changes.vacate(place, deleted, |slot, place| slots.set_place(slot, place));
-        let entry = self.slots.retire(slot);
+        let entry = out(&mut self.slots, slot);
+        self.floor.gone(&entry);
         self.expiries.changed(slot, entry.expiry(), None);
         self.count(&entry, -1);
     }

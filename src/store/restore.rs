@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::table::Directory;
-use super::{Change, Store, slots};
+use super::{Change, Store, flushing, slots};
 
 /// Puts a store together from the rows of a data file, in any order.
 ///
@@ -61,10 +61,15 @@ impl Restore {
         if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(PositionTaken(pair[0].0));
         }
+        let floor =
+            positions.iter().find_map(|&(_, slot, _)| store.slots.get(slot).filter(|one| flushing::is_floor(one)));
+        store.floor.stamp = floor.map_or(store.floor.stamp, Entry::stamp);
         let first = positions.last().map_or(first, |&(last, ..)| first.max(last + 1));
-        let Store { slots, changes, .. } = &mut store;
+        let Store { slots, changes, floor, .. } = &mut store;
         for (position, slot, deleted) in positions {
             slots.set_place(slot, changes.restore(position, slot, deleted));
+            let Some(entry) = slots.get(slot) else { continue };
+            floor.restored(entry, position);
         }
         changes.begin_at(first);
         slots.claimed();

@@ -85,6 +85,13 @@ impl Slots {
         entry
     }
 
+    /// Takes the entry out. The number may be used again at once.
+    pub fn vacate(&mut self, slot: u32) -> Entry {
+        let entry = self.entry_mut(slot).take().expect("only a slot with an entry is vacated");
+        self.push(|slots| &mut slots.vacant, slot);
+        entry
+    }
+
     /// The longest retired slot, which is announced from here on.
     pub fn announce(&mut self) -> Option<u32> {
         let slot = self.pop(|slots| &mut slots.retired)?;

@@ -32,7 +32,7 @@ const CHANCE: u64 = (1 << 22) - 1;
 pub const AHEAD_MS: u64 = 20_000;
 
 /// Unique and totally ordered: the highest stamp wins a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
     /// Packed milliseconds and counter.
     pub clock: u64,

@@ -7,5 +7,6 @@ mod harness;
 mod crashes;
 mod disk_faults;
 mod files;
+mod flushes;
 mod history;
 mod schedules;

@@ -96,7 +96,12 @@ pub fn check_decode(bytes: &[u8], value_bytes_max: usize, random: &mut Random) {
     }
     let scanned = random.below(newline.unwrap_or(bytes.len()) + 1);
     let again = line::decode(bytes, scanned, first, value_bytes_max, &mut other);
-    assert_eq!(format!("{again:?}"), format!("{decoded:?}"), "bytes known to hold no line end change nothing: {scanned} of them, {}", context());
+    assert_eq!(
+        format!("{again:?}"),
+        format!("{decoded:?}"),
+        "bytes known to hold no line end change nothing: {scanned} of them, {}",
+        context()
+    );
 }
 
 /// What a node answers does not depend on how the network cuts the bytes.

@@ -42,6 +42,9 @@ enum Step {
     Expire {
         max: usize,
     },
+    Flush,
+    /// Free all that is flushed, unless a snapshot is under way to a fixed target.
+    Sweep,
     Delete {
         key: usize,
     },
@@ -90,6 +93,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(key, bytes, expiry_ms)| Step::SetExpiring { key, bytes, expiry_ms }),
         3 => (0_u64..100).prop_map(|unix_ms| Step::PassTo { unix_ms }),
         4 => (0_usize..8).prop_map(|max| Step::Expire { max }),
+        1 => Just(Step::Flush),
+        2 => Just(Step::Sweep),
         8 => key().prop_map(|key| Step::Delete { key }),
         2 => (0_usize..600, 1_usize..900, 0_usize..30)
             .prop_map(|(first, count, bytes)| Step::SetMany { first, count, bytes }),
@@ -230,6 +235,8 @@ struct Life {
     bytes_max: usize,
     /// What the store was told the time is.
     passed_ms: u64,
+    /// Flushed and not swept.
+    flushed: Model,
     /// What the store should say. Deletions stay in it until the store has forgotten them.
     model: Model,
     /// Changes since the last commit, in their order.
@@ -256,6 +263,7 @@ impl Life {
             unix_ms: 1_000_000,
             bytes_max,
             passed_ms: 0,
+            flushed: Model::new(),
             model: Model::new(),
             log: Vec::new(),
             committed: Model::new(),
@@ -279,7 +287,11 @@ impl Life {
                 self.passed_ms = self.passed_ms.max(unix_ms);
                 self.store.pass_to(unix_ms);
             }
+            // What is flushed and not swept would count as looked at.
+            Step::Expire { .. } if self.store.is_sweeping() => (),
             Step::Expire { max } => self.expire(max),
+            Step::Flush => self.flush(),
+            Step::Sweep => self.sweep(),
             Step::Delete { key } => self.delete(key),
             Step::SetMany { first, count, bytes } => (first..first + count).for_each(|key| self.set(key, bytes, None)),
             Step::DeleteMany { first, count } => (first..first + count).for_each(|key| self.delete(key)),
@@ -296,7 +308,7 @@ impl Life {
         let (key, stamp) = (key_of(key), self.issue());
         self.writes += 1;
         let value: Vec<u8> = (0..bytes).map(|at| (self.writes + at) as u8).collect();
-        let cost_before = self.model.get(&key).map_or(0, |state| cost(&key, state));
+        let cost_before = self.model.get(&key).or(self.flushed.get(&key)).map_or(0, |state| cost(&key, state));
         let expiry_in = expiry.map(|expiry| expiry.max(1));
         let state = State { value: Some(value), expiry: expiry_in, stamp, position: self.position_max + 1 };
         let (before, growth) = (self.bytes(), cost(&key, &state));
@@ -362,7 +374,24 @@ impl Life {
         assert!(state.position < self.file.recorded.position_ceiling, "a position above what the file records");
         self.position_max = state.position;
         self.log.push((key.clone(), state.clone()));
+        self.flushed.remove(&key);
         self.model.insert(key, state);
+    }
+
+    fn flush(&mut self) {
+        let stamp = self.issue();
+        assert_eq!(self.store.flush(stamp), self.store.last_position());
+        let kept = |key: &[u8]| !key.is_empty();
+        self.flushed.extend(std::mem::take(&mut self.model).into_iter().filter(|(key, _)| kept(key)));
+        self.changed(Vec::new(), State { value: None, expiry: None, stamp, position: 0 });
+    }
+
+    fn sweep(&mut self) {
+        self.store.sweep(usize::MAX);
+        if self.transaction.as_ref().is_none_or(|transaction| transaction.target.is_none()) {
+            assert!(!self.store.is_sweeping());
+            self.flushed.clear();
+        }
     }
 
     fn collect(&mut self, looks: usize) {
@@ -374,7 +403,7 @@ impl Life {
         let gone: Vec<_> = self
             .model
             .iter()
-            .filter(|(_, state)| state.value.is_none() && wanted.contains(&state.position))
+            .filter(|(key, state)| !key.is_empty() && state.value.is_none() && wanted.contains(&state.position))
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
@@ -428,7 +457,13 @@ impl Life {
             Saver::checkpoint(position, next, &self.clock, INTERVAL_MS, self.unix_ms, Recorded::default());
         self.clock.reserved(self.file.recorded.clock_ceiling);
         let later = self.log.iter().position(|(_, state)| state.position > position).unwrap_or(self.log.len());
-        self.committed.extend(self.log.drain(..later));
+        for (key, state) in self.log.drain(..later) {
+            if key.is_empty() {
+                self.committed.clear();
+                self.file.rows.retain(|_, (_, row)| row.stamp >= state.stamp);
+            }
+            self.committed.insert(key, state);
+        }
         self.check_file();
     }
 
@@ -493,6 +528,7 @@ impl Life {
         self.store = restore.finish(position_ceiling.max(unix_ms * 1_000_000).max(1)).expect("positions are unique");
         self.clock = Clock::new(3, clock_ceiling, 0, 0);
         self.passed_ms = 0;
+        self.flushed.clear();
         let recovered = changes_after(&self.store, 0);
         let kept: BTreeSet<u32> = recovered.iter().map(|(slot, ..)| *slot).collect();
         self.retired = self.file.rows.keys().copied().filter(|slot| !kept.contains(slot)).collect();
@@ -525,11 +561,18 @@ impl Life {
         }
         assert_eq!(store.get(b"another key"), None);
         let keys = model.values().filter(|state| state.value.is_some()).count();
-        assert_eq!((store.keys(), store.tombstones()), (keys, model.len() - keys));
-        let expiries = || model.values().filter_map(|state| state.expiry);
-        assert_eq!((store.expiring(), store.next_expiry()), (expiries().count(), expiries().min().unwrap_or(u64::MAX)));
+        let floors = usize::from(model.contains_key(&b""[..]));
+        let flushed = self.flushed.values().filter(|state| state.value.is_none()).count();
+        assert_eq!((store.keys(), store.tombstones()), (keys, model.len() - keys - floors + flushed));
+        if !store.is_sweeping() {
+            let expiries = || model.values().filter_map(|state| state.expiry);
+            let first = expiries().min().unwrap_or(u64::MAX);
+            assert_eq!((store.expiring(), store.next_expiry()), (expiries().count(), first));
+        }
         assert!(store.last_position() >= self.position_max);
-        assert_eq!(store.bytes(), self.bytes());
+        if !store.is_sweeping() {
+            assert_eq!(store.bytes(), self.bytes());
+        }
         assert_eq!(store.has_retired(), !self.retired.is_empty());
         self.check_changes(number);
     }
@@ -579,7 +622,7 @@ impl Life {
 
     /// Memory as the limit should count it.
     fn bytes(&self) -> usize {
-        self.model.iter().map(|(key, state)| cost(key, state)).sum()
+        self.model.iter().chain(&self.flushed).map(|(key, state)| cost(key, state)).sum()
     }
 }
 

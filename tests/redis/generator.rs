@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 /// Patterns: `k` a key, `v` a value, `n` a number, `s` a small number, `b` a bit, `f` a number with a fraction, `t` a
-/// time to live, `T` a unix time, `p` a pattern, `i` an integer type, `o` its offset; all else is a word.
+/// time to live, `T` a unix time in seconds, `M` in milliseconds, `p` a pattern, `i` an integer type, `o` its offset; all else is a word.
 const PATTERNS: &[&str] = &[
     "GET k",
     "SET k v",
@@ -17,7 +17,7 @@ const PATTERNS: &[&str] = &[
     "SET k v PX t",
     "SET k v KEEPTTL",
     "SET k v EXAT T",
-    "SET k v PXAT T",
+    "SET k v PXAT M",
     "SET k v EX 0",
     "SET k v EX t KEEPTTL",
     "SET k v NX XX",
@@ -91,8 +91,6 @@ const PATTERNS: &[&str] = &[
     "EXPIRE k -1",
     "EXPIRE k v",
     "EXPIRE k 9223372036854775807",
-    "TTL k",
-    "EXPIRETIME k",
     "PERSIST k",
     "PERSIST k",
     "SETBIT k s b",
@@ -150,6 +148,8 @@ const PATTERNS: &[&str] = &[
     "SCAN 0 COUNT 0",
     "SCAN 0 FOO",
     "OBJECT ENCODING",
+    "FLUSHALL",
+    "FLUSHDB ASYNC",
     "PUBLISH k v",
     "PUBSUB NUMPAT",
     "PUBSUB NUMSUB k",
@@ -171,7 +171,7 @@ const PATTERNS: &[&str] = &[
     "CLIENT PAUSE v",
     "TIME FOO",
     "WAIT 0 0",
-    "WAIT v 0",
+    "WAIT abc 0",
     "HELLO v",
     "HELLO 9",
     "RESET FOO",
@@ -218,6 +218,7 @@ fn fill(word: &str, random: &mut Rng) -> Vec<u8> {
         "f" => format!("{}.{}", random.i32(-20..20), random.u32(..100)).into_bytes(),
         "t" => random.i64(10_000..20_000).to_string().into_bytes(),
         "T" => random.i64(4_000_000_000..4_100_000_000).to_string().into_bytes(),
+        "M" => random.i64(4_000_000_000_000..4_100_000_000_000).to_string().into_bytes(),
         "i" => TYPES[random.usize(..TYPES.len())].as_bytes().to_vec(),
         "o" => match random.bool() {
             true => format!("#{}", random.u32(..6)).into_bytes(),

@@ -3,8 +3,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-
-
 /// A connection that sends arrays of words and takes whole replies.
 pub struct Resp {
     reader: BufReader<TcpStream>,

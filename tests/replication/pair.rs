@@ -145,6 +145,14 @@ impl Mesh {
         one.sent(CLIENT, owed);
     }
 
+    pub fn flush(&mut self, node: usize) {
+        let now = self.now(node);
+        let one = &mut self.nodes[node];
+        while one.flush(now).is_none() {
+            save(one, now);
+        }
+    }
+
     /// The node is asked to keep the key for so long.
     pub fn set_expiring(&mut self, node: usize, key: &str, lasts_ms: u64) {
         let expiry_ms = self.now(node).unix_ms + lasts_ms;

@@ -29,6 +29,7 @@ impl Stranger {
     /// What an honest peer without data says first.
     pub fn hello(&self, from: NodeId) -> Hello {
         Hello {
+            floor: Stamp::default(),
             node: from,
             to: 0,
             life: 1_000 + u64::from(from),
@@ -63,7 +64,8 @@ impl Stranger {
         let begin = self.clock(0);
         for (at, stamp) in (0..count).map(|at| (at, Stamp { clock: begin + 1 + at as u64, node: from })) {
             let mut change = Vec::new();
-            Sent { stamp, key: format!("{name}{at}").as_bytes(), value: Some(b"value") }.encode(&mut change);
+            Sent { stamp, key: format!("{name}{at}").as_bytes(), value: Some(b"value"), expiry: None }
+                .encode(&mut change);
             self.say(from.into(), &progress(&VersionVector::default(), &change));
         }
         span(from, begin, begin + count as u64)

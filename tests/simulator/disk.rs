@@ -39,6 +39,10 @@ impl File {
         self.rows.values().find(|row| row.key == key)
     }
 
+    pub fn floor(&self) -> Stamp {
+        self.state(b"").map_or(Stamp::default(), |row| row.stamp)
+    }
+
     pub fn restored(&self, first: u64) -> Store {
         let mut restore = Restore::new([1, 2], 0);
         for (&slot, row) in &self.rows {
@@ -95,6 +99,9 @@ impl Disk {
                 None => self.file.rows.remove(&slot),
             };
         }
+        let floors = self.file.rows.values().filter(|row| row.key.is_empty()).map(|row| row.stamp);
+        let floor = floors.max().unwrap_or_default();
+        self.file.rows.retain(|_, row| row.stamp >= floor);
         self.open = None;
         self.file.checkpoint = checkpoint.clone();
         self.commits += 1;

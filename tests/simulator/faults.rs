@@ -194,6 +194,7 @@ impl World {
             host.disk_failing_until_us = 0;
             (host.clock_off_ms, host.drift_ppm) = (0, 0);
         }
+        self.model.note_floor(&self.hosts);
         Ok(self.model.surviving(&self.hosts))
     }
 
@@ -207,11 +208,20 @@ impl World {
         lead_ms.max().unwrap_or(0) * MS + 20 * SECOND
     }
 
+    /// How long it takes until all that expires has.
+    pub(super) fn expiry_lead_us(&self) -> u64 {
+        let last_ms = self.model.writes.iter().filter_map(|write| write.expiry).max().unwrap_or(0);
+        let unix_ms = self.hosts.iter().map(|host| host.unix_ms(self.time_us)).min().unwrap_or(0);
+        last_ms.saturating_sub(unix_ms) * MS
+    }
+
     /// Whether all that is to be reached in the end is reached.
     pub(super) fn is_settled(&self) -> bool {
         let all_up = self.hosts.iter().all(|host| host.is_dead || host.node.is_some());
         let collects = self.hosts.iter().all(|host| !host.is_dead) || self.plan.removed;
-        let is_kept = |host: &Host| host.node.as_ref().is_some_and(|node| node.store().expiring() == 0);
+        let is_kept = |host: &Host| {
+            host.node.as_ref().is_some_and(|node| node.store().expiring() == 0 && !node.store().is_sweeping())
+        };
         all_up
             && are_identical(&self.hosts, &self.model.keys)
             && self.hosts.iter().all(|host| host.is_dead || is_kept(host))

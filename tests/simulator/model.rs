@@ -35,6 +35,9 @@ pub struct Model {
     /// Changes that crossed between a pair of hosts, in a mesh where nothing goes wrong.
     crossed: HashSet<(HostId, HostId, Vec<u8>, Stamp)>,
     pub keys: BTreeSet<Vec<u8>>,
+    /// All flushes, and the latest that survived.
+    floors: Vec<(HostId, Stamp)>,
+    floor: Stamp,
     /// Hosts whose disk was wiped or put back.
     pub rewound: HashSet<HostId>,
     pub collected: usize,
@@ -71,6 +74,28 @@ impl Model {
         self.keys.insert(write.key.clone());
         self.writes.push(write);
         Ok(number)
+    }
+
+    /// A host's client has flushed.
+    pub fn flushed(&mut self, host: HostId, floor: Stamp) -> Verdict {
+        if self.issued.get(&host).is_some_and(|&last| last >= floor) && !self.is_rewound(host) {
+            return Err(format!("5: the stamp of a flush is not above all earlier ones of {host}: {floor:?}"));
+        }
+        self.issued.insert(host, floor);
+        self.floors.push((host, floor));
+        Ok(())
+    }
+
+    /// Notes the latest flush that is anywhere, in memory or on a disk that comes back.
+    pub fn note_floor(&mut self, hosts: &[Host]) {
+        let hosts = hosts.iter().filter(|host| !host.is_dead);
+        let floors = hosts.map(|host| host.node.as_ref().map_or(host.disk.file.floor(), |node| node.store().floor()));
+        self.floor = floors.max().unwrap_or_default();
+    }
+
+    /// Whether a flush deleted it that may have been on its way when all was healed.
+    fn is_flushed_after(&self, stamp: Stamp) -> bool {
+        self.floors.iter().any(|&(_, floor)| floor > stamp)
     }
 
     /// Whether a write of this key with this value and stamp is known: it may have come back from another node.
@@ -123,7 +148,7 @@ impl Model {
             self.promised.retain(|(other, _), _| *other != host);
         }
         for ((other, key), promised) in self.promised.iter().filter(|((other, _), _)| *other == host) {
-            let kept = held(store, key).is_some_and(|(stamp, _)| stamp >= *promised);
+            let kept = held(store, key).is_some_and(|(stamp, _)| stamp >= *promised) || store.is_flushed(*promised);
             if !kept && self.forgotten.get(key).is_none_or(|forgotten| forgotten < promised) {
                 let key = String::from_utf8_lossy(key);
                 return Err(format!("3: {other} answered OK under commit durability and lost {key} {promised:?}"));
@@ -142,6 +167,10 @@ impl Model {
             let name = String::from_utf8_lossy(key);
             let forgotten = self.forgotten.get(key).copied();
             match (before, after) {
+                (_, Some((new, _))) if store.is_flushed(new) => {
+                    return Err(format!("4: {host} has {name} {new:?}, which was flushed: {:?}", store.floor()));
+                }
+                (Some((old, _)), None) if store.is_flushed(old) => (),
                 (Some((old, _)), Some((new, _))) if new < old => {
                     return Err(format!("2: {host} went back from {old:?} to {new:?} for {name}"));
                 }
@@ -236,6 +265,9 @@ impl Model {
             // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write of that node.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
+                (Some(end), _) if end < self.floor => {
+                    return Err(format!("4: {name} ends as {end:?}, below the flush {:?}", self.floor));
+                }
                 (Some(end), Some((newest, alive)))
                     if end < newest && !(given_up && (!alive || self.expires_after(key, newest))) =>
                 {
@@ -244,6 +276,7 @@ impl Model {
                 (None, Some((newest, true)))
                     if !deleted(newest)
                         && !self.expires_after(key, newest)
+                        && !self.is_flushed_after(newest)
                         && forgotten.is_none_or(|forgotten| forgotten < newest)
                         && !self.is_deleted_after(key, newest) =>
                 {

@@ -22,6 +22,8 @@ pub struct Plan {
     /// The share of further writes that expire, in 100, and how long they last.
     pub expiring: u64,
     pub lasts_ms: std::ops::Range<u64>,
+    /// The share of flushes, in 1,000.
+    pub flushes: u64,
     /// One way of a packet: at least, and at most more.
     pub delay_us: u64,
     pub jitter_us: u64,
@@ -78,6 +80,7 @@ impl Plan {
             deletions: *random.choice(&[0, 20, 60]).expect("there are some"),
             expiring: *expiring.choice(&[0, 0, 0, 10, 50]).expect("there are some"),
             lasts_ms: expiring.choice(lasts_ms).expect("there are some"),
+            flushes: *expiring.choice(&[0, 0, 0, 5, 50]).expect("there are some"),
             delay_us: random.u64(20..5 * MS),
             jitter_us: *random.choice(&[1, MS, 30 * MS]).expect("there are some"),
             piece_bytes: *random.choice(&[20, 300, 16 << 10]).expect("there are some"),

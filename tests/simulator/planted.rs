@@ -14,23 +14,25 @@ use kvstoreapp::planted::plant;
 use world::{Outcome, play};
 
 /// Mistakes, and a seed that finds each.
-const PLANTED: [(&str, u64); 17] = [
+const PLANTED: [(&str, u64); 19] = [
     ("an older write wins", 0),
     ("wrong tie-break", 2),
     ("deletion not remembered", 0),
     ("digest keeps what is gone", 0),
-    ("clock not restored", 7),
+    ("clock not restored", 5),
     ("clock ignores what it sees", 0),
     ("acknowledged as durable before it is", 1),
-    ("deletion forgotten before all have it", 10),
+    ("deletion forgotten before all have it", 1),
     ("own gap not stated", 5),
-    ("cursor saved before its data", 7),
-    ("positions of a forgotten life believed", 10),
-    ("relay never started", 17),
+    ("cursor saved before its data", 16),
+    ("positions of a forgotten life believed", 36),
+    ("relay never started", 7),
     ("held writes counted as sent", 3),
-    ("listing never sent", 273),
+    ("listing never sent", 376),
     ("vector advanced too far", 3),
-    ("listing drops what it does not cover", 449),
+    ("listing drops what it does not cover", 193),
+    ("flush sent by its author alone", 44),
+    ("older write taken in after a flush", 10),
     ("author believed to have all its writes", 5),
 ];
 

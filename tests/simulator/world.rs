@@ -126,7 +126,7 @@ impl World {
         let length_us = self.plan.length_us + self.writes_begin_us;
         self.play_until(length_us)?;
         let surviving = self.heal()?;
-        let lead_us = self.clock_lead_us();
+        let lead_us = self.clock_lead_us().max(self.expiry_lead_us());
         let end_us = self.time_us + PATIENCE_US + lead_us;
         while !self.is_settled() {
             if self.time_us >= end_us {
@@ -309,6 +309,9 @@ impl World {
         }
         let pause_us = self.random.u64(0..=2 * self.plan.request_us);
         self.hosts[id].request_due_us = self.time_us + pause_us;
+        if self.plan.flushes > 0 && self.random.u64(0..1_000) < self.plan.flushes {
+            return self.flush(id, now);
+        }
         let number = self.random.u64(0..self.plan.keys);
         let key = if self.plan.own_keys { format!("{id}-{number}") } else { format!("k{number}") };
         if self.plan.expiring > 0 && self.random.u64(0..100) < self.plan.expiring {
@@ -325,6 +328,17 @@ impl World {
         self.hosts[id].is_held = true;
         self.node(id).receive(CLIENT, format!("{request}\n").as_bytes(), now);
         self.note_execution(id)
+    }
+
+    fn flush(&mut self, id: HostId, now: Now) -> Verdict {
+        if self.node(id).flush(now).is_none() {
+            return Ok(());
+        }
+        let floor = self.node(id).store().floor();
+        assert_eq!(self.node(id).store().keys(), 0, "the node that flushes knows that nothing is left");
+        self.note(|| format!("{id} flushes: {floor:?}"));
+        self.count("flush");
+        self.model.flushed(id, floor)
     }
 
     fn write_expiring(&mut self, id: HostId, key: Vec<u8>, now: Now) -> Verdict {
@@ -452,7 +466,8 @@ impl World {
             self.count_many("write of a dead node relayed", orphans);
             for (key, stamp) in changes {
                 self.note(|| format!("{id} -> {to}: {} {stamp:?}", String::from_utf8_lossy(&key)));
-                if self.is_healthy {
+                // A flush goes to whoever is not known to have it.
+                if self.is_healthy && !key.is_empty() {
                     self.model.crossed(id, to, key, stamp)?;
                 }
             }

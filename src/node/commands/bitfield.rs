@@ -33,6 +33,9 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
     let operations = parse(cx, args, only_reads)?;
     let key = args.at(1);
     let mut value = cx.core.store.get(key).unwrap_or_default().to_vec();
+    // As Redis does it, the value grows also for what does not fit.
+    let writes = operations.iter().any(|operation| !matches!(operation, Operation::Get(_)));
+    let len_before = cx.core.store.get(key).map(<[u8]>::len);
     let mut changed = false;
     cx.session.answer(Reply::Array(operations.len()));
     for operation in operations {
@@ -57,7 +60,7 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
         }
         cx.session.answer(result.map_or(Reply::Nil, Reply::Int));
     }
-    if changed {
+    if changed || (writes && len_before != Some(value.len())) {
         cx.put(key, &value, cx.core.store.expiry(key))?;
         cx.notify('$', "setbit", key);
     }

@@ -1,7 +1,7 @@
 //! Values as rows of bits, the highest of the first byte first.
 
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
-use super::strings::range;
+use super::strings::{range, range_within};
 use super::{Args, Context, Outcome, Reply};
 
 const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
@@ -64,6 +64,9 @@ pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 5 {
         return Err(SYNTAX);
     }
+    if start < 0 && end < 0 && start > end {
+        return cx.answer(Reply::Int(0));
+    }
     let bits = counts_bits(args.get(4))?;
     let len = if bits { value.len() * 8 } else { value.len() };
     let count = match range(len, start, end) {
@@ -90,7 +93,9 @@ pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(SYNTAX);
     }
     let len = if bits { value.len() * 8 } else { value.len() };
-    let Some(range) = range(len, start.unwrap_or(0), end.unwrap_or(-1)) else { return cx.answer(Reply::Int(-1)) };
+    let Some(range) = range_within(len, start.unwrap_or(0), end.unwrap_or(-1)) else {
+        return cx.answer(Reply::Int(-1));
+    };
     let range = if bits { range } else { range.start * 8..range.end * 8 };
     let (past, skipped) = (range.end, if wanted { 0x00 } else { 0xff });
     let mut at = range.start;

@@ -215,15 +215,15 @@ fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let timeout = integer(args.get(2).ok_or_else(|| wrong_arity_of("client", args.at(1)))?);
-    let timeout = timeout.map_err(|_| Fail::said("ERR timeout is not an integer or out of range"))?;
-    let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
     let writers_only = match args.get(3) {
         None => false,
         Some(mode) if is(mode, "WRITE") => true,
         Some(mode) if is(mode, "ALL") => false,
         Some(_) => return Err(Fail::said("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
+    let timeout = integer(args.get(2).ok_or_else(|| wrong_arity_of("client", args.at(1)))?);
+    let timeout = timeout.map_err(|_| Fail::said("ERR timeout is not an integer or out of range"))?;
+    let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
     let until_us = cx.now.monotonic_us.saturating_add(ms.saturating_mul(1000));
     let earlier = cx.core.pause.unwrap_or((0, true));
     cx.core.pause = Some((until_us.max(earlier.0), writers_only && earlier.1));

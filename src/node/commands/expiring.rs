@@ -54,8 +54,8 @@ pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_rela
         (_, false) => Command::ExpireAt,
     };
     let key = args.at(1);
-    let time = integer(args.at(2))?;
     let conditions = conditions(args)?;
+    let time = integer(args.at(2))?;
     let base = if is_relative { cx.now.unix_ms as i64 } else { 0 };
     let at = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base)).ok_or_else(|| invalid(command))?;
     let Some(value) = cx.core.store.get(key).map(<[u8]>::to_vec) else { return cx.answer(Reply::Done(false)) };
@@ -115,9 +115,8 @@ pub(super) fn ttl(cx: &mut Context<'_>, args: Args<'_>, unit_ms: u64, is_relativ
     }
     let Some(expiry) = cx.core.store.expiry(key) else { return cx.answer(Reply::Int(-1)) };
     let ms = if is_relative { expiry.saturating_sub(cx.now.unix_ms) } else { expiry };
-    // A time to live is rounded to the nearest second, a point in time down.
-    let half = if is_relative { unit_ms / 2 } else { 0 };
-    cx.answer(Reply::Int(((ms + half) / unit_ms) as i64))
+    // To the nearest second.
+    cx.answer(Reply::Int(((ms + unit_ms / 2) / unit_ms) as i64))
 }
 
 pub(super) fn persist(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

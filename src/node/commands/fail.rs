@@ -20,7 +20,7 @@ pub(super) const NO_SUCH_KEY: Fail = Fail::said("ERR no such key");
 pub(super) const TOO_LONG: Fail = Fail::said("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
 impl Fail {
-    pub(super) const fn said(why: &'static str) -> Fail {
+    pub(in crate::node) const fn said(why: &'static str) -> Fail {
         Fail::Said(Cow::Borrowed(why))
     }
 
@@ -97,7 +97,8 @@ pub(super) fn unknown_part(command: &str, part: &[u8]) -> Fail {
     format!("ERR unknown subcommand '{}'. Try {} HELP.", printable(part), command.to_uppercase()).into()
 }
 
-/// An error is one line.
+/// An error is one line, and Redis shows an argument up to a zero byte.
 fn printable(text: &[u8]) -> String {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).replace(['\r', '\n'], " ")
 }

@@ -125,7 +125,10 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         return Ok(Admitted::Stopped(Waits::ForUnpause));
     }
     if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
-        publishing::allow_listener(command)?;
+        publishing::allow_listener(command, request.args).map_err(|fail| match command {
+            Command::Exec => fail.that_aborts(),
+            _ => fail,
+        })?;
     }
     if writes {
         let Core { saver, clock, store, metrics, .. } = &mut *cx.core;

@@ -40,14 +40,15 @@ pub(super) fn incr_by_float(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// The sum of two numbers with fractions as Redis writes it: 17 digits after the point, zeros at the end dropped.
 ///
-/// Redis adds numbers of 80 bits. Up to 38 digits are added here as decimals, without any error; larger ones as
-/// numbers of 64 bits.
+/// Redis adds numbers of 80 bits. Up to 38 digits are added here as decimals, and then rounded as those are; larger
+/// ones as numbers of 64 bits.
 fn sum(one: &[u8], other: &[u8]) -> Result<String, Fail> {
     let (one_float, other_float) = (float(one)?, float(other)?);
     if let Some(sum) = decimal(one).zip(decimal(other)).and_then(|(one, other)| one.checked_add(other)) {
         let unit = 10_i128.pow(FRACTION_DIGITS as u32);
         let sign = if sum < 0 { "-" } else { "" };
-        let (whole, fraction) = (sum.unsigned_abs() / unit as u128, sum.unsigned_abs() % unit as u128);
+        let sum = rounded(sum.unsigned_abs(), unit as u128);
+        let (whole, fraction) = (sum / unit as u128, sum % unit as u128);
         let text = format!("{sign}{whole}.{fraction:0width$}", width = FRACTION_DIGITS as usize);
         return Ok(trimmed(&text));
     }
@@ -56,6 +57,19 @@ fn sum(one: &[u8], other: &[u8]) -> Result<String, Fail> {
         return Err(Fail::said("ERR increment would produce NaN or Infinity"));
     }
     Ok(trimmed(&format!("{sum:.17}")))
+}
+
+/// What is left of a number of so many units where it is kept in 64 binary digits, as Redis does.
+fn rounded(units: u128, unit: u128) -> u128 {
+    let whole_bits = u128::BITS - (units / unit).leading_zeros();
+    let fraction_bits = 64_u32.saturating_sub(whole_bits);
+    // More of them than the decimal fraction has: nothing is lost.
+    if fraction_bits >= 58 || whole_bits > 64 {
+        return units;
+    }
+    let (whole, fraction) = (units / unit, units % unit);
+    let kept = ((fraction << fraction_bits) + unit / 2) / unit;
+    whole * unit + ((kept * unit + (1 << fraction_bits >> 1)) >> fraction_bits)
 }
 
 fn trimmed(text: &str) -> String {
@@ -98,7 +112,7 @@ mod tests {
             ("0.1", "0.2", "0.3"),
             ("3", "-3", "0"),
             ("-1.5", "0.5", "-1"),
-            ("1e20", "1", "100000000000000000001"),
+            ("9223372036854775807", "2.31", "9223372036854775809"),
         ] {
             assert_eq!(sum(one.as_bytes(), other.as_bytes()), Ok(expected.to_owned()), "{one} + {other}");
         }

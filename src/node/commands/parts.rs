@@ -21,20 +21,12 @@ fn parts(command: Command) -> &'static [(&'static str, i32)] {
             ("unpause", 2),
             ("help", 2),
         ],
-        Command::CommandInfo => {
-            &[("count", 2), ("info", -2), ("docs", -2), ("list", -2), ("getkeys", -4), ("help", 2)]
-        }
+        Command::CommandInfo => &[("count", 2), ("info", -2), ("docs", -2), ("list", -2), ("getkeys", -4), ("help", 2)],
         Command::Config => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2), ("help", 2)],
         Command::Function => &[("flush", -2), ("list", -2)],
-        Command::Latency => &[
-            ("doctor", 2),
-            ("graph", 3),
-            ("help", 2),
-            ("histogram", -2),
-            ("history", 3),
-            ("latest", 2),
-            ("reset", -2),
-        ],
+        Command::Latency => {
+            &[("doctor", 2), ("graph", 3), ("help", 2), ("histogram", -2), ("history", 3), ("latest", 2), ("reset", -2)]
+        }
         Command::Memory => &[("doctor", 2), ("help", 2), ("purge", 2), ("stats", 2), ("usage", -3)],
         Command::Object => &[("encoding", 3), ("freq", 3), ("help", 2), ("idletime", 3), ("refcount", 3)],
         Command::PubSub => {
@@ -43,6 +35,13 @@ fn parts(command: Command) -> &'static [(&'static str, i32)] {
         Command::SlowLog => &[("get", -2), ("help", 2), ("len", 2), ("reset", 2)],
         _ => &[],
     }
+}
+
+/// The command's name, with its part where it has some.
+pub(super) fn full_name(command: Command, args: Args<'_>) -> String {
+    let name = command.describe().name;
+    let part = args.get(1).filter(|_| !parts(command).is_empty()).map(|part| part.to_ascii_lowercase());
+    part.map_or_else(|| name.to_owned(), |part| format!("{name}|{}", String::from_utf8_lossy(&part)))
 }
 
 /// Whether the command has the part that is asked for, and may have so many arguments.

@@ -2,11 +2,11 @@
 
 use super::fail::{Fail, is, unknown_part, wrong_arity_of};
 use super::keys::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
 use crate::node::glob;
 
 /// A RESP2 client that listens says nothing else: an answer could not be told from a message.
-pub(super) fn allow_listener(command: Command) -> Result<(), Fail> {
+pub(super) fn allow_listener(command: Command, args: Args<'_>) -> Result<(), Fail> {
     match command {
         Command::Subscribe
         | Command::PSubscribe
@@ -18,7 +18,7 @@ pub(super) fn allow_listener(command: Command) -> Result<(), Fail> {
         other => Err(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
-            other.describe().name
+            parts::full_name(other, args)
         )
         .into()),
     }

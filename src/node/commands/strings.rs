@@ -209,10 +209,12 @@ pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// From `start` to `end`, both included, negative ones counted from the end.
 pub(super) fn range(len: usize, start: i64, end: i64) -> Option<std::ops::Range<usize>> {
+    if start < 0 && end < 0 && start > end { None } else { range_within(len, start, end) }
+}
+
+/// The same, but where both lie before the beginning that is the first, whatever their order.
+pub(super) fn range_within(len: usize, start: i64, end: i64) -> Option<std::ops::Range<usize>> {
     let signed = len as i64;
-    if start < 0 && end < 0 && start > end {
-        return None;
-    }
     let from_end = |index: i64| if index < 0 { (signed.saturating_add(index)).max(0) } else { index };
     let (start, end) = (from_end(start), from_end(end).min(signed - 1));
     (len > 0 && start <= end).then(|| start as usize..end as usize + 1)

@@ -1,9 +1,9 @@
 //! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
 
 use super::fail::Fail;
-use crate::node::session::Session;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, execute};
-use crate::store::Store;
+use crate::node::session::Session;
+use crate::store::{Stamp, Store};
 
 /// Whether the command runs at once although a transaction is put together.
 pub(super) fn is_immediate(command: Command) -> bool {
@@ -74,8 +74,8 @@ pub(super) fn abandon(session: &mut Session) {
     session.watched.clear();
 }
 
-/// What a watched key may not lose: a value and its stamp, or that it has none.
-fn state(store: &Store, key: &[u8]) -> Option<crate::store::Stamp> {
-    store.get(key)?;
-    store.state(key).map(|change| change.stamp)
+/// What of a watched key may not change: whether it has a value, and when it was written or deleted last.
+fn state(store: &Store, key: &[u8]) -> (bool, Option<Stamp>) {
+    let written = store.state(key).map(|change| change.stamp).filter(|&stamp| !store.is_flushed(stamp));
+    (store.get(key).is_some(), written)
 }

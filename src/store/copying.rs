@@ -1,0 +1,80 @@
+//! Changes copied out of the store in bounded slices, and the fence that keeps those as they are that are yet to be.
+
+use super::{Batch, Store};
+
+/// Flushed entries passed over in one call.
+const SKIPS_MAX: usize = 1 << 13;
+
+/// Changes after `after` and up to `up_to` are wanted as they are: what is about to overwrite one puts it into
+/// `displaced` first.
+pub(super) struct Fence {
+    pub(super) after: u64,
+    pub(super) up_to: u64,
+    pub(super) displaced: Batch,
+}
+
+/// How far a copy of changes came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// Everything asked for is in the batch.
+    All,
+    /// The batch is full; the last change in it has this position.
+    UpTo(u64),
+}
+
+impl Store {
+    /// Copies the changes after `after` and up to `up_to`, oldest first, until the batch holds `rows_max` of them or
+    /// `bytes_max` bytes. Leaves out what is flushed, a bounded number in one call.
+    pub fn copy_changes(&self, after: u64, up_to: u64, rows_max: usize, bytes_max: usize, batch: &mut Batch) -> Copied {
+        // What ends before the flush is the state of before.
+        let skips = self.floor.position <= up_to;
+        let mut skipped = 0;
+        for change in self.changes_after(after) {
+            if change.position > up_to {
+                return Copied::All;
+            }
+            if skips && self.is_flushed(change.stamp) {
+                skipped += 1;
+                if skipped < SKIPS_MAX {
+                    continue;
+                }
+                return Copied::UpTo(change.position);
+            }
+            batch.push(change);
+            if batch.len() >= rows_max || batch.bytes() >= bytes_max {
+                return Copied::UpTo(change.position);
+            }
+        }
+        Copied::All
+    }
+
+    /// Wants the changes after `after` and up to `up_to` kept as they are until [`Store::drop_fence`].
+    pub fn raise_fence(&mut self, after: u64, up_to: u64) {
+        self.fence = Some(Fence { after, up_to, displaced: Batch::default() });
+    }
+
+    /// Changes up to `after` are wanted no longer.
+    pub fn advance_fence(&mut self, after: u64) {
+        if let Some(fence) = &mut self.fence {
+            fence.after = after;
+        }
+    }
+
+    /// Nothing is wanted as it was; what was displaced is forgotten.
+    pub fn drop_fence(&mut self) {
+        self.fence = None;
+    }
+
+    /// Exchanges an empty batch for the changes that were overwritten although they are wanted.
+    pub fn swap_displaced(&mut self, batch: &mut Batch) {
+        debug_assert!(batch.is_empty());
+        if let Some(fence) = &mut self.fence {
+            std::mem::swap(&mut fence.displaced, batch);
+        }
+    }
+
+    /// Changes that were overwritten although they are wanted: number and bytes.
+    pub fn displaced(&self) -> (usize, usize) {
+        self.fence.as_ref().map_or((0, 0), |fence| (fence.displaced.len(), fence.displaced.bytes()))
+    }
+}
