@@ -5,7 +5,8 @@
 //! - [`saving`]: snapshots: when, what next, what a failure means
 //! - `serving`: a session's turn
 //! - `peers`: what the node does for other nodes
-//! - `expiring`: keys whose time has come
+//! - `expiring`: keys whose time has come, or that were flushed
+//! - `writing`: writes without a conversation
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
@@ -17,6 +18,7 @@ mod peers;
 pub mod saving;
 mod serving;
 pub mod session;
+mod writing;
 
 use saving::{Checkpoint, Durability, Save, Saved, Saver, Verdict};
 pub use serving::REQUESTS_PER_TURN;

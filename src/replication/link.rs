@@ -24,6 +24,10 @@ const FRAME_ROWS: usize = 512;
 const FRAME_BYTES: usize = 64 << 10;
 /// Changes looked at for one frame.
 const LOOKS: usize = 1 << 10;
+/// What a frame may grow to for the sake of changes that belong together; beyond that they come apart.
+const FRAME_ROWS_MAX: usize = 2 << 10;
+const FRAME_BYTES_MAX: usize = 1 << 20;
+const LOOKS_MAX: usize = 4 << 10;
 /// No position.
 const NONE: u64 = u64::MAX;
 
@@ -336,7 +340,9 @@ impl Link {
                 Sent { stamp, key, value, expiry }.encode(scratch);
                 *rows += 1;
             }
-            if looks + 1 == LOOKS || *rows >= FRAME_ROWS || scratch.len() >= FRAME_BYTES {
+            let is_full = looks + 1 >= LOOKS || *rows >= FRAME_ROWS || scratch.len() >= FRAME_BYTES;
+            let is_overfull = looks + 1 >= LOOKS_MAX || *rows >= FRAME_ROWS_MAX || scratch.len() >= FRAME_BYTES_MAX;
+            if is_overfull || (is_full && !view.store.goes_on_after(change.position)) {
                 return change.position;
             }
         }
