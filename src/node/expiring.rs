@@ -27,25 +27,6 @@ impl Node {
         told.iter().for_each(|key| self.notify('x', "expired", key));
     }
 
-    /// Deletes all keys, as a client's request would, and returns the change's position; `None` where writers have to wait.
-    pub fn flush(&mut self, now: Now) -> Option<u64> {
-        let Core { store, saver, clock, .. } = &mut self.core;
-        if saver.holds_writers(store) || clock.is_spent() {
-            return None;
-        }
-        Some(store.flush(clock.issue(now.unix_ms)))
-    }
-
-    /// Gives the key a value until then, as a client's request would, and returns the change's position; `None` where
-    /// writers have to wait or there is no room.
-    pub fn set_expiring(&mut self, key: &[u8], value: &[u8], expiry_ms: u64, now: Now) -> Option<u64> {
-        let Core { store, saver, clock, .. } = &mut self.core;
-        if saver.holds_writers(store) || clock.is_spent() {
-            return None;
-        }
-        store.set_expiring(key, value, expiry_ms, clock.issue(now.unix_ms)).ok()
-    }
-
     /// When the next tick is to begin for keys that expire, in monotonic microseconds.
     pub(super) fn expiry_us(&self) -> u64 {
         let Core { store, saver, ticked, .. } = &self.core;

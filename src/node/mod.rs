@@ -12,7 +12,8 @@
 //! - `writing`: how commands change keys
 //! - `settings`: what can be changed while it runs
 //! - `peers`: what the node does for other nodes
-//! - `expiring`: keys whose time has come
+//! - `expiring`: keys whose time has come, or that were flushed
+//! - `writing`: writes without a conversation
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.

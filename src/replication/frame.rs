@@ -19,8 +19,8 @@ pub const VERSION: u16 = 2;
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
 /// Longest frame after that: the longest value and a slice beside it.
 pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + (1 << 20);
-/// Changes of a frame at most: applied in less than a millisecond.
-pub const CHANGES_MAX: usize = 512;
+/// Changes of a frame at most: applied in about a millisecond.
+pub const CHANGES_MAX: usize = 2 << 10;
 /// Items of a listing's frame at most.
 pub(super) const ITEMS_MAX: usize = 1 << 10;
 /// Length and checksum.

@@ -18,10 +18,16 @@ use crate::planted;
 use crate::store::digest::key_hash;
 use crate::store::{Change, NodeId, Stamp, Store};
 
+/// Changes of a frame, where nothing that belongs together makes it longer.
+const FRAME_ROWS: usize = 512;
 /// Bytes of a frame, but for its last change.
 const FRAME_BYTES: usize = 64 << 10;
 /// Changes looked at for one frame.
 const LOOKS: usize = 1 << 10;
+/// What a frame may grow to for the sake of changes that belong together; beyond that they come apart.
+const FRAME_ROWS_MAX: usize = CHANGES_MAX;
+const FRAME_BYTES_MAX: usize = 1 << 20;
+const LOOKS_MAX: usize = 4 << 10;
 /// No position.
 const NONE: u64 = u64::MAX;
 
@@ -206,7 +212,7 @@ impl Link {
         if self.direct < tail {
             self.walk_direct(view, scratch, &mut rows);
         }
-        if self.relay < tail && rows < CHANGES_MAX && scratch.len() < FRAME_BYTES {
+        if self.relay < tail && rows < FRAME_ROWS && scratch.len() < FRAME_BYTES {
             self.walk_relay(view, scratch, &mut rows);
         }
         self.walk_safe(view);
@@ -254,7 +260,7 @@ impl Link {
 
     /// Whether a whole frame waits to be sent, as far as positions tell.
     pub(super) fn has_full_frame(&self, tail: u64) -> bool {
-        self.is_listing() || tail - self.direct.min(self.relay) >= CHANGES_MAX as u64
+        self.is_listing() || tail - self.direct.min(self.relay) >= FRAME_ROWS as u64
     }
 
     fn owe_listing(&mut self, trusting: bool) {
@@ -334,7 +340,9 @@ impl Link {
                 Sent { stamp, key, value, expiry }.encode(scratch);
                 *rows += 1;
             }
-            if looks + 1 == LOOKS || *rows >= CHANGES_MAX || scratch.len() >= FRAME_BYTES {
+            let is_full = looks + 1 >= LOOKS || *rows >= FRAME_ROWS || scratch.len() >= FRAME_BYTES;
+            let is_overfull = looks + 1 >= LOOKS_MAX || *rows >= FRAME_ROWS_MAX || scratch.len() >= FRAME_BYTES_MAX;
+            if is_overfull || (is_full && !view.store.goes_on_after(change.position)) {
                 return change.position;
             }
         }

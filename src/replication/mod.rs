@@ -227,6 +227,8 @@ impl Replication {
     pub fn exchange(&mut self, held: bool, here: &mut Here<'_>) {
         let now = here.now;
         self.due_us = u64::MAX;
+        let followers = self.peers.values().filter_map(|peer| peer.linked.as_ref());
+        here.store.forget_together(followers.map(|linked| linked.link.sent().0).min().unwrap_or(u64::MAX));
         if self.peers.is_empty() && self.lines.is_empty() && self.purges.is_empty() {
             return;
         }

@@ -11,6 +11,7 @@
 //! - [`batch`]: changes copied out, on their way elsewhere
 //! - [`copying`]: which changes, and the fence that keeps them as they are
 //! - [`restore`]: a store from the rows of a data file
+//! - [`together`]: changes that followers should not stop between
 //!
 //! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
 //! besides copying the value itself. It does not know sockets, clocks or files.
@@ -26,6 +27,7 @@ pub mod restore;
 pub mod slots;
 pub mod stamp;
 pub mod table;
+pub mod together;
 
 pub use batch::{Batch, Change};
 pub use copying::Copied;
@@ -46,6 +48,7 @@ use expiring::Expiries;
 use flushing::Floor;
 use slots::Slots;
 use table::{Directory, KeyHasher};
+use together::Together;
 
 /// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
 /// list, 6 to 11 in the table.
@@ -75,6 +78,7 @@ pub struct Store {
     expiring_digest: Digest,
     expiries: Expiries,
     floor: Floor,
+    together: Together,
     fence: Option<Fence>,
 }
 
@@ -103,6 +107,7 @@ impl Store {
             expiring_digest: Digest::default(),
             expiries: Expiries::default(),
             floor: Floor::default(),
+            together: Together::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             fence: None,
         }
@@ -364,7 +369,7 @@ impl Store {
     }
 
     fn rewrite(&mut self, slot: u32, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
-        let Store { slots, changes, fence, expiries, floor, .. } = self;
+        let Store { slots, changes, fence, expiries, floor, together, .. } = self;
         let place = slots.place(slot);
         let entry = slots.get_mut(slot).expect("only what is there is rewritten");
         if let Some(fence) = fence {
@@ -374,6 +379,7 @@ impl Store {
             }
         }
         let deleted_before = entry.is_tombstone();
+        together.moved(changes.position(place), changes.last() + 1);
         floor.gone(entry);
         let (bytes_before, expiry_before) = (entry.bytes(), entry.expiry());
         digest_of(&mut self.digest, &mut self.expiring_digest, entry).remove(entry);

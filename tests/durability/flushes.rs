@@ -8,8 +8,8 @@ use kvstoreapp::snapshot::opening::Opened;
 use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
 use tempfile::tempdir;
 
+use crate::harness::sqlite::sqlite3;
 use crate::harness::wait_for;
-use crate::sqlite::sqlite3;
 
 #[test]
 fn the_commit_that_holds_a_flush_drops_the_rows_below_it_and_no_other() {

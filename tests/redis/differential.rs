@@ -76,7 +76,7 @@ fn compare(redis: &Redis, server: &Server, seed: u64, differences: &mut Vec<Stri
 
 #[test]
 fn answers_are_those_of_redis_byte_for_byte() {
-    let (redis, server) = (Redis::start(), Server::start(&[]));
+    let (redis, server) = (Redis::start(), Server::start(&["--snapshot-interval-ms=60000"]));
     let count = std::env::var("KVSTOREAPP_SEQUENCES").map_or(SEQUENCES, |count| count.parse().expect("a number"));
     let first = std::env::var("KVSTOREAPP_FIRST").map_or(0, |first| first.parse().expect("a number"));
     let mut differences = Vec::new();

@@ -20,10 +20,6 @@ impl Resp {
         self.reader.get_mut().write_all(&request(words)).expect("the server reads");
     }
 
-    pub fn send_bytes(&mut self, bytes: &[u8]) {
-        self.reader.get_mut().write_all(bytes).expect("the server reads");
-    }
-
     /// Sends a request and returns the reply's bytes.
     pub fn ask(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
         self.send(words);

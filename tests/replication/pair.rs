@@ -145,6 +145,16 @@ impl Mesh {
         one.sent(CLIENT, owed);
     }
 
+    /// The node is asked to set all these keys in one request.
+    pub fn set_together(&mut self, node: usize, keys: &[String], value: &str) {
+        let now = self.now(node);
+        let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+        let one = &mut self.nodes[node];
+        while one.set_together(&keys, value.as_bytes(), now).is_none() {
+            save(one, now);
+        }
+    }
+
     pub fn flush(&mut self, node: usize) {
         let now = self.now(node);
         let one = &mut self.nodes[node];

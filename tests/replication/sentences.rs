@@ -323,3 +323,28 @@ fn a_million_flushed_keys_are_freed_in_steps_of_a_thousand_and_written_over_in_b
     assert_eq!(mesh.changes_sent(0) - before, 2);
     mesh.assert_same();
 }
+
+#[test]
+fn what_one_request_changed_is_never_seen_half_on_a_live_peer() {
+    let mut mesh = Mesh::new(2);
+    mesh.settle();
+    let keys: Vec<String> = (0..700).map(|key| format!("together:{key}")).collect();
+    for round in 0..120 {
+        // Others in between, so that frames would end anywhere; and one of the keys changes again by itself.
+        (0..round * 13 % 600).for_each(|other| mesh.request(0, &format!("SET other:{other} {round}")));
+        mesh.set_together(0, &keys, &round.to_string());
+        (0..round * 7 % 600).for_each(|other| mesh.request(0, &format!("SET after:{other} {round}")));
+        if round % 3 == 0 {
+            mesh.set_together(0, &keys[round..round + 2], &format!("{round}"));
+        }
+        for _ in 0..12 {
+            mesh.tick_without_time();
+            let store = mesh.node(1).store();
+            let seen = |key: &String| store.get(key.as_bytes());
+            assert!(keys.windows(2).all(|pair| seen(&pair[0]) == seen(&pair[1])), "half of round {round} is there");
+        }
+        mesh.tick();
+    }
+    mesh.settle();
+    mesh.assert_same();
+}

@@ -290,6 +290,9 @@ impl Context<'_> {
         }
         if position != before {
             session.written = position;
+            if position > before + 1 {
+                core.store.together(before + 1, position);
+            }
             if core.saver.holds_answers() && session.mark() > start {
                 session.hold(start, position);
             }

@@ -51,7 +51,7 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     if queue.is_spoilt {
         return Err(Fail::said("EXECABORT Transaction discarded because of previous errors."));
     }
-    if watched.iter().any(|(key, before)| state(&cx.core.store, key) != *before) {
+    if watched.iter().any(|(key, before)| has_changed(*before, state(&cx.core.store, key))) {
         return cx.answer(Reply::NilArray);
     }
     cx.session.answer(Reply::Array(queue.requests.len()));
@@ -72,6 +72,11 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
 pub(super) fn abandon(session: &mut Session) {
     session.queue = None;
     session.watched.clear();
+}
+
+/// A deletion that was remembered then and is forgotten is no change.
+fn has_changed(before: (bool, Option<Stamp>), now: (bool, Option<Stamp>)) -> bool {
+    before != now && (now.0 || before.0 || now.1.is_some())
 }
 
 /// What of a watched key may not change: whether it has a value, and when it was written or deleted last.

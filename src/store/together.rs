@@ -1,0 +1,98 @@
+//! Changes that belong together, as those of one request: whoever follows the change list should not stop between them.
+//!
+//! Kept as ranges of positions until every follower that is there has passed them. What is overwritten leaves its place, so
+//! a range grows to where its key went: else a follower that stops at its end would have one key and lack the other.
+
+use std::collections::VecDeque;
+
+use super::Store;
+
+/// Ranges kept; past that the oldest is given up: 64 KiB for a follower that is far behind.
+const RANGES_MAX: usize = 1 << 12;
+
+/// Ranges of positions, both ends included. Invariant: they rise and do not overlap.
+#[derive(Default)]
+pub(super) struct Together(VecDeque<(u64, u64)>);
+
+impl Together {
+    /// The change at `before` has been overwritten by the one at `position`, the latest of all.
+    pub(super) fn moved(&mut self, before: u64, position: u64) {
+        if self.0.is_empty() {
+            return;
+        }
+        let at = self.0.partition_point(|&(_, last)| last < before);
+        if let Some(&(first, _)) = self.0.get(at).filter(|&&(first, _)| first <= before) {
+            self.0.truncate(at);
+            self.0.push_back((first, position));
+        }
+    }
+}
+
+impl Store {
+    /// The changes from the position `first` to the position `last`, the latest of all, belong together.
+    pub fn together(&mut self, first: u64, last: u64) {
+        debug_assert_eq!(last, self.last_position());
+        let ranges = &mut self.together.0;
+        let first = match ranges.back() {
+            // A key of an earlier range was overwritten among these.
+            Some(&(earlier, end)) if end >= first => {
+                ranges.pop_back();
+                earlier
+            }
+            Some(_) | None => first,
+        };
+        if first < last {
+            if ranges.len() == RANGES_MAX {
+                ranges.pop_front();
+            }
+            ranges.push_back((first, last));
+        }
+    }
+
+    /// Every follower has passed this position.
+    pub fn forget_together(&mut self, up_to: u64) {
+        while self.together.0.front().is_some_and(|&(_, last)| last <= up_to) {
+            self.together.0.pop_front();
+        }
+    }
+
+    /// Whether the change at the position and one after it belong together.
+    pub fn goes_on_after(&self, position: u64) -> bool {
+        let ranges = &self.together.0;
+        let at = ranges.partition_point(|&(_, last)| last <= position);
+        ranges.get(at).is_some_and(|&(first, _)| first <= position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Stamp;
+
+    fn set(store: &mut Store, key: &str) -> u64 {
+        let stamp = Stamp { clock: store.last_position() + 1, node: 0 };
+        store.set(key.as_bytes(), b"v", stamp).expect("there is no limit")
+    }
+
+    fn places_to_stop(store: &Store) -> Vec<u64> {
+        (1..=store.last_position()).filter(|&position| !store.goes_on_after(position)).collect()
+    }
+
+    #[test]
+    fn a_range_ends_where_the_last_of_its_keys_went() {
+        let mut store = Store::new([1, 2], 0, 1);
+        ["a", "b", "c", "d", "e"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
+        store.together(6, 5);
+        ["a", "b"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
+        store.together(6, 7);
+        assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 7]);
+        set(&mut store, "f");
+        set(&mut store, "a");
+        assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 9]);
+        ["c", "b"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
+        store.together(10, 11);
+        assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 11]);
+        store.forget_together(11);
+        assert_eq!(places_to_stop(&store).len(), 11);
+    }
+}
