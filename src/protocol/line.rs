@@ -128,7 +128,8 @@ fn parse<'a>(line: &'a [u8], value_bytes_max: usize, scratch: &'a mut Scratch) -
         (3, Some(rest)) if verb.eq_ignore_ascii_case(b"TTL") => one(rest, Command::Ttl)?,
         (4, Some(rest)) if verb.eq_ignore_ascii_case(b"WAIT") => {
             let at = two(rest)?;
-            (number(&rest[..at])?, number(&rest[at + 1..])?);
+            number(&rest[..at])?;
+            number(&rest[at + 1..])?;
             Command::Wait
         }
         (4, None) if verb.eq_ignore_ascii_case(b"PING") => Command::Ping,

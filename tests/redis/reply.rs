@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use crate::harness::PATIENCE;
+
 /// A connection that sends arrays of words and takes whole replies.
 pub struct Resp {
     reader: BufReader<TcpStream>,
@@ -11,7 +13,7 @@ pub struct Resp {
 impl Resp {
     pub fn connect(address: SocketAddr) -> Resp {
         let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).expect("a timeout can be set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_nodelay(true).expect("a socket option can be set");
         Resp { reader: BufReader::new(stream) }
     }
