@@ -86,7 +86,6 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("redis_version", REDIS_VERSION.to_owned()),
                 ("kvstoreapp_version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("redis_mode", "standalone".to_owned()),
-                ("os", std::env::consts::OS.to_owned()),
                 ("arch_bits", usize::BITS.to_string()),
                 ("multiplexing_api", "mio".to_owned()),
                 ("run_id", format!("{:040x}", replication.identity().life)),

@@ -103,17 +103,17 @@ impl Core {
             }
             Decoded::Malformed(reply, count) => {
                 self.refuse(session, reply);
-                session.scanned = 0;
+                (session.scanned, session.needs) = (0, 0);
                 One::Used(count)
             }
             Decoded::Failed(why, count) => {
                 self.refuse(session, Reply::Fail(&why));
-                session.scanned = 0;
+                (session.scanned, session.needs) = (0, 0);
                 One::Used(count)
             }
             Decoded::Oversized(reply) => {
                 self.refuse(session, reply);
-                (session.scanned, session.skipping) = (0, true);
+                (session.scanned, session.needs, session.skipping) = (0, 0, true);
                 One::Used(rest.len())
             }
             Decoded::Fatal(why) => {
@@ -136,7 +136,8 @@ impl Core {
     /// `*` and `{` begin RESP and JSON, in whatever dialect the client spoke before.
     fn decode<'a>(&self, session: &mut Session, bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
         let Some(&begin) = bytes.first() else { return Decoded::Incomplete(1) };
-        if bytes.len() < session.needs {
+        // Where nothing more comes, what is wrong with it is said.
+        if bytes.len() < session.needs && !session.ended {
             return Decoded::Incomplete(session.needs);
         }
         match (begin, session.dialect) {

@@ -1,7 +1,7 @@
 //! Bytes to requests and replies to bytes; one file a dialect.
 //!
 //! - [`command`]: the commands there are
-//! - [`line`]: lines for `nc`
+//! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
 //!

@@ -162,6 +162,10 @@ fn malformed(random: &mut Random) -> Vec<u8> {
         _ => Vec::new(),
     };
     line.retain(|&byte| byte != b'\n');
+    // What begins so is another dialect.
+    if matches!(line.first(), Some(b'*' | b'{')) {
+        line[0] = b'+';
+    }
     // What ends a conversation early is not what is tested here.
     if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"QUIT") { Vec::new() } else { line }
 }
