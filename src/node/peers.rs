@@ -77,6 +77,9 @@ impl Node {
             Turn::Held => self.sessions.held.push(id),
             Turn::Done => (),
         }
+        for (channel, message) in self.core.replication.take_messages() {
+            self.core.pubsub.deliver(&mut self.sessions, None, &channel, &message);
+        }
     }
 
     pub(super) fn peer_waits(&self, id: SessionId) -> Waits {

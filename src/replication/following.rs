@@ -160,6 +160,7 @@ impl Replication {
             }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
             (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
+            (Ok(Frame::Message(channel, message)), Role::Linked(_)) => self.message(channel, message),
             (Ok(_), _) => self.garbage(session, role, "a frame that does not belong there", here.now),
             (Err(Fault::Version(version)), _) => self.other_version(session, role, version, here.now),
             (Err(Fault::Garbage(why)), _) => self.garbage(session, role, why, here.now),

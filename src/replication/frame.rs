@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::codec::{Reader, put_u16, put_u64};
+use super::messages::{self, MESSAGE};
 pub use super::sent::{Changes, Sent};
 use super::vector::VersionVector;
 use crate::store::{Content, NodeId, Stamp, VALUE_BYTES_MAX};
@@ -142,6 +143,8 @@ pub enum Frame<'a> {
     Ack(Box<Ack>),
     /// See there; items follow where it says so.
     Listing(Listing, Items<'a>),
+    /// A message for the listeners of a channel.
+    Message(&'a [u8], &'a [u8]),
 }
 
 /// A hello of another version: nothing but its number is known.
@@ -293,6 +296,7 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
         CHANGES => changes(&mut reader, body),
         ACK => ack(&mut reader).map(|ack| Frame::Ack(Box::new(ack))),
         LISTING => listing(&mut reader, body),
+        MESSAGE => messages::decode(&mut reader),
         _ => return Err(Fault::Garbage("a frame of unknown kind")),
     };
     frame.filter(|_| reader.is_empty()).ok_or(Fault::Garbage("a frame that breaks its format"))

@@ -5,6 +5,7 @@
 //! - `wire`: the bytes of one connection
 //! - `lines`: connections, and what the end of one means
 //! - `link`: cursors on the own change list, and what goes next
+//! - `messages`: what is told and not kept
 //! - `lives`: positions of earlier lives of this node
 //! - `peer`: another node, linked or not
 //! - `handshake`: who may become a link
@@ -25,6 +26,7 @@ mod handshake;
 mod lines;
 mod link;
 mod lives;
+mod messages;
 mod peer;
 mod recorded;
 mod rewinding;
@@ -116,6 +118,8 @@ pub struct Replication {
     lines: Vec<Option<Box<Line>>>,
     /// Connections with something new to send, or that are over.
     touched: Vec<SessionId>,
+    /// What peers have said to listeners here.
+    messages: Vec<messages::Message>,
     /// The highest stamp of each node that was ever here.
     seen: BTreeMap<NodeId, u64>,
     /// The highest position at which an own write was overwritten by another node's.
@@ -156,6 +160,7 @@ impl Replication {
             peers: BTreeMap::new(),
             lines: Vec::new(),
             touched: Vec::new(),
+            messages: Vec::new(),
             seen: BTreeMap::new(),
             overwritten: store.last_position(),
             born: store.last_position(),

@@ -71,9 +71,6 @@ impl Replication {
         self.peers.values().filter(|peer| peer.linked.is_some()).count()
     }
 
-    /// Sends a message to the listeners of all peers that are linked; those that are not miss it.
-    pub fn publish(&mut self, _channel: &[u8], _message: &[u8]) {}
-
     /// Who this node is.
     pub fn identity(&self) -> &Identity {
         &self.identity

@@ -16,5 +16,6 @@ mod nodes;
 mod overload;
 mod pauses;
 mod relay;
+mod requests;
 mod sharing;
 mod starts;

@@ -1,0 +1,56 @@
+//! Messages for the listeners of all nodes: told once to whoever is linked, and forgotten.
+
+use super::codec::{Reader, put_u32};
+use super::frame::{self, Frame};
+use super::{OUTBOX_BYTES_MAX, Replication};
+
+/// The kind of the frame.
+pub(super) const MESSAGE: u8 = 6;
+/// What peers may have said in one turn before it is told.
+const MESSAGES_MAX: usize = 1 << 10;
+
+/// A channel, and what is said there.
+pub type Message = (Vec<u8>, Vec<u8>);
+
+impl Replication {
+    /// Sends a message to every peer that is linked and reads. Those that are away, or behind, miss it, as a listener
+    /// does that is away: messages are not kept.
+    pub fn publish(&mut self, channel: &[u8], message: &[u8]) {
+        let Replication { peers, lines, touched, .. } = self;
+        for linked in peers.values().filter_map(|peer| peer.linked.as_ref()) {
+            let Some(line) = lines[linked.session].as_deref_mut() else { continue };
+            if line.wire.owed() < OUTBOX_BYTES_MAX {
+                encode(channel, message, line.wire.outbox());
+                touched.push(linked.session);
+            }
+        }
+    }
+
+    /// What peers have said since the last call.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// A peer has said this.
+    pub(super) fn message(&mut self, channel: &[u8], message: &[u8]) {
+        if self.messages.len() < MESSAGES_MAX {
+            self.messages.push((channel.to_vec(), message.to_vec()));
+        }
+    }
+}
+
+fn encode(channel: &[u8], message: &[u8], out: &mut Vec<u8>) {
+    let body = frame::begin(out);
+    out.push(MESSAGE);
+    put_u32(out, channel.len() as u32);
+    out.extend_from_slice(channel);
+    out.extend_from_slice(message);
+    frame::end(out, body);
+}
+
+pub(super) fn decode<'a>(reader: &mut Reader<'a>) -> Option<Frame<'a>> {
+    let length = reader.u32()? as usize;
+    let channel = reader.bytes(length)?;
+    let message = reader.bytes(reader.left())?;
+    Some(Frame::Message(channel, message))
+}
