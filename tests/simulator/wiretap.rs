@@ -42,7 +42,7 @@ impl Wiretap {
                 Frame::Listing(..) => Heard::Listing,
                 Frame::Refusal(why, _) => Heard::Refusal(why.into_owned()),
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
-                Frame::Hello(_) | Frame::Ack(_) => Heard::Other,
+                Frame::Hello(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
             });
             taken += 8 + length;
         }
