@@ -15,11 +15,15 @@ const NOWHERE: &[&str] = &[];
 
 /// What may occur where: paths and macros, the modules (or files) they belong to, and why.
 const RULES: &[(&[&str], &[&str], &str)] = &[
-    (&["mio", "signal_hook", "signal_hook_mio"], &["server", "main"], "sockets and signals belong to the server"),
+    (
+        &["mio", "signal_hook", "signal_hook_mio"],
+        &["server", "main", "bin"],
+        "sockets and signals belong to the server",
+    ),
     (&["slab"], EDGE, "connections are numbered at the edge"),
     (&["rusqlite"], &["snapshot"], "SQLite is behind one door"),
-    (&["clap"], &["config"], "what people write is understood in one place"),
-    (&["serde", "serde_json", "base64"], &["config", "protocol"], "texts are understood where they come in"),
+    (&["clap"], &["config", "bin"], "what people write is understood in one place"),
+    (&["serde", "serde_json", "base64"], &["config", "protocol", "bin"], "texts are understood where they come in"),
     (&["simple_logger"], &["logging"], "the log leaves through one queue"),
     (&["rustix", "mimalloc"], EDGE, "pure modules know no operating system"),
     (&["std::net", "std::os"], EDGE, "pure modules know no sockets"),

@@ -1,0 +1,92 @@
+//! A server that parses and answers, and stores nothing: what remains is the network and the load itself.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+
+use memchr::memchr;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+const LISTENER: Token = Token(usize::MAX);
+
+struct Peer {
+    stream: TcpStream,
+    inbox: Vec<u8>,
+    outbox: Vec<u8>,
+}
+
+/// Until the process is ended.
+pub fn serve(port: u16) -> Result<(), String> {
+    let said = |error: std::io::Error| error.to_string();
+    let mut listener = TcpListener::bind(([127, 0, 0, 1], port).into()).map_err(said)?;
+    let mut poll = Poll::new().map_err(said)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).map_err(said)?;
+    println!("listening on {}", listener.local_addr().map_err(said)?);
+    let (mut events, mut peers, mut next) = (Events::with_capacity(1024), HashMap::new(), 0);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.to_string()),
+            Err(_) | Ok(()) => (),
+        }
+        for event in &events {
+            if event.token() == LISTENER {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    stream.set_nodelay(true).map_err(said)?;
+                    poll.registry().register(&mut stream, Token(next), Interest::READABLE).map_err(said)?;
+                    peers.insert(next, Peer { stream, inbox: Vec::new(), outbox: Vec::new() });
+                    next += 1;
+                }
+                continue;
+            }
+            let id = event.token().0;
+            if peers.get_mut(&id).is_some_and(|peer: &mut Peer| !peer.turn(&mut buffer)) {
+                peers.remove(&id);
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Returns whether the peer is still there.
+    fn turn(&mut self, buffer: &mut [u8]) -> bool {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => return false,
+                Ok(count) => self.inbox.extend_from_slice(&buffer[..count]),
+                Err(error) => return error.kind() == ErrorKind::WouldBlock,
+            }
+            let mut used = 0;
+            while let Some((length, answer)) = request(&self.inbox[used..]) {
+                used += length;
+                self.outbox.extend_from_slice(answer);
+            }
+            self.inbox.drain(..used);
+            // What a client that pipelines owes its reading is short: it goes at once, or waits for the next turn.
+            match self.stream.write(&self.outbox) {
+                Ok(count) => drop(self.outbox.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => (),
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+/// The first request's length, and its answer.
+fn request(bytes: &[u8]) -> Option<(usize, &'static [u8])> {
+    let end = memchr(b'\n', bytes)? + 1;
+    if bytes[0] != b'*' {
+        return Some((end, b"OK\n"));
+    }
+    let number = |at: usize| {
+        let end = memchr(b'\n', bytes.get(at..)?)? + at + 1;
+        let digits = bytes[at + 1..end].iter().take_while(|byte| byte.is_ascii_digit());
+        Some((digits.fold(0, |sum, byte| sum * 10 + usize::from(byte - b'0')), end))
+    };
+    let (count, mut at) = number(0)?;
+    for _ in 0..count {
+        let (length, start) = number(at)?;
+        at = start + length + 2;
+    }
+    (at <= bytes.len()).then_some((at, b"+OK\r\n"))
+}
