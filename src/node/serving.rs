@@ -7,7 +7,7 @@ use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
 use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, json, line, resp};
-use crate::store::KEY_BYTES_MAX;
+use crate::store::{KEY_BYTES_MAX, WARMED};
 
 /// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
 pub const REQUESTS_PER_TURN: usize = 512;
@@ -32,8 +32,11 @@ impl Core {
         now: Now,
     ) -> usize {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut used = 0;
+        let (mut used, mut warm) = (0, 0);
         for _ in 0..REQUESTS_PER_TURN {
+            if used >= warm {
+                warm = used + self.warm(session.dialect, &bytes[used..]);
+            }
             let turn = self.serve_one(sessions, id, session, &bytes[used..], &mut scratch, now);
             match turn {
                 One::Used(count) => used += count,
@@ -49,6 +52,26 @@ impl Core {
         }
         session.waits = Waits::ForTurn;
         used
+    }
+
+    /// Brings what the next requests will look for into the cache. Returns how many bytes those are, one at least.
+    fn warm(&self, dialect: Dialect, bytes: &[u8]) -> usize {
+        let peek = match dialect {
+            Dialect::Line => line::peek,
+            Dialect::Resp2 | Dialect::Resp3 => resp::peek,
+            Dialect::Json => return bytes.len().max(1),
+        };
+        let (mut keys, mut count, mut seen): ([&[u8]; WARMED], _, _) = ([&[]; WARMED], 0, 0);
+        while count < WARMED {
+            let Some((key, length)) = peek(&bytes[seen..]) else { break };
+            keys[count] = key;
+            (count, seen) = (count + 1, seen + length);
+        }
+        // One alone waits for memory as long now as later.
+        if count > 1 {
+            self.store.warm(keys[..count].iter().copied());
+        }
+        seen.max(1)
     }
 
     fn serve_one(

@@ -66,6 +66,14 @@ pub fn decode<'a>(
     }
 }
 
+/// The key of the first line, if it has come whole and has one, and the line's length.
+pub fn peek(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let end = memchr(b'\n', bytes)?;
+    let line = &bytes[..end];
+    let rest = &line[memchr(b' ', line)? + 1..];
+    Some((&rest[..memchr(b' ', rest).unwrap_or(rest.len())], end + 1))
+}
+
 /// Writes the answer and its line end. Arrays are not asked for in this dialect: their elements are lines.
 pub fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
     match reply {

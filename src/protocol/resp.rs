@@ -22,6 +22,24 @@ pub fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch, bulk_bytes_max: usi
     if bytes.first() == Some(&b'*') { array(bytes, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
 }
 
+/// The key of the first request, if it has come whole and is one of few words, and the request's length.
+pub fn peek(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let Number::Is(count @ 2..=8, mut at) = number(bytes.strip_prefix(b"*").map(|_| bytes)?, 1) else { return None };
+    let mut key: &[u8] = &[];
+    for index in 0..count {
+        if bytes.get(at) != Some(&b'$') {
+            return None;
+        }
+        let Number::Is(len @ 0.., start) = number(bytes, at + 1) else { return None };
+        let end = start.checked_add(len as usize)?;
+        at = end.checked_add(2).filter(|&at| at <= bytes.len())?;
+        if index == 1 {
+            key = &bytes[start..end];
+        }
+    }
+    Some((key, at))
+}
+
 /// Writes a reply.
 pub fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
     match reply {

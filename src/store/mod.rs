@@ -28,6 +28,7 @@ pub mod slots;
 pub mod stamp;
 pub mod table;
 pub mod together;
+mod warming;
 
 pub use batch::{Batch, Change};
 pub use copying::Copied;
@@ -49,6 +50,7 @@ use flushing::Floor;
 use slots::Slots;
 use table::{Directory, KeyHasher};
 use together::Together;
+pub use warming::WARMED;
 
 /// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
 /// list, 6 to 11 in the table.

@@ -122,6 +122,11 @@ impl Directory {
         table.slots.find(hash, |&slot| is_it(slot)).copied()
     }
 
+    /// A slot that may have this hash: the first whose tag fits. What a search reads first is in the cache afterwards.
+    pub fn glance(&self, hash: u64) -> Option<u32> {
+        self.tables[self.directory[self.index(hash)]].slots.find(hash, |_| true).copied()
+    }
+
     /// Adds a slot whose key is not there yet.
     pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
         while self.tables[self.directory[self.index(hash)]].slots.len() >= TABLE_KEYS_MAX {

@@ -96,7 +96,7 @@ impl Work {
     fn get(&self, number: u64, out: &mut Vec<u8>) {
         let width = self.key_bytes - 4;
         let written = match self.dialect {
-            Dialect::Line => write!(out, "GET key:{number:0width$}\n"),
+            Dialect::Line => writeln!(out, "GET key:{number:0width$}"),
             Dialect::Resp => {
                 write!(out, "*2\r\n$3\r\nGET\r\n${}\r\nkey:{number:0width$}\r\n", self.key_bytes)
             }
