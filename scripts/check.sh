@@ -7,17 +7,44 @@ need=()
 command -v nc >/dev/null || need+=(netcat-openbsd)
 command -v sqlite3 >/dev/null || need+=(sqlite3)
 command -v strace >/dev/null || need+=(strace)
+command -v redis-server >/dev/null || need+=(redis-server)
+{ command -v redis-cli && command -v redis-benchmark; } >/dev/null || need+=(redis-tools)
+command -v node >/dev/null || need+=(nodejs)
+command -v npm >/dev/null || need+=(npm)
+command -v python3 >/dev/null || need+=(python3)
+# Without the module a virtual environment can be named, but has no pip in it.
+python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
 if [ "$(id -u)" = 0 ]; then # only root can make network namespaces; others skip those tests
     command -v ip >/dev/null || need+=(iproute2)
     command -v nft >/dev/null || need+=(nftables)
 fi
 if [ ${#need[@]} -gt 0 ]; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        # Debian starts a service that it installs, unless this file says that it may not (101).
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e $policy ]; then
+            trap 'rm -f $policy' EXIT
+            printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
+        fi
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${need[@]}" >/dev/null
     else
         echo "check.sh: please install: ${need[*]}" >&2
         exit 1
     fi
+fi
+
+# Redis clients. What is there in this release is not asked for again.
+redis_py=redis==8.1.0 node_clients="ioredis@6.0.0 redis@6.3.1"
+if [ "$(cat target/clients/installed 2>/dev/null)" != "$redis_py" ]; then
+    rm -rf target/clients && mkdir -p target && python3 -m venv target/clients
+    target/clients/bin/pip install --quiet --disable-pip-version-check "$redis_py"
+    echo "$redis_py" >target/clients/installed
+fi
+if [ "$(cat target/clients-node/installed 2>/dev/null)" != "$node_clients" ]; then
+    rm -rf target/clients-node && mkdir -p target/clients-node
+    # shellcheck disable=SC2086 # two words
+    npm install --prefix target/clients-node --no-audit --no-fund --no-save --silent $node_clients
+    echo "$node_clients" >target/clients-node/installed
 fi
 
 step() { printf '\n== %s\n' "$*"; "$@"; }

@@ -2,7 +2,14 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../cluster/nodes.rs"]
+mod nodes;
+#[path = "../cluster/sharing.rs"]
+mod sharing;
 
+mod clients;
+mod crate_client;
 mod differential;
 mod generator;
 mod reply;
