@@ -289,9 +289,12 @@ impl Op {
                 answer.insert("ttl_ms".to_owned(), if ttl < 0 { Value::Null } else { ttl.into() });
                 return;
             }
+            Op::Expire => {
+                answer.insert("done".to_owned(), matches!(part, Part::Int(1)).into());
+                return;
+            }
             Op::Delete => "deleted",
             Op::Exists => "count",
-            Op::Expire => "done",
             Op::Incr => "value",
             Op::Info => "info",
             Op::Wait => "peers",

@@ -12,4 +12,5 @@ mod clients;
 mod crate_client;
 mod differential;
 mod generator;
+mod json;
 mod reply;
