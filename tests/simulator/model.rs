@@ -40,6 +40,9 @@ pub struct Model {
     floor: Stamp,
     /// Hosts whose disk was wiped or put back.
     pub rewound: HashSet<HostId>,
+    /// Writes of such a host under stamps not above all it had issued before, until it wrote them again with others:
+    /// who has seen the future that was taken back, and does not meet the host, takes them for writes of that time.
+    doubtful: HashSet<Stamp>,
     pub collected: usize,
     pub expired: usize,
     pub dropped: usize,
@@ -70,7 +73,11 @@ impl Model {
         }
         *last = write.position;
         self.stamps.insert(write.stamp, number);
-        self.issued.insert(write.host, write.stamp);
+        let issued = self.issued.entry(write.host).or_default();
+        if *issued >= write.stamp {
+            self.doubtful.insert(write.stamp);
+        }
+        *issued = (*issued).max(write.stamp);
         self.keys.insert(write.key.clone());
         self.writes.push(write);
         Ok(number)
@@ -122,6 +129,12 @@ impl Model {
     /// A host whose disk was wiped or put back may begin below what it has forgotten, but never on it.
     fn is_rewound(&self, host: HostId) -> bool {
         self.rewound.contains(&host)
+    }
+
+    /// Whether the write cannot be told from one of a future that was taken back: its author is dead, and never wrote it
+    /// again.
+    fn is_doubtful(&self, stamp: Stamp, hosts: &[Host]) -> bool {
+        self.doubtful.contains(&stamp) && hosts.iter().any(|host| host.id == HostId::from(stamp.node) && host.is_dead)
     }
 
     pub fn answered(&mut self, number: usize, durability: Durability) {
@@ -258,7 +271,7 @@ impl Model {
         for key in &self.keys {
             let name = String::from_utf8_lossy(key);
             let end = held(first.store(), key).filter(|&(_, alive)| alive).map(|(stamp, _)| stamp);
-            let newest = surviving.get(key).copied();
+            let newest = surviving.get(key).copied().filter(|(stamp, _)| !self.is_doubtful(*stamp, hosts));
             let forgotten = self.forgotten.get(key).copied();
             let deleted =
                 |stamp: Stamp| self.stamps.get(&stamp).is_some_and(|&write| self.writes[write].value.is_none());
