@@ -14,15 +14,14 @@ use crate::node::saving::{CLOCK_AHEAD_MS, Durability};
 use crate::node::{Options, SessionId, parse_bytes};
 use crate::protocol::Dialect;
 use crate::replication::Limits;
-use crate::store::NodeId;
+use crate::replication::parts::WHOLE_BYTES_MAX;
 use crate::store::stamp::AHEAD_MS;
+use crate::store::{NodeId, VALUE_BYTES_MAX};
 
 /// Where the cluster is described, unless `--config` says otherwise.
 const CONFIG_DEFAULT: &str = "node_config.json";
 /// The cluster where no file describes one: the file that the project ships.
 const CONFIG_EMBEDDED: &str = include_str!("../node_config.json");
-/// Longest value that may be configured: up to it, one copy stays below a millisecond and does not stop the loop.
-pub const VALUE_BYTES_CEILING: usize = 1 << 20;
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
 
@@ -92,8 +91,8 @@ struct Arguments {
     #[arg(long, value_name = "name", default_value = "line")]
     dialect: DialectArgument,
 
-    /// Longest value in bytes, at most 1M; K and M may follow the number
-    #[arg(long, value_name = "bytes", default_value = "1M", value_parser = bytes)]
+    /// Longest value in bytes, at most 64M; K and M may follow the number; above 1M only in RESP
+    #[arg(long, value_name = "bytes", default_value = "64M", value_parser = bytes)]
     max_value_bytes: u64,
 
     /// Memory for keys and values in bytes, above which SET is refused; K, M and G may follow the number; 0: no limit
@@ -208,8 +207,8 @@ impl Config {
         })?;
         let own = own.as_ref().ok_or_else(|| format!("--id={id} is null in {file}: that node was removed"))?;
         let value_bytes_max = arguments.max_value_bytes as usize;
-        if !(1..=VALUE_BYTES_CEILING).contains(&value_bytes_max) {
-            return Err(format!("--max-value-bytes is {value_bytes_max}, but must be from 1 to {VALUE_BYTES_CEILING}"));
+        if !(1..=VALUE_BYTES_MAX).contains(&value_bytes_max) {
+            return Err(format!("--max-value-bytes is {value_bytes_max}, but must be from 1 to {VALUE_BYTES_MAX}"));
         }
         let (interval_ms, drift_ms_max) = (arguments.snapshot_interval_ms, arguments.max_clock_drift_ms);
         let ahead_ms = start_ahead_ms(interval_ms);
@@ -240,6 +239,7 @@ impl Config {
                 limits: Limits {
                     clock_drift_ms_max: arguments.max_clock_drift_ms,
                     tombstones_max: arguments.max_tombstones as usize,
+                    whole_bytes_max: WHOLE_BYTES_MAX,
                 },
             },
             nodes,

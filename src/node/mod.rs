@@ -8,6 +8,7 @@
 //! - `transaction`: requests that are run as one
 //! - `pubsub`: who listens to which channel
 //! - `notifications`: changes as messages; `watching`: changes by prefix
+//! - `outbox`: answers on their way
 //! - `glob`: patterns
 //! - `writing`: how commands change keys
 //! - `settings`: what can be changed while it runs
@@ -23,6 +24,7 @@ mod expiring;
 mod glob;
 mod info;
 mod notifications;
+mod outbox;
 mod peers;
 mod pubsub;
 pub mod saving;
@@ -34,6 +36,7 @@ mod transaction;
 mod watching;
 mod writing;
 
+use bytes::Bytes;
 use notifications::Notifications;
 use pubsub::PubSub;
 use saving::{Checkpoint, Durability, Save, Saved, Saver, Verdict};
@@ -106,6 +109,8 @@ pub(crate) struct Core {
     is_shutting_down: bool,
     random: fastrand::Rng,
     scratch: Scratch,
+    /// The memory that the requests under way lie in, where it can be shared.
+    whole: Option<Bytes>,
     session_bytes_max: usize,
     http_logged_us: Option<u64>,
 }
@@ -162,6 +167,7 @@ impl Node {
             is_shutting_down: false,
             random: fastrand::Rng::with_seed(seed),
             scratch: Scratch::default(),
+            whole: None,
             session_bytes_max: 0,
             http_logged_us: None,
         };
@@ -221,6 +227,23 @@ impl Node {
             core.serve_inbox(sessions, id, &mut session, now);
         }
         self.after_turn(id, session);
+    }
+
+    /// Where the next bytes of a client are to be put whose request is long, so that they are not copied; `None`: anywhere.
+    /// To be followed by [`Node::received`].
+    pub fn room(&mut self, id: SessionId) -> Option<&mut [u8]> {
+        if self.ending { None } else { self.sessions.get_mut(id)?.room() }
+    }
+
+    /// So many bytes have come to where [`Node::room`] said.
+    pub fn received(&mut self, id: SessionId, count: usize, now: Now) {
+        let Node { core, sessions, .. } = self;
+        core.metrics.bytes_in += count as u64;
+        let Some(session) = sessions.get_mut(id) else { return };
+        session.active_us = now.monotonic_us;
+        if session.filled(count) {
+            self.resume(id, now);
+        }
     }
 
     /// The client will send no more; its answers still go to it.

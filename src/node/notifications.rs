@@ -1,7 +1,7 @@
 //! Changes of keys as messages (keyspace notifications, <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
 
-use super::Node;
 use super::commands::Context;
+use super::{Core, Node};
 
 /// Which changes are told of: Redis' letters, `K` and `E` for the two kinds of channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,20 @@ impl Notifications {
 }
 
 impl Node {
+    /// Tells of what peers have changed after a position: values set and keys deleted, by whatever command.
+    pub(super) fn notify_of_peers(&mut self, position: u64) {
+        let Core { store, notifications, pubsub, replication, .. } = &self.core;
+        if notifications.classes.is_empty() || pubsub.is_empty() || store.last_position() == position {
+            return;
+        }
+        let theirs = store.changes_after(position).filter(|change| change.stamp.node != replication.node());
+        let told: Vec<_> = theirs.map(|change| (change.key.to_vec(), change.value.is_some())).collect();
+        for (key, is_set) in told {
+            let (class, event) = if is_set { ('$', "set") } else { ('g', "del") };
+            self.notify(class, event, &key);
+        }
+    }
+
     /// Tells of a change that no client made.
     pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
         let Node { core, sessions, .. } = self;

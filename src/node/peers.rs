@@ -72,11 +72,13 @@ impl Node {
     pub(super) fn peer_turn(&mut self, id: SessionId, now: Now) {
         let Core { store, clock, saver, replication, .. } = &mut self.core;
         let held = saver.holds_writers(store);
+        let position = store.last_position();
         match replication.turn(id, held, &mut Here { store, clock, now }) {
             Turn::More => self.sessions.runnable.push(id),
             Turn::Held => self.sessions.held.push(id),
             Turn::Done => (),
         }
+        self.notify_of_peers(position);
         for (channel, message) in self.core.replication.take_messages() {
             self.core.pubsub.deliver(&mut self.sessions, None, &channel, &message);
         }

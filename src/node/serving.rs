@@ -1,12 +1,14 @@
 //! A session's turn: the requests that are here, executed where they lie.
 
+use bytes::{Buf, Bytes};
 use memchr::memchr;
 
 use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
-use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, json, line, resp};
+use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
+use crate::store::value::SHARED_BYTES_MIN;
 use crate::store::{KEY_BYTES_MAX, WARMED};
 
 /// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
@@ -18,8 +20,22 @@ impl Core {
     /// Executes the requests in the session's inbox, a turn's worth at most.
     pub(super) fn serve_inbox(&mut self, sessions: &mut Sessions, id: SessionId, session: &mut Session, now: Now) {
         let inbox = std::mem::take(&mut session.inbox);
-        let used = self.serve(sessions, id, session, &inbox, now);
-        session.keep_inbox(inbox, used);
+        if inbox.len() < SHARED_BYTES_MIN || !session.may_be_whole(&inbox) {
+            let used = self.serve(sessions, id, session, &inbox, now);
+            return session.keep_inbox(inbox, used);
+        }
+        // A large value that is set stays where it came to.
+        let whole = Bytes::from(inbox);
+        self.whole = Some(whole.clone());
+        let used = self.serve(sessions, id, session, &whole, now);
+        self.whole = None;
+        session.inbox = match whole.try_into_mut() {
+            Ok(mut unshared) => {
+                unshared.advance(used);
+                unshared.into()
+            }
+            Err(shared) => shared[used..].to_vec(),
+        };
     }
 
     /// Executes the requests in `bytes`, a turn's worth at most, and returns how many bytes they were.
@@ -169,11 +185,12 @@ impl Core {
             _ => (),
         }
         let value_bytes_max = self.options.value_bytes_max;
+        let text_bytes_max = value_bytes_max.min(TEXT_VALUE_BYTES_MAX);
         match session.dialect {
-            Dialect::Line => line::decode(bytes, session.scanned, session.first, value_bytes_max, scratch),
+            Dialect::Line => line::decode(bytes, session.scanned, session.first, text_bytes_max, scratch),
             Dialect::Resp2 | Dialect::Resp3 => resp::decode(bytes, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1)),
             Dialect::Json => {
-                let decoded = json::decode(bytes, session.scanned, value_bytes_max, scratch);
+                let decoded = json::decode(bytes, session.scanned, text_bytes_max, scratch);
                 session.envelope = decoded.1;
                 decoded.0
             }

@@ -2,23 +2,27 @@
 //!
 //! It does not know sockets; whoever owns one brings bytes and takes bytes away.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+
+use memchr::memchr;
 
 use super::commands::Walk;
+use super::outbox::Outbox;
 use super::transaction::{Queue, Watched};
-use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json};
+use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, value_frame};
 use crate::replication::frame::GREETING;
+use crate::store::Value;
+use crate::store::value::SHARED_BYTES_MIN;
 
 /// What a client that does not read may be owed before its requests are left unread. One answer may go past it. Memory
 /// grows by doubling and what is sent lies before what is owed for a while, so such a client costs up to four times
 /// this; 1,000 of them 1 GiB, which a small machine survives.
 pub const OUTBOX_BYTES_MAX: usize = 1 << 18;
-/// Room for gates that stays.
-const GATES_KEPT: usize = 1 << 7;
-/// What an answer that waits to be durable may cost: its gate, and a refusal in its place.
-const GATE_BYTES: usize = size_of::<Gate>() + 80;
-/// Memory that an empty inbox or outbox keeps: what a pipelining client needs again at once.
+/// Memory that an empty inbox keeps: what a pipelining client needs again at once.
 const KEPT_BYTES: usize = 16 << 10;
+
+/// Bytes of a long request that are read at once.
+const ROOM_BYTES: usize = 256 << 10;
 
 /// What has to come before a session's next request can be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,20 +61,14 @@ pub(super) struct Prefix {
     pub(super) told: u64,
 }
 
-/// An answer that may go out once a position is durable. Offsets count from the beginning of the conversation.
-struct Gate {
-    start: u64,
-    end: u64,
-    position: u64,
-}
-
-/// Invariant: `outbox[sent..]` is owed; `outbox[0]` is byte `begin` of all answers; gates are in order and lie within
-/// what is owed.
+/// See the module.
 pub struct Session {
     /// The beginning of a request whose end has not come, or requests that wait for their turn.
     pub(super) inbox: Vec<u8>,
     /// Bytes at the beginning of the inbox that hold no line end.
     pub(super) scanned: usize,
+    /// Where the room for the next bytes begins.
+    room_start: usize,
     /// So many bytes at least the request has that the inbox begins with.
     pub(super) needs: usize,
     /// How the client speaks.
@@ -119,10 +117,7 @@ pub struct Session {
     pub(super) written: u64,
     /// What it waits for: so many peers, until then at most.
     pub(super) wanted: (usize, u64),
-    outbox: Vec<u8>,
-    sent: usize,
-    begin: u64,
-    gates: VecDeque<Gate>,
+    outbox: Outbox,
 }
 
 impl Session {
@@ -131,6 +126,7 @@ impl Session {
         Session {
             inbox: Vec::new(),
             scanned: 0,
+            room_start: 0,
             needs: 0,
             dialect,
             number,
@@ -158,43 +154,50 @@ impl Session {
             gated: false,
             written: 0,
             wanted: (0, 0),
-            outbox: Vec::new(),
-            sent: 0,
-            begin: 0,
-            gates: VecDeque::new(),
+            outbox: Outbox::default(),
         }
     }
 
     /// Answers in the order of the requests.
     pub fn answer(&mut self, reply: Reply<'_>) {
-        encode(self.dialect, reply, &mut self.outbox);
+        encode(self.dialect, reply, self.outbox.bytes());
+    }
+
+    /// Answers with a value; a large one is sent from where it lies.
+    pub(super) fn answer_value(&mut self, value: Value<'_>) {
+        if !value.is_large() || self.dialect == Dialect::Json {
+            return self.answer(Reply::Value(value.bytes()));
+        }
+        let (before, after) = value_frame(self.dialect, value.len());
+        self.outbox.bytes().extend_from_slice(before.as_bytes());
+        self.outbox.share(value);
+        self.outbox.bytes().extend_from_slice(after.as_bytes());
     }
 
     /// The end of all answers so far, as a place for [`Session::hold`] and [`Session::take_back`].
     pub(super) fn mark(&self) -> u64 {
-        self.begin + self.outbox.len() as u64
+        self.outbox.mark()
     }
 
     /// What was answered since the mark stays here until the position is durable, and with it all later answers.
     pub(super) fn hold(&mut self, start: u64, position: u64) {
-        let end = self.mark();
-        self.gates.push_back(Gate { start, end, position });
+        self.outbox.hold(start, position);
     }
 
     /// Takes back what was answered since the mark.
     pub(super) fn take_back(&mut self, start: u64) -> Vec<u8> {
-        self.outbox.split_off((start - self.begin) as usize)
+        self.outbox.take_back(start)
     }
 
     /// Answers in bytes that are ready to be sent.
     pub(super) fn answer_bytes(&mut self, bytes: &[u8]) {
-        self.outbox.extend_from_slice(bytes);
+        self.outbox.bytes().extend_from_slice(bytes);
     }
 
     /// Wraps what was answered since the mark as the JSON dialect does.
     pub(super) fn wrap(&mut self, start: u64, envelope: &json::Envelope) {
         let plain = self.take_back(start);
-        json::encode(envelope, &plain, &mut self.outbox);
+        json::encode(envelope, &plain, self.outbox.bytes());
     }
 
     /// Whether it listens to anything.
@@ -204,55 +207,32 @@ impl Session {
 
     /// Opens the gates up to a durable position. Returns whether any stays closed.
     pub fn release(&mut self, durable: u64) -> bool {
-        let open = self.gates.partition_point(|gate| gate.position <= durable);
-        self.gates.drain(..open);
-        self.gates.shrink_to(GATES_KEPT);
-        !self.gates.is_empty()
+        self.outbox.release(durable)
     }
 
     /// Puts a refusal in the place of every answer that still waits to be durable.
     pub fn refuse_gated(&mut self, refusal: Refusal) {
-        let Some(first) = self.gates.front() else { return };
-        let mut copied = first.start;
-        let tail_start = copied;
-        let tail = self.outbox.split_off((copied - self.begin) as usize);
-        let part = |from: u64, to: u64| &tail[(from - tail_start) as usize..(to - tail_start) as usize];
-        for gate in self.gates.drain(..) {
-            self.outbox.extend_from_slice(part(copied, gate.start));
-            match self.dialect {
-                Dialect::Json => json::refuse(part(gate.start, gate.end), refusal, &mut self.outbox),
-                dialect => encode(dialect, Reply::Error(refusal), &mut self.outbox),
-            }
-            copied = gate.end;
-        }
-        self.outbox.extend_from_slice(part(copied, tail_start + tail.len() as u64));
+        let dialect = self.dialect;
+        self.outbox.refuse_gated(|answer, out| match dialect {
+            Dialect::Json => json::refuse(answer, refusal, out),
+            dialect => encode(dialect, Reply::Error(refusal), out),
+        });
     }
 
     /// The bytes that may be sent.
     pub fn sendable(&self) -> &[u8] {
-        let end = self.gates.front().map_or(self.outbox.len(), |gate| (gate.start - self.begin) as usize);
-        &self.outbox[self.sent..end]
+        self.outbox.sendable()
     }
 
     /// So many of the sendable bytes are on their way.
     pub fn sent(&mut self, count: usize) {
-        self.sent += count;
-        if self.sent == self.outbox.len() {
-            self.begin += self.sent as u64;
-            self.sent = 0;
-            self.outbox.clear();
-            self.outbox.shrink_to(KEPT_BYTES);
-        } else if self.sent > self.owed() {
-            self.begin += self.sent as u64;
-            self.outbox.drain(..self.sent);
-            self.sent = 0;
-        }
+        self.outbox.sent(count);
     }
 
     /// Whether the conversation begins, these bytes included, as one between nodes does.
     pub(super) fn greets(&self, bytes: &[u8]) -> bool {
         let begun = self.inbox.first().or(bytes.first());
-        if begun != GREETING.first() || !self.first || self.skipping || self.begin > 0 || !self.outbox.is_empty() {
+        if begun != GREETING.first() || !self.first || self.skipping || !self.outbox.is_unused() {
             return false;
         }
         self.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
@@ -260,22 +240,48 @@ impl Session {
 
     /// Whether an answer waits to be durable.
     pub fn has_gates(&self) -> bool {
-        !self.gates.is_empty()
+        self.outbox.has_gates()
     }
 
     /// Bytes owed, sendable or not.
     pub fn owed(&self) -> usize {
-        self.outbox.len() - self.sent
+        self.outbox.owed()
     }
 
     /// What is owed and what waits to be durable, each with the refusal that may come in its place.
     pub fn burden(&self) -> usize {
-        self.owed() + self.gates.len() * GATE_BYTES
+        self.outbox.burden()
     }
 
     /// Memory held for this conversation.
     pub fn bytes(&self) -> usize {
-        self.inbox.capacity() + self.outbox.capacity() + self.gates.capacity() * size_of::<Gate>()
+        self.inbox.capacity() + self.outbox.memory_bytes()
+    }
+
+    /// Where the next bytes belong, if they are many of one request. Followed by [`Session::filled`].
+    pub(super) fn room(&mut self) -> Option<&mut [u8]> {
+        let len = self.inbox.len();
+        let missing = self.needs.checked_sub(len).filter(|&missing| missing >= SHARED_BYTES_MIN)?;
+        if self.waits != Waits::ForInput || self.inbox.try_reserve_exact(missing).is_err() {
+            return None;
+        }
+        self.room_start = len;
+        self.inbox.resize(len + missing.min(ROOM_BYTES), 0);
+        Some(&mut self.inbox[len..])
+    }
+
+    /// So many bytes have come there. Returns whether the request may be whole.
+    pub(super) fn filled(&mut self, count: usize) -> bool {
+        self.inbox.truncate(self.room_start + count);
+        self.inbox.len() >= self.needs
+    }
+
+    /// Whether these bytes of the inbox may hold a whole request.
+    pub(super) fn may_be_whole(&self, inbox: &[u8]) -> bool {
+        match self.dialect {
+            Dialect::Resp2 | Dialect::Resp3 => inbox.len() >= self.needs,
+            Dialect::Line | Dialect::Json => memchr(b'\n', inbox.get(self.scanned..).unwrap_or(inbox)).is_some(),
+        }
     }
 
     /// Keeps the part of `bytes` that no request has used, for later.

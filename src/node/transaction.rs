@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command};
 use crate::store::Stamp;
@@ -12,7 +14,7 @@ pub(super) type Watched = Vec<(Vec<u8>, (bool, Option<Stamp>))>;
 /// A request that waits for the others.
 pub(super) struct Queued {
     pub(super) command: Command,
-    text: Vec<u8>,
+    pub(super) text: Bytes,
     spans: Vec<Range<usize>>,
 }
 
@@ -32,14 +34,28 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, command: Command, args: Args<'_>) {
-        let mut queued =
-            Queued { command, text: Vec::with_capacity(args.bytes()), spans: Vec::with_capacity(args.len()) };
-        for arg in args.iter() {
-            let start = queued.text.len();
-            queued.text.extend_from_slice(arg);
-            queued.spans.push(start..queued.text.len());
-        }
+    /// Where the arguments are large, the memory that they came in is kept, if that is known.
+    pub(super) fn push(&mut self, command: Command, args: Args<'_>, whole: Option<&Bytes>) {
+        let within = |whole: &&Bytes| {
+            args.bytes() >= whole.len() / 2 && args.iter().all(|arg| whole.as_ptr_range().contains(&arg.as_ptr()))
+        };
+        let queued = match whole.filter(within) {
+            Some(whole) => {
+                let spans = args.iter().map(|arg| {
+                    let start = arg.as_ptr() as usize - whole.as_ptr() as usize;
+                    start..start + arg.len()
+                });
+                Queued { command, text: whole.clone(), spans: spans.collect() }
+            }
+            None => {
+                let (mut text, mut spans) = (Vec::with_capacity(args.bytes()), Vec::with_capacity(args.len()));
+                for arg in args.iter() {
+                    spans.push(text.len()..text.len() + arg.len());
+                    text.extend_from_slice(arg);
+                }
+                Queued { command, text: text.into(), spans }
+            }
+        };
         self.bytes += queued.text.len() + queued.spans.len() * size_of::<Range<usize>>() + size_of::<Queued>();
         self.requests.push(queued);
     }

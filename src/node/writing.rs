@@ -1,15 +1,19 @@
 //! How keys are changed: with a stamp and within the limits; by commands, and by whoever has the node at hand.
 
+use bytes::Bytes;
+
 use super::commands::Context;
 use super::commands::fail::Fail;
 use super::{Core, Node, Now};
 use crate::protocol::Refusal;
-use crate::store::KEY_BYTES_MAX;
+use crate::store::value::SHARED_BYTES_MIN;
+use crate::store::{KEY_BYTES_MAX, Value};
 
 impl Context<'_> {
     /// Gives the key a value, and an expiry in unix milliseconds or none.
-    pub(super) fn put(&mut self, key: &[u8], value: &[u8], expiry: Option<u64>) -> Result<(), Fail> {
-        self.check(key, value)?;
+    pub(super) fn put<'v>(&mut self, key: &[u8], value: impl Into<Value<'v>>, expiry: Option<u64>) -> Result<(), Fail> {
+        let value = value.into();
+        self.check(key, &value)?;
         let core = &mut *self.core;
         let stamp = core.clock.issue(self.now.unix_ms);
         let done = match expiry {
@@ -17,6 +21,24 @@ impl Context<'_> {
             Some(expiry) => core.store.set_expiring(key, value, expiry, stamp),
         };
         done.map(drop).map_err(|_| Refusal::OutOfMemory.into())
+    }
+
+    /// Gives the key a value that came with the request: a large one stays where it lies.
+    pub(super) fn put_arg(&mut self, key: &[u8], value: &[u8], expiry: Option<u64>) -> Result<(), Fail> {
+        let whole = self.core.whole.take();
+        let within = whole.as_ref().filter(|whole| whole.as_ptr_range().contains(&value.as_ptr()));
+        let done = self.put(key, Value::new(value, within), expiry);
+        self.core.whole = whole;
+        done
+    }
+
+    /// Gives the key a value that was made for it.
+    pub(super) fn put_built(&mut self, key: &[u8], value: Vec<u8>, expiry: Option<u64>) -> Result<(), Fail> {
+        if value.len() < SHARED_BYTES_MIN {
+            self.put(key, &value, expiry)
+        } else {
+            self.put(key, &Bytes::from(value), expiry)
+        }
     }
 
     /// Forgets the key. Returns whether it had a value.

@@ -19,6 +19,9 @@ pub use command::Command;
 
 use crate::store::KEY_BYTES_MAX;
 
+/// Longest value that a line or a JSON object can bring: both are looked through byte by byte.
+pub const TEXT_VALUE_BYTES_MAX: usize = 1 << 20;
+
 /// What one client asks for in one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -197,6 +200,9 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Refusal::KeyTooLong => write!(out, "key too long: at most {KEY_BYTES_MAX} bytes"),
+            Refusal::ValueTooLong(TEXT_VALUE_BYTES_MAX) => {
+                write!(out, "value too long: at most {TEXT_VALUE_BYTES_MAX} bytes in a line or in JSON; more in RESP")
+            }
             Refusal::ValueTooLong(max) => write!(out, "value too long: at most {max} bytes (--max-value-bytes)"),
             Refusal::LineTooLong(max) => write!(out, "line too long: at most {max} bytes"),
             Refusal::Unterminated => write!(out, "the last line has no newline: it was not run"),
@@ -252,5 +258,13 @@ pub fn encode(dialect: Dialect, reply: Reply<'_>, out: &mut Vec<u8>) {
         Dialect::Line => line::encode(reply, out),
         Dialect::Resp2 => resp::encode(reply, false, out),
         Dialect::Resp3 | Dialect::Json => resp::encode(reply, true, out),
+    }
+}
+
+/// What comes before a value of so many bytes, and what after it. JSON cannot have it so: it escapes.
+pub fn value_frame(dialect: Dialect, value_bytes: usize) -> (String, &'static str) {
+    match dialect {
+        Dialect::Line => (String::new(), "\n"),
+        Dialect::Resp2 | Dialect::Resp3 | Dialect::Json => (format!("${value_bytes}\r\n"), "\r\n"),
     }
 }

@@ -20,6 +20,7 @@ impl Replication {
             touched,
             vector,
             identity,
+            limits,
             durable,
             facts,
             linked_nodes,
@@ -30,7 +31,7 @@ impl Replication {
         let peer = peers.get_mut(&id).expect("ids come from the map");
         let Some(linked) = peer.linked.as_mut() else { return };
         let Some(line) = lines[linked.session].as_deref_mut() else { return };
-        let view = View { store, own: identity.node, vector };
+        let view = View { store, own: identity.node, vector, whole_bytes_max: limits.whole_bytes_max };
         let owed_before = line.wire.owed();
         if linked.still_us + STILL_US <= now_us {
             linked.link.relay_held(store.last_position());
@@ -82,6 +83,7 @@ impl Replication {
                 busy: !purges.is_empty() || linked.listed.is_some() || store.is_sweeping(),
                 floor: store.floor(),
                 listings: linked.listings,
+                parted: linked.assembly.taken,
                 seen: highest_seen(seen, vector, id),
             };
             let mut ack = ack;

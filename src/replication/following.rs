@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress};
+use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress, Sent};
 use super::peer::{Agreement, SessionId};
 use super::wire::Taken;
 use super::{Here, MEND_US, Replication, Role, VersionVector, highest, is_ahead};
 use crate::planted;
 use crate::store::digest::key_hash;
-use crate::store::{Applied, Clock, Content, NodeId, Now, OutOfMemory, Stamp, Store};
+use crate::store::{Applied, Clock, Content, NodeId, Now, OutOfMemory, Stamp, Store, Value};
 
 /// Frames other than changes taken in one turn.
 const FRAMES_PER_TURN: usize = 16;
@@ -161,6 +161,12 @@ impl Replication {
             (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
             (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
             (Ok(Frame::Message(channel, message)), Role::Linked(_)) => self.message(channel, message),
+            (Ok(Frame::Part(part)), Role::Linked(id)) => {
+                let linked = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut());
+                if linked.is_some_and(|linked| !linked.assembly.add(part)) {
+                    self.garbage(session, role, "a part of a value that does not fit", here.now);
+                }
+            }
             (Ok(_), _) => self.garbage(session, role, "a frame that does not belong there", here.now),
             (Err(Fault::Version(version)), _) => self.other_version(session, role, version, here.now),
             (Err(Fault::Garbage(why)), _) => self.garbage(session, role, why, here.now),
@@ -185,11 +191,21 @@ impl Replication {
         }
         let own_writes = changes.iter().map(|change| change.stamp).filter(|stamp| stamp.node == id);
         let heard = highest(own_writes);
+        // Of a large value nothing but its change is in the frame.
+        let apart = changes.iter().find(|change| change.apart > 0);
+        let mut value_apart = None;
         if let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) {
             linked.link.heard_up_to(heard);
+            value_apart = apart.and_then(|change| linked.assembly.take(change.stamp, change.apart));
+        }
+        let is_it = |change: Sent<'_>| value_apart.is_some() && apart.is_some_and(|apart| apart.stamp == change.stamp);
+        if !changes.iter().filter(|change| change.apart > 0).all(is_it) {
+            return self.garbage(session, Role::Linked(id), "a change without its value", here.now);
         }
         for change in changes.iter() {
-            let applied = here.store.apply(change.key, change.value, change.expiry, change.stamp);
+            let value =
+                if change.apart > 0 { value_apart.as_ref().map(Value::from) } else { change.value.map(Value::from) };
+            let applied = here.store.apply(change.key, value, change.expiry, change.stamp);
             let Ok(applied) = applied else {
                 let Err(OutOfMemory) = applied else { return };
                 return self.refuse(session, Role::Linked(id), "there is room for no more keys", here.now, id);
@@ -257,9 +273,10 @@ impl Replication {
         let Some(linked) = &mut peer.linked else { return };
         let before = linked.link.received;
         linked.link.acknowledged(ack, own_life);
-        if linked.link.received != before {
+        if linked.link.received != before || linked.parted != ack.parted {
             linked.stuck_us = None;
         }
+        linked.parted = ack.parted;
         if linked.position != ack.position {
             (linked.position, linked.still_us) = (ack.position, now_us);
         }

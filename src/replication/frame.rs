@@ -8,18 +8,20 @@ use std::borrow::Cow;
 
 use super::codec::{Reader, put_u16, put_u64};
 use super::messages::{self, MESSAGE};
+pub use super::parts::Part;
+use super::parts::{self, PART};
 pub use super::sent::{Changes, Sent};
 use super::vector::VersionVector;
-use crate::store::{Content, NodeId, Stamp, VALUE_BYTES_MAX};
+use crate::store::{Content, NodeId, Stamp};
 
 /// The first bytes of a connection between nodes, from the dialing side and from the other.
 pub const GREETING: &[u8; 8] = b"\0KVPEER\n";
 /// The version of the frames.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Longest frame before both sides have said hello.
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
-/// Longest frame after that: the longest value and a slice beside it.
-pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + (1 << 20);
+/// Longest frame after that: changes that belong together, and the longest value that goes with its change.
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
 /// Changes of a frame at most: applied in about a millisecond.
 pub const CHANGES_MAX: usize = 2 << 10;
 /// Items of a listing's frame at most.
@@ -102,6 +104,8 @@ pub struct Ack {
     pub busy: bool,
     /// Full listings that came over this link.
     pub listings: u64,
+    /// Bytes of values in parts that came over this link.
+    pub parted: u64,
     /// The highest of the listener's stamps that it has seen.
     pub seen: u64,
     /// The stamp of the latest flush that it has.
@@ -145,6 +149,8 @@ pub enum Frame<'a> {
     Listing(Listing, Items<'a>),
     /// A message for the listeners of a channel.
     Message(&'a [u8], &'a [u8]),
+    /// A piece of a value whose change follows.
+    Part(Part<'a>),
 }
 
 /// A hello of another version: nothing but its number is known.
@@ -218,6 +224,7 @@ impl Ack {
         out.push(self.diverged.into());
         out.push(self.busy.into());
         put_u64(out, self.listings);
+        put_u64(out, self.parted);
         put_u64(out, self.seen);
         put_stamp(out, self.floor);
         end(out, body);
@@ -297,6 +304,7 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
         ACK => ack(&mut reader).map(|ack| Frame::Ack(Box::new(ack))),
         LISTING => listing(&mut reader, body),
         MESSAGE => messages::decode(&mut reader),
+        PART => parts::decode(&mut reader),
         _ => return Err(Fault::Garbage("a frame of unknown kind")),
     };
     frame.filter(|_| reader.is_empty()).ok_or(Fault::Garbage("a frame that breaks its format"))
@@ -333,7 +341,7 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
     let [unix_ms, position, keys, digest, expiring, expiring_digest, next_expiry] = numbers(reader)?;
     let content = Content { keys, digest, expiring, expiring_digest, next_expiry };
     let (diverged, busy) = (reader.u8()? != 0, reader.u8()? != 0);
-    let [listings, seen] = numbers(reader)?;
+    let [listings, parted, seen] = numbers(reader)?;
     Some(Ack {
         received,
         durable,
@@ -346,6 +354,7 @@ fn ack(reader: &mut Reader<'_>) -> Option<Ack> {
         diverged,
         busy,
         listings,
+        parted,
         seen,
         floor: stamp(reader)?,
     })
@@ -386,12 +395,12 @@ pub(super) fn cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
     Some(Cursor { life: reader.u64()?, direct: reader.u64()?, relay: reader.u64()? })
 }
 
-fn put_stamp(out: &mut Vec<u8>, stamp: Stamp) {
+pub(super) fn put_stamp(out: &mut Vec<u8>, stamp: Stamp) {
     put_u64(out, stamp.clock);
     put_u16(out, stamp.node);
 }
 
-fn stamp(reader: &mut Reader<'_>) -> Option<Stamp> {
+pub(super) fn stamp(reader: &mut Reader<'_>) -> Option<Stamp> {
     Some(Stamp { clock: reader.u64()?, node: reader.u16()? })
 }
 

@@ -2,6 +2,7 @@
 
 use super::frame::{Cursor, GREETING, Hello, VERSION, encode_refusal};
 use super::link::{Link, View};
+use super::parts::Assembly;
 use super::peer::{Agreement, Lag, Linked, News, SessionId, Tie};
 use super::{Here, Replication, Role, highest_seen, is_ahead};
 use crate::store::{Clock, NodeId, Now};
@@ -158,7 +159,7 @@ impl Replication {
         // A disk that was wiped or put back holds less than was heard of it.
         peer.durable_vector = peer.durable_vector.intersection(&hello.vector);
         let resumed = self.lives.resume(hello.cursor, peer.sent, here.store.last_position());
-        let view = View { store: here.store, own, vector: &self.vector };
+        let view = View { store: here.store, own, vector: &self.vector, whole_bytes_max: self.limits.whole_bytes_max };
         let link = Link::new(hello, resumed, self.overwritten, &self.collected, view);
         let relinked = peer.linked.is_some();
         let listing = link.is_listing();
@@ -182,6 +183,8 @@ impl Replication {
             listings: 0,
             received_lag: Lag::default(),
             durable_lag: Lag::default(),
+            assembly: Assembly::default(),
+            parted: 0,
         });
         peer.since_us = if relinked { peer.since_us } else { now_us };
         peer.error = None;

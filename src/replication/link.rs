@@ -12,21 +12,17 @@
 //! node may die, and this one, and a third node would believe the peer's vector and keep the older write to itself. So
 //! an overwriting change sets a `carry` position, from which on everything goes, until the cursor has met the end.
 
-use super::frame::{Ack, CHANGES_MAX, Cursor, Hello, ITEMS_MAX, Items, Listing, Progress, Sent};
+use super::draft::{Draft, FRAME_ROWS};
+use super::frame::{Ack, Cursor, Hello, ITEMS_MAX, Items, Listing, Progress, Sent};
+use super::parts::Parting;
 use super::vector::VersionVector;
 use crate::planted;
 use crate::store::digest::key_hash;
 use crate::store::{Change, NodeId, Stamp, Store};
 
-/// Changes of a frame, where nothing that belongs together makes it longer.
-const FRAME_ROWS: usize = 512;
-/// Bytes of a frame, but for its last change.
-const FRAME_BYTES: usize = 64 << 10;
 /// Changes looked at for one frame.
 const LOOKS: usize = 1 << 10;
-/// What a frame may grow to for the sake of changes that belong together; beyond that they come apart.
-const FRAME_ROWS_MAX: usize = CHANGES_MAX;
-const FRAME_BYTES_MAX: usize = 1 << 20;
+/// Where changes belong together.
 const LOOKS_MAX: usize = 4 << 10;
 /// No position.
 const NONE: u64 = u64::MAX;
@@ -38,6 +34,8 @@ pub(super) struct View<'a> {
     pub(super) own: NodeId,
     /// What this node has.
     pub(super) vector: &'a VersionVector,
+    /// Longest value that goes with its change.
+    pub(super) whole_bytes_max: usize,
 }
 
 /// What goes on beside the changes.
@@ -84,6 +82,8 @@ pub(super) struct Link {
     sends_held: bool,
     /// The trailing cursor has more to look at, and nothing that holds it.
     safe_is_behind: bool,
+    /// A large value that goes in parts.
+    parting: Option<Parting>,
     /// How far the peer is, as it said.
     pub(super) received: Cursor,
     pub(super) durable: Cursor,
@@ -119,6 +119,7 @@ impl Link {
             told: (NONE, NONE),
             sends_held: false,
             safe_is_behind: false,
+            parting: None,
             received: resumed,
             durable: Cursor::default(),
         };
@@ -207,14 +208,15 @@ impl Link {
     pub(super) fn next_frame(&mut self, view: View<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
         scratch.clear();
         let tail = view.store.last_position();
-        let mut rows = 0;
-        self.send_floor(view, scratch, &mut rows);
+        let mut draft = Draft::new(scratch);
+        self.send_floor(view, &mut draft);
         if self.direct < tail {
-            self.walk_direct(view, scratch, &mut rows);
+            self.walk_direct(view, &mut draft);
         }
-        if self.relay < tail && rows < FRAME_ROWS && scratch.len() < FRAME_BYTES {
-            self.walk_relay(view, scratch, &mut rows);
+        if self.relay < tail && !draft.is_full() {
+            self.walk_relay(view, &mut draft);
         }
+        let Draft { rows, large, has_parted, .. } = draft;
         self.walk_safe(view);
         let met = self.direct == tail && self.relay == tail;
         let claims = self.claims(view, tail);
@@ -224,6 +226,12 @@ impl Link {
             if !claims.is_empty() {
                 self.claimed = claims;
             }
+        }
+        if let Some(change) = large {
+            let begun = self.parting.take().filter(|parting| parting.stamp == change.stamp);
+            self.parting.insert(begun.unwrap_or_else(|| Parting::new(&change))).next(view.whole_bytes_max / 4, out);
+        } else if met || has_parted {
+            self.parting = None;
         }
         if met && self.is_listing() {
             return self.list(view, scratch, out);
@@ -290,32 +298,32 @@ impl Link {
     /// A flush goes to every peer, whoever it is by and before anything else: it stands for writes that were not sent, and
     /// whoever has it may be the last to have it. The vector does not say: a node that was wiped may flush with a stamp
     /// that others take for one they have.
-    fn send_floor(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
+    fn send_floor(&mut self, view: View<'_>, draft: &mut Draft<'_, '_>) {
         let stamp = view.store.floor();
         let is_kept = planted::is("flush sent by its author alone") && stamp.node != view.own;
         if self.floor < stamp && !is_kept {
-            Sent { stamp, key: b"", value: None, expiry: None }.encode(scratch);
-            (self.floor, *rows) = (stamp, *rows + 1);
+            Sent { stamp, key: b"", value: None, expiry: None, apart: 0 }.encode(draft.bytes);
+            (self.floor, draft.rows) = (stamp, draft.rows + 1);
         }
     }
 
-    fn walk_direct(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
+    fn walk_direct<'a>(&mut self, view: View<'a>, draft: &mut Draft<'_, 'a>) {
         let wanted =
             |link: &Link, change: &Change<'_>| change.stamp.node == view.own || change.position >= link.carry_direct;
-        self.direct = self.walk(view, self.direct, wanted, scratch, rows);
+        self.direct = self.walk(view, self.direct, wanted, draft);
         if self.direct == view.store.last_position() {
             self.carry_direct = NONE;
         }
     }
 
-    fn walk_relay(&mut self, view: View<'_>, scratch: &mut Vec<u8>, rows: &mut usize) {
+    fn walk_relay<'a>(&mut self, view: View<'a>, draft: &mut Draft<'_, 'a>) {
         let wanted = |link: &Link, change: &Change<'_>| {
             let node = change.stamp.node;
             !planted::is("relay never started")
                 && node != view.own
                 && (link.linked.binary_search(&node).is_err() || change.position >= link.carry_relay)
         };
-        self.relay = self.walk(view, self.relay, wanted, scratch, rows);
+        self.relay = self.walk(view, self.relay, wanted, draft);
         if self.relay == view.store.last_position() {
             self.carry_relay = NONE;
             if std::mem::take(&mut self.sends_held) {
@@ -325,25 +333,35 @@ impl Link {
     }
 
     /// Returns how far it came.
-    fn walk(
+    fn walk<'a>(
         &self,
-        view: View<'_>,
+        view: View<'a>,
         after: u64,
         wanted: impl Fn(&Link, &Change<'_>) -> bool,
-        scratch: &mut Vec<u8>,
-        rows: &mut usize,
+        draft: &mut Draft<'_, 'a>,
     ) -> u64 {
+        let mut reached = after;
         for (looks, change) in view.store.changes_after(after).enumerate() {
             let is_gone = view.store.is_flushed(change.stamp) || change.stamp == view.store.floor();
             if !is_gone && wanted(self, &change) && !self.is_had(change.stamp) {
                 let Change { stamp, key, value, expiry, .. } = change;
-                Sent { stamp, key, value, expiry }.encode(scratch);
-                *rows += 1;
+                let value_bytes = value.map_or(0, <[u8]>::len);
+                if value_bytes <= view.whole_bytes_max {
+                    Sent { stamp, key, value, expiry, apart: 0 }.encode(draft.bytes);
+                } else if self.parting.as_ref().is_some_and(|parting| parting.stamp == stamp && parting.is_complete()) {
+                    Sent { stamp, key, value: Some(b""), expiry, apart: value_bytes }.encode(draft.bytes);
+                    draft.has_parted = true;
+                } else {
+                    draft.large = Some(change);
+                    return reached;
+                }
+                draft.rows += 1;
             }
-            let is_full = looks + 1 >= LOOKS || *rows >= FRAME_ROWS || scratch.len() >= FRAME_BYTES;
-            let is_overfull = looks + 1 >= LOOKS_MAX || *rows >= FRAME_ROWS_MAX || scratch.len() >= FRAME_BYTES_MAX;
+            reached = change.position;
+            let is_full = looks + 1 >= LOOKS || draft.is_full();
+            let is_overfull = looks + 1 >= LOOKS_MAX || draft.is_overfull();
             if is_overfull || (is_full && !view.store.goes_on_after(change.position)) {
-                return change.position;
+                return reached;
             }
         }
         view.store.last_position()

@@ -19,6 +19,7 @@
 //! sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
 
 pub mod codec;
+mod draft;
 mod exchange;
 mod following;
 pub mod frame;
@@ -27,6 +28,7 @@ mod lines;
 mod link;
 mod lives;
 mod messages;
+pub mod parts;
 mod peer;
 mod recorded;
 mod rewinding;
@@ -91,6 +93,8 @@ pub struct Limits {
     pub clock_drift_ms_max: u64,
     /// More deletions than this are not kept for a peer that is away.
     pub tombstones_max: usize,
+    /// Longest value that is sent with its change; larger ones go before it, in parts of a quarter of this.
+    pub whole_bytes_max: usize,
 }
 
 /// What replication works on: the node's store and clock, and the time.
@@ -321,9 +325,17 @@ impl Replication {
             .count()
     }
 
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.identity.node
+    }
+
     /// Memory held for all peers: what followers cost beside the store.
     pub fn bytes(&self) -> usize {
-        self.lines.iter().flatten().map(|line| line.wire.bytes()).sum::<usize>() + self.scratch.capacity()
+        let assembled = |peer: &Peer| peer.linked.as_ref().map_or(0, |linked| linked.assembly.memory_bytes());
+        self.lines.iter().flatten().map(|line| line.wire.bytes()).sum::<usize>()
+            + self.peers.values().map(assembled).sum::<usize>()
+            + self.scratch.capacity()
     }
 
     /// Where the whole cluster agrees, nobody holds anything of this node's earlier lives, nor of a node that was

@@ -3,6 +3,7 @@
 use super::following::Listed;
 use super::frame::Cursor;
 use super::link::Link;
+use super::parts::Assembly;
 use super::vector::VersionVector;
 use crate::store::NodeId;
 
@@ -74,6 +75,10 @@ pub(super) struct Linked {
     /// Positions and times, for the lag: what was sent then is not received (durable) yet.
     pub(super) received_lag: Lag,
     pub(super) durable_lag: Lag,
+    /// A large value that comes in.
+    pub(super) assembly: Assembly,
+    /// Bytes of large values that it has taken, as it said.
+    pub(super) parted: u64,
 }
 
 /// How long a position takes to be reached. One sample at a time.

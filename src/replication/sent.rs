@@ -9,6 +9,8 @@ use crate::store::{EXPIRY_MS_MAX, Expiry, KEY_BYTES_MAX, Stamp, VALUE_BYTES_MAX}
 const DELETED: u32 = u32::MAX;
 /// In the length of a value: its expiry comes before the key.
 const EXPIRES: u32 = 1 << 30;
+/// In the length of a value: it has come before, in parts.
+const APART: u32 = 1 << 29;
 
 /// One change on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Sent<'a> {
     pub value: Option<&'a [u8]>,
     /// When the value expires.
     pub expiry: Expiry,
+    /// Length of a value that goes before the frame, in parts, and not with the change; else 0.
+    pub apart: usize,
 }
 
 /// The changes of a frame, checked.
@@ -32,7 +36,8 @@ impl Sent<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_u16(out, self.key.len() as u16);
         let expires = if self.expiry.is_some() { EXPIRES } else { 0 };
-        put_u32(out, self.value.map_or(DELETED, |value| value.len() as u32 | expires));
+        let apart = if self.apart > 0 { APART } else { 0 };
+        put_u32(out, self.value.map_or(DELETED, |value| value.len().max(self.apart) as u32 | expires | apart));
         put_u64(out, self.stamp.clock);
         put_u16(out, self.stamp.node);
         if let (Some(_), Some(expiry)) = (self.value, self.expiry) {
@@ -48,11 +53,13 @@ impl Sent<'_> {
         let is_deleted = value_bytes == DELETED;
         let expiry = if is_deleted || value_bytes & EXPIRES == 0 { None } else { Some(expiry(reader.u64()?)?) };
         let key = reader.bytes(key_bytes.into())?;
-        let value = if is_deleted { None } else { Some(reader.bytes((value_bytes & !EXPIRES) as usize)?) };
+        let length = (value_bytes & !(EXPIRES | APART)) as usize;
+        let apart = if !is_deleted && value_bytes & APART != 0 { length } else { 0 };
+        let value = if is_deleted { None } else { Some(reader.bytes(length - apart)?) };
         let fits = (!key.is_empty() || value.is_none())
             && key.len() <= KEY_BYTES_MAX
-            && value.is_none_or(|value| value.len() <= VALUE_BYTES_MAX);
-        fits.then_some(Sent { stamp, key, value, expiry })
+            && (is_deleted || length <= VALUE_BYTES_MAX);
+        fits.then_some(Sent { stamp, key, value, expiry, apart })
     }
 }
 

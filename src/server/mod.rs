@@ -287,21 +287,23 @@ impl Server {
             let now = self.now;
             match self.node.waits(id) {
                 Waits::ForTurn => self.node.resume(id, now),
-                Waits::ForInput if connection.readable => match connection.receive(&mut self.buffer) {
-                    Received::Bytes(count) => self.node.receive(id, &self.buffer[..count], now),
-                    Received::End => {
-                        self.node.finish(id, now);
-                        if self.node.is_over(id) {
-                            self.drop_connection(id, "it closed the connection");
+                Waits::ForInput if connection.readable => {
+                    match receive(&mut self.node, id, connection, &mut self.buffer, now) {
+                        Received::Bytes(_) => (),
+                        Received::End => {
+                            self.node.finish(id, now);
+                            if self.node.is_over(id) {
+                                self.drop_connection(id, "it closed the connection");
+                                continue;
+                            }
+                        }
+                        Received::Nothing => (),
+                        Received::Broken(error) => {
+                            self.drop_connection(id, &error.to_string());
                             continue;
                         }
                     }
-                    Received::Nothing => (),
-                    Received::Broken(error) => {
-                        self.drop_connection(id, &error.to_string());
-                        continue;
-                    }
-                },
+                }
                 Waits::ForInput
                 | Waits::ForReader
                 | Waits::ForSnapshot
@@ -419,6 +421,20 @@ impl Server {
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
         let _ = self.poll.registry().deregister(&mut connection.stream);
     }
+}
+
+/// Reads once, to where the bytes are used.
+fn receive(node: &mut Node, id: SessionId, connection: &mut Connection, buffer: &mut [u8], now: Now) -> Received {
+    let Some(room) = node.room(id) else {
+        let received = connection.receive(buffer);
+        if let Received::Bytes(count) = received {
+            node.receive(id, &buffer[..count], now);
+        }
+        return received;
+    };
+    let received = connection.receive(room);
+    node.received(id, if let Received::Bytes(count) = received { count } else { 0 }, now);
+    received
 }
 
 fn queue(ready: &mut Vec<SessionId>, connection: &mut Connection, id: SessionId) {

@@ -188,7 +188,7 @@ impl DataFile {
         let mut put = self.connection.prepare_cached("REPLACE INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
         self.window.sort();
         for change in self.window.changes() {
-            let Change { slot, position, stamp, key, value, expiry } = change;
+            let Change { slot, position, stamp, key, value, expiry, .. } = change;
             if self.floor.is_some_and(|floor| stamp < floor) {
                 continue;
             }

@@ -11,7 +11,6 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::file::{DataFile, SCHEMA, UPGRADE, VIEW};
-use crate::config::VALUE_BYTES_CEILING;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
@@ -227,12 +226,12 @@ fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
 fn refuse_original(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let query = format!(
         "SELECT count(*) FROM kvstore WHERE length(CAST(key AS BLOB)) > {KEY_BYTES_MAX}
-            OR length(CAST(value AS BLOB)) > {VALUE_BYTES_CEILING}"
+            OR length(CAST(value AS BLOB)) > {VALUE_BYTES_MAX}"
     );
     let rows: i64 = connection.query_row(&query, [], |row| row.get(0))?;
     if rows > 0 {
         return Ok(Some(format!(
-            "has {rows} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_CEILING} bytes: shorten or \
+            "has {rows} rows with a key above {KEY_BYTES_MAX} or a value above {VALUE_BYTES_MAX} bytes: shorten or \
              delete them with sqlite3 and start again"
         )));
     }
@@ -317,7 +316,7 @@ fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Fault> {
         ValueRef::Null => None,
         _ => NonZeroU64::new(number(6)?),
     };
-    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value, expiry })
+    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value, shared: None, expiry })
 }
 
 /// A sentence that says what an operator can do.

@@ -1,9 +1,13 @@
 //! Changes copied out of the store, on their way to the data file and back: plain bytes that may cross a thread.
 
-use super::{Expiry, Stamp};
+use bytes::Bytes;
+
+use super::{Expiry, Stamp, Value};
 
 /// Length of a value that is none.
 const DELETED: u32 = u32::MAX;
+/// In the length of a value: it lies in shared memory, and its number there follows the key.
+const SHARED: u32 = 1 << 30;
 
 /// One change; its key begins at `start` in the batch's bytes, its value follows. 40 bytes.
 struct Row {
@@ -22,6 +26,8 @@ struct Row {
 pub struct Batch {
     rows: Vec<Row>,
     bytes: Vec<u8>,
+    shared: Vec<Bytes>,
+    shared_bytes: usize,
     /// Slots whose entry is gone altogether, to be taken out before the rows are put in.
     pub retired: Vec<u32>,
 }
@@ -39,24 +45,41 @@ pub struct Change<'a> {
     pub key: &'a [u8],
     /// The value; `None` where the key was deleted.
     pub value: Option<&'a [u8]>,
+    /// The memory that the value lies in, where it is [large](super::value::SHARED_BYTES_MIN).
+    pub shared: Option<&'a Bytes>,
     /// When the value expires.
     pub expiry: Expiry,
 }
 
+impl<'a> Change<'a> {
+    /// The value with the memory it lies in.
+    pub fn shared_value(&self) -> Option<Value<'a>> {
+        self.value.map(|value| Value::new(value, self.shared))
+    }
+}
+
 impl Batch {
-    /// Copies a change in. A batch holds less than 4 GiB.
+    /// Copies a change in, but for a large value, which is shared. A batch holds less than 4 GiB.
     pub fn push(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value, expiry } = change;
+        let Change { slot, position, stamp, key, value, shared, expiry } = change;
         let start = u32::try_from(self.bytes.len()).expect("callers bound the bytes of a batch");
         self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(value.unwrap_or_default());
+        let mut value_bytes = value.map_or(DELETED, |value| value.len() as u32);
+        if let Some(shared) = shared {
+            value_bytes |= SHARED;
+            self.bytes.extend_from_slice(&(self.shared.len() as u32).to_le_bytes());
+            self.shared_bytes += shared.len();
+            self.shared.push(shared.clone());
+        } else {
+            self.bytes.extend_from_slice(value.unwrap_or_default());
+        }
         self.rows.push(Row {
             position,
             clock: stamp.clock,
             expiry,
             start,
             slot,
-            value_bytes: value.map_or(DELETED, |value| value.len() as u32),
+            value_bytes,
             key_bytes: key.len() as u16,
             node: stamp.node,
         });
@@ -77,20 +100,27 @@ impl Batch {
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.rows.iter().map(|row| {
             let (key, rest) = self.bytes[row.start as usize..].split_at(row.key_bytes.into());
-            let value = (row.value_bytes != DELETED).then(|| &rest[..row.value_bytes as usize]);
             let stamp = Stamp { clock: row.clock, node: row.node };
-            Change { slot: row.slot, position: row.position, stamp, key, value, expiry: row.expiry }
+            let shared = (row.value_bytes != DELETED && row.value_bytes & SHARED != 0).then(|| {
+                let number = rest.first_chunk().map_or(0, |number| u32::from_le_bytes(*number));
+                &self.shared[number as usize]
+            });
+            let value = match shared {
+                Some(shared) => Some(&shared[..]),
+                None => (row.value_bytes != DELETED).then(|| &rest[..row.value_bytes as usize]),
+            };
+            Change { slot: row.slot, position: row.position, stamp, key, value, shared, expiry: row.expiry }
         })
     }
 
     /// Bytes of keys and values.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.shared_bytes
     }
 
     /// Memory in use.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.len() + self.rows.len() * size_of::<Row>() + self.retired.len() * 4
+        self.bytes() + self.rows.len() * size_of::<Row>() + self.retired.len() * 4
     }
 
     /// Number of changes.
@@ -107,6 +137,8 @@ impl Batch {
     pub fn clear(&mut self, bytes_kept: usize) {
         self.rows.clear();
         self.retired.clear();
+        self.shared.clear();
+        self.shared_bytes = 0;
         self.bytes.clear();
         self.bytes.shrink_to(bytes_kept);
     }

@@ -4,6 +4,7 @@
 //! - `header` points to an allocation of `allocation_bytes(..)` bytes, aligned to `ALIGN`, owned by this `Entry` alone.
 //! - The allocation begins with an initialised `Header`; `key_bytes` bytes of key, then `value_bytes` bytes of value,
 //!   and where the key expires the 8 bytes of when follow it, initialised.
+//! - With `SHARED` the value's place holds a pointer from `Box::<Bytes>::into_raw` instead, owned by this `Entry` alone.
 //! - The lengths in the header always give back the layout the memory was allocated with.
 #![allow(unsafe_code)]
 
@@ -12,7 +13,10 @@ use std::num::NonZeroU64;
 use std::ptr::{NonNull, copy_nonoverlapping};
 use std::slice;
 
+use bytes::Bytes;
+
 use super::Stamp;
+use super::value::{SHARED_BYTES_MIN, Value};
 
 /// Longest key the layout can hold.
 pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
@@ -24,7 +28,9 @@ pub type Expiry = Option<NonZeroU64>;
 
 const DELETED: u32 = 1 << 31;
 const EXPIRES: u32 = 1 << 30;
-const LENGTH: u32 = EXPIRES - 1;
+const SHARED: u32 = 1 << 29;
+const LENGTH: u32 = SHARED - 1;
+const POINTER_BYTES: usize = size_of::<*mut Bytes>();
 const HEADER_BYTES: usize = size_of::<Header>();
 const EXPIRY_BYTES: usize = size_of::<Expiry>();
 const ALIGN: usize = align_of::<Header>();
@@ -33,7 +39,7 @@ const ALIGN: usize = align_of::<Header>();
 #[repr(C)]
 struct Header {
     clock: u64,
-    /// Length of the value, with `EXPIRES` where its expiry follows it; or `DELETED`.
+    /// Length of the value, with `EXPIRES` where its expiry follows it, and `SHARED` where it lies elsewhere; or `DELETED`.
     value: u32,
     key_bytes: u16,
     node: u16,
@@ -48,10 +54,17 @@ pub struct Entry {
 unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
-/// Bytes that the allocator is asked for.
+/// Bytes of an entry's own allocation.
 pub fn allocation_bytes(key_bytes: usize, value_bytes: usize, expires: bool) -> usize {
     let expiry_bytes = if expires { EXPIRY_BYTES } else { 0 };
+    let value_bytes = if value_bytes < SHARED_BYTES_MIN { value_bytes } else { POINTER_BYTES };
     (HEADER_BYTES + key_bytes + value_bytes + expiry_bytes).next_multiple_of(ALIGN)
+}
+
+/// Bytes that the allocator is asked for in all.
+pub fn memory_bytes(key_bytes: usize, value_bytes: usize, expires: bool) -> usize {
+    let shared_bytes = if value_bytes < SHARED_BYTES_MIN { 0 } else { value_bytes };
+    allocation_bytes(key_bytes, value_bytes, expires) + shared_bytes
 }
 
 fn layout(bytes: usize) -> Layout {
@@ -60,8 +73,8 @@ fn layout(bytes: usize) -> Layout {
 
 impl Entry {
     /// `None` as value is a deletion, which does not expire. Panics where key or value are longer than the layout holds.
-    pub fn new(key: &[u8], value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) -> Entry {
-        let value_bytes = value.map_or(0, <[u8]>::len);
+    pub fn new(key: &[u8], value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) -> Entry {
+        let value_bytes = value.map_or(0, |value| value.len());
         assert!(key.len() <= KEY_BYTES_MAX && value_bytes <= VALUE_BYTES_MAX);
         let layout = layout(allocation_bytes(key.len(), value_bytes, value.is_some() && expiry.is_some()));
         // SAFETY: the layout is at least a header long.
@@ -77,10 +90,11 @@ impl Entry {
     }
 
     /// A new value (or deletion), expiry and stamp. In place, without an allocation, where the size stays the same.
-    pub fn replace(&mut self, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
-        let value_bytes = value.map_or(0, <[u8]>::len);
-        if allocation_bytes(self.key().len(), value_bytes, value.is_some() && expiry.is_some()) == self.bytes() {
+    pub fn replace(&mut self, value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) {
+        let value_bytes = value.map_or(0, |value| value.len());
+        if allocation_bytes(self.key().len(), value_bytes, value.is_some() && expiry.is_some()) == self.layout_bytes() {
             assert!(value_bytes <= VALUE_BYTES_MAX);
+            drop(self.take_shared());
             self.write(value, expiry, stamp);
         } else {
             *self = Entry::new(self.key(), value, expiry, stamp);
@@ -96,14 +110,20 @@ impl Entry {
     /// The value; `None` where the key is deleted.
     pub fn value(&self) -> Option<&[u8]> {
         let header = self.header();
-        if header.value & DELETED != 0 {
-            return None;
+        if header.value & (DELETED | SHARED) != 0 {
+            return self.shared().map(|shared| &shared[..]);
         }
         // SAFETY: the value follows the key, initialised, and lives as long as `self`.
         unsafe {
             let start = self.payload().add(header.key_bytes as usize);
             Some(slice::from_raw_parts(start, (header.value & LENGTH) as usize))
         }
+    }
+
+    /// The memory that the value lies in, where it is large.
+    pub fn shared(&self) -> Option<&Bytes> {
+        // SAFETY: the pointer is from `Box::into_raw`, and what it points to lives as long as `self`.
+        self.is_shared().then(|| unsafe { &*self.pointer().read_unaligned() })
     }
 
     /// When it expires.
@@ -114,7 +134,8 @@ impl Entry {
         }
         // SAFETY: the expiry follows the value, initialised, at any address.
         unsafe {
-            let at = self.payload().add(header.key_bytes as usize + (header.value & LENGTH) as usize);
+            let value_bytes = if self.is_shared() { POINTER_BYTES } else { (header.value & LENGTH) as usize };
+            let at = self.payload().add(header.key_bytes as usize + value_bytes);
             NonZeroU64::new(at.cast::<u64>().read_unaligned())
         }
     }
@@ -130,25 +151,57 @@ impl Entry {
         self.header().value & DELETED != 0
     }
 
-    /// Bytes of its allocation.
+    /// Bytes of its allocation, and of a large value.
     pub fn bytes(&self) -> usize {
+        let (key_bytes, value_bytes, expires) = self.sizes();
+        memory_bytes(key_bytes, value_bytes, expires)
+    }
+
+    fn layout_bytes(&self) -> usize {
+        let (key_bytes, value_bytes, expires) = self.sizes();
+        allocation_bytes(key_bytes, value_bytes, expires)
+    }
+
+    fn sizes(&self) -> (usize, usize, bool) {
         let header = self.header();
-        let (value_bytes, expires) = ((header.value & LENGTH) as usize, header.value & EXPIRES != 0);
-        allocation_bytes(header.key_bytes as usize, value_bytes, expires)
+        (header.key_bytes as usize, (header.value & LENGTH) as usize, header.value & EXPIRES != 0)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.header().value & (DELETED | SHARED) == SHARED
+    }
+
+    /// Where the pointer to a large value lies.
+    fn pointer(&self) -> *mut *mut Bytes {
+        // SAFETY: behind the key lies the value, or its pointer.
+        unsafe { self.payload().add(self.header().key_bytes as usize).cast() }
+    }
+
+    /// To be followed by a new value, or by the end.
+    fn take_shared(&mut self) -> Option<Box<Bytes>> {
+        // SAFETY: the pointer is from `Box::into_raw`, and is not read again: the callers see to it.
+        self.is_shared().then(|| unsafe { Box::from_raw(self.pointer().read_unaligned()) })
     }
 
     /// Value and expiry must fit the allocation exactly as `allocation_bytes` counts.
-    fn write(&mut self, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
+    fn write(&mut self, value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) {
         let key_bytes = self.header().key_bytes as usize;
         let mut length = DELETED;
-        // SAFETY: exclusive, and the callers made room for key, value and expiry.
+        // SAFETY: exclusive, and the callers made room for key, value (or its pointer) and expiry.
         unsafe {
             if let Some(value) = value {
-                let at = self.payload().add(key_bytes);
-                copy_nonoverlapping(value.as_ptr(), at, value.len());
+                let mut at = self.payload().add(key_bytes);
                 length = value.len() as u32;
+                if value.is_large() {
+                    self.pointer().write_unaligned(Box::into_raw(Box::new(value.to_shared())));
+                    length |= SHARED;
+                    at = at.add(POINTER_BYTES);
+                } else {
+                    copy_nonoverlapping(value.as_ptr(), at, value.len());
+                    at = at.add(value.len());
+                }
                 if let Some(expiry) = expiry {
-                    at.add(value.len()).cast::<u64>().write_unaligned(expiry.get());
+                    at.cast::<u64>().write_unaligned(expiry.get());
                     length |= EXPIRES;
                 }
             }
@@ -172,7 +225,8 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let layout = layout(self.bytes());
+        drop(self.take_shared());
+        let layout = layout(self.layout_bytes());
         // SAFETY: allocated by `new` with this layout, not used after.
         unsafe { dealloc(self.header.as_ptr().cast(), layout) }
     }
@@ -191,7 +245,7 @@ mod tests {
             [(&b"k"[..], &b"v"[..]), (b"key", b""), (b"", b"value"), (&[b'k'; KEY_BYTES_MAX], &[7; 70_000])]
         {
             for expiry in [None, NonZeroU64::new(7), Some(NonZeroU64::MAX)] {
-                let entry = Entry::new(key, Some(value), expiry, LATE);
+                let entry = Entry::new(key, Some(value.into()), expiry, LATE);
                 assert_eq!(
                     (entry.key(), entry.value(), entry.expiry(), entry.stamp()),
                     (key, Some(value), expiry, LATE)
@@ -202,11 +256,11 @@ mod tests {
 
     #[test]
     fn an_expiry_takes_eight_bytes_where_there_is_one() {
-        let mut entry = Entry::new(b"color", Some(b"red"), None, EARLY);
+        let mut entry = Entry::new(b"color", Some(b"red".into()), None, EARLY);
         let before = entry.bytes();
-        entry.replace(Some(b"red"), NonZeroU64::new(1), LATE);
+        entry.replace(Some(b"red".into()), NonZeroU64::new(1), LATE);
         assert_eq!((entry.value(), entry.expiry(), entry.bytes()), (Some(&b"red"[..]), NonZeroU64::new(1), before + 8));
-        entry.replace(Some(b"blue"), None, LATE);
+        entry.replace(Some(b"blue".into()), None, LATE);
         assert_eq!((entry.value(), entry.expiry()), (Some(&b"blue"[..]), None));
         entry.replace(None, NonZeroU64::new(1), LATE);
         assert_eq!((entry.value(), entry.expiry()), (None, None));
@@ -214,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_deletion_keeps_key_and_stamp() {
-        let mut entry = Entry::new(b"color", Some(&[b'x'; 1000]), None, EARLY);
+        let mut entry = Entry::new(b"color", Some((&[b'x'; 1000]).into()), None, EARLY);
         let before = entry.bytes();
         entry.replace(None, None, LATE);
         assert_eq!(
@@ -226,11 +280,34 @@ mod tests {
 
     #[test]
     fn the_same_size_stays_in_place_and_other_sizes_move() {
-        let mut entry = Entry::new(b"color", Some(b"blue"), None, EARLY);
+        let mut entry = Entry::new(b"color", Some(b"blue".into()), None, EARLY);
         let place = entry.header;
-        entry.replace(Some(b"gray"), None, LATE);
+        entry.replace(Some(b"gray".into()), None, LATE);
         assert_eq!((entry.header, entry.value()), (place, Some(&b"gray"[..])));
-        entry.replace(Some(&[b'g'; 4000]), None, LATE);
+        entry.replace(Some((&[b'g'; 4000]).into()), None, LATE);
         assert_eq!((entry.key(), entry.value()), (&b"color"[..], Some(&[b'g'; 4000][..])));
+    }
+
+    #[test]
+    fn a_large_value_is_shared_and_freed_with_the_last_who_has_it() {
+        let whole = Bytes::from(vec![b'x'; SHARED_BYTES_MIN + 10]);
+        let part = Value::from(&whole).part(3..SHARED_BYTES_MIN + 3);
+        for expiry in [None, NonZeroU64::new(7)] {
+            let mut entry = Entry::new(b"color", Some(part), expiry, EARLY);
+            assert_eq!(entry.value().map(<[u8]>::as_ptr), Some(part.as_ptr()), "no copy");
+            assert_eq!((entry.value(), entry.expiry()), (Some(part.bytes()), expiry));
+            assert!(entry.bytes() > SHARED_BYTES_MIN);
+            entry.replace(Some((&[7; SHARED_BYTES_MIN]).into()), expiry, LATE);
+            assert!(whole.is_unique());
+            assert_eq!((entry.value(), entry.expiry()), (Some(&[7; SHARED_BYTES_MIN][..]), expiry));
+            entry.replace(Some(part), expiry, LATE);
+            let kept = entry.shared().cloned();
+            entry.replace(None, None, LATE);
+            assert_eq!((entry.value(), entry.bytes()), (None, allocation_bytes(5, 0, false)));
+            assert_eq!(kept.as_deref(), Some(part.bytes()));
+        }
+        assert!(whole.is_unique());
+        let small = Value::from(&whole).part(0..SHARED_BYTES_MIN / 2);
+        assert_ne!(small.to_shared().as_ptr(), small.as_ptr(), "too small a part to keep the whole");
     }
 }

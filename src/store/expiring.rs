@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
-use super::entry::{Entry, Expiry, allocation_bytes};
+use super::entry::{Entry, Expiry, memory_bytes};
+use super::value::Value;
 use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store, flushing};
 
 /// The latest expiry there is, in unix milliseconds: the data file holds no higher number.
@@ -59,8 +60,14 @@ impl Expiries {
 impl Store {
     /// Gives the key a value that is there until the wall clock shows `expiry_ms` (1 to [`EXPIRY_MS_MAX`], others are
     /// taken for the nearest), and returns the change's position. Else as [`Store::set`].
-    pub fn set_expiring(&mut self, key: &[u8], value: &[u8], expiry_ms: u64, stamp: Stamp) -> Result<u64, OutOfMemory> {
-        self.put(key, value, NonZeroU64::new(expiry_ms.clamp(1, EXPIRY_MS_MAX)), stamp)
+    pub fn set_expiring<'a>(
+        &mut self,
+        key: &[u8],
+        value: impl Into<Value<'a>>,
+        expiry_ms: u64,
+        stamp: Stamp,
+    ) -> Result<u64, OutOfMemory> {
+        self.put(key, value.into(), NonZeroU64::new(expiry_ms.clamp(1, EXPIRY_MS_MAX)), stamp)
     }
 
     /// When the key expires, in unix milliseconds; `None` where it has no value, or one that stays. O(1).
@@ -115,7 +122,13 @@ impl Store {
         entry.value().filter(|_| !is_gone)
     }
 
-    pub(super) fn put(&mut self, key: &[u8], value: &[u8], expiry: Expiry, stamp: Stamp) -> Result<u64, OutOfMemory> {
+    pub(super) fn put(
+        &mut self,
+        key: &[u8],
+        value: Value<'_>,
+        expiry: Expiry,
+        stamp: Stamp,
+    ) -> Result<u64, OutOfMemory> {
         if flushing::is_reserved(key) {
             return Err(OutOfMemory);
         }
@@ -124,7 +137,7 @@ impl Store {
         let cost = |entry: usize, expires: bool| entry + if expires { INDEX_BYTES } else { 0 };
         let before = found.map_or(0, |slot| cost(self.entry(slot).bytes(), self.entry(slot).expiry().is_some()));
         let overhead = if found.is_some() { 0 } else { KEY_OVERHEAD_BYTES };
-        let after = cost(allocation_bytes(key.len(), value.len(), expiry.is_some()), expiry.is_some());
+        let after = cost(memory_bytes(key.len(), value.len(), expiry.is_some()), expiry.is_some());
         if after > before && self.bytes() + after + overhead - before > self.bytes_max {
             return Err(OutOfMemory);
         }

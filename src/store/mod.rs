@@ -24,10 +24,12 @@ pub mod entry;
 pub mod expiring;
 pub mod flushing;
 pub mod restore;
-pub mod slots;
+pub mod scanning;
+mod slots;
 pub mod stamp;
 pub mod table;
 pub mod together;
+pub mod value;
 mod warming;
 
 pub use batch::{Batch, Change};
@@ -50,6 +52,7 @@ use flushing::Floor;
 use slots::Slots;
 use table::{Directory, KeyHasher};
 use together::Together;
+pub use value::Value;
 pub use warming::WARMED;
 
 /// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
@@ -120,10 +123,16 @@ impl Store {
         self.shown(self.entry(self.find(self.hasher.hash(key), key)?))
     }
 
+    /// The key's value, and where it is large the memory it lies in. O(1), no allocation.
+    pub fn value(&self, key: &[u8]) -> Option<Value<'_>> {
+        let entry = self.entry(self.find(self.hasher.hash(key), key)?);
+        self.shown(entry).and(state_of(entry))
+    }
+
     /// Gives the key a value that stays and returns the change's position. The stamp must be above the key's present
     /// one, as a stamp just issued is. O(1); no allocation where the size stays the same.
-    pub fn set(&mut self, key: &[u8], value: &[u8], stamp: Stamp) -> Result<u64, OutOfMemory> {
-        self.put(key, value, None, stamp)
+    pub fn set<'a>(&mut self, key: &[u8], value: impl Into<Value<'a>>, stamp: Stamp) -> Result<u64, OutOfMemory> {
+        self.put(key, value.into(), None, stamp)
     }
 
     /// Deletes the key and returns the change's position, or `None` where the key has no value. O(1).
@@ -145,7 +154,7 @@ impl Store {
     pub fn apply(
         &mut self,
         key: &[u8],
-        value: Option<&[u8]>,
+        value: Option<Value<'_>>,
         expiry: Expiry,
         stamp: Stamp,
     ) -> Result<Applied, OutOfMemory> {
@@ -183,44 +192,8 @@ impl Store {
         }
         let change = change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot));
         let value = self.shown(self.entry(slot));
-        Some(Change { value, expiry: change.expiry.filter(|_| value.is_some()), ..change })
-    }
-
-    /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and ends.
-    /// Every key that is there from the first call to the last is visited, however the store grows.
-    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
-        self.table.scan(cursor, |slot| {
-            let entry = self.entry(slot);
-            if self.shown(entry).is_some() {
-                visit(entry.key());
-            }
-        })
-    }
-
-    /// A key that has a value; `chance` decides which. Expected O(1) while most slots are in use.
-    pub fn random_key(&self, chance: u64) -> Option<&[u8]> {
-        if self.keys == 0 {
-            return None;
-        }
-        let mut cursor = chance & u64::from(u32::MAX);
-        let mut rounds = 0;
-        // All that is left may be keys whose time has come.
-        while rounds < 2 {
-            let (mut count, mut number, mut found) = (0, 0, None);
-            self.scan(cursor, |_| count += 1);
-            let next = self.scan(cursor, |key| {
-                if number == (chance >> 32).checked_rem(count).unwrap_or_default() {
-                    found = Some(key);
-                }
-                number += 1;
-            });
-            if found.is_some() {
-                return found;
-            }
-            rounds += u32::from(next == 0);
-            cursor = next;
-        }
-        None
+        let shared = change.shared.filter(|_| value.is_some());
+        Some(Change { value, shared, expiry: change.expiry.filter(|_| value.is_some()), ..change })
     }
 
     /// Refuses writes above so many bytes from here on; 0: no limit.
@@ -244,8 +217,8 @@ impl Store {
     /// Gives the slot's state a newer stamp, as if it were written again. O(1).
     pub fn restamp(&mut self, slot: u32, stamp: Stamp) {
         let entry = self.entry(slot);
-        let (value, expiry) = (entry.value().map(<[u8]>::to_vec), entry.expiry());
-        self.rewrite(slot, value.as_deref(), expiry, stamp);
+        let (value, expiry) = (state_of(entry).map(Value::to_shared), entry.expiry());
+        self.rewrite(slot, value.as_ref().map(Value::from), expiry, stamp);
     }
 
     /// Forgets those deletions after `after` and up to `up_to` that `may_go`, looking at `looks_max` changes at most.
@@ -370,7 +343,7 @@ impl Store {
         self.note_floor(slot);
     }
 
-    fn rewrite(&mut self, slot: u32, value: Option<&[u8]>, expiry: Expiry, stamp: Stamp) {
+    fn rewrite(&mut self, slot: u32, value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) {
         let Store { slots, changes, fence, expiries, floor, together, .. } = self;
         let place = slots.place(slot);
         let entry = slots.get_mut(slot).expect("only what is there is rewritten");
@@ -440,7 +413,11 @@ fn digest_of<'a>(staying: &'a mut Digest, expiring: &'a mut Digest, entry: &Entr
     if entry.expiry().is_some() { expiring } else { staying }
 }
 
+fn state_of(entry: &Entry) -> Option<Value<'_>> {
+    entry.value().map(|value| Value::new(value, entry.shared()))
+}
+
 fn change_of(position: u64, slot: u32, entry: &Entry) -> Change<'_> {
     let (stamp, expiry) = (entry.stamp(), entry.expiry());
-    Change { slot, position, stamp, key: entry.key(), value: entry.value(), expiry }
+    Change { slot, position, stamp, key: entry.key(), value: entry.value(), shared: entry.shared(), expiry }
 }

@@ -34,8 +34,8 @@ impl Restore {
 
     /// Takes in one row, whose slot no other has. The limit on memory does not hold here: what was kept is kept.
     pub fn add(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value, expiry } = change;
-        let entry = Entry::new(key, value, expiry, stamp);
+        let Change { slot, position, stamp, key, value, expiry, .. } = change;
+        let entry = Entry::new(key, change.shared_value(), expiry, stamp);
         self.store.count(&entry, 1);
         self.store.slots.insert_at(slot, entry);
         self.hashes.push((self.store.hasher.hash(key), slot));

@@ -170,7 +170,7 @@ fn help_tells_each_flags_meaning_unit_and_default() {
         ("cpu <core>", &["Pin", "counted from 0", "kept off"]),
         ("busy-poll", &["Never sleep"]),
         ("max-clients <count>", &["connected at once", "[default: 10000]"]),
-        ("max-value-bytes <bytes>", &["bytes", "[default: 1M]"]),
+        ("max-value-bytes <bytes>", &["bytes", "[default: 64M]"]),
         ("max-memory <bytes>", &["bytes", "no limit", "[default: 0]"]),
         ("idle-timeout-s <s>", &["Seconds", "never", "[default: 0]"]),
         ("check-config", &["exit"]),
@@ -244,7 +244,7 @@ fn flags_that_make_no_sense_are_mistakes() {
     let place = Place::with_config(THREE_NODES);
     for (flag, says) in [
         ("--max-value-bytes=0", "--max-value-bytes"),
-        ("--max-value-bytes=5M", "--max-value-bytes"),
+        ("--max-value-bytes=65M", "--max-value-bytes"),
         ("--max-value-bytes=many", "many"),
         ("--max-value-bytes=1T", "1T"),
         ("--max-value-bytes=", "--max-value-bytes"),
@@ -400,14 +400,17 @@ fn full_memory_refuses_what_needs_more_and_nothing_else() {
 
 #[test]
 fn max_value_bytes_is_the_longest_value_that_is_taken() {
-    for (flag, longest) in
-        [("--max-value-bytes=100", 100), ("--max-value-bytes=1k", 1 << 10), ("--max-clients=9", 1 << 20)]
-    {
+    let flagged = "(--max-value-bytes)";
+    for (flag, longest, why) in [
+        ("--max-value-bytes=100", 100, flagged),
+        ("--max-value-bytes=1k", 1 << 10, flagged),
+        ("--max-clients=9", 1 << 20, "in a line or in JSON; more in RESP"),
+    ] {
         let server = Server::start(&[flag]);
         let mut client = server.connect();
         let (fits, too_long) = ("v".repeat(longest), "w".repeat(longest + 1));
         assert_eq!(client.ask(&format!("SET a {fits}")), "OK");
-        let refusal = format!("ERROR value too long: at most {longest} bytes (--max-value-bytes)");
+        let refusal = format!("ERROR value too long: at most {longest} bytes {why}");
         assert_eq!(client.ask(&format!("SET a {too_long}")), refusal);
         assert!(client.ask("GET a") == fits);
     }

@@ -1,5 +1,6 @@
 //! Clients that do their worst, and what it costs the others: counted in turns, bytes and answers, not in time.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -93,7 +94,7 @@ fn a_client_that_never_stops_sending_does_not_keep_another_from_its_answers() {
 
 #[test]
 fn a_client_that_never_reads_is_owed_a_bounded_number_of_bytes_and_gets_all_once_it_reads() {
-    const VALUE_BYTES: usize = 100_000;
+    const VALUE_BYTES: usize = 60_000;
     const GETS: usize = 1_000;
     let mut node = node_with_two_clients();
     say(&mut node, OTHER, format!("SET big {}\n", "v".repeat(VALUE_BYTES)).as_bytes());
@@ -121,6 +122,35 @@ fn a_client_that_never_reads_is_owed_a_bounded_number_of_bytes_and_gets_all_once
     assert!(longest_owed <= OUTBOX_BYTES_MAX + VALUE_BYTES + 1, "{longest_owed} bytes were owed");
     assert!(most_memory <= memory_of_a_slow_reader(VALUE_BYTES), "{most_memory} bytes of memory");
     assert!(node.session_bytes() <= 100_000, "what was needed is given back");
+}
+
+#[test]
+fn large_values_that_nobody_reads_cost_nothing_and_are_sent_from_where_they_lie() {
+    const VALUE_BYTES: usize = 1_000_000;
+    const GETS: usize = 100;
+    let mut node = node_with_two_clients();
+    say(&mut node, OTHER, format!("SET big {}\n", "v".repeat(VALUE_BYTES)).as_bytes());
+    node.receive(HOSTILE, &b"GET big\n".repeat(GETS), NOW);
+    let (mut received, mut places) = (Vec::new(), HashSet::new());
+    while node.waits(HOSTILE) != Waits::ForInput || !node.sendable(HOSTILE).is_empty() {
+        take_turns(&mut node);
+        assert!(node.session_bytes() <= 100_000, "{} bytes of memory", node.session_bytes());
+        let bytes = node.sendable(HOSTILE);
+        if bytes.len() == VALUE_BYTES {
+            places.insert(bytes.as_ptr());
+        }
+        let taken = bytes.len().min(300_000);
+        received.extend_from_slice(&bytes[..taken]);
+        node.sent(HOSTILE, taken);
+        if received.len() == 300_000 {
+            // What is on its way stays what it was.
+            say(&mut node, OTHER, format!("SET big {}\n", "w".repeat(VALUE_BYTES)).as_bytes());
+        }
+    }
+    let (first, others) = received.split_at(VALUE_BYTES + 1);
+    assert_eq!(first, format!("{}\n", "v".repeat(VALUE_BYTES)).as_bytes());
+    assert_eq!(others, format!("{}\n", "w".repeat(VALUE_BYTES)).repeat(GETS - 1).as_bytes());
+    assert_eq!(places.len(), 2, "none is a copy");
 }
 
 #[test]

@@ -516,7 +516,7 @@ impl Disk {
         let mut restore = Restore::new([1, 2], 0);
         for (&slot, Row { position, stamp, key, value }) in &self.rows {
             let (position, stamp, value) = (*position, *stamp, value.as_deref());
-            restore.add(Change { slot, position, stamp, key, value, expiry: None });
+            restore.add(Change { slot, position, stamp, key, value, shared: None, expiry: None });
         }
         restore.finish(first).expect("no two rows have one position")
     }

@@ -4,7 +4,7 @@ use kvstoreapp::node::Cluster;
 use kvstoreapp::replication::{Identity, Limits};
 use kvstoreapp::store::NodeId;
 
-pub const LIMITS: Limits = Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000 };
+pub const LIMITS: Limits = Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: 1 << 20 };
 
 /// Node `node` of so many, in some life of it.
 pub fn cluster(node: NodeId, nodes: usize, life: u64) -> Cluster {

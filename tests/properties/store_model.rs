@@ -521,7 +521,7 @@ impl Life {
         for &(&slot, (key, state)) in &rows {
             let State { value, expiry, stamp, position } = state;
             let (position, stamp, expiry) = (*position, *stamp, expiry.and_then(NonZeroU64::new));
-            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), expiry });
+            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), shared: None, expiry });
         }
         assert_eq!(restore.rows(), rows.len());
         let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded.clone();

@@ -13,4 +13,5 @@ mod crate_client;
 mod differential;
 mod generator;
 mod json;
+mod large;
 mod reply;

@@ -99,7 +99,7 @@ fn honest(one: &Stranger, from: NodeId) -> Vec<Vec<u8>> {
     let vector = span(from, clock, clock + 9);
     let mut change = Vec::new();
     let stamp = Stamp { clock: clock + 9, node: from };
-    Sent { stamp, key: b"peer", value: Some(b"value"), expiry: None }.encode(&mut change);
+    Sent { stamp, key: b"peer", value: Some(b"value"), expiry: None, apart: 0 }.encode(&mut change);
     let mut item = Vec::new();
     Items::encode(7, stamp, &mut item);
     let mut hello = Vec::new();

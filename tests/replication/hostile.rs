@@ -118,7 +118,7 @@ fn a_frame_of_more_than_a_frame_holds_is_garbage() {
     let mut items = Vec::new();
     for at in 0..=CHANGES_MAX as u64 {
         let stamp = Stamp { clock: at + 1, node: 1 };
-        Sent { stamp, key: &at.to_le_bytes(), value: None, expiry: None }.encode(&mut changes);
+        Sent { stamp, key: &at.to_le_bytes(), value: None, expiry: None, apart: 0 }.encode(&mut changes);
     }
     assert!(decode(&progress(&VersionVector::default(), &changes)[8..]).is_err());
     (0..100_000).for_each(|at| Items::encode(at, Stamp { clock: at + 1, node: 1 }, &mut items));
@@ -153,7 +153,7 @@ fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
     }
     let mut change = Vec::new();
     let stamp = Stamp { clock: one.clock(30_000), node: 1 };
-    Sent { stamp, key: b"late", value: Some(b"x"), expiry: None }.encode(&mut change);
+    Sent { stamp, key: b"late", value: Some(b"x"), expiry: None, apart: 0 }.encode(&mut change);
     one.say(1, &progress(&VersionVector::default(), &change));
     assert_eq!(one.node.waits(1), kvstoreapp::node::session::Waits::ForSnapshot, "the peer waits");
     let end_us = one.now.monotonic_us + 12 * SECOND_US;

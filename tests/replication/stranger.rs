@@ -64,7 +64,7 @@ impl Stranger {
         let begin = self.clock(0);
         for (at, stamp) in (0..count).map(|at| (at, Stamp { clock: begin + 1 + at as u64, node: from })) {
             let mut change = Vec::new();
-            Sent { stamp, key: format!("{name}{at}").as_bytes(), value: Some(b"value"), expiry: None }
+            Sent { stamp, key: format!("{name}{at}").as_bytes(), value: Some(b"value"), expiry: None, apart: 0 }
                 .encode(&mut change);
             self.say(from.into(), &progress(&VersionVector::default(), &change));
         }

@@ -48,7 +48,7 @@ impl File {
         for (&slot, row) in &self.rows {
             let Row { position, stamp, expiry, key, value } = row;
             let (position, stamp, expiry) = (*position, *stamp, *expiry);
-            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), expiry });
+            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), shared: None, expiry });
         }
         restore.finish(first).expect("no two rows have one position")
     }
@@ -77,7 +77,7 @@ impl Disk {
             self.open = Some(snapshot);
             self.pending.extend(batch.retired.iter().map(|&slot| (slot, None)));
             self.pending.extend(batch.changes().map(|change| {
-                let Change { slot, position, stamp, key, value, expiry } = change;
+                let Change { slot, position, stamp, key, value, expiry, .. } = change;
                 (slot, Some(Row { position, stamp, key: key.to_vec(), value: value.map(<[u8]>::to_vec), expiry }))
             }));
             match commit {

@@ -123,7 +123,7 @@ impl Host {
             clients_max: 100,
             memory_bytes_max: 0,
             idle_timeout_s: 0,
-            limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: plan.tombstones_max },
+            limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: plan.tombstones_max, whole_bytes_max: 16 },
         };
         let identity = Identity { node: self.id as NodeId, life: self.life };
         let cluster = Cluster { identity, members: self.members.clone(), seed: random.u64(..) };

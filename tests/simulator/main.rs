@@ -17,7 +17,7 @@ use world::{Counters, Outcome, play};
 const SEEDS: std::ops::Range<u64> = 0..250;
 
 /// Every kind of fault and every rare path: a list of seeds in which one never happens shows nothing about it.
-const EVERYTHING: [&str; 26] = [
+const EVERYTHING: [&str; 28] = [
     "change relayed",
     "change sent",
     "clock refused",
@@ -41,6 +41,8 @@ const EVERYTHING: [&str; 26] = [
     "node removed",
     "one-way cut",
     "outbox full",
+    "part of a large value sent",
+    "request of many keys",
     "slice coalesced",
     "stale connection",
     "write of a dead node relayed",
@@ -64,6 +66,7 @@ fn in_a_healthy_mesh_each_change_crosses_each_link_at_most_once() {
         check(seed, true, &mut counters);
     }
     assert!(counters["change sent"] > 10_000, "{counters:?}");
+    assert!(counters["request of many keys"] > 100, "{counters:?}");
 }
 
 #[test]

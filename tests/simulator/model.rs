@@ -35,6 +35,8 @@ pub struct Model {
     /// Changes that crossed between a pair of hosts, in a mesh where nothing goes wrong.
     crossed: HashSet<(HostId, HostId, Vec<u8>, Stamp)>,
     pub keys: BTreeSet<Vec<u8>>,
+    /// Keys and stamps that were written by one request.
+    pub together: Vec<Vec<(Vec<u8>, Stamp)>>,
     /// All flushes, and the latest that survived.
     floors: Vec<(HostId, Stamp)>,
     floor: Stamp,
@@ -47,6 +49,9 @@ pub struct Model {
     pub expired: usize,
     pub dropped: usize,
 }
+
+/// Requests of several keys that are looked at, the latest ones.
+const GROUPS: usize = 8;
 
 pub type Verdict = Result<(), String>;
 
@@ -238,6 +243,18 @@ impl Model {
         Ok(())
     }
 
+    /// Whether the host shows one request's changes in part; in a mesh where nothing goes wrong, that never is.
+    pub fn look_at_groups(&self, host: HostId, store: &Store) -> Verdict {
+        for group in self.together.iter().rev().take(GROUPS) {
+            let is_there = |(key, stamp): &&(Vec<u8>, Stamp)| held(store, key).is_some_and(|(held, _)| held == *stamp);
+            let there = group.iter().filter(is_there).count();
+            if there > 0 && there < group.len() && group.iter().any(|(key, stamp)| is_lower(store, key, *stamp)) {
+                return Err(format!("4: {host} shows {there} of what was written together: {group:?}"));
+            }
+        }
+        Ok(())
+    }
+
     /// The newest state of each key that is anywhere, in memory or on a disk that comes back: its stamp, and whether it
     /// is alive.
     pub fn surviving(&self, hosts: &[Host]) -> BTreeMap<Vec<u8>, (Stamp, bool)> {
@@ -308,6 +325,11 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Whether the store has an earlier state of the key.
+fn is_lower(store: &Store, key: &[u8], stamp: Stamp) -> bool {
+    held(store, key).is_some_and(|(held, _)| held < stamp)
 }
 
 fn held(store: &Store, key: &[u8]) -> Option<(Stamp, bool)> {

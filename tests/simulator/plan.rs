@@ -24,6 +24,10 @@ pub struct Plan {
     pub lasts_ms: std::ops::Range<u64>,
     /// The share of flushes, in 1,000.
     pub flushes: u64,
+    /// The share of requests with several keys, in 100.
+    pub together: u64,
+    /// The share of values too large to go with their change, in 100.
+    pub large: u64,
     /// One way of a packet: at least, and at most more.
     pub delay_us: u64,
     pub jitter_us: u64,
@@ -81,6 +85,8 @@ impl Plan {
             expiring: *expiring.choice(&[0, 0, 0, 10, 50]).expect("there are some"),
             lasts_ms: expiring.choice(lasts_ms).expect("there are some"),
             flushes: *expiring.choice(&[0, 0, 0, 5, 50]).expect("there are some"),
+            together: *expiring.choice(&[0, 0, 10, 40]).expect("there are some"),
+            large: *expiring.choice(&[0, 0, 5, 50]).expect("there are some"),
             delay_us: random.u64(20..5 * MS),
             jitter_us: *random.choice(&[1, MS, 30 * MS]).expect("there are some"),
             piece_bytes: *random.choice(&[20, 300, 16 << 10]).expect("there are some"),

@@ -18,6 +18,8 @@ pub enum Heard {
     Refusal(String),
     /// Stores differ although nothing is under way.
     Diverged,
+    /// A piece of a value.
+    Part,
     Other,
 }
 
@@ -42,6 +44,7 @@ impl Wiretap {
                 Frame::Listing(..) => Heard::Listing,
                 Frame::Refusal(why, _) => Heard::Refusal(why.into_owned()),
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
+                Frame::Part(_) => Heard::Part,
                 Frame::Hello(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
             });
             taken += 8 + length;

@@ -4,6 +4,8 @@
 
 #[path = "faults.rs"]
 mod faults;
+#[path = "requests.rs"]
+mod requests;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,8 +15,8 @@ use kvstoreapp::node::Now;
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::store::{NodeId, Stamp};
 
-use crate::host::{Asked, CLIENT, Host};
-use crate::model::{self, Model, Verdict, Write};
+use crate::host::{CLIENT, Host};
+use crate::model::{self, Model, Verdict};
 use crate::network::{Connection, End, HostId, Network, Pipe, Session};
 use crate::plan::{MS, Plan, SECOND};
 use crate::wiretap::{Heard, Wiretap, relayed};
@@ -209,6 +211,9 @@ impl World {
             return Err(format!("6: {id} holds {} bytes for its peers", node.peer_bytes()));
         }
         self.model.look(id, node.store(), &self.hosts, &self.plan)?;
+        if self.is_healthy {
+            self.model.look_at_groups(id, node.store())?;
+        }
         self.hosts[id].busy_until_us = time_us + self.random.u64(20..200);
         Ok(())
     }
@@ -299,82 +304,6 @@ impl World {
                 self.note_execution(id)?;
             }
         }
-        Ok(())
-    }
-
-    fn ask(&mut self, id: HostId, now: Now) -> Verdict {
-        let begins = self.time_us >= self.writes_begin_us && !self.healed;
-        if !begins || !self.hosts[id].can_ask() || self.hosts[id].request_due_us > self.time_us {
-            return Ok(());
-        }
-        let pause_us = self.random.u64(0..=2 * self.plan.request_us);
-        self.hosts[id].request_due_us = self.time_us + pause_us;
-        if self.plan.flushes > 0 && self.random.u64(0..1_000) < self.plan.flushes {
-            return self.flush(id, now);
-        }
-        let number = self.random.u64(0..self.plan.keys);
-        let key = if self.plan.own_keys { format!("{id}-{number}") } else { format!("k{number}") };
-        if self.plan.expiring > 0 && self.random.u64(0..100) < self.plan.expiring {
-            return self.write_expiring(id, key.into_bytes(), now);
-        }
-        let request = match self.random.u64(0..110) {
-            share if share < self.plan.deletions => format!("DELETE {key}"),
-            100..107 => format!("GET {key}"),
-            107.. => format!("WAIT {} {}", self.random.u8(0..3), self.random.u8(0..100)),
-            _ => format!("SET {key} {}", self.random.u32(..)),
-        };
-        self.note(|| format!("{id} is asked: {request}"));
-        self.hosts[id].asked.push_back(Asked { key: key.into_bytes(), write: None });
-        self.hosts[id].is_held = true;
-        self.node(id).receive(CLIENT, format!("{request}\n").as_bytes(), now);
-        self.note_execution(id)
-    }
-
-    fn flush(&mut self, id: HostId, now: Now) -> Verdict {
-        if self.node(id).flush(now).is_none() {
-            return Ok(());
-        }
-        let floor = self.node(id).store().floor();
-        assert_eq!(self.node(id).store().keys(), 0, "the node that flushes knows that nothing is left");
-        self.note(|| format!("{id} flushes: {floor:?}"));
-        self.count("flush");
-        self.model.flushed(id, floor)
-    }
-
-    fn write_expiring(&mut self, id: HostId, key: Vec<u8>, now: Now) -> Verdict {
-        let expiry = now.unix_ms + self.random.u64(self.plan.lasts_ms.clone());
-        let value = self.random.u32(..).to_string().into_bytes();
-        let Some(position) = self.node(id).set_expiring(&key, &value, expiry, now) else { return Ok(()) };
-        self.note(|| format!("{id} writes {} until {expiry}", String::from_utf8_lossy(&key)));
-        let stamp = self.node(id).store().changes_after(position - 1).next().expect("it was written").stamp;
-        let write = Write { key, stamp, value: Some(value), expiry: Some(expiry), host: id, position };
-        self.model.accepted(write, self.hosts[id].life).map(drop)
-    }
-
-    /// Notes the write that the last request was, once it has been executed.
-    fn note_execution(&mut self, id: HostId) -> Verdict {
-        let host = &mut self.hosts[id];
-        let node = host.node.as_ref().expect("it is up");
-        if !host.is_held || matches!(node.waits(CLIENT), Waits::ForSnapshot | Waits::ForTurn) {
-            return Ok(());
-        }
-        host.is_held = false;
-        let asked = host.asked.back_mut().expect("something was asked");
-        let Some(change) = node.store().state(&asked.key) else { return Ok(()) };
-        let is_own = usize::from(change.stamp.node) == id && change.position == node.store().last_position();
-        let is_known = self.model.is_known(&asked.key, change.value, change.stamp);
-        if !is_own || is_known {
-            return Ok(());
-        }
-        let write = Write {
-            key: asked.key.clone(),
-            stamp: change.stamp,
-            value: change.value.map(<[u8]>::to_vec),
-            expiry: None,
-            host: id,
-            position: change.position,
-        };
-        asked.write = Some(self.model.accepted(write, host.life)?);
         Ok(())
     }
 
@@ -485,6 +414,7 @@ impl World {
                 Heard::Diverged => {
                     return Err(format!("1: {id} says that it and {to} have diverged{}", self.describe()));
                 }
+                Heard::Part => self.count("part of a large value sent"),
                 Heard::Changes(_) | Heard::Other => (),
             }
         }

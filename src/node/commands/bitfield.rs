@@ -61,7 +61,7 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
         cx.session.answer(result.map_or(Reply::Nil, Reply::Int));
     }
     if changed || (writes && len_before != Some(value.len())) {
-        cx.put(key, &value, cx.core.store.expiry(key))?;
+        cx.put_built(key, value, cx.core.store.expiry(key))?;
         cx.notify('$', "setbit", key);
     }
     DONE

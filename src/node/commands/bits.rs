@@ -29,7 +29,7 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     } else {
         value[offset / 8] &= !mask;
     }
-    cx.put(key, &value, cx.core.store.expiry(key))?;
+    cx.put_built(key, value, cx.core.store.expiry(key))?;
     cx.notify('$', "setbit", key);
     cx.answer(Reply::Int(before.into()))
 }
@@ -144,7 +144,7 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.notify('g', "del", target);
         }
     } else {
-        cx.put(target, &combined, None)?;
+        cx.put_built(target, combined, None)?;
         cx.notify('$', "set", target);
     }
     cx.answer(Reply::Int(len as i64))

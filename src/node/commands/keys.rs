@@ -2,6 +2,7 @@
 
 use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is, unknown_part, wrong_arity_of};
 use super::{Args, Context, DONE, Outcome, Reply};
+use crate::store::Value;
 
 /// Values up to so many bytes are said to be embedded, as Redis does.
 const EMBEDDED_BYTES_MAX: usize = 44;
@@ -39,7 +40,7 @@ pub(super) fn type_of(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn rename(cx: &mut Context<'_>, args: Args<'_>, only_new: bool) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
-    let value = cx.core.store.get(source).ok_or(NO_SUCH_KEY)?.to_vec();
+    let value = cx.core.store.value(source).ok_or(NO_SUCH_KEY)?.to_shared();
     let expiry = cx.core.store.expiry(source);
     if only_new && cx.core.store.get(target).is_some() {
         return cx.answer(Reply::Int(0));
@@ -72,7 +73,7 @@ pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if source == target {
         return Err(Fail::said("ERR source and destination objects are the same"));
     }
-    let Some(value) = cx.core.store.get(source).map(<[u8]>::to_vec) else { return cx.answer(Reply::Int(0)) };
+    let Some(value) = cx.core.store.value(source).map(Value::to_shared) else { return cx.answer(Reply::Int(0)) };
     if !replace && cx.core.store.get(target).is_some() {
         return cx.answer(Reply::Int(0));
     }

@@ -114,7 +114,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     if let Some(queue) = &mut cx.session.queue
         && !transactions::is_immediate(command)
     {
-        queue.push(command, request.args);
+        queue.push(command, request.args, cx.core.whole.as_ref());
         return Ok(Admitted::Queued);
     }
     let writes = match command {

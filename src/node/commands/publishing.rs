@@ -5,6 +5,9 @@ use super::keys::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
 use crate::node::glob;
 
+/// Longest channel and message: they are copied for each listener, and go to peers in one frame.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
 /// A RESP2 client that listens says nothing else: an answer could not be told from a message.
 pub(super) fn allow_listener(command: Command, args: Args<'_>) -> Result<(), Fail> {
     match command {
@@ -66,6 +69,9 @@ fn confirm(cx: &mut Context<'_>, verb: &str, name: Option<&[u8]>) {
 /// Answers how many listen on this node; those on other nodes are told too.
 pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (channel, message) = (args.at(1), args.at(2));
+    if channel.len() + message.len() > MESSAGE_BYTES_MAX {
+        return Err(Fail::said("ERR message too long: at most 1 MiB with its channel's name"));
+    }
     let own = Some((cx.id, &mut *cx.session));
     let count = cx.core.pubsub.deliver(cx.sessions, own, channel, message);
     cx.core.replication.publish(channel, message);

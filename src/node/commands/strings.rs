@@ -3,13 +3,14 @@
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::store::Value;
 
 pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Context { core, session, .. } = cx;
-    match core.store.get(args.at(1)) {
+    match core.store.value(args.at(1)) {
         Some(value) => {
             core.metrics.hits += 1;
-            session.answer(Reply::Value(value));
+            session.answer_value(value);
         }
         None => {
             core.metrics.misses += 1;
@@ -32,7 +33,7 @@ struct Conditions<'a> {
 pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (key, value) = (args.at(1), args.at(2));
     if args.len() == 3 {
-        cx.put(key, value, None)?;
+        cx.put_arg(key, value, None)?;
         cx.notify('$', "set", key);
         return cx.answer(Reply::Ok);
     }
@@ -55,15 +56,15 @@ pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some(expires) => Some(expires.resolve(Command::Set, cx.now)?),
         None => cx.core.store.expiry(key).filter(|_| asked.keep_ttl),
     };
-    let before = cx.core.store.get(key);
+    let before = cx.core.store.value(key);
     let may = (!asked.only_new || before.is_none()) && (!asked.only_old || before.is_some());
     match (asked.get, before) {
-        (true, Some(before)) => cx.session.answer(Reply::Value(before)),
+        (true, Some(before)) => cx.session.answer_value(before),
         (true, None) => cx.session.answer(Reply::Nil),
         (false, _) => (),
     }
     if may {
-        cx.put(key, value, expiry)?;
+        cx.put_arg(key, value, expiry)?;
         cx.notify('$', "set", key);
         if asked.expires.is_some() {
             cx.notify('g', "expire", key);
@@ -79,7 +80,7 @@ pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn set_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let is_new = cx.core.store.get(args.at(1)).is_none();
     if is_new {
-        cx.put(args.at(1), args.at(2), None)?;
+        cx.put_arg(args.at(1), args.at(2), None)?;
         cx.notify('$', "set", args.at(1));
     }
     cx.answer(Reply::Int(is_new.into()))
@@ -88,7 +89,7 @@ pub(super) fn set_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn set_ex(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64) -> Outcome {
     let command = if unit_ms == 1 { Command::PSetEx } else { Command::SetEx };
     let expiry = expiring::after(integer(args.at(2))?, unit_ms, command, cx.now)?;
-    cx.put(args.at(1), args.at(3), Some(expiry))?;
+    cx.put_arg(args.at(1), args.at(3), Some(expiry))?;
     cx.notify('$', "set", args.at(1));
     cx.notify('g', "expire", args.at(1));
     cx.answer(Reply::Ok)
@@ -96,7 +97,7 @@ pub(super) fn set_ex(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64) -> Outc
 
 pub(super) fn get_set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     answer_value(cx, args.at(1));
-    cx.put(args.at(1), args.at(2), None)?;
+    cx.put_arg(args.at(1), args.at(2), None)?;
     cx.notify('$', "set", args.at(1));
     DONE
 }
@@ -120,8 +121,8 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (Some(_), _) => return Err(SYNTAX),
     };
     let expiry = expires.as_ref().map(|expires| expires.resolve(Command::GetEx, cx.now)).transpose()?;
-    let Some(value) = cx.core.store.get(key).map(<[u8]>::to_vec) else { return cx.answer(Reply::Nil) };
-    cx.session.answer(Reply::Value(&value));
+    let Some(value) = cx.core.store.value(key).map(Value::to_shared) else { return cx.answer(Reply::Nil) };
+    cx.session.answer_value(Value::from(&value));
     match expiry {
         Some(expiry) if expiry <= cx.now.unix_ms => {
             cx.remove(key);
@@ -169,9 +170,10 @@ pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(TOO_LONG);
     }
     let value = [before, args.at(2)].concat();
-    cx.put(key, &value, cx.core.store.expiry(key))?;
+    let len = value.len() as i64;
+    cx.put_built(key, value, cx.core.store.expiry(key))?;
     cx.notify('$', "append", key);
-    cx.answer(Reply::Int(value.len() as i64))
+    cx.answer(Reply::Int(len))
 }
 
 pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -182,8 +184,8 @@ pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn get_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (start, end) = (integer(args.at(2))?, integer(args.at(3))?);
     let Context { core, session, .. } = cx;
-    let value = core.store.get(args.at(1)).unwrap_or_default();
-    session.answer(Reply::Value(range(value.len(), start, end).map_or(&[], |range| &value[range])));
+    let value = core.store.value(args.at(1)).unwrap_or(Value::new(b"", None));
+    session.answer_value(range(value.len(), start, end).map_or(Value::new(b"", None), |range| value.part(range)));
     DONE
 }
 
@@ -202,9 +204,10 @@ pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let mut value = before.to_vec();
     value.resize(value.len().max(offset + part.len()), 0);
     value[offset..offset + part.len()].copy_from_slice(part);
-    cx.put(key, &value, cx.core.store.expiry(key))?;
+    let len = value.len() as i64;
+    cx.put_built(key, value, cx.core.store.expiry(key))?;
     cx.notify('$', "setrange", key);
-    cx.answer(Reply::Int(value.len() as i64))
+    cx.answer(Reply::Int(len))
 }
 
 /// From `start` to `end`, both included, negative ones counted from the end.
@@ -222,7 +225,10 @@ pub(super) fn range_within(len: usize, start: i64, end: i64) -> Option<std::ops:
 
 fn answer_value(cx: &mut Context<'_>, key: &[u8]) {
     let Context { core, session, .. } = cx;
-    session.answer(core.store.get(key).map_or(Reply::Nil, Reply::Value));
+    match core.store.value(key) {
+        Some(value) => session.answer_value(value),
+        None => session.answer(Reply::Nil),
+    }
 }
 
 fn put_all(cx: &mut Context<'_>, args: Args<'_>, command: Command) -> Result<(), Fail> {
@@ -233,7 +239,7 @@ fn put_all(cx: &mut Context<'_>, args: Args<'_>, command: Command) -> Result<(),
         cx.check(key, value)?;
     }
     for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
-        cx.put(key, value, None)?;
+        cx.put_arg(key, value, None)?;
         cx.notify('$', "set", key);
     }
     Ok(())

@@ -58,12 +58,14 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     cx.session.is_executing = true;
     let mut ended = false;
     for queued in &queue.requests {
+        cx.core.whole = Some(queued.text.clone());
         match execute(cx, queued.command, queued.args()) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Stopped(_) | Executed::Waiting) => (),
             Err(fail) => cx.session.answer(fail.reply()),
         }
     }
+    cx.core.whole = None;
     cx.session.is_executing = false;
     if ended { Ok(Executed::Ended) } else { DONE }
 }

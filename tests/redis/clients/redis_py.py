@@ -232,6 +232,25 @@ def publishing():
         equal(listen(pubsub, "punsubscribe")["data"], 0)
 
 
+def across_nodes():
+    with b.pubsub() as pubsub:
+        pubsub.subscribe("news")
+        equal(listen(pubsub, "subscribe")["data"], 1)
+        pubsub.psubscribe("__keyspace@0__:across:*")
+        equal(listen(pubsub, "psubscribe")["data"], 2)
+        equal(a.publish("news", "from afar"), 0)
+        equal(listen(pubsub, "message")["data"], "from afar")
+        b.config_set("notify-keyspace-events", "KA")
+        a.set("across:1", "x", px=100_000)
+        a.delete("across:1")
+        # What is overwritten before it is sent is not told of.
+        events = [listen(pubsub, "pmessage")["data"]]
+        while events[-1] != "del":
+            events.append(listen(pubsub, "pmessage")["data"])
+        assert events in (["set", "del"], ["del"]), events
+        b.config_set("notify-keyspace-events", "")
+
+
 def scans():
     names = {f"scan:{number}" for number in range(500)}
     a.mset({name: "x" for name in names})
@@ -266,6 +285,7 @@ for part in (
     pipelines,
     transactions,
     publishing,
+    across_nodes,
     scans,
     pools,
 ):

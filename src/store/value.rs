@@ -1,0 +1,84 @@
+//! A value on its way into the store and out of it.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+/// Values from here on lie in memory that is shared, not copied, between the store, the data file's thread and whoever
+/// they are sent to.
+pub const SHARED_BYTES_MIN: usize = 64 << 10;
+
+/// Bytes, and where they are a part of memory that may be shared, that memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    bytes: &'a [u8],
+    shared: Option<&'a Bytes>,
+}
+
+impl<'a> Value<'a> {
+    /// `bytes` are a part of `shared`, if that is there.
+    pub fn new(bytes: &'a [u8], shared: Option<&'a Bytes>) -> Value<'a> {
+        Value { bytes, shared }
+    }
+
+    /// The bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// A part of it.
+    pub fn part(self, range: std::ops::Range<usize>) -> Value<'a> {
+        Value { bytes: &self.bytes[range], ..self }
+    }
+
+    /// Whether it is to be shared, not copied.
+    pub fn is_large(self) -> bool {
+        self.bytes.len() >= SHARED_BYTES_MIN
+    }
+
+    /// The value for a while: shared where it can be, else a copy.
+    pub fn lend(self) -> Bytes {
+        self.shared.map_or_else(|| Bytes::copy_from_slice(self.bytes), |whole| whole.slice_ref(self.bytes))
+    }
+
+    /// Memory that outlives the borrow: shared where it can be and is worth it, else a copy.
+    pub fn to_shared(self) -> Bytes {
+        // A part that keeps much more alive than itself is better copied.
+        match self.shared.filter(|whole| self.is_large() && self.bytes.len() >= whole.len() / 2) {
+            Some(whole) => whole.slice_ref(self.bytes),
+            None => Bytes::copy_from_slice(self.bytes),
+        }
+    }
+}
+
+impl Deref for Value<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Value<'a> {
+        Value { bytes, shared: None }
+    }
+}
+
+impl<'a, const LEN: usize> From<&'a [u8; LEN]> for Value<'a> {
+    fn from(bytes: &'a [u8; LEN]) -> Value<'a> {
+        Value { bytes, shared: None }
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Value<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Value<'a> {
+        Value { bytes, shared: None }
+    }
+}
+
+impl<'a> From<&'a Bytes> for Value<'a> {
+    fn from(bytes: &'a Bytes) -> Value<'a> {
+        Value { bytes, shared: Some(bytes) }
+    }
+}
