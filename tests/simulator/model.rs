@@ -142,6 +142,15 @@ impl Model {
         self.doubtful.contains(&stamp) && hosts.iter().any(|host| host.id == HostId::from(stamp.node) && host.is_dead)
     }
 
+    /// Whether the key's state is a write of a node that had lost its disk, under another stamp than it was issued with: one
+    /// that the node's lost life may have given to something else, which nobody has seen.
+    fn is_written_again(&self, key: &[u8], store: &Store) -> bool {
+        let Some(change) = store.state(key) else { return false };
+        let is_it = |write: &Write| write.key == key && write.value.as_deref() == change.value;
+        let host = HostId::from(change.stamp.node);
+        self.is_rewound(host) && self.writes.iter().any(|write| write.host == host && is_it(write))
+    }
+
     pub fn answered(&mut self, number: usize, durability: Durability) {
         if durability == Durability::Commit {
             let Write { host, key, stamp, .. } = &self.writes[number];
@@ -312,7 +321,9 @@ impl Model {
                 {
                     return Err(format!("2: {name} {newest:?} survived and is gone in the end"));
                 }
-                (Some(end), _) if deleted(end) => return Err(format!("4: {name} ends as the deletion {end:?}, alive")),
+                (Some(end), _) if deleted(end) && !self.is_written_again(key, first.store()) => {
+                    return Err(format!("4: {name} ends as the deletion {end:?}, alive"));
+                }
                 (Some(end), _)
                     if forgotten.is_some_and(|forgotten| end < forgotten)
                         && self.rewound.len() < 2
