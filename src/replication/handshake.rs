@@ -158,7 +158,7 @@ impl Replication {
         }
         // A disk that was wiped or put back holds less than was heard of it.
         peer.durable_vector = peer.durable_vector.intersection(&hello.vector);
-        let resumed = self.lives.resume(hello.cursor, peer.sent, here.store.last_position());
+        let resumed = self.lives.resume(hello.cursor, peer.sent, hello.life, here.store.last_position());
         let view = View { store: here.store, own, vector: &self.vector, whole_bytes_max: self.limits.whole_bytes_max };
         let link = Link::new(hello, resumed, self.overwritten, &self.collected, view);
         let relinked = peer.linked.is_some();

@@ -247,8 +247,8 @@ impl Link {
     }
 
     /// How far the cursors are that never go back.
-    pub(super) fn sent(&self) -> (u64, u64) {
-        (self.direct, self.safe)
+    pub(super) fn sent(&self) -> Cursor {
+        Cursor { life: self.life, direct: self.direct, relay: self.safe }
     }
 
     /// Whether everything up to the end of the list is sent, or had, and acknowledged.

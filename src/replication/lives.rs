@@ -27,17 +27,24 @@ impl Lives {
         self.earlier[skipped..].iter().copied().chain([(self.own, position)]).collect()
     }
 
-    /// Where in the list a follower goes on that is at this position of that life, and was sent so much of the list as
-    /// the data file has it; never past its end, where nothing would ever come.
+    /// Where in the list a follower, in this life of its own, goes on that is at this position of that life, and was sent so
+    /// much of the list as the data file has it; never past its end, where nothing would ever come.
     ///
     /// In an earlier life the follower may have passed a place whose change was by then overwritten further on, in a
     /// future that the crash took back: there is nothing newer any more, and what stands at that place again it never had.
-    pub(super) fn resume(&self, cursor: Cursor, sent: (u64, u64), tail: u64) -> Cursor {
+    /// Nor has it what it was sent in an earlier life of its own, where it has crashed since, too.
+    pub(super) fn resume(&self, cursor: Cursor, sent: Cursor, follower: u64, tail: u64) -> Cursor {
         let Cursor { life, direct, relay } = cursor;
         if crate::planted::is("positions of a forgotten life believed") {
             return Cursor { life: self.own, direct, relay };
         }
-        let (direct, relay) = if life == self.own { (direct, relay) } else { (direct.min(sent.0), relay.min(sent.1)) };
+        let sent = if sent.life == follower || crate::planted::is("what was sent to an earlier life counts") {
+            sent
+        } else {
+            Cursor::default()
+        };
+        let (direct, relay) =
+            if life == self.own { (direct, relay) } else { (direct.min(sent.direct), relay.min(sent.relay)) };
         let end = match self.earlier.iter().find(|&&(earlier, _)| earlier == life) {
             Some(&(_, end)) => end,
             None if life == self.own => tail,

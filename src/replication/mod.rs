@@ -237,7 +237,7 @@ impl Replication {
         let now = here.now;
         self.due_us = u64::MAX;
         let followers = self.peers.values().filter_map(|peer| peer.linked.as_ref());
-        here.store.forget_together(followers.map(|linked| linked.link.sent().0).min().unwrap_or(u64::MAX));
+        here.store.forget_together(followers.map(|linked| linked.link.sent().direct).min().unwrap_or(u64::MAX));
         if self.peers.is_empty() && self.lines.is_empty() && self.purges.is_empty() {
             return;
         }
@@ -276,7 +276,7 @@ impl Replication {
             vector: self.vector.clone(),
             collected: self.collected.clone(),
             cursors: self.peers.values().map(|peer| (peer.id, ahead_by_mistake(peer.cursor))).collect(),
-            sent: self.peers.values().map(|peer| (peer.id, peer.sent().0, peer.sent().1)).collect(),
+            sent: self.peers.values().map(|peer| (peer.id, peer.sent())).collect(),
             lives: self.lives.record(store.last_position()),
         }
     }
@@ -390,8 +390,7 @@ impl Replication {
         for id in (0..members.len()).filter(|&id| is_peer(id)) {
             let id = id as NodeId;
             let cursor = self.durable.cursors.iter().find(|(node, _)| *node == id).map(|&(_, cursor)| cursor);
-            let sent =
-                self.durable.sent.iter().find(|(node, ..)| *node == id).map(|&(_, direct, relay)| (direct, relay));
+            let sent = self.durable.sent.iter().find(|(node, _)| *node == id).map(|&(_, sent)| sent);
             let (cursor, sent) = (cursor.unwrap_or_default(), sent.unwrap_or_default());
             self.peers.entry(id).or_insert_with(|| Peer::new(id, cursor, sent, now_us));
         }

@@ -123,7 +123,7 @@ pub(super) struct Peer {
     /// How far we follow its list.
     pub(super) cursor: Cursor,
     /// How far it was sent our list, while there is no link that says so: in an earlier life, or over an earlier link.
-    pub(super) sent: (u64, u64),
+    pub(super) sent: Cursor,
     /// What its data file has for certain.
     pub(super) durable_vector: VersionVector,
     /// Whether deletions are collected without it; it gets a full listing when it comes back.
@@ -135,7 +135,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(id: NodeId, cursor: Cursor, sent: (u64, u64), now_us: u64) -> Peer {
+    pub(super) fn new(id: NodeId, cursor: Cursor, sent: Cursor, now_us: u64) -> Peer {
         Peer {
             id,
             tie: Tie::Waiting { until_us: now_us },
@@ -158,7 +158,7 @@ impl Peer {
     }
 
     /// How far it was sent our list.
-    pub(super) fn sent(&self) -> (u64, u64) {
+    pub(super) fn sent(&self) -> Cursor {
         self.linked.as_ref().map_or(self.sent, |linked| linked.link.sent())
     }
 

@@ -14,8 +14,8 @@ pub struct Recorded {
     pub collected: VersionVector,
     /// How far each peer is followed.
     pub cursors: Vec<(NodeId, Cursor)>,
-    /// How far each peer was sent the list as the file has it.
-    pub sent: Vec<(NodeId, u64, u64)>,
+    /// How far each peer was sent the list as the file has it, in which life of the peer's.
+    pub sent: Vec<(NodeId, Cursor)>,
     /// The lives whose changes the file has, each up to a position.
     pub lives: Vec<(u64, u64)>,
 }
@@ -38,7 +38,7 @@ impl Recorded {
             frame::put_cursor(&mut out, cursor);
         }
         put_u16(&mut out, self.sent.len() as u16);
-        for &(node, direct, relay) in &self.sent {
+        for &(node, Cursor { direct, relay, .. }) in &self.sent {
             put_u16(&mut out, node);
             put_u64(&mut out, direct);
             put_u64(&mut out, relay);
@@ -48,6 +48,7 @@ impl Recorded {
             put_u64(&mut out, life);
             put_u64(&mut out, end);
         }
+        self.sent.iter().for_each(|(_, sent)| put_u64(&mut out, sent.life));
         out
     }
 
@@ -59,9 +60,15 @@ impl Recorded {
         let count = reader.u16()?;
         let cursors = (0..count).map(|_| Some((reader.u16()?, frame::cursor(&mut reader)?))).collect::<Option<_>>()?;
         let count = reader.u16()?;
-        let sent = (0..count).map(|_| Some((reader.u16()?, reader.u64()?, reader.u64()?))).collect::<Option<_>>()?;
+        let mut one = || Some((reader.u16()?, Cursor { life: 0, direct: reader.u64()?, relay: reader.u64()? }));
+        let mut sent = (0..count).map(|_| one()).collect::<Option<Vec<_>>>()?;
         let count = reader.u16()?;
         let lives = (0..count).map(|_| Some((reader.u64()?, reader.u64()?))).collect::<Option<_>>()?;
+        // Files of before do not say in which life.
+        let tells = !reader.is_empty();
+        for (_, sent) in sent.iter_mut().filter(|_| tells) {
+            sent.life = reader.u64()?;
+        }
         reader.is_empty().then_some(Recorded { vector, collected, cursors, sent, lives })
     }
 }

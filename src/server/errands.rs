@@ -1,14 +1,18 @@
-//! What may take long and is no business of the loop: looking up host names, reading the config file again.
+//! What may take long and is no business of the loop: looking up host names, reading the config file again,
+//! giving large values' memory back.
 //!
-//! One thread that is given errands and gives results back; it ends with whoever gives them.
+//! One thread that is given errands and gives results back; it ends with the process.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use bytes::Bytes;
+
 use crate::config::{NodeAddress, read_nodes};
 use crate::store::NodeId;
+use crate::store::value::free_with;
 
 /// What is to be done.
 pub(super) enum Errand {
@@ -16,6 +20,8 @@ pub(super) enum Errand {
     LookUp(NodeId, String),
     /// Read the config file again.
     Reload,
+    /// Give a large value's memory back to the system.
+    Free(Bytes),
 }
 
 /// What came of it.
@@ -43,6 +49,10 @@ impl Errands {
             for errand in to_do {
                 let result = match errand {
                     Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
+                    Errand::Free(value) => {
+                        drop(value);
+                        continue;
+                    }
                     Errand::Reload => Result::Reloaded(read_nodes(&config)),
                 };
                 if done.send(result).is_err() {
@@ -51,6 +61,8 @@ impl Errands {
                 wake();
             }
         };
+        let freeing = errands.clone();
+        free_with(move |value| drop(freeing.send(Errand::Free(value))));
         thread::Builder::new().name("errands".into()).spawn(run)?;
         Ok(Errands { errands, results, looked_up: Vec::new() })
     }

@@ -1,12 +1,44 @@
 //! A value on its way into the store and out of it.
 
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
 /// Values from here on lie in memory that is shared, not copied, between the store, the data file's thread and whoever
 /// they are sent to.
 pub const SHARED_BYTES_MIN: usize = 64 << 10;
+
+/// To give so much memory back takes long enough to be left to somebody else.
+const SLOW_TO_FREE_BYTES: usize = 1 << 20;
+
+/// Frees memory that nobody has any more.
+type Free = Box<dyn Fn(Bytes) + Send + Sync>;
+
+static FREE: OnceLock<Free> = OnceLock::new();
+
+/// From here on large values are freed by `free`, wherever the last who had one is done with it; another thread, say:
+/// to give 64 MiB back to the system takes some milliseconds. Only the first call counts.
+pub fn free_with(free: impl Fn(Bytes) + Send + Sync + 'static) {
+    let _ = FREE.set(Box::new(free));
+}
+
+/// A large value, until nobody has it any more.
+struct Owner(Bytes);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Some(free) = FREE.get() {
+            free(std::mem::take(&mut self.0));
+        }
+    }
+}
 
 /// Bytes, and where they are a part of memory that may be shared, that memory.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +77,14 @@ impl<'a> Value<'a> {
     pub fn to_shared(self) -> Bytes {
         // A part that keeps much more alive than itself is better copied.
         match self.shared.filter(|whole| self.is_large() && self.bytes.len() >= whole.len() / 2) {
-            Some(whole) => whole.slice_ref(self.bytes),
-            None => Bytes::copy_from_slice(self.bytes),
+            Some(whole) => owned(whole.slice_ref(self.bytes)),
+            None => owned(Bytes::copy_from_slice(self.bytes)),
         }
     }
+}
+
+fn owned(bytes: Bytes) -> Bytes {
+    if bytes.len() < SLOW_TO_FREE_BYTES || FREE.get().is_none() { bytes } else { Bytes::from_owner(Owner(bytes)) }
 }
 
 impl Deref for Value<'_> {
