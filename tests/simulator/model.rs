@@ -301,6 +301,9 @@ impl Model {
             let forgotten = self.forgotten.get(key).copied();
             let deleted =
                 |stamp: Stamp| self.stamps.get(&stamp).is_some_and(|&write| self.writes[write].value.is_none());
+            // Where two disks or more were lost or put back, a write may be on one of them that no vector speaks of, and outlive
+            // its deletion once all others have it and have forgotten it.
+            let outlived = |newest: Stamp| self.rewound.len() >= 2 && forgotten.is_some_and(|stamp| stamp >= newest);
             // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write of that node.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
@@ -308,7 +311,9 @@ impl Model {
                     return Err(format!("4: {name} ends as {end:?}, below the flush {:?}", self.floor));
                 }
                 (Some(end), Some((newest, alive)))
-                    if end < newest && !(given_up && (!alive || self.expires_after(key, newest))) =>
+                    if end < newest
+                        && !(given_up && (!alive || self.expires_after(key, newest)))
+                        && !(outlived(newest) && !alive) =>
                 {
                     return Err(format!("2: {name} ends as {end:?}, but {newest:?} survived"));
                 }
