@@ -277,6 +277,7 @@ impl Replication {
             linked.stuck_us = None;
         }
         linked.parted = ack.parted;
+        linked.busy = ack.busy || ack.diverged;
         if linked.position != ack.position {
             (linked.position, linked.still_us) = (ack.position, now_us);
         }

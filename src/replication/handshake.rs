@@ -181,6 +181,7 @@ impl Replication {
             position: 0,
             still_us: now_us,
             listings: 0,
+            busy: false,
             received_lag: Lag::default(),
             durable_lag: Lag::default(),
             assembly: Assembly::default(),

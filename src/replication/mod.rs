@@ -44,7 +44,7 @@ use frame::Cursor;
 use lines::{Line, Role};
 use lives::Lives;
 pub use peer::Agreement;
-use peer::{Peer, SessionId, Tie};
+use peer::{Linked, Peer, SessionId, Tie};
 pub use recorded::Recorded;
 use rewinding::Rewinding;
 pub use status::PeerStatus;
@@ -306,6 +306,12 @@ impl Replication {
             if !peer.forsaken {
                 stable = stable.intersection(&peer.durable_vector);
             }
+        }
+        // While stores are compared, what one of them dropped may come from another that still has it, although all have
+        // heard of that write: who remembers the deletion then decides.
+        let linked = |peer: &Peer| peer.linked.as_ref().is_some_and(Linked::is_comparing);
+        if !self.purges.is_empty() || self.peers.values().any(linked) {
+            stable = VersionVector::default();
         }
         if planted::is("deletion forgotten before all have it") {
             stable.clone_from(&self.durable.vector);

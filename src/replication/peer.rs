@@ -72,6 +72,8 @@ pub(super) struct Linked {
     pub(super) still_us: u64,
     /// Full listings that have come in.
     pub(super) listings: u64,
+    /// Whether it compares its store with a full listing, or has seen that the stores differ.
+    pub(super) busy: bool,
     /// Positions and times, for the lag: what was sent then is not received (durable) yet.
     pub(super) received_lag: Lag,
     pub(super) durable_lag: Lag,
@@ -79,6 +81,13 @@ pub(super) struct Linked {
     pub(super) assembly: Assembly,
     /// Bytes of large values that it has taken, as it said.
     pub(super) parted: u64,
+}
+
+impl Linked {
+    /// Whether a full listing is owed or under way in either direction, or will be.
+    pub(super) fn is_comparing(&self) -> bool {
+        self.link.is_listing() || self.listed.is_some() || self.busy || self.agreement == Agreement::Diverged
+    }
 }
 
 /// How long a position takes to be reached. One sample at a time.
