@@ -14,7 +14,7 @@ use kvstoreapp::planted::plant;
 use world::{Outcome, play};
 
 /// Mistakes, and a seed that finds each.
-const PLANTED: [(&str, u64); 19] = [
+const PLANTED: [(&str, u64); 24] = [
     ("an older write wins", 0),
     ("wrong tie-break", 2),
     ("deletion not remembered", 0),
@@ -34,6 +34,11 @@ const PLANTED: [(&str, u64); 19] = [
     ("flush sent by its author alone", 44),
     ("older write taken in after a flush", 10),
     ("author believed to have all its writes", 5),
+    ("what was sent to an earlier life counts", 4_000_026),
+    ("deletion forgotten while stores are compared", 4_015_986),
+    ("expiry not sent", 0),
+    ("expired key not remembered", 0),
+    ("deletion of an expired key outbids later writes", 0),
 ];
 
 #[test]
