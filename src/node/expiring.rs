@@ -11,6 +11,7 @@ impl Node {
     /// A tick begins, and it is that time: what has expired is hidden from here on, and a bounded number of such keys is
     /// turned into deletions.
     pub fn begin_tick(&mut self, now: Now) {
+        self.time_tick(now);
         let Core { store, saver, metrics, ticked, pubsub, expires_actively, .. } = &mut self.core;
         *ticked = now;
         store.pass_to(now.unix_ms);

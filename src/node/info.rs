@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::commands::REDIS_VERSION;
 use super::{Core, Now};
+use crate::metrics::ticks::{Phase, Ticks};
 
 /// The node's state for a person. Names are stable; new ones may come between.
 pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
@@ -47,8 +48,10 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     line("misses", &metrics.misses);
     line("bytes_in", &metrics.bytes_in);
     line("bytes_out", &metrics.bytes_out);
-    line("ticks", &metrics.ticks);
-    line("longest_tick_us", &metrics.longest_tick_us);
+    line("ticks", &metrics.ticks.durations().count());
+    for (name, value) in ticks(&metrics.ticks) {
+        line(&name, &value);
+    }
     line("log_lines_dropped", &metrics.log_lines_dropped);
     line("peer_bytes", &replication.bytes());
     for peer in replication.status(store, now.monotonic_us) {
@@ -68,6 +71,28 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     out
 }
 
+/// How long the loop's turns take, and what the longest one was spent on.
+fn ticks(ticks: &Ticks) -> Vec<(String, String)> {
+    let longest = ticks.longest();
+    let phases = Phase::ALL.map(|phase| (format!("longest_tick_{}_us", phase.name()), longest.phase_us(phase)));
+    let others = [
+        ("longest_tick_at_unix_ms", longest.unix_ms),
+        ("longest_tick_requests", longest.traffic.requests),
+        ("longest_tick_bytes_in", longest.traffic.bytes_in),
+        ("longest_tick_bytes_out", longest.traffic.bytes_out),
+        ("tick_us_p50", ticks.durations().at_most_us(500)),
+        ("tick_us_p99", ticks.durations().at_most_us(990)),
+        ("tick_us_p999", ticks.durations().at_most_us(999)),
+    ];
+    let mut lines = vec![
+        ("longest_tick_us".to_owned(), longest.us().to_string()),
+        ("longest_tick_phase".to_owned(), longest.longest_phase().name().to_owned()),
+    ];
+    lines.extend(phases.map(|(name, us)| (name, us.to_string())));
+    lines.extend(others.map(|(name, number)| (name.to_owned(), number.to_string())));
+    lines
+}
+
 /// The node's state in Redis' sections, with the names that tools read.
 pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String]) -> String {
     let Core { store, clock, saver, replication, metrics, options, started_us, pubsub, .. } = core;
@@ -79,7 +104,8 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
         0 => Vec::new(),
         keys => vec![("db0", format!("keys={keys},expires={},avg_ttl=0", store.expiring()))],
     };
-    let all: [(&str, Vec<(&str, String)>); 9] = [
+    let ticks = ticks(&metrics.ticks);
+    let all: [(&str, Vec<(&str, String)>); 10] = [
         (
             "Server",
             vec![
@@ -145,9 +171,11 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("pubsub_channels", pubsub.channels.len().to_string()),
                 ("pubsub_patterns", pubsub.patterns.len().to_string()),
                 ("total_error_replies", metrics.requests_refused.to_string()),
-                ("longest_tick_us", metrics.longest_tick_us.to_string()),
+                ("eventloop_cycles", metrics.ticks.durations().count().to_string()),
+                ("eventloop_duration_sum", metrics.ticks.durations().sum_us().to_string()),
             ],
         ),
+        ("Ticks", ticks.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()),
         (
             "Replication",
             vec![

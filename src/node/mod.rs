@@ -15,6 +15,7 @@
 //! - `peers`: what the node does for other nodes
 //! - `expiring`: keys whose time has come, or that were flushed
 //! - `writing`: writes without a conversation
+//! - `timing`: where the time goes
 //! - `info`: the answer to `INFO`
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
@@ -32,6 +33,7 @@ mod serving;
 pub mod session;
 mod sessions;
 mod settings;
+mod timing;
 mod transaction;
 mod watching;
 mod writing;

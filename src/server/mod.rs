@@ -30,6 +30,7 @@ use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
 use crate::logging;
+use crate::metrics::ticks::Phase;
 use crate::node::session::Waits;
 use crate::node::{Node, Now, SessionId};
 use crate::snapshot::Writer;
@@ -163,15 +164,20 @@ impl Server {
         let verdict = loop {
             self.wait(&mut events)?;
             self.node.begin_tick(self.now);
+            self.spent(Phase::Expiry);
             self.take_in(&events);
+            self.spent(Phase::Intake);
             self.serve_clients();
             if self.node.is_shutting_down() {
                 self.drain("SHUTDOWN");
             }
             self.exchange_with_peers();
+            self.spent(Phase::Peers);
             self.hand_over_snapshot();
+            self.spent(Phase::Snapshot);
             self.send_out();
             self.close_idle();
+            self.spent(Phase::Replies);
             self.note_tick();
             if let Some(verdict) = self.proceed() {
                 break verdict;
@@ -273,48 +279,52 @@ impl Server {
         }
         let mut turn = std::mem::take(&mut self.ready);
         self.node.take_runnable(&mut turn);
+        let mut tick_took_us = 0;
         for at in 0..turn.len() {
-            let id = turn[at];
-            if at > 0 && self.tick_took_us() > SERVE_US {
+            if tick_took_us > SERVE_US {
                 // The others come first in the next tick.
                 let served = std::mem::replace(&mut self.ready, turn.split_off(at));
                 self.ready.retain(|&id| self.connections.get_mut(id).map(|one| one.queued = true).is_some());
                 self.ready.extend(served);
                 break;
             }
-            let Some(connection) = self.connections.get_mut(id) else { continue };
-            connection.queued = false;
-            let now = self.now;
-            match self.node.waits(id) {
-                Waits::ForTurn => self.node.resume(id, now),
-                Waits::ForInput if connection.readable => {
-                    match receive(&mut self.node, id, connection, &mut self.buffer, now) {
-                        Received::Bytes(_) => (),
-                        Received::End => {
-                            self.node.finish(id, now);
-                            if self.node.is_over(id) {
-                                self.drop_connection(id, "it closed the connection");
-                                continue;
-                            }
-                        }
-                        Received::Nothing => (),
-                        Received::Broken(error) => {
-                            self.drop_connection(id, &error.to_string());
-                            continue;
+            let id = turn[at];
+            let phase = if self.node.is_client(id) { Phase::Clients } else { Phase::Peers };
+            self.serve(id);
+            tick_took_us = self.spent(phase);
+        }
+    }
+
+    /// A connection's turn.
+    fn serve(&mut self, id: SessionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.queued = false;
+        let now = self.now;
+        match self.node.waits(id) {
+            Waits::ForTurn => self.node.resume(id, now),
+            Waits::ForInput if connection.readable => {
+                match receive(&mut self.node, id, connection, &mut self.buffer, now) {
+                    Received::Bytes(_) => (),
+                    Received::End => {
+                        self.node.finish(id, now);
+                        if self.node.is_over(id) {
+                            return self.drop_connection(id, "it closed the connection");
                         }
                     }
+                    Received::Nothing => (),
+                    Received::Broken(error) => return self.drop_connection(id, &error.to_string()),
                 }
-                Waits::ForInput
-                | Waits::ForReader
-                | Waits::ForSnapshot
-                | Waits::ForPeers
-                | Waits::ForUnpause
-                | Waits::ForNothing => (),
             }
-            let connection = &mut self.connections[id];
-            if connection.readable && self.node.waits(id) == Waits::ForInput {
-                queue(&mut self.ready, connection, id);
-            }
+            Waits::ForInput
+            | Waits::ForReader
+            | Waits::ForSnapshot
+            | Waits::ForPeers
+            | Waits::ForUnpause
+            | Waits::ForNothing => (),
+        }
+        let connection = &mut self.connections[id];
+        if connection.readable && self.node.waits(id) == Waits::ForInput {
+            queue(&mut self.ready, connection, id);
         }
     }
 
@@ -373,16 +383,16 @@ impl Server {
         }
     }
 
-    fn tick_took_us(&self) -> u64 {
-        self.started.elapsed().as_micros() as u64 - self.now.monotonic_us
+    /// What has passed of the tick since the last call went to this phase. Returns how long the tick has taken so far.
+    fn spent(&mut self, phase: Phase) -> u64 {
+        let monotonic_us = self.started.elapsed().as_micros() as u64;
+        self.node.spent(phase, monotonic_us);
+        monotonic_us - self.now.monotonic_us
     }
 
     fn note_tick(&mut self) {
-        let took_us = self.tick_took_us();
-        let metrics = self.node.metrics();
-        metrics.ticks += 1;
-        metrics.longest_tick_us = metrics.longest_tick_us.max(took_us);
-        metrics.log_lines_dropped = logging::dropped();
+        self.node.metrics().log_lines_dropped = logging::dropped();
+        self.node.end_tick();
     }
 
     /// From one stage to the next. The verdict ends the loop.

@@ -116,7 +116,7 @@ pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "RESET") => cx.answer(Reply::Int(0)),
         _ if is(part, "HISTOGRAM") => cx.answer(Reply::Map(0)),
         _ if is(part, "DOCTOR") && args.len() == 2 => {
-            let text = format!("The longest turn of the loop took {} us.\n", cx.core.metrics.longest_tick_us);
+            let text = format!("The longest turn of the loop took {} us.\n", cx.core.metrics.ticks.longest().us());
             cx.answer(Reply::Text(&text))
         }
         _ if is(part, "GRAPH") && args.len() == 3 => {

@@ -1,4 +1,14 @@
-//! Counters that the node keeps of itself and `INFO` shows.
+//! What the node counts and times of itself, and `INFO` shows.
+//!
+//! - here: counters
+//! - [`ticks`]: the turns of the loop; [`durations`]: how long they take
+//!
+//! Times are given to it. It does not read a clock.
+
+pub mod durations;
+pub mod ticks;
+
+use ticks::{Ticks, Traffic};
 
 /// All counts are since the start. Durations in microseconds.
 #[derive(Debug, Default)]
@@ -26,9 +36,7 @@ pub struct Metrics {
     /// Bytes written to clients.
     pub bytes_out: u64,
     /// Turns of the loop.
-    pub ticks: u64,
-    /// The longest turn, its wait not counted.
-    pub longest_tick_us: u64,
+    pub ticks: Ticks,
     /// Snapshots committed.
     pub snapshots: u64,
     /// Snapshots that failed.
@@ -44,6 +52,13 @@ pub struct Metrics {
 impl Metrics {
     /// Begins to count anew. The number of clients goes on: it names them.
     pub fn reset(&mut self) {
-        *self = Metrics { clients_accepted: self.clients_accepted, ..Metrics::default() };
+        let mut ticks = std::mem::take(&mut self.ticks);
+        ticks.reset();
+        *self = Metrics { clients_accepted: self.clients_accepted, ticks, ..Metrics::default() };
+    }
+
+    /// What has come and gone.
+    pub fn traffic(&self) -> Traffic {
+        Traffic { requests: self.requests, bytes_in: self.bytes_in, bytes_out: self.bytes_out }
     }
 }

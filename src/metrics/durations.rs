@@ -1,0 +1,126 @@
+//! Many durations in little memory: how many there were of about which length.
+
+/// Buckets in which a doubling is told apart: a duration is known to within an eighth.
+const STEPS: u64 = 8;
+const STEP_BITS: u32 = STEPS.trailing_zeros();
+/// From here on all are taken for the same: more than an hour.
+const US_MAX: u64 = u32::MAX as u64;
+const BUCKETS: usize = (u32::BITS - STEP_BITS + 1) as usize * STEPS as usize;
+
+/// A histogram of durations in microseconds, its size fixed.
+#[derive(Debug)]
+pub struct Durations {
+    count: u64,
+    sum_us: u64,
+    longest_us: u64,
+    buckets: [u64; BUCKETS],
+}
+
+impl Default for Durations {
+    fn default() -> Durations {
+        Durations { count: 0, sum_us: 0, longest_us: 0, buckets: [0; BUCKETS] }
+    }
+}
+
+impl Durations {
+    /// Counts one.
+    pub fn note(&mut self, us: u64) {
+        self.count += 1;
+        self.sum_us += us;
+        self.longest_us = self.longest_us.max(us);
+        self.buckets[bucket(us)] += 1;
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How long all were together.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
+    /// So many of a thousand took at most this long, to within an eighth; 0 where there are none.
+    pub fn at_most_us(&self, per_mille: u64) -> u64 {
+        let wanted = (self.count * per_mille).div_ceil(1000);
+        let mut seen = 0;
+        let reaches = |&count: &u64| {
+            seen += count;
+            seen >= wanted
+        };
+        self.buckets.iter().position(reaches).map_or(0, |bucket| ceiling_us(bucket).min(self.longest_us))
+    }
+
+    /// Powers of two, and how many took less, from the first that any did to the first that all did. A power at which
+    /// there are no more than at the one before is left out.
+    pub fn below_powers(&self) -> impl Iterator<Item = (u64, u64)> {
+        let mut told = 0;
+        (0..=u32::BITS).filter_map(move |power| {
+            let below = self.buckets[..bucket_end(1 << power)].iter().sum();
+            let is_new = below > told;
+            told = below;
+            is_new.then_some((1 << power, below))
+        })
+    }
+}
+
+/// The first eight are exact; from there on each doubling has eight.
+fn bucket(us: u64) -> usize {
+    let us = us.min(US_MAX);
+    if us < STEPS {
+        return us as usize;
+    }
+    let shift = us.ilog2() - STEP_BITS;
+    (u64::from(shift) * STEPS + (us >> shift)) as usize
+}
+
+/// The number of buckets with durations below a power of two.
+fn bucket_end(power_us: u64) -> usize {
+    if power_us > US_MAX { BUCKETS } else { bucket(power_us) }
+}
+
+/// The longest duration in a bucket.
+fn ceiling_us(bucket: usize) -> u64 {
+    let bucket = bucket as u64;
+    if bucket < STEPS {
+        return bucket;
+    }
+    let shift = bucket / STEPS - 1;
+    ((STEPS + bucket % STEPS + 1) << shift) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_duration_is_in_a_bucket_that_ends_at_most_an_eighth_above_it() {
+        let around = (0..32).flat_map(|power| [(1_u64 << power) - 1, 1 << power, (1 << power) * 5 / 4 + 1]);
+        for us in (0..5_000).chain(around) {
+            let ceiling = ceiling_us(bucket(us));
+            assert!((us..=us + us / 8).contains(&ceiling), "{us} is in a bucket that ends at {ceiling}");
+            assert!(bucket(ceiling + 1) == bucket(us) + 1 || ceiling == US_MAX, "{us} shares its bucket with others");
+        }
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn of_a_thousand_durations_the_longest_one_stands_out() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.at_most_us(999), 0);
+        (0..999).for_each(|_| durations.note(100));
+        durations.note(5_000);
+        assert_eq!((durations.at_most_us(500), durations.at_most_us(999)), (103, 103));
+        assert_eq!(durations.at_most_us(1000), 5_000);
+        assert_eq!((durations.count(), durations.sum_us()), (1_000, 104_900));
+    }
+
+    #[test]
+    fn powers_of_two_say_how_many_took_less() {
+        let mut durations = Durations::default();
+        [0, 1, 3, 100, 127, 128, u64::MAX / 2].into_iter().for_each(|us| durations.note(us));
+        let below: Vec<_> = durations.below_powers().collect();
+        assert_eq!(below, [(1, 1), (2, 2), (4, 3), (128, 5), (256, 6), (1 << 32, 7)]);
+    }
+}

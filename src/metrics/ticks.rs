@@ -1,0 +1,204 @@
+//! The turns of the loop: how long they are, and what the longest one was spent on.
+//!
+//! Whoever turns says what time it is whenever a phase is over. It does not read a clock.
+
+use super::durations::Durations;
+
+/// What a tick does, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Turns expired keys into deletions, and frees what was flushed.
+    Expiry,
+    /// Notes events, accepts clients, takes back what the writer thread has done.
+    Intake,
+    /// Reads from clients, and executes what they ask for.
+    Clients,
+    /// Takes over what peers send, and sends them what they lack.
+    Peers,
+    /// Hands the writer thread the next slices, and forgets deletions.
+    Snapshot,
+    /// Writes to sockets.
+    Replies,
+}
+
+const PHASES: usize = Phase::ALL.len();
+
+impl Phase {
+    /// All of them.
+    pub const ALL: [Phase; 6] =
+        [Phase::Expiry, Phase::Intake, Phase::Clients, Phase::Peers, Phase::Snapshot, Phase::Replies];
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Expiry => "expiry",
+            Phase::Intake => "intake",
+            Phase::Clients => "clients",
+            Phase::Peers => "peers",
+            Phase::Snapshot => "snapshot",
+            Phase::Replies => "replies",
+        }
+    }
+}
+
+/// What came and went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests executed.
+    pub requests: u64,
+    /// Bytes read from clients and peers.
+    pub bytes_in: u64,
+    /// Bytes written to them.
+    pub bytes_out: u64,
+}
+
+impl Traffic {
+    fn since(self, before: Traffic) -> Traffic {
+        Traffic {
+            requests: self.requests.saturating_sub(before.requests),
+            bytes_in: self.bytes_in.saturating_sub(before.bytes_in),
+            bytes_out: self.bytes_out.saturating_sub(before.bytes_out),
+        }
+    }
+}
+
+/// One turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tick {
+    /// The wall clock when it began.
+    pub unix_ms: u64,
+    /// What it did for clients and peers.
+    pub traffic: Traffic,
+    phases_us: [u64; PHASES],
+}
+
+impl Tick {
+    /// How long it took.
+    pub fn us(&self) -> u64 {
+        self.phases_us.iter().sum()
+    }
+
+    /// How much of that a phase was.
+    pub fn phase_us(&self, phase: Phase) -> u64 {
+        self.phases_us[phase as usize]
+    }
+
+    /// The phase that was most of it.
+    pub fn longest_phase(&self) -> Phase {
+        Phase::ALL.into_iter().max_by_key(|&phase| self.phase_us(phase)).expect("there are phases")
+    }
+}
+
+/// All turns since the start.
+#[derive(Debug, Default)]
+pub struct Ticks {
+    current: Tick,
+    /// All traffic before the current tick.
+    before: Traffic,
+    /// Up to here the current tick's time is put down to phases.
+    counted_us: u64,
+    longest: Tick,
+    durations: Durations,
+}
+
+impl Ticks {
+    /// One begins. Its wait is over.
+    pub fn begin(&mut self, monotonic_us: u64, unix_ms: u64, traffic: Traffic) {
+        self.current = Tick { unix_ms, ..Tick::default() };
+        (self.counted_us, self.before) = (monotonic_us, traffic);
+    }
+
+    /// What has passed since the last call went to this phase.
+    pub fn spent(&mut self, phase: Phase, monotonic_us: u64) {
+        self.current.phases_us[phase as usize] += monotonic_us.saturating_sub(self.counted_us);
+        self.counted_us = monotonic_us;
+    }
+
+    /// It is over.
+    pub fn end(&mut self, traffic: Traffic) -> Tick {
+        let tick = Tick { traffic: traffic.since(self.before), ..self.current };
+        self.durations.note(tick.us());
+        if tick.us() >= self.longest.us() {
+            self.longest = tick;
+        }
+        tick
+    }
+
+    /// Begins to count anew, in the middle of a tick: what is left of it counts.
+    pub fn reset(&mut self) {
+        let current = Tick { unix_ms: self.current.unix_ms, ..Tick::default() };
+        *self = Ticks { current, counted_us: self.counted_us, ..Ticks::default() };
+    }
+
+    /// The one that took longest.
+    pub fn longest(&self) -> &Tick {
+        &self.longest
+    }
+
+    /// How long they took.
+    pub fn durations(&self) -> &Durations {
+        &self.durations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traffic(requests: u64) -> Traffic {
+        Traffic { requests, bytes_in: 10 * requests, bytes_out: 100 * requests }
+    }
+
+    /// Ticks that begin a second apart and end so many microseconds into each phase.
+    fn ticks(phases_us: &[&[(Phase, u64)]]) -> Ticks {
+        let mut ticks = Ticks::default();
+        for (number, phases_us) in (1..).zip(phases_us) {
+            let mut now_us = number * 1_000_000;
+            ticks.begin(now_us, number * 1_000, traffic(number));
+            for &(phase, us) in *phases_us {
+                now_us += us;
+                ticks.spent(phase, now_us);
+            }
+            ticks.end(traffic(number + number));
+        }
+        ticks
+    }
+
+    #[test]
+    fn the_longest_tick_says_when_it_was_what_it_did_and_what_took_how_long() {
+        use Phase::{Clients, Expiry, Peers};
+        let ticks = ticks(&[
+            &[(Expiry, 5), (Clients, 10)],
+            &[(Expiry, 1), (Clients, 20), (Peers, 30), (Clients, 40), (Peers, 5)],
+            &[(Expiry, 95)],
+        ]);
+        let longest = ticks.longest();
+        assert_eq!((longest.us(), longest.unix_ms, longest.longest_phase()), (96, 2_000, Clients));
+        assert_eq!(Phase::ALL.map(|phase| longest.phase_us(phase)), [1, 0, 60, 35, 0, 0]);
+        assert_eq!(longest.traffic, traffic(2));
+        assert_eq!((ticks.durations().count(), ticks.durations().sum_us()), (3, 15 + 96 + 95));
+    }
+
+    #[test]
+    fn what_lay_before_a_reset_is_forgotten_and_the_rest_of_its_tick_counts() {
+        let mut ticks = ticks(&[&[(Phase::Clients, 9_000)]]);
+        ticks.begin(5_000_000, 5_000, traffic(3));
+        ticks.spent(Phase::Clients, 5_000_700);
+        ticks.reset();
+        ticks.spent(Phase::Clients, 5_000_900);
+        ticks.end(traffic(0));
+        let longest = ticks.longest();
+        assert_eq!((longest.us(), longest.unix_ms, longest.traffic), (200, 5_000, Traffic::default()));
+        assert_eq!(ticks.durations().count(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_or_goes_back_counts_nothing() {
+        let mut ticks = Ticks::default();
+        ticks.begin(1_000, 1, Traffic::default());
+        ticks.spent(Phase::Intake, 1_000);
+        ticks.spent(Phase::Clients, 900);
+        ticks.spent(Phase::Replies, 901);
+        assert_eq!(ticks.end(Traffic::default()).us(), 1);
+    }
+}
