@@ -6,7 +6,7 @@ use memchr::memchr;
 use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
-use super::{Core, Now, SessionId};
+use super::{Core, Node, Now, SessionId};
 use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
 use crate::store::value::SHARED_BYTES_MIN;
 use crate::store::{KEY_BYTES_MAX, WARMED};
@@ -72,14 +72,9 @@ impl Core {
 
     /// Brings what the next requests will look for into the cache. Returns how many bytes those are, one at least.
     fn warm(&self, dialect: Dialect, bytes: &[u8]) -> usize {
-        let peek = match dialect {
-            Dialect::Line => line::peek,
-            Dialect::Resp2 | Dialect::Resp3 => resp::peek,
-            Dialect::Json => return bytes.len().max(1),
-        };
         let (mut keys, mut count, mut seen): ([&[u8]; WARMED], _, _) = ([&[]; WARMED], 0, 0);
         while count < WARMED {
-            let Some((key, length)) = peek(&bytes[seen..]) else { break };
+            let Some((key, length)) = peek(dialect, &bytes[seen..]) else { break };
             keys[count] = key;
             (count, seen) = (count + 1, seen + length);
         }
@@ -228,6 +223,34 @@ impl Core {
                  bind it to an address that browsers cannot reach",
                 self.metrics.http_closed
             );
+        }
+    }
+}
+
+/// The key of the first request, if it has come whole and is a simple one, and the request's length.
+fn peek(dialect: Dialect, bytes: &[u8]) -> Option<(&[u8], usize)> {
+    match dialect {
+        Dialect::Line => line::peek(bytes),
+        Dialect::Resp2 | Dialect::Resp3 => resp::peek(bytes),
+        Dialect::Json => None,
+    }
+}
+
+impl Node {
+    /// These bytes have come from these clients, and will be received: brings what their first requests look for into the
+    /// cache. [`WARMED`] clients at most.
+    pub fn warm<'a>(&self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
+        let key = |(id, bytes): (SessionId, &'a [u8])| {
+            let session = self.session(id).filter(|session| session.inbox.is_empty())?;
+            peek(session.dialect, bytes).map(|(key, _)| key)
+        };
+        let (mut keys, mut count): ([&[u8]; WARMED], _) = ([&[]; WARMED], 0);
+        for (place, key) in keys.iter_mut().zip(group.filter_map(key)) {
+            *place = key;
+            count += 1;
+        }
+        if count > 1 {
+            self.core.store.warm(keys[..count].iter().copied());
         }
     }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod dialing;
 mod errands;
 pub mod process;
+mod turns;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use acceptor::listen;
 use acceptor::{Acceptor, BACKLOG};
-use connection::{Connection, Received};
+use connection::Connection;
 use errands::{Errand, Errands};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -28,6 +29,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
+use turns::Group;
 
 use crate::logging;
 use crate::metrics::ticks::Phase;
@@ -40,16 +42,12 @@ const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 
-/// Bytes read from one client in one tick: some 160 requests of 100 bytes, or 1/64 of a value of 1 MiB.
-const READ_BYTES: usize = 16 << 10;
 /// Bytes written to one client in one tick.
 const WRITE_BYTES: usize = 256 << 10;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;
 /// Events taken from the poll in one tick.
 const EVENTS: usize = 1_024;
-/// Time of a tick that goes to clients; whoever is left comes first in the next.
-const SERVE_US: u64 = 500;
 /// How long the end waits for clients that keep sending, and again for those that do not read.
 const DRAIN_US: u64 = 1_000_000;
 
@@ -87,7 +85,7 @@ pub struct Server {
     unsent: Vec<SessionId>,
     /// When to look whether a client is idle: one entry a client, present where there is a timeout.
     idle: BinaryHeap<Reverse<(u64, SessionId)>>,
-    buffer: Box<[u8]>,
+    group: Group,
     busy_poll: bool,
     stage: Stage,
     started: Instant,
@@ -145,7 +143,7 @@ impl Server {
             ready: Vec::new(),
             unsent: Vec::new(),
             idle: BinaryHeap::new(),
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            group: Group::new(),
             busy_poll: false,
             stage: Stage::Serving,
             started,
@@ -270,64 +268,6 @@ impl Server {
         }
     }
 
-    /// One turn for each connection that something happened to.
-    fn serve_clients(&mut self) {
-        if matches!(self.stage, Stage::Saving | Stage::Parting { .. }) {
-            self.ready.clear();
-            self.node.take_runnable(&mut Vec::new());
-            return;
-        }
-        let mut turn = std::mem::take(&mut self.ready);
-        self.node.take_runnable(&mut turn);
-        let mut tick_took_us = 0;
-        for at in 0..turn.len() {
-            if tick_took_us > SERVE_US {
-                // The others come first in the next tick.
-                let served = std::mem::replace(&mut self.ready, turn.split_off(at));
-                self.ready.retain(|&id| self.connections.get_mut(id).map(|one| one.queued = true).is_some());
-                self.ready.extend(served);
-                break;
-            }
-            let id = turn[at];
-            let phase = if self.node.is_client(id) { Phase::Clients } else { Phase::Peers };
-            self.serve(id);
-            tick_took_us = self.spent(phase);
-        }
-    }
-
-    /// A connection's turn.
-    fn serve(&mut self, id: SessionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.queued = false;
-        let now = self.now;
-        match self.node.waits(id) {
-            Waits::ForTurn => self.node.resume(id, now),
-            Waits::ForInput if connection.readable => {
-                match receive(&mut self.node, id, connection, &mut self.buffer, now) {
-                    Received::Bytes(_) => (),
-                    Received::End => {
-                        self.node.finish(id, now);
-                        if self.node.is_over(id) {
-                            return self.drop_connection(id, "it closed the connection");
-                        }
-                    }
-                    Received::Nothing => (),
-                    Received::Broken(error) => return self.drop_connection(id, &error.to_string()),
-                }
-            }
-            Waits::ForInput
-            | Waits::ForReader
-            | Waits::ForSnapshot
-            | Waits::ForPeers
-            | Waits::ForUnpause
-            | Waits::ForNothing => (),
-        }
-        let connection = &mut self.connections[id];
-        if connection.readable && self.node.waits(id) == Waits::ForInput {
-            queue(&mut self.ready, connection, id);
-        }
-    }
-
     fn hand_over_snapshot(&mut self) {
         while let Some(save) = self.node.next_save(self.now) {
             self.writer.give(save);
@@ -431,20 +371,6 @@ impl Server {
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
         let _ = self.poll.registry().deregister(&mut connection.stream);
     }
-}
-
-/// Reads once, to where the bytes are used.
-fn receive(node: &mut Node, id: SessionId, connection: &mut Connection, buffer: &mut [u8], now: Now) -> Received {
-    let Some(room) = node.room(id) else {
-        let received = connection.receive(buffer);
-        if let Received::Bytes(count) = received {
-            node.receive(id, &buffer[..count], now);
-        }
-        return received;
-    };
-    let received = connection.receive(room);
-    node.received(id, if let Received::Bytes(count) = received { count } else { 0 }, now);
-    received
 }
 
 fn queue(ready: &mut Vec<SessionId>, connection: &mut Connection, id: SessionId) {

@@ -1,7 +1,7 @@
 //! A value on its way into the store and out of it.
 
+use std::cell::OnceCell;
 use std::ops::Deref;
-use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -13,14 +13,16 @@ pub const SHARED_BYTES_MIN: usize = 64 << 10;
 const SLOW_TO_FREE_BYTES: usize = 1 << 20;
 
 /// Frees memory that nobody has any more.
-type Free = Box<dyn Fn(Bytes) + Send + Sync>;
+type Free = Box<dyn Fn(Bytes)>;
 
-static FREE: OnceLock<Free> = OnceLock::new();
+thread_local! {
+    static FREE: OnceCell<Free> = const { OnceCell::new() };
+}
 
-/// From here on large values are freed by `free`, wherever the last who had one is done with it; another thread, say:
-/// to give 64 MiB back to the system takes some milliseconds. Only the first call counts.
-pub fn free_with(free: impl Fn(Bytes) + Send + Sync + 'static) {
-    let _ = FREE.set(Box::new(free));
+/// Has large values that this thread is the last to have freed by `free`, from here on: by another thread, say, as to give
+/// 64 MiB back to the system takes some milliseconds. Only the first call counts.
+pub fn free_with(free: impl Fn(Bytes) + 'static) {
+    FREE.with(|place| drop(place.set(Box::new(free))));
 }
 
 /// A large value, until nobody has it any more.
@@ -34,9 +36,8 @@ impl AsRef<[u8]> for Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        if let Some(free) = FREE.get() {
-            free(std::mem::take(&mut self.0));
-        }
+        // At the thread's end nothing is left that could be called.
+        let _ = FREE.try_with(|place| place.get().map(|free| free(std::mem::take(&mut self.0))));
     }
 }
 
@@ -84,7 +85,7 @@ impl<'a> Value<'a> {
 }
 
 fn owned(bytes: Bytes) -> Bytes {
-    if bytes.len() < SLOW_TO_FREE_BYTES || FREE.get().is_none() { bytes } else { Bytes::from_owner(Owner(bytes)) }
+    if bytes.len() < SLOW_TO_FREE_BYTES { bytes } else { Bytes::from_owner(Owner(bytes)) }
 }
 
 impl Deref for Value<'_> {
