@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use memchr::memchr;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::{Command, Decoded, Refusal, Reply, Request, Scratch, line};
@@ -53,6 +53,7 @@ enum Encoding {
 #[serde(deny_unknown_fields)]
 struct Object<'a> {
     op: Op,
+    #[serde(default, deserialize_with = "given")]
     id: Option<Value>,
     #[serde(borrow)]
     key: Option<Cow<'a, str>>,
@@ -75,6 +76,11 @@ struct Object<'a> {
     prefix: Option<Cow<'a, str>>,
     #[serde(borrow)]
     position: Option<Cow<'a, str>>,
+}
+
+/// Anything that is there, `null` too.
+fn given<'de, D: Deserializer<'de>>(id: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(id).map(Some)
 }
 
 /// Reads the first line, and what its answer is to be wrapped in. `scanned` bytes are known to hold no line end.
@@ -101,6 +107,9 @@ pub fn decode<'a>(
         return (Decoded::Blank(end + 1), None);
     }
     let line = &bytes[..end];
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return (Decoded::Failed("ERR a request is an object".to_owned(), end + 1), unnamed);
+    }
     let object: Object<'_> = match serde_json::from_slice(line) {
         Ok(object) => object,
         Err(error) => {

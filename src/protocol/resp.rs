@@ -161,7 +161,8 @@ fn number(bytes: &[u8], at: usize) -> Number {
         value = value * 10 + i64::from(digit - b'0');
         end += 1;
     }
-    if end > 0 && rest.get(end..end + 2) == Some(b"\r\n") {
+    let is_plain = end == 1 || (end > 1 && rest[0] != b'0');
+    if is_plain && rest.get(end..end + 2) == Some(b"\r\n") {
         return Number::Is(value, at + end + 2);
     }
     let Some(end) = memchr(b'\r', &rest[..rest.len().min(INLINE_BYTES_MAX)]) else {

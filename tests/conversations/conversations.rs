@@ -1,10 +1,12 @@
 //! Every conversation in `scripts/`, played in every way that a network can bring it; see [`crate::script`].
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use kvstoreapp::node::Options;
+use kvstoreapp::protocol::Dialect;
 
+use crate::harness::redis::Redis;
 use crate::harness::{Client, Server};
 use crate::pure::{NOW, finish, node, options, say};
 use crate::script::Script;
@@ -66,28 +68,41 @@ fn every_conversation_goes_as_written_over_tcp_a_byte_a_write() {
     }
 }
 
-/// As a person would: each answer is awaited before the next thing is said.
 #[test]
 fn every_conversation_goes_as_written_over_tcp_turn_by_turn() {
     for script in Script::all() {
-        let server = start(&script);
-        let mut writer = connect(server.address);
-        let mut reader = BufReader::new(writer.try_clone().expect("a socket can be shared"));
-        let mut answers = Vec::new();
-        for turn in &script.turns {
-            writer.write_all(&turn.said).expect("the node reads");
-            for answer in &turn.answers {
+        converse(start(&script).address, &script, "over TCP turn by turn");
+    }
+}
+
+/// Every conversation that is Redis' as well goes so with Redis.
+#[test]
+fn every_conversation_in_the_folder_of_redis_goes_as_written_with_redis() {
+    for script in Script::of("redis") {
+        converse(Redis::start().address, &script, "with Redis");
+    }
+}
+
+/// As a person would: each answer is awaited before the next thing is said.
+fn converse(address: SocketAddr, script: &Script, how: &str) {
+    let mut writer = connect(address);
+    let mut reader = BufReader::new(writer.try_clone().expect("a socket can be shared"));
+    let mut answers = Vec::new();
+    for turn in &script.turns {
+        writer.write_all(&turn.said).expect("the node reads");
+        for answer in &turn.answers {
+            while {
                 let begin = answers.len();
                 reader.read_until(b'\n', &mut answers).expect("an answer comes");
-                script.check_line(&answers[begin..], answer, "over TCP turn by turn");
-            }
+                !script.check_line(&answers[begin..], answer, how)
+            } {}
         }
-        if script.end == End::Client {
-            writer.shutdown(Shutdown::Write).expect("the node has not closed");
-        }
-        answers.extend(read_to_end(&mut reader));
-        script.check(&answers, "over TCP turn by turn");
     }
+    if script.end == End::Client {
+        writer.shutdown(Shutdown::Write).expect("the connection is open");
+    }
+    answers.extend(read_to_end(&mut reader));
+    script.check(&answers, how);
 }
 
 #[test]
@@ -182,6 +197,7 @@ fn pure_options(script: &Script) -> Options {
     for flag in &script.flags {
         match flag.split_once('=') {
             Some(("--max-value-bytes", bytes)) => options.value_bytes_max = bytes.parse().expect("a number"),
+            Some(("--dialect", "resp")) => options.dialect = Dialect::Resp2,
             Some(_) | None => panic!("{}: the pure node has no {flag}", script.name),
         }
     }

@@ -27,7 +27,10 @@ pub fn options() -> Options {
 pub fn node(options: Options) -> Node {
     let clock = Clock::new(0, 0, NOW.unix_ms, 0);
     let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
-    Node::new(Store::new([1, 2], options.memory_bytes_max, 1), clock, reserved, cluster(0, 1, 1), options, NOW)
+    let store = Store::new([1, 2], options.memory_bytes_max, 1);
+    let mut node = Node::new(store, clock, reserved, cluster(0, 1, 1), options, NOW);
+    node.begin_tick(NOW);
+    node
 }
 
 /// An empty node with sessions 0 and 1 open.

@@ -7,39 +7,16 @@
 //! - `OBJECT REFCOUNT`: nothing is shared here
 //! - `OBJECT FREQ`, `OBJECT IDLETIME`: there is no eviction here that would need them
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
-
 use fastrand::Rng;
 
 use crate::generator;
-use crate::harness::{Process, Server, wait_for};
+use crate::harness::Server;
+use crate::harness::redis::Redis;
 use crate::reply::{Resp, words};
 
 /// Sequences in the gate, and requests of each.
 const SEQUENCES: u64 = 60;
 const REQUESTS: usize = 400;
-
-/// A Redis server that keeps nothing.
-pub struct Redis {
-    _process: Process,
-    pub address: SocketAddr,
-    _directory: tempfile::TempDir,
-}
-
-impl Redis {
-    pub fn start() -> Redis {
-        let directory = tempfile::tempdir().expect("there is a temporary directory");
-        let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port").local_addr().expect("it is bound");
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &free.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.args(["--enable-debug-command", "yes", "--databases", "1"]);
-        command.current_dir(directory.path()).stdout(Stdio::null());
-        let process = Process(command.spawn().expect("redis-server is installed: scripts/check.sh does that"));
-        wait_for("Redis to listen", || std::net::TcpStream::connect(free).ok());
-        Redis { _process: process, address: free, _directory: directory }
-    }
-}
 
 fn show(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()

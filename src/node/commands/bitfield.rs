@@ -55,8 +55,8 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
             value.resize(value.len().max((field.offset + field.bits as usize).div_ceil(8)), 0);
         }
         if let Some(new) = written {
+            changed |= field.read(&value) != new;
             field.write(&mut value, new);
-            changed = true;
         }
         cx.session.answer(result.map_or(Reply::Nil, Reply::Int));
     }

@@ -21,9 +21,13 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Ok(_) | Err(_) => return Err(Fail::said("ERR bit is not an integer or out of range")),
     };
     let mut value = cx.core.store.get(key).unwrap_or_default().to_vec();
+    let grows = value.len() <= offset / 8;
     value.resize(value.len().max(offset / 8 + 1), 0);
     let mask = 0x80 >> (offset % 8);
     let before = value[offset / 8] & mask != 0;
+    if before == bit && !grows {
+        return cx.answer(Reply::Int(before.into()));
+    }
     if bit {
         value[offset / 8] |= mask;
     } else {

@@ -23,7 +23,7 @@ pub(super) fn command(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             for command in given {
                 match command {
                     Some(command) => info(cx, command),
-                    None => cx.session.answer(Reply::NilArray),
+                    None => cx.session.answer(Reply::Nil),
                 }
             }
             DONE

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::fail::{Fail, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
 use super::keys::help;
 use super::{Args, Context, DONE, Executed, Outcome, Reply};
 use crate::node::session::{Answers, Session};
@@ -91,17 +91,9 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match args.get(2) {
         None => (),
         Some(option) if is(option, "TYPE") && args.len() == 4 => {
-            let kind = String::from_utf8_lossy(args.at(3)).to_lowercase();
-            if !["normal", "master", "replica", "slave", "pubsub"].contains(&kind.as_str()) {
-                return Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(args.at(3))).into());
-            }
-            let of_kind = |session: &Session| match kind.as_str() {
-                "normal" => !session.is_listening(),
-                "pubsub" => session.is_listening(),
-                _ => false,
-            };
+            let kind = Kind::named(args.at(3))?;
             let others = cx.sessions.iter().map(|(_, session)| session).chain([&*cx.session]);
-            ids = Some(others.filter(|session| of_kind(session)).map(|session| session.number as i64).collect());
+            ids = Some(others.filter(|session| kind.has(session)).map(|session| session.number as i64).collect());
         }
         Some(option) if is(option, "ID") && args.len() > 3 => {
             let given: Result<Vec<i64>, Fail> = args.from(3).map(integer).collect();
@@ -115,6 +107,33 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     chosen.sort_by_key(|session| session.number);
     let text: String = chosen.into_iter().map(|session| describe(session, now_us)).collect();
     cx.answer(Reply::Text(&text))
+}
+
+/// What Redis tells clients apart by.
+enum Kind {
+    Normal,
+    PubSub,
+    /// Nodes are no clients here.
+    Node,
+}
+
+impl Kind {
+    fn named(name: &[u8]) -> Result<Kind, Fail> {
+        match name {
+            _ if is(name, "normal") => Ok(Kind::Normal),
+            _ if is(name, "pubsub") => Ok(Kind::PubSub),
+            _ if ["master", "replica", "slave"].iter().any(|node| is(name, node)) => Ok(Kind::Node),
+            _ => Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)).into()),
+        }
+    }
+
+    fn has(&self, session: &Session) -> bool {
+        match self {
+            Kind::Normal => !session.is_listening(),
+            Kind::PubSub => session.is_listening(),
+            Kind::Node => false,
+        }
+    }
 }
 
 /// One line of `CLIENT LIST`.
@@ -154,7 +173,7 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len() < 3 {
         return Err(wrong_arity_of("client", args.at(1)));
     }
-    let (mut number, mut address, mut local, mut skip_me) = (None, None, None, true);
+    let (mut number, mut address, mut local, mut skip_me, mut kind) = (None, None, None, true, None);
     let by_address = args.len() == 3;
     if by_address {
         (address, skip_me) = (Some(args.at(2)), false);
@@ -169,8 +188,12 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             _ if is(option, "ADDR") => address = Some(value),
             _ if is(option, "LADDR") => local = Some(value),
-            _ if is(option, "SKIPME") => skip_me = is(value, "YES"),
-            _ if is(option, "TYPE") || is(option, "USER") => (),
+            _ if is(option, "SKIPME") && (is(value, "YES") || is(value, "NO")) => skip_me = is(value, "YES"),
+            _ if is(option, "TYPE") => kind = Some(Kind::named(value)?),
+            _ if is(option, "USER") && value == b"default" => (),
+            _ if is(option, "USER") => {
+                return Err(format!("ERR No such user '{}'", String::from_utf8_lossy(value)).into());
+            }
             _ => return Err(SYNTAX),
         }
     }
@@ -178,6 +201,7 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         number.is_none_or(|number| session.number == number)
             && address.is_none_or(|address| session.addresses.0.as_bytes() == address)
             && local.is_none_or(|local| session.addresses.1.as_bytes() == local)
+            && kind.as_ref().is_none_or(|kind| kind.has(session))
     };
     let others: Vec<_> = cx.sessions.iter().filter(|(_, session)| is_meant(session)).map(|(id, _)| id).collect();
     for &id in &others {
@@ -215,6 +239,9 @@ fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if args.len() > 4 {
+        return Err(unknown_or_arity("CLIENT", args.at(1)));
+    }
     let writers_only = match args.get(3) {
         None => false,
         Some(mode) if is(mode, "WRITE") => true,

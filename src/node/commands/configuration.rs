@@ -1,6 +1,6 @@
 //! `CONFIG`: settings, read and changed while the node runs.
 
-use super::fail::{Fail, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, unknown_part, wrong_arity_of};
 use super::keys::help;
 use super::{Args, Context, DONE, Outcome, Reply};
 use crate::node::glob;
@@ -10,7 +10,8 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
     match part {
         _ if is(part, "GET") && args.len() >= 3 => get(cx, args),
-        _ if is(part, "SET") && args.len() >= 4 && args.len().is_multiple_of(2) => set(cx, args),
+        _ if is(part, "SET") && args.len() >= 4 && !args.len().is_multiple_of(2) => Err(SYNTAX),
+        _ if is(part, "SET") && args.len() >= 4 => set(cx, args),
         _ if is(part, "RESETSTAT") && args.len() == 2 => {
             cx.core.metrics.reset();
             cx.answer(Reply::Ok)
@@ -56,7 +57,11 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let (name, value) = (text(name).to_lowercase(), text(value));
         let fail =
             |why: &str| Fail::from(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
-        let number = || value.parse::<usize>().map_err(|_| fail("argument couldn't be parsed into an integer"));
+        let number = |least: i64, most: i64| {
+            let number = integer(value.as_bytes()).map_err(|_| fail("argument couldn't be parsed into an integer"))?;
+            let fits = (least..=most).contains(&number).then_some(number as usize);
+            fits.ok_or_else(|| fail(&format!("argument must be between {least} and {most} inclusive")))
+        };
         let bytes = || crate::node::parse_bytes(&value).ok_or_else(|| fail("argument must be a memory value"));
         match name.as_str() {
             "notify-keyspace-events" => {
@@ -68,8 +73,8 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                 cx.core.options.memory_bytes_max = bytes()? as usize;
                 cx.core.store.limit_bytes(cx.core.options.memory_bytes_max);
             }
-            "maxclients" => cx.core.options.clients_max = number()?.max(1),
-            "timeout" => cx.core.options.idle_timeout_s = number()? as u64,
+            "maxclients" => cx.core.options.clients_max = number(1, u32::MAX.into())?,
+            "timeout" => cx.core.options.idle_timeout_s = number(0, i32::MAX.into())? as u64,
             "id" | "durability" | "max-value-bytes" | "proto-max-bulk-len" | "snapshot-interval-ms" => {
                 return Err(fail("can't set immutable config"));
             }

@@ -87,7 +87,9 @@ pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     session.queue = None;
     session.watched.clear();
     session.name.clear();
-    session.answers = Answers::All;
+    if session.answers != Answers::Skip {
+        session.answers = Answers::All;
+    }
     session.dialect = Dialect::Resp2;
     cx.answer(Reply::Simple("RESET"))
 }

@@ -1,7 +1,7 @@
 //! Expiration: when a key goes by itself.
 
 use super::fail::{Fail, integer, is};
-use super::{Args, Command, Context, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::node::Now;
 use crate::protocol::Dialect;
 use crate::store::Value;
@@ -72,7 +72,9 @@ pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_rela
         cx.notify('g', "del", key);
     } else {
         cx.put(key, &value, Some(at as u64))?;
+        cx.session.answer(Reply::Done(true));
         cx.notify('g', "expire", key);
+        return DONE;
     }
     cx.answer(Reply::Done(true))
 }

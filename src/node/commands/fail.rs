@@ -97,6 +97,12 @@ pub(super) fn unknown_part(command: &str, part: &[u8]) -> Fail {
     format!("ERR unknown subcommand '{}'. Try {} HELP.", printable(part), command.to_uppercase()).into()
 }
 
+/// A command has no such part, or not with so many arguments.
+pub(super) fn unknown_or_arity(command: &str, part: &[u8]) -> Fail {
+    let part = printable(part);
+    format!("ERR unknown subcommand or wrong number of arguments for '{part}'. Try {command} HELP.").into()
+}
+
 /// An error is one line, and Redis shows an argument up to a zero byte.
 fn printable(text: &[u8]) -> String {
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();

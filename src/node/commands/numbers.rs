@@ -83,7 +83,7 @@ fn float(text: &[u8]) -> Result<f64, Fail> {
     if number.is_nan() { Err(NOT_FLOAT) } else { Ok(number) }
 }
 
-/// The number in units of the last digit that is given. `None` where it has more digits, or is too large.
+/// The number in units of the last digit that is given, rounded. `None` where it is too large.
 fn decimal(text: &[u8]) -> Option<i128> {
     let text = std::str::from_utf8(text).ok()?.to_ascii_lowercase();
     let (number, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -93,10 +93,14 @@ fn decimal(text: &[u8]) -> Option<i128> {
         None => (number.strip_prefix('+').unwrap_or(number), 1),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let shift = FRACTION_DIGITS + exponent - i32::try_from(fraction.len()).ok()?;
+    let shift = exponent.saturating_add(FRACTION_DIGITS).saturating_sub(i32::try_from(fraction.len()).ok()?);
     let value: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let unit = 10_i128.checked_pow(u32::try_from(shift).ok()?)?;
-    value.checked_mul(unit)?.checked_mul(sign)
+    let unit = 10_i128.checked_pow(shift.unsigned_abs());
+    match unit {
+        Some(unit) if shift < 0 => Some(value.checked_add(unit / 2)? / unit * sign),
+        None if shift < 0 => Some(0),
+        unit => value.checked_mul(unit?)?.checked_mul(sign),
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn parts(command: Command) -> &'static [(&'static str, i32)] {
         ],
         Command::CommandInfo => &[("count", 2), ("info", -2), ("docs", -2), ("list", -2), ("getkeys", -4), ("help", 2)],
         Command::Config => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2), ("help", 2)],
-        Command::Function => &[("flush", -2), ("list", -2)],
+        Command::Function => &[("flush", -2), ("help", 2), ("list", -2)],
         Command::Latency => {
             &[("doctor", 2), ("graph", 3), ("help", 2), ("histogram", -2), ("history", 3), ("latest", 2), ("reset", -2)]
         }

@@ -1,6 +1,6 @@
 //! Messages between clients.
 
-use super::fail::{Fail, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, is, unknown_or_arity};
 use super::keys::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
 use crate::node::glob;
@@ -98,14 +98,14 @@ pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         _ if is(part, "NUMPAT") && args.len() == 2 => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
         _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => session.answer(Reply::Array(0)),
-        _ if is(part, "SHARDNUMSUB") && args.len() == 2 => session.answer(Reply::Array(0)),
+        _ if is(part, "SHARDNUMSUB") => {
+            session.answer(Reply::Array(2 * (args.len() - 2)));
+            args.from(2).flat_map(|name| [Reply::Value(name), Reply::Int(0)]).for_each(|part| session.answer(part));
+        }
         _ if is(part, "HELP") && args.len() == 2 => {
             return help(cx, &["PUBSUB CHANNELS [pattern] | NUMSUB [channel ...] | NUMPAT: who listens on this node"]);
         }
-        _ if ["CHANNELS", "NUMPAT", "SHARDCHANNELS"].iter().any(|word| is(part, word)) => {
-            return Err(wrong_arity_of("pubsub", part));
-        }
-        _ => return Err(unknown_part("pubsub", part)),
+        _ => return Err(unknown_or_arity("PUBSUB", part)),
     }
     DONE
 }

@@ -45,9 +45,12 @@ pub(super) fn keys(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn scan(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
     let cursor = match args.at(1) {
         b"" => Some(0),
-        text => std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok()),
+        // As C reads it: what is below zero is counted from the largest number down.
+        [b'-', text @ ..] => number(text).map(u64::wrapping_neg),
+        text => number(text),
     };
     let mut cursor = cursor.ok_or(Fail::said("ERR invalid cursor"))?;
     let (mut pattern, mut count, mut wanted) = (None, 10, true);

@@ -1,7 +1,7 @@
 //! The node itself: its state, its disk, its end.
 
 use super::connection::REDIS_VERSION;
-use super::fail::{Fail, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
 use super::keys::help;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
 use crate::node::info;
@@ -85,10 +85,7 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.answer(Reply::Simple(&text))
         }
         _ if is(part, "HELP") => help(cx, &["DEBUG SLEEP <seconds> | OBJECT <key> | SET-ACTIVE-EXPIRE 0|1"]),
-        _ => {
-            let part = String::from_utf8_lossy(part);
-            Err(format!("ERR unknown subcommand or wrong number of arguments for '{part}'. Try DEBUG HELP.").into())
-        }
+        _ => Err(unknown_or_arity("DEBUG", part)),
     }
 }
 
@@ -97,13 +94,14 @@ pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match part {
         // A request here is some microseconds, and never ten milliseconds: there is nothing to be listed.
         _ if is(part, "GET") && args.len() <= 3 => {
-            args.get(2).map(integer).transpose()?;
+            let count = args.get(2).map_or(Ok(-1), integer).ok().filter(|&count| count >= -1);
+            count.ok_or(Fail::said("ERR count should be greater than or equal to -1"))?;
             cx.answer(Reply::Array(0))
         }
         _ if is(part, "LEN") && args.len() == 2 => cx.answer(Reply::Int(0)),
         _ if is(part, "RESET") && args.len() == 2 => cx.answer(Reply::Ok),
         _ if is(part, "HELP") => help(cx, &["SLOWLOG GET [count] | LEN | RESET: requests of more than 10 ms"]),
-        _ if ["GET", "LEN", "RESET"].iter().any(|word| is(part, word)) => Err(wrong_arity_of("slowlog", part)),
+        _ if is(part, "GET") => Err(unknown_or_arity("SLOWLOG", part)),
         _ => Err(unknown_part("slowlog", part)),
     }
 }
@@ -138,7 +136,9 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             match (args.get(3), args.get(4)) {
                 (None, _) => (),
                 (Some(option), Some(samples)) if is(option, "SAMPLES") && args.len() == 5 => {
-                    integer(samples)?;
+                    if integer(samples)? < 0 {
+                        return Err(SYNTAX);
+                    }
                 }
                 (Some(_), _) => return Err(SYNTAX),
             }
@@ -181,8 +181,8 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn wait(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let number = |text: &[u8]| integer(text).ok().and_then(|number| u64::try_from(number).ok());
-    let peers = number(args.at(1)).ok_or(super::fail::NOT_INTEGER)? as usize;
+    // Less than none is none.
+    let peers = integer(args.at(1))?.max(0) as usize;
     let ms = match integer(args.at(2)) {
         Ok(ms) if ms < 0 => return Err(Fail::said("ERR timeout is negative")),
         Ok(ms) => ms as u64,
@@ -230,8 +230,26 @@ pub(super) fn lolwut(cx: &mut Context<'_>) -> Outcome {
 pub(super) fn function(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
     match part {
-        _ if is(part, "FLUSH") && args.len() <= 3 => cx.answer(Reply::Ok),
-        _ if is(part, "LIST") => cx.answer(Reply::Array(0)),
-        _ => Err(unknown_part("function", part)),
+        _ if is(part, "FLUSH") && args.len() <= 3 => match args.get(2) {
+            Some(mode) if !is(mode, "SYNC") && !is(mode, "ASYNC") => {
+                Err(Fail::said("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
+            }
+            Some(_) | None => cx.answer(Reply::Ok),
+        },
+        _ if is(part, "LIST") => {
+            let mut rest = args.from(2);
+            while let Some(option) = rest.next() {
+                match option {
+                    _ if is(option, "WITHCODE") => (),
+                    _ if is(option, "LIBRARYNAME") => {
+                        rest.next().ok_or(Fail::said("ERR library name argument was not given"))?;
+                    }
+                    _ => return Err(format!("ERR Unknown argument {}", String::from_utf8_lossy(option)).into()),
+                }
+            }
+            cx.answer(Reply::Array(0))
+        }
+        _ if is(part, "HELP") => help(cx, &["FUNCTION FLUSH | LIST: there are no functions"]),
+        _ => Err(unknown_or_arity("FUNCTION", part)),
     }
 }
