@@ -144,9 +144,7 @@ impl Server {
             Turn::Read(Received::Broken(error)) | Turn::ReadInPlace(Received::Broken(error)) => {
                 return self.drop_connection(id, &error.to_string());
             }
-            Turn::Read(Received::Nothing) | Turn::ReadInPlace(Received::Bytes(_) | Received::Nothing) | Turn::Pass => {
-                
-            }
+            Turn::Read(Received::Nothing) | Turn::ReadInPlace(Received::Bytes(_) | Received::Nothing) | Turn::Pass => {}
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.readable && self.node.waits(id) == Waits::ForInput {

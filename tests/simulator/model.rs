@@ -313,7 +313,7 @@ impl Model {
                 (Some(end), Some((newest, alive)))
                     if end < newest
                         && !(given_up && (!alive || self.expires_after(key, newest)))
-                        && !(outlived(newest) && !alive) =>
+                        && (alive || !outlived(newest)) =>
                 {
                     return Err(format!("2: {name} ends as {end:?}, but {newest:?} survived"));
                 }
