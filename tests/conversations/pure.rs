@@ -15,7 +15,7 @@ pub fn options() -> Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 2_000,
         dialect: kvstoreapp::protocol::Dialect::Line,
-        value_bytes_max: 1 << 20,
+        value_bytes_max: 64 << 20,
         clients_max: 10,
         memory_bytes_max: 0,
         idle_timeout_s: 0,
