@@ -171,7 +171,12 @@ impl Core {
         let value_bytes_max = self.options.value_bytes_max;
         match session.dialect {
             Dialect::Line => line::decode(bytes, session.scanned, session.first, value_bytes_max, scratch),
-            Dialect::Resp2 | Dialect::Resp3 => resp::decode(bytes, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1)),
+            Dialect::Resp2 | Dialect::Resp3 => {
+                if session.scanned == 0 {
+                    session.known = resp::Known::default();
+                }
+                resp::decode(bytes, &mut session.known, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1))
+            }
             Dialect::Json => {
                 let decoded = json::decode(bytes, session.scanned, value_bytes_max, scratch);
                 session.envelope = decoded.1;

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::commands::Walk;
 use super::transaction::{Queue, Watched};
-use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json};
+use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, resp};
 use crate::replication::frame::GREETING;
 
 /// What a client that does not read may be owed before its requests are left unread. One answer may go past it. Memory
@@ -73,6 +73,8 @@ pub struct Session {
     pub(super) scanned: usize,
     /// So many bytes at least the request has that the inbox begins with.
     pub(super) needs: usize,
+    /// What is known of it, if it is RESP.
+    pub(super) known: resp::Known,
     /// How the client speaks.
     pub(super) dialect: Dialect,
     /// Its number among all clients there ever were.
@@ -132,6 +134,7 @@ impl Session {
             inbox: Vec::new(),
             scanned: 0,
             needs: 0,
+            known: resp::Known::default(),
             dialect,
             number,
             addresses: Default::default(),
