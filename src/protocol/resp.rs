@@ -29,12 +29,7 @@ pub struct Known {
 
 /// Reads the first request. `bulk_bytes_max` is the longest argument there may be; `known` is what the last call for
 /// the same request left there.
-pub fn decode<'a>(
-    bytes: &'a [u8],
-    known: &mut Known,
-    scratch: &'a mut Scratch,
-    bulk_bytes_max: usize,
-) -> Decoded<'a> {
+pub fn decode<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
     scratch.clear();
     if bytes.first() == Some(&b'*') { array(bytes, known, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
 }
