@@ -183,7 +183,12 @@ impl Core {
         let text_bytes_max = value_bytes_max.min(TEXT_VALUE_BYTES_MAX);
         match session.dialect {
             Dialect::Line => line::decode(bytes, session.scanned, session.first, text_bytes_max, scratch),
-            Dialect::Resp2 | Dialect::Resp3 => resp::decode(bytes, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1)),
+            Dialect::Resp2 | Dialect::Resp3 => {
+                if session.scanned == 0 {
+                    session.known = resp::Known::default();
+                }
+                resp::decode(bytes, &mut session.known, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1))
+            }
             Dialect::Json => {
                 let decoded = json::decode(bytes, session.scanned, text_bytes_max, scratch);
                 session.envelope = decoded.1;

@@ -9,7 +9,7 @@ use memchr::memchr;
 use super::commands::Walk;
 use super::outbox::Outbox;
 use super::transaction::{Queue, Watched};
-use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, value_frame};
+use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, resp, value_frame};
 use crate::replication::frame::GREETING;
 use crate::store::Value;
 use crate::store::value::SHARED_BYTES_MIN;
@@ -71,6 +71,8 @@ pub struct Session {
     room_start: usize,
     /// So many bytes at least the request has that the inbox begins with.
     pub(super) needs: usize,
+    /// What is known of it, if it is RESP.
+    pub(super) known: resp::Known,
     /// How the client speaks.
     pub(super) dialect: Dialect,
     /// Its number among all clients there ever were.
@@ -128,6 +130,7 @@ impl Session {
             scanned: 0,
             room_start: 0,
             needs: 0,
+            known: resp::Known::default(),
             dialect,
             number,
             addresses: Default::default(),

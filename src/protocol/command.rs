@@ -187,6 +187,53 @@ impl Command {
         &COMMANDS[self as usize]
     }
 
+    /// Parts and their arity: arguments with both names; negative: so many at least.
+    pub fn parts(self) -> &'static [(&'static str, i32)] {
+        match self {
+            Command::Client => &[
+                ("id", 2),
+                ("getname", 2),
+                ("setname", 3),
+                ("setinfo", 4),
+                ("list", -2),
+                ("info", 2),
+                ("kill", -3),
+                ("no-evict", 3),
+                ("no-touch", 3),
+                ("reply", 3),
+                ("pause", -3),
+                ("unpause", 2),
+                ("help", 2),
+            ],
+            Command::CommandInfo => {
+                &[("count", 2), ("info", -2), ("docs", -2), ("list", -2), ("getkeys", -4), ("help", 2)]
+            }
+            Command::Config => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2), ("help", 2)],
+            Command::Function => &[("flush", -2), ("help", 2), ("list", -2)],
+            Command::Latency => &[
+                ("doctor", 2),
+                ("graph", 3),
+                ("help", 2),
+                ("histogram", -2),
+                ("history", 3),
+                ("latest", 2),
+                ("reset", -2),
+            ],
+            Command::Memory => &[("doctor", 2), ("help", 2), ("purge", 2), ("stats", 2), ("usage", -3)],
+            Command::Object => &[("encoding", 3), ("freq", 3), ("help", 2), ("idletime", 3), ("refcount", 3)],
+            Command::PubSub => &[
+                ("channels", -2),
+                ("help", 2),
+                ("numpat", 2),
+                ("numsub", -2),
+                ("shardchannels", -2),
+                ("shardnumsub", -2),
+            ],
+            Command::SlowLog => &[("get", -2), ("help", 2), ("len", 2), ("reset", 2)],
+            _ => &[],
+        }
+    }
+
     /// All there are for clients that speak RESP.
     pub fn all_of_resp() -> impl Iterator<Item = Command> {
         ALL.iter().copied().filter(|command| command.describe().is_of_resp())

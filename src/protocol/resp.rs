@@ -3,7 +3,9 @@
 //! A request is an array of bulk strings, or a line of words (*inline*), quoted where they hold spaces. Limits and
 //! errors are those of Redis 7.
 
+use std::borrow::Cow;
 use std::io::Write;
+use std::ops::Range;
 
 use memchr::memchr;
 
@@ -16,10 +18,20 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a request beside the longest value there may be.
 const REQUEST_BYTES_MAX: usize = 64 << 20;
 
-/// Reads the first request. `bulk_bytes_max` is the longest argument there may be.
-pub fn decode<'a>(bytes: &'a [u8], scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
+/// What of a request whose end has not come is known to be right, so that it is not read again with every piece.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// So many words are there.
+    words: i64,
+    /// Up to here.
+    end: usize,
+}
+
+/// Reads the first request. `bulk_bytes_max` is the longest argument there may be; `known` is what the last call for
+/// the same request left there.
+pub fn decode<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
     scratch.clear();
-    if bytes.first() == Some(&b'*') { array(bytes, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
+    if bytes.first() == Some(&b'*') { array(bytes, known, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
 }
 
 /// The key of the first request, if it has come whole and is one of few words, and the request's length.
@@ -107,41 +119,65 @@ fn decimal(number: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn array<'a>(bytes: &'a [u8], scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
-    let (count, mut at) = match number(bytes, 1) {
+fn array<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
+    let (count, first) = match number(bytes, 1) {
         Number::Is(count, at) if count <= ARGS_MAX => (count, at),
         Number::Is(..) | Number::Not => return fatal("invalid multibulk length"),
         Number::Incomplete => return Decoded::Incomplete(bytes.len() + 1),
         Number::TooLong => return fatal("too big mbulk count string"),
     };
     if count <= 0 {
-        return Decoded::Blank(at);
+        return Decoded::Blank(first);
     }
-    for index in 0..count {
-        // Each argument that is still to come has six bytes at least.
-        let rest = 6 * (count - index - 1) as usize;
-        match bytes.get(at) {
-            None => return Decoded::Incomplete(at + 6 + rest),
-            Some(b'$') => (),
-            Some(&other) => return fatal(&format!("expected '$', got '{}'", char::from(other))),
+    let Known { words, end } = *known;
+    let (words, mut at) = if words > 0 { (words, end) } else { (0, first) };
+    for index in words..count {
+        match word(bytes, at, bulk_bytes_max) {
+            Word::Is(span) => {
+                at = span.end + 2;
+                scratch.spans.push(span);
+            }
+            Word::Incomplete(needs) => {
+                *known = Known { words: index, end: at };
+                return Decoded::Incomplete(needs);
+            }
+            Word::Fatal(why) => return fatal(&why),
         }
-        let (len, start) = match number(bytes, at + 1) {
-            Number::Is(len, start) if len >= 0 && len as u64 <= bulk_bytes_max as u64 => (len as usize, start),
-            Number::Is(..) | Number::Not => return fatal("invalid bulk length"),
-            Number::Incomplete => return Decoded::Incomplete((bytes.len() + 1).max(at + 6 + rest)),
-            Number::TooLong => return fatal("too big bulk count string"),
-        };
-        at = start + len + 2;
-        if at > REQUEST_BYTES_MAX + bulk_bytes_max {
-            return fatal("too big request");
-        }
-        if at > bytes.len() {
-            return Decoded::Incomplete(at + rest);
-        }
-        scratch.spans.push(start..start + len);
+    }
+    if words > 0 {
+        // All are there: where the first of them are is found out once more.
+        scratch.clear();
+        return array(bytes, &mut Known::default(), scratch, bulk_bytes_max);
     }
     let args = Args::new(bytes, &scratch.spans);
     Decoded::Request(Request { command: Command::named(args.at(0)), args }, at)
+}
+
+enum Word {
+    Is(Range<usize>),
+    /// So many bytes there have to be before more can be said.
+    Incomplete(usize),
+    Fatal(Cow<'static, str>),
+}
+
+/// The word that begins at `at`. What is wrong is said as soon as it is there.
+fn word(bytes: &[u8], at: usize, bulk_bytes_max: usize) -> Word {
+    match bytes.get(at) {
+        None => return Word::Incomplete(at + 1),
+        Some(b'$') => (),
+        Some(&other) => return Word::Fatal(format!("expected '$', got '{}'", char::from(other)).into()),
+    }
+    let (len, start) = match number(bytes, at + 1) {
+        Number::Is(len, start) if len >= 0 && len as u64 <= bulk_bytes_max as u64 => (len as usize, start),
+        Number::Is(..) | Number::Not => return Word::Fatal("invalid bulk length".into()),
+        Number::Incomplete => return Word::Incomplete(bytes.len() + 1),
+        Number::TooLong => return Word::Fatal("too big bulk count string".into()),
+    };
+    let end = start + len + 2;
+    if end > REQUEST_BYTES_MAX + bulk_bytes_max {
+        return Word::Fatal("too big request".into());
+    }
+    if end > bytes.len() { Word::Incomplete(end) } else { Word::Is(start..start + len) }
 }
 
 enum Number {

@@ -6,6 +6,7 @@ mod harness;
 
 mod command_line;
 mod conversations;
+mod coverage;
 mod crowds;
 mod hostile;
 mod netcat;
