@@ -13,6 +13,7 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "SET") && args.len() >= 4 && args.len().is_multiple_of(2) => set(cx, args),
         _ if is(part, "RESETSTAT") && args.len() == 2 => {
             cx.core.metrics.reset();
+            cx.core.timing.reset();
             cx.answer(Reply::Ok)
         }
         _ if is(part, "REWRITE") && args.len() == 2 => {
@@ -31,11 +32,15 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let own = [
         ("id", core.clock.node().to_string()),
         ("durability", core.options.durability.to_string()),
+        ("latency-monitor-threshold", core.timing.latency.threshold_ms.to_string()),
+        ("latency-tracking", if core.timing.tracks_all { "yes" } else { "no" }.to_owned()),
         ("max-value-bytes", core.options.value_bytes_max.to_string()),
         ("maxclients", core.options.clients_max.to_string()),
         ("maxmemory", core.options.memory_bytes_max.to_string()),
         ("notify-keyspace-events", core.notifications.text()),
         ("proto-max-bulk-len", core.options.value_bytes_max.to_string()),
+        ("slowlog-log-slower-than", core.timing.slow_log.threshold_us.to_string()),
+        ("slowlog-max-len", core.timing.slow_log.entries_max.to_string()),
         ("snapshot-interval-ms", core.options.snapshot_interval_ms.to_string()),
         ("timeout", core.options.idle_timeout_s.to_string()),
     ];
@@ -56,6 +61,7 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let (name, value) = (text(name).to_lowercase(), text(value));
         let fail =
             |why: &str| Fail::from(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
+        let signed = || value.parse::<i64>().map_err(|_| fail("argument couldn't be parsed into an integer"));
         let number = || value.parse::<usize>().map_err(|_| fail("argument couldn't be parsed into an integer"));
         let bytes = || crate::node::parse_bytes(&value).ok_or_else(|| fail("argument must be a memory value"));
         match name.as_str() {
@@ -70,6 +76,16 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             "maxclients" => cx.core.options.clients_max = number()?.max(1),
             "timeout" => cx.core.options.idle_timeout_s = number()? as u64,
+            "latency-monitor-threshold" => cx.core.timing.latency.threshold_ms = number()? as u64,
+            "latency-tracking" => {
+                cx.core.timing.tracks_all = match value.as_str() {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return Err(fail("argument must be 'yes' or 'no'")),
+                };
+            }
+            "slowlog-log-slower-than" => cx.core.timing.slow_log.threshold_us = signed()?.max(-1),
+            "slowlog-max-len" => cx.core.timing.slow_log.entries_max = number()?,
             "id" | "durability" | "max-value-bytes" | "proto-max-bulk-len" | "snapshot-interval-ms" => {
                 return Err(fail("can't set immutable config"));
             }
