@@ -1,11 +1,15 @@
 //! What the node counts and times of itself, and `INFO` shows.
 //!
 //! - here: counters
-//! - [`ticks`]: the turns of the loop; [`durations`]: how long they take
+//! - [`ticks`]: the turns of the loop
+//! - [`slow_log`], [`latency`]: what took longer than it may
+//! - [`durations`]: how long all of a kind took
 //!
 //! Times are given to it. It does not read a clock.
 
 pub mod durations;
+pub mod latency;
+pub mod slow_log;
 pub mod ticks;
 
 use ticks::{Ticks, Traffic};

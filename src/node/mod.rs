@@ -47,6 +47,7 @@ use session::{OUTBOX_BYTES_MAX, Session, Waits};
 use sessions::Sessions;
 
 use settings::Settings;
+use timing::Timing;
 
 use crate::metrics::Metrics;
 use crate::protocol::{Dialect, Refusal, Scratch};
@@ -103,6 +104,7 @@ pub(crate) struct Core {
     pubsub: PubSub,
     notifications: Notifications,
     settings: Settings,
+    timing: Timing,
     /// Clients are paused until then; whether only those that write.
     pause: Option<(u64, bool)>,
     /// Whether keys are turned into deletions when their time has come, and not only hidden.
@@ -164,6 +166,7 @@ impl Node {
             pubsub: PubSub::default(),
             notifications: Notifications::default(),
             settings: Settings::default(),
+            timing: Timing::default(),
             pause: None,
             expires_actively: true,
             is_shutting_down: false,

@@ -98,6 +98,8 @@ pub struct Session {
     pub(super) watch: Option<Box<Prefix>>,
     /// Until when its last request sleeps.
     pub(super) sleeps_until_us: Option<u64>,
+    /// How long the request has taken so far that is to be executed again.
+    pub(super) spent_us: u64,
     /// Whether a transaction is being run.
     pub(super) is_executing: bool,
     /// What an answer that comes later is to be wrapped in.
@@ -146,6 +148,7 @@ impl Session {
             walk: None,
             watch: None,
             sleeps_until_us: None,
+            spent_us: 0,
             is_executing: false,
             envelope: None,
             skipping: false,

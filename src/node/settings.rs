@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 /// Settings of Redis that mean nothing here, and what they are until somebody sets them.
-const FOREIGN: [(&str, &str); 58] = [
+const FOREIGN: [(&str, &str); 54] = [
     ("acllog-max-len", "128"),
     ("activedefrag", "no"),
     ("activerehashing", "yes"),
@@ -32,8 +32,6 @@ const FOREIGN: [(&str, &str); 58] = [
     ("hash-max-ziplist-value", "64"),
     ("hz", "10"),
     ("io-threads", "1"),
-    ("latency-monitor-threshold", "0"),
-    ("latency-tracking", "yes"),
     ("lazyfree-lazy-eviction", "no"),
     ("lazyfree-lazy-expire", "no"),
     ("lazyfree-lazy-server-del", "no"),
@@ -56,8 +54,6 @@ const FOREIGN: [(&str, &str); 58] = [
     ("requirepass", ""),
     ("save", ""),
     ("set-max-intset-entries", "512"),
-    ("slowlog-log-slower-than", "10000"),
-    ("slowlog-max-len", "128"),
     ("stop-writes-on-bgsave-error", "no"),
     ("stream-node-max-entries", "100"),
     ("tcp-keepalive", "300"),

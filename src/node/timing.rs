@@ -1,9 +1,111 @@
-//! Where the node's time goes: what whoever turns the loop tells it of a tick.
+//! Where the node's time goes: ticks, and the commands that are timed one by one.
+//!
+//! Reading a clock costs as much as a twentieth of a `GET`, so only what can take long is timed: commands that can by
+//! their nature, those with many arguments, and all where somebody has asked for it.
 
+use super::session::Session;
 use super::{Node, Now};
+use crate::metrics::durations::Durations;
+use crate::metrics::latency::Latency;
+use crate::metrics::slow_log::SlowLog;
 use crate::metrics::ticks::Phase;
+use crate::protocol::{Args, Command};
+
+/// More arguments than that may take long, whatever the command.
+const ARGS_FEW: usize = 32;
+/// Where less than that is slow, any command can be.
+const SLOW_US_MIN: i64 = 1_000;
+
+/// See the module.
+pub(super) struct Timing {
+    /// Monotonic microseconds. Nothing is decided by it.
+    stopwatch: Box<dyn Fn() -> u64>,
+    pub(super) slow_log: SlowLog,
+    pub(super) latency: Latency,
+    /// Whether all commands are timed, however short they are.
+    pub(super) tracks_all: bool,
+    /// How long the commands took that were timed, by number.
+    commands: Vec<(Command, Durations)>,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing {
+            stopwatch: Box::new(|| 0),
+            slow_log: SlowLog::default(),
+            latency: Latency::default(),
+            tracks_all: false,
+            commands: Vec::new(),
+        }
+    }
+}
+
+impl Timing {
+    /// A command begins: when, where it is to be timed.
+    #[inline]
+    pub(super) fn begin(&self, command: Command, args: Args<'_>) -> Option<u64> {
+        let is_all = self.tracks_all || (0..SLOW_US_MIN).contains(&self.slow_log.threshold_us);
+        (is_all || args.len() > ARGS_FEW || command.can_take_long()).then(|| (self.stopwatch)())
+    }
+
+    /// One that is timed has made a step. `is_over` says whether it was the last.
+    #[cold]
+    pub(super) fn note(
+        &mut self,
+        session: &mut Session,
+        command: Command,
+        args: Args<'_>,
+        begun_us: u64,
+        is_over: bool,
+        now: Now,
+    ) {
+        let us = session.spent_us + (self.stopwatch)().saturating_sub(begun_us);
+        session.spent_us = us;
+        if !is_over {
+            return;
+        }
+        session.spent_us = 0;
+        let unix_s = now.unix_ms / 1000;
+        self.latency.note("command", unix_s, us);
+        if self.slow_log.is_slow(us) {
+            let args = without_secrets(command, args);
+            self.slow_log.push(us, unix_s, &args, (&session.addresses.0, &session.name));
+        }
+        let at = self.commands.iter().position(|(other, _)| *other == command).unwrap_or_else(|| {
+            self.commands.push((command, Durations::default()));
+            self.commands.len() - 1
+        });
+        self.commands[at].1.note(us);
+    }
+
+    /// Begins to count anew.
+    pub(super) fn reset(&mut self) {
+        self.commands.clear();
+    }
+
+    /// The commands that were timed.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (Command, &Durations)> {
+        self.commands.iter().map(|(command, durations)| (*command, durations))
+    }
+}
+
+/// Whom a client logs in as, and with which password, is nobody else's business.
+fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [u8]> {
+    let mut args: Vec<&[u8]> = args.iter().collect();
+    if command == Command::Hello
+        && let Some(at) = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"AUTH"))
+    {
+        args.iter_mut().skip(at + 1).take(2).for_each(|secret| *secret = b"(redacted)");
+    }
+    args
+}
 
 impl Node {
+    /// What commands are timed by, in monotonic microseconds. It stands still where nobody gives one.
+    pub fn time_by(&mut self, stopwatch: impl Fn() -> u64 + 'static) {
+        self.core.timing.stopwatch = Box::new(stopwatch);
+    }
+
     /// A part of the tick is over, and it is that time, in monotonic microseconds.
     pub fn spent(&mut self, phase: Phase, monotonic_us: u64) {
         self.core.metrics.ticks.spent(phase, monotonic_us);
@@ -12,12 +114,26 @@ impl Node {
     /// The tick is over.
     pub fn end_tick(&mut self) {
         let metrics = &mut self.core.metrics;
-        metrics.ticks.end(metrics.traffic());
+        let tick = metrics.ticks.end(metrics.traffic());
+        let latency = &mut self.core.timing.latency;
+        if latency.threshold_ms > 0 && tick.us() >= 1_000 {
+            let unix_s = tick.unix_ms / 1000;
+            latency.note("tick", unix_s, tick.us());
+            Phase::ALL.into_iter().for_each(|phase| latency.note(event(phase), unix_s, tick.phase_us(phase)));
+        }
     }
 
     /// A tick begins.
     pub(super) fn time_tick(&mut self, now: Now) {
         let metrics = &mut self.core.metrics;
         metrics.ticks.begin(now.monotonic_us, now.unix_ms, metrics.traffic());
+    }
+}
+
+/// What a phase is called in `LATENCY`: as in Redis where it has the same.
+fn event(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Expiry => "expire-cycle",
+        other => other.name(),
     }
 }

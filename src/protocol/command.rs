@@ -234,6 +234,16 @@ impl Command {
         }
     }
 
+    /// Whether it can take more than some hundred microseconds with a few arguments: it goes through many keys or
+    /// clients, or computes with long values.
+    pub fn can_take_long(self) -> bool {
+        use Command::{BitCount, BitOp, Client, Debug, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan};
+        matches!(
+            self,
+            BitCount | BitOp | Client | Debug | Exec | Info | Keys | Lcs | PubSub | Publish | RandomKey | Scan
+        )
+    }
+
     /// All there are for clients that speak RESP.
     pub fn all_of_resp() -> impl Iterator<Item = Command> {
         ALL.iter().copied().filter(|command| command.describe().is_of_resp())

@@ -130,6 +130,8 @@ impl Server {
             }
         });
         let wake_from_errands = Arc::clone(&wake);
+        let mut node = node;
+        node.time_by(move || started.elapsed().as_micros() as u64);
         Ok(Server {
             poll,
             acceptor: Acceptor::new(listener),

@@ -11,7 +11,11 @@ mod crowds;
 mod hostile;
 mod netcat;
 mod pure;
+#[path = "../redis/reply.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod reply;
 mod script;
 mod signals;
+mod slowness;
 mod system_calls;
 mod wire;

@@ -14,6 +14,7 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "SET") && args.len() >= 4 => set(cx, args),
         _ if is(part, "RESETSTAT") && args.len() == 2 => {
             cx.core.metrics.reset();
+            cx.core.timing.reset();
             cx.answer(Reply::Ok)
         }
         _ if is(part, "REWRITE") && args.len() == 2 => {
@@ -32,11 +33,15 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let own = [
         ("id", core.clock.node().to_string()),
         ("durability", core.options.durability.to_string()),
+        ("latency-monitor-threshold", core.timing.latency.threshold_ms.to_string()),
+        ("latency-tracking", if core.timing.tracks_all { "yes" } else { "no" }.to_owned()),
         ("max-value-bytes", core.options.value_bytes_max.to_string()),
         ("maxclients", core.options.clients_max.to_string()),
         ("maxmemory", core.options.memory_bytes_max.to_string()),
         ("notify-keyspace-events", core.notifications.text()),
         ("proto-max-bulk-len", core.options.value_bytes_max.to_string()),
+        ("slowlog-log-slower-than", core.timing.slow_log.threshold_us.to_string()),
+        ("slowlog-max-len", core.timing.slow_log.entries_max.to_string()),
         ("snapshot-interval-ms", core.options.snapshot_interval_ms.to_string()),
         ("timeout", core.options.idle_timeout_s.to_string()),
     ];
@@ -59,7 +64,7 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             |why: &str| Fail::from(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
         let number = |least: i64, most: i64| {
             let number = integer(value.as_bytes()).map_err(|_| fail("argument couldn't be parsed into an integer"))?;
-            let fits = (least..=most).contains(&number).then_some(number as usize);
+            let fits = (least..=most).contains(&number).then_some(number);
             fits.ok_or_else(|| fail(&format!("argument must be between {least} and {most} inclusive")))
         };
         let bytes = || crate::node::parse_bytes(&value).ok_or_else(|| fail("argument must be a memory value"));
@@ -73,8 +78,18 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                 cx.core.options.memory_bytes_max = bytes()? as usize;
                 cx.core.store.limit_bytes(cx.core.options.memory_bytes_max);
             }
-            "maxclients" => cx.core.options.clients_max = number(1, u32::MAX.into())?,
+            "maxclients" => cx.core.options.clients_max = number(1, u32::MAX.into())? as usize,
             "timeout" => cx.core.options.idle_timeout_s = number(0, i32::MAX.into())? as u64,
+            "latency-monitor-threshold" => cx.core.timing.latency.threshold_ms = number(0, i64::MAX)? as u64,
+            "latency-tracking" => {
+                cx.core.timing.tracks_all = match value.as_str() {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return Err(fail("argument must be 'yes' or 'no'")),
+                };
+            }
+            "slowlog-log-slower-than" => cx.core.timing.slow_log.threshold_us = number(-1, i64::MAX)?,
+            "slowlog-max-len" => cx.core.timing.slow_log.entries_max = number(0, i64::MAX)? as usize,
             "id" | "durability" | "max-value-bytes" | "proto-max-bulk-len" | "snapshot-interval-ms" => {
                 return Err(fail("can't set immutable config"));
             }

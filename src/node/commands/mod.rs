@@ -5,7 +5,7 @@
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
 //! - `connection`, `clients`: conversations
-//! - `server`, `configuration`, `catalog`: the node
+//! - `server`, `configuration`, `catalog`, `slowness`: the node
 
 mod bitfield;
 mod bits;
@@ -22,6 +22,7 @@ mod parts;
 mod publishing;
 mod scanning;
 mod server;
+mod slowness;
 mod strings;
 mod transactions;
 mod watching;
@@ -69,7 +70,7 @@ pub(super) fn run(cx: Context<'_>, request: Request<'_>) -> Executed {
     let start = cx.session.mark();
     let before = cx.core.store.last_position();
     let executed = admit(&mut cx, request).and_then(|command| match command {
-        Admitted::Run(command) => execute(&mut cx, command, args),
+        Admitted::Run(command) => timed(&mut cx, command, args),
         Admitted::Queued => cx.answer(Reply::Simple("QUEUED")),
         Admitted::Stopped(waits) => Ok(Executed::Stopped(waits)),
     });
@@ -141,6 +142,17 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         }
     }
     Ok(Admitted::Run(command))
+}
+
+/// Executes a command, and times it where it can take long.
+fn timed(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
+    let begun_us = cx.core.timing.begin(command, args);
+    let outcome = execute(cx, command, args);
+    if let Some(begun_us) = begun_us {
+        let is_over = !matches!(outcome, Ok(Executed::Stopped(_)));
+        cx.core.timing.note(cx.session, command, args, begun_us, is_over, cx.now);
+    }
+    outcome
 }
 
 fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
@@ -232,8 +244,8 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::LastSave => server::last_save(cx),
         Command::Save | Command::BgSave => server::save(cx, command, args),
         Command::Debug => server::debug(cx, args),
-        Command::SlowLog => server::slow_log(cx, args),
-        Command::Latency => server::latency(cx, args),
+        Command::SlowLog => slowness::slow_log(cx, args),
+        Command::Latency => slowness::latency(cx, args),
         Command::Memory => server::memory(cx, args),
         Command::Wait => server::wait(cx, args),
         Command::WaitAof => server::wait_aof(cx, args),

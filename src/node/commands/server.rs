@@ -63,7 +63,12 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             let seconds = seconds.filter(|seconds| (0.0..1e6).contains(seconds)).ok_or(super::fail::NOT_FLOAT)?;
             let until_us = match cx.session.sleeps_until_us.take() {
                 Some(until_us) => until_us,
-                None => cx.now.monotonic_us + (seconds * 1e6) as u64,
+                None => {
+                    // To its client it is a command that takes that long.
+                    let us = (seconds * 1e6) as u64;
+                    cx.session.spent_us = if cx.session.is_executing { 0 } else { us };
+                    cx.now.monotonic_us + us
+                }
             };
             if until_us <= cx.now.monotonic_us || cx.session.is_executing {
                 return cx.answer(Reply::Ok);
@@ -86,46 +91,6 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         _ if is(part, "HELP") => help(cx, &["DEBUG SLEEP <seconds> | OBJECT <key> | SET-ACTIVE-EXPIRE 0|1"]),
         _ => Err(unknown_or_arity("DEBUG", part)),
-    }
-}
-
-pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        // A request here is some microseconds, and never ten milliseconds: there is nothing to be listed.
-        _ if is(part, "GET") && args.len() <= 3 => {
-            let count = args.get(2).map_or(Ok(-1), integer).ok().filter(|&count| count >= -1);
-            count.ok_or(Fail::said("ERR count should be greater than or equal to -1"))?;
-            cx.answer(Reply::Array(0))
-        }
-        _ if is(part, "LEN") && args.len() == 2 => cx.answer(Reply::Int(0)),
-        _ if is(part, "RESET") && args.len() == 2 => cx.answer(Reply::Ok),
-        _ if is(part, "HELP") => help(cx, &["SLOWLOG GET [count] | LEN | RESET: requests of more than 10 ms"]),
-        _ if is(part, "GET") => Err(unknown_or_arity("SLOWLOG", part)),
-        _ => Err(unknown_part("slowlog", part)),
-    }
-}
-
-pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "LATEST") && args.len() == 2 => cx.answer(Reply::Array(0)),
-        _ if is(part, "HISTORY") && args.len() == 3 => cx.answer(Reply::Array(0)),
-        _ if is(part, "RESET") => cx.answer(Reply::Int(0)),
-        _ if is(part, "HISTOGRAM") => cx.answer(Reply::Map(0)),
-        _ if is(part, "DOCTOR") && args.len() == 2 => {
-            let text = format!("The longest turn of the loop took {} us.\n", cx.core.metrics.ticks.longest().us());
-            cx.answer(Reply::Text(&text))
-        }
-        _ if is(part, "GRAPH") && args.len() == 3 => {
-            let event = String::from_utf8_lossy(args.at(2));
-            Err(format!("ERR No samples available for event '{event}'").into())
-        }
-        _ if is(part, "HELP") => help(cx, &["LATENCY DOCTOR | LATEST | HISTORY <event> | RESET | HISTOGRAM"]),
-        _ if ["LATEST", "HISTORY", "DOCTOR", "GRAPH"].iter().any(|word| is(part, word)) => {
-            Err(wrong_arity_of("latency", part))
-        }
-        _ => Err(unknown_part("latency", part)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
 
 use super::fail::Fail;
-use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, execute};
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, timed};
 use crate::node::session::Session;
 use crate::store::{Stamp, Store};
 
@@ -59,7 +59,7 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     let mut ended = false;
     for queued in &queue.requests {
         cx.core.whole = Some(queued.text.clone());
-        match execute(cx, queued.command, queued.args()) {
+        match timed(cx, queued.command, queued.args()) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Stopped(_) | Executed::Waiting) => (),
             Err(fail) => cx.session.answer(fail.reply()),
