@@ -61,7 +61,13 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let (name, value) = (text(name).to_lowercase(), text(value));
         let fail =
             |why: &str| Fail::from(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
-        let signed = || value.parse::<i64>().map_err(|_| fail("argument couldn't be parsed into an integer"));
+        let from = |least: i64| match value.parse::<i64>() {
+            Err(_) => Err(fail("argument couldn't be parsed into an integer")),
+            Ok(number) if number < least => {
+                Err(fail(&format!("argument must be between {least} and {} inclusive", i64::MAX)))
+            }
+            Ok(number) => Ok(number),
+        };
         let number = || value.parse::<usize>().map_err(|_| fail("argument couldn't be parsed into an integer"));
         let bytes = || crate::node::parse_bytes(&value).ok_or_else(|| fail("argument must be a memory value"));
         match name.as_str() {
@@ -76,7 +82,7 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             "maxclients" => cx.core.options.clients_max = number()?.max(1),
             "timeout" => cx.core.options.idle_timeout_s = number()? as u64,
-            "latency-monitor-threshold" => cx.core.timing.latency.threshold_ms = number()? as u64,
+            "latency-monitor-threshold" => cx.core.timing.latency.threshold_ms = from(0)? as u64,
             "latency-tracking" => {
                 cx.core.timing.tracks_all = match value.as_str() {
                     "yes" => true,
@@ -84,8 +90,8 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                     _ => return Err(fail("argument must be 'yes' or 'no'")),
                 };
             }
-            "slowlog-log-slower-than" => cx.core.timing.slow_log.threshold_us = signed()?.max(-1),
-            "slowlog-max-len" => cx.core.timing.slow_log.entries_max = number()?,
+            "slowlog-log-slower-than" => cx.core.timing.slow_log.threshold_us = from(-1)?,
+            "slowlog-max-len" => cx.core.timing.slow_log.entries_max = from(0)? as usize,
             "id" | "durability" | "max-value-bytes" | "proto-max-bulk-len" | "snapshot-interval-ms" => {
                 return Err(fail("can't set immutable config"));
             }
