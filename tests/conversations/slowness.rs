@@ -66,6 +66,7 @@ fn a_slow_request_is_listed_with_its_time_its_words_and_its_client() {
     client.check("SLOWLOG GET 1", &format!("*1 {second}"));
     client.check("SLOWLOG GET -1", &format!("*2 {second} {first}"));
     client.check("SLOWLOG GET -2", "-ERR count should be greater than or equal to -1");
+    client.check("SLOWLOG GET all", "-ERR count should be greater than or equal to -1");
     client.check("SLOWLOG LEN", ":2");
     client.check("SLOWLOG RESET", "+OK");
     client.check("SLOWLOG GET", "*0");
@@ -87,6 +88,10 @@ fn how_slow_slow_is_and_how_many_are_kept_can_be_set() {
     client.check(
         "CONFIG SET slowlog-max-len many",
         "-ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - argument couldn't be parsed into an integer",
+    );
+    client.check(
+        "CONFIG SET slowlog-log-slower-than -2",
+        "-ERR CONFIG SET failed (possibly related to argument 'slowlog-log-slower-than') - argument must be between -1 and 9223372036854775807 inclusive",
     );
 }
 

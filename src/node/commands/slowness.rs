@@ -1,6 +1,6 @@
 //! `SLOWLOG` and `LATENCY`: what took long.
 
-use super::fail::{Fail, integer, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
 use super::keys::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::metrics::durations::Durations;
@@ -30,18 +30,18 @@ pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "HELP") => {
             help(cx, &["SLOWLOG GET [count] | LEN | RESET: requests that took slowlog-log-slower-than microseconds"])
         }
-        _ if ["GET", "LEN", "RESET"].iter().any(|word| is(part, word)) => Err(wrong_arity_of("slowlog", part)),
+        _ if is(part, "GET") => Err(unknown_or_arity("SLOWLOG", part)),
+        _ if ["LEN", "RESET"].iter().any(|word| is(part, word)) => Err(wrong_arity_of("slowlog", part)),
         _ => Err(unknown_part("slowlog", part)),
     }
 }
 
 fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let count = match args.get(2).map(integer).transpose()? {
+    let count = match args.get(2).map(integer) {
         None => ENTRIES,
-        Some(-1) => usize::MAX,
-        Some(count) => {
-            usize::try_from(count).map_err(|_| Fail::said("ERR count should be greater than or equal to -1"))?
-        }
+        Some(Ok(-1)) => usize::MAX,
+        Some(Ok(count @ 0..)) => count as usize,
+        Some(_) => return Err(Fail::said("ERR count should be greater than or equal to -1")),
     };
     let Context { core, session, .. } = cx;
     let entries = core.timing.slow_log.entries();
@@ -160,6 +160,7 @@ fn draw(name: &str, event: &Event, now_s: u64) -> String {
         text.push('\n');
     }
     let ages: Vec<Vec<char>> = samples.iter().map(|(unix_s, _)| age(now_s.saturating_sub(*unix_s))).collect();
+    text += &" ".repeat(samples.len());
     text.push('\n');
     for row in 0..ages.iter().map(Vec::len).max().unwrap_or(0) {
         text.extend(ages.iter().map(|age| age.get(row).copied().unwrap_or(' ')));
@@ -194,7 +195,7 @@ fn report(cx: &Context<'_>) -> String {
         let (count, (_, latest_ms), longest_ms) = (event.samples().len(), event.latest(), event.longest_ms());
         let mean_ms = event.samples().map(|(_, ms)| ms).sum::<u64>() / count as u64;
         text += &format!(
-            "{name}: {count} seconds with one, {mean_ms} ms on average, {latest_ms} ms lately, {longest_ms} ms at most.\n"
+            "{name}: {count} samples, {mean_ms} ms on average, {latest_ms} ms lately, {longest_ms} ms at most.\n"
         );
     }
     text
@@ -216,6 +217,6 @@ mod tests {
         let text = draw(name, event, 90_060);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "command - high 200 ms, low 100 ms (all time high 200 ms)");
-        assert_eq!(lines[2..], ["  # ", " _| ", " ||_", "_|||", "", "1215", "d3ms", " h  "]);
+        assert_eq!(lines[2..], ["  # ", " _| ", " ||_", "_|||", "    ", "1215", "d3ms", " h  "]);
     }
 }
