@@ -12,7 +12,7 @@ use pair::{Mesh, SECOND_US};
 
 #[test]
 fn catching_up_after_an_absence_moves_only_what_changed() {
-    const KEYS: usize = 200_000;
+    const KEYS: usize = 1_000_000;
     let mut mesh = Mesh::new(2);
     for key in 0..KEYS {
         mesh.request(0, &format!("SET key:{key:012} {:064}", key));
