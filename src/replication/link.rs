@@ -268,7 +268,7 @@ impl Link {
 
     /// Whether a whole frame waits to be sent, as far as positions tell.
     pub(super) fn has_full_frame(&self, tail: u64) -> bool {
-        self.is_listing() || tail - self.direct.min(self.relay) >= FRAME_ROWS as u64
+        self.is_listing() || tail.saturating_sub(self.direct.min(self.relay)) >= FRAME_ROWS as u64
     }
 
     fn owe_listing(&mut self, trusting: bool) {
