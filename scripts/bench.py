@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+"""Compares a node with Debian's Redis and memcached on this machine, as Markdown: run by scripts/bench.sh.
+
+usage: scripts/bench.sh [--rounds N] [--seconds S] [--keys N] [--out FILE] [--quick]
+
+All servers are pinned to core 0, the load to core 1. Rounds are interleaved: each measures every server, so that a machine
+that gets slower gets slower for all; the others are stopped (SIGSTOP) meanwhile. The figures are medians over the rounds,
+ratios are of medians. A node takes snapshots every 2 s; Redis and memcached keep nothing on disk, but for the rows about
+durability. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import platform
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+SERVER_CORE, LOAD_CORE = "0", "1"
+SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
+# What is asked of a node in RESP against Redis: clients, depth, reads -> processor time at most, throughput at least.
+ASKED = {
+    (50, 1, 0): ("<= 0.80", ""), (50, 1, 1): ("<= 0.80", ""), (50, 16, 0): ("", ">= 2.0"), (50, 16, 1): ("", ">= 2.2"),
+    (50, 100, 0): ("", ">= 2.5"), (50, 100, 1): ("", ">= 3.3"),
+}
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Server:
+    """A process on core 0 that is stopped except while it is used."""
+
+    def __init__(self, name, dialect, command, port):
+        self.name, self.dialect, self.port = name, dialect, port
+        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *map(str, command)], stdout=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        sys.exit(f"bench.py: {name} does not listen")
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def resident_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s*(\d+)", status).group(1)) * 1024
+
+    def end(self):
+        self.signal(signal.SIGCONT)
+        self.process.terminate()
+        self.process.wait()
+
+
+class Bench:
+    def __init__(self, options, directory):
+        self.options, self.directory = options, directory
+        self.servers = {}
+        self.seen = collections.defaultdict(list)
+
+    def node(self, name, *flags):
+        port = free_port()
+        config = self.directory / f"{name}.json"
+        config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port}]))
+        command = [TARGET / "kvstoreapp", "--id=0", f"--config={config}", f"--data-dir={self.directory / name}",
+                   "--log-level=warn", *flags]
+        self.servers[name] = Server(name, "resp", command, port)
+
+    def redis(self, name, *flags):
+        port, directory = free_port(), self.directory / name
+        directory.mkdir()
+        self.servers[name] = Server(
+            name, "resp", ["redis-server", "--port", port, "--save", "", "--dir", directory, *flags], port)
+
+    def kvbench(self, server, dialect, *flags):
+        command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}",
+                   "--dialect", dialect, "--keys", self.options.keys, "--server-pid", server.process.pid, *flags]
+        return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
+
+    def run(self, key, name, dialect, *flags):
+        """Measures one server, and remembers the result under the key."""
+        server = self.servers[name]
+        server.signal(signal.SIGCONT)
+        measured = self.kvbench(server, dialect, "--seconds", self.options.seconds, "--warm-up", 0.3, *flags)
+        server.signal(signal.SIGSTOP)
+        self.seen[key].append(measured)
+
+    def median(self, key, value):
+        return statistics.median(value(one) for one in self.seen[key])
+
+    def system_calls(self, clients, depth):
+        """Of the event loop's thread, for each request."""
+        server = self.servers["node"]
+        server.signal(signal.SIGCONT)
+        counts = self.directory / "calls"
+        trace = subprocess.Popen(["strace", "-c", "-p", str(server.process.pid), "-o", str(counts)], stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        measured = self.kvbench(server, "resp", "--clients", clients, "--depth", depth, "--reads", 0.5, "--seconds", 2,
+                                "--warm-up", 0)
+        trace.send_signal(signal.SIGINT)
+        trace.wait()
+        server.signal(signal.SIGSTOP)
+        total = re.search(r"^\s*100\.00\s+\S+\s+\S*\s+(\d+).*total", counts.read_text(), re.M)
+        return int(total.group(1)) / measured["requests"]
+
+
+def version(*command):
+    return subprocess.run(command, capture_output=True, text=True).stdout.split("\n")[0]
+
+
+def measure(bench):
+    options = bench.options
+    bench.node("node")
+    bench.node("busy", "--busy-poll")
+    bench.node("commit", "--durability=commit")
+    bench.redis("redis", "--appendonly", "no")
+    bench.redis("always", "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
+    port = free_port()
+    bench.servers["memcached"] = Server(
+        "memcached", "memcached", ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", port, "-t", 1, "-m", 4096], port)
+    port = free_port()
+    bench.servers["null"] = Server("null", "resp", [TARGET / "kvbench", "--null-server", port], port)
+    for server in bench.servers.values():
+        server.signal(signal.SIGSTOP)
+    resident = {}
+    for name, server in bench.servers.items():
+        server.signal(signal.SIGCONT)
+        before = server.resident_bytes()
+        bench.kvbench(server, server.dialect, "--fill", "--reads", 1, "--seconds", 0.1)
+        time.sleep(4 if name in ("node", "busy") else 0)
+        resident[name] = server.resident_bytes() - before
+        server.signal(signal.SIGSTOP)
+    columns = [("node-line", "node", "line"), ("node", "node", "resp"), ("redis", "redis", "resp"),
+               ("memcached", "memcached", "memcached"), ("null", "null", "resp")]
+    for number in range(options.rounds):
+        for clients, depth in SHAPES:
+            for reads in (0, 1):
+                for column, name, dialect in columns:
+                    flags = ("--clients", clients, "--depth", depth, "--reads", reads)
+                    bench.run((column, clients, depth, reads), name, dialect, *flags)
+        for name in ("busy", "redis"):
+            bench.run(("one client", name), name, "resp", "--clients", 1, "--depth", 1, "--reads", 1)
+        for depth in (1, 16):
+            for name in ("commit", "always"):
+                bench.run(("durable", name, depth), name, "resp", "--clients", 50, "--depth", depth, "--reads", 0)
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+    calls = {shape: bench.system_calls(*shape) for shape in ((1, 1), (50, 16))}
+    return [column for column, *_ in columns], resident, calls
+
+
+def table(bench, columns, title, value, style, asked=None):
+    print(f"**{title}**\n\n| clients x depth | work | {' | '.join(columns)} | node / redis | asked | node-line / memcached |")
+    print("|---|---|" + "---|" * (len(columns) + 3))
+    for clients, depth in SHAPES:
+        for reads in (0, 1):
+            median = {column: bench.median((column, clients, depth, reads), value) for column in columns}
+            load = lambda column: bench.median((column, clients, depth, reads), lambda one: one["own_cores"])
+            shown = [f"{median[column]:{style}}{'*' if load(column) >= 0.9 else ''}" for column in columns]
+            ratio = lambda one, other: f"{median[one] / median[other]:.2f}" if median[other] else ""
+            wanted = ASKED.get((clients, depth, reads), ("", ""))[asked] if asked is not None else ""
+            print(f"| {clients} x {depth} | {'GET' if reads else 'SET'} | {' | '.join(shown)} | {ratio('node', 'redis')} | "
+                  f"{wanted} | {ratio('node-line', 'memcached')} |")
+    print()
+
+
+def report(bench, columns, resident, calls):
+    options = bench.options
+    processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    print(f"{processor.group(1) if processor else 'unknown processor'}, Linux {platform.release()}; "
+          f"{version('redis-server', '--version')[:22]}; {version('memcached', '--version')}; {options.keys:,} keys of 16 B "
+          f"with 64 B; medians of {options.rounds} interleaved rounds of {options.seconds} s. Columns: a node in its line "
+          f"dialect and in RESP, Redis, memcached, and a server of the same kind without a store. `*`: the load was busy for "
+          f"90 % of the time or more, so it is not only the server that is measured.\n")
+    table(bench, columns, "Requests a second", lambda one: one["per_second"], ",.0f", 1)
+    table(bench, columns, "Microseconds of processor time a request, event loop's thread",
+          lambda one: one["server"]["first_thread_us_per_request"], ".2f", 0)
+    table(bench, columns, "Microseconds of processor time a request, whole process",
+          lambda one: one["server"]["cpu_us_per_request"], ".2f", 0)
+    table(bench, columns, "p50 in microseconds", lambda one: one["p50_us"], ",.0f")
+    table(bench, columns, "p99.9 in microseconds", lambda one: one["p999_us"], ",.0f")
+    print("| | node | redis | node / redis | asked |\n|---|---|---|---|---|")
+
+    def row(what, ours, theirs, style, asked):
+        print(f"| {what} | {ours:{style}} | {theirs:{style}} | {ours / theirs:.2f} | {asked} |")
+
+    p50 = [bench.median(("one client", name), lambda one: one["p50_us"]) for name in ("busy", "redis")]
+    row("GET, 1 client, node with `--busy-poll`: p50 in us", *p50, ".1f", "<= 0.5")
+    for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
+        rates = [bench.median(("durable", name, depth), lambda one: one["per_second"]) for name in ("commit", "always")]
+        row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", *rates, ",.0f", asked)
+    row("resident bytes a key", resident["node"] / options.keys, resident["redis"] / options.keys, ".0f", "<= 0.70")
+    print(f"\nResident bytes a key in memcached: {resident['memcached'] / options.keys:.0f}. System calls a request: "
+          f"{calls[1, 1]:.2f} with 1 client (asked: 2.1), {calls[50, 16]:.3f} with 50 x 16 (asked: 0.15).")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--out", type=pathlib.Path, default=TARGET.parent / "bench.md")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, for a first look")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 2, 0.5
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench(options, pathlib.Path(directory))
+        try:
+            found = measure(bench)
+        finally:
+            for server in bench.servers.values():
+                server.end()
+    with open(options.out, "w") as out:
+        sys.stdout = out
+        report(bench, *found)
+        sys.stdout = sys.__stdout__
+    print(options.out.read_text(), end="")
+
+
+main()
