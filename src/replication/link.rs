@@ -186,9 +186,9 @@ impl Link {
         }
     }
 
-    /// The change `older` came too late: `newer` is here already, at `position`.
+    /// The change `older` came too late: `newer` is here already, at `position`. It may be an own one that a crash had lost.
     pub(super) fn outdated(&mut self, older: Stamp, newer: Stamp, position: u64, own: NodeId) {
-        let matters = older.node != own && self.answers_for(older.node, own) && !self.is_had(older);
+        let matters = self.answers_for(older.node, own) && !self.is_had(older);
         if matters && !self.answers_for(newer.node, own) && position > self.safe {
             self.relay = self.relay.min(position - 1);
             self.carry_relay = self.carry_relay.min(position);
@@ -396,17 +396,12 @@ impl Link {
         if planted::is("vector advanced too far") {
             return Some(view.vector.part(|_| true));
         }
-        if self.direct != tail || self.is_listing() {
+        // Own writes, too, may have been overwritten by what the relay has not sent yet.
+        if self.direct != tail || self.relay != tail || self.is_listing() {
             return None;
         }
-        let mut claims = view.vector.part(|node| node == view.own);
-        if self.relay == tail {
-            let relayed = view.vector.part(|node| self.answers_for(node, view.own));
-            if !self.vector.includes(&relayed) {
-                claims = relayed;
-            }
-        }
-        Some(claims)
+        let relayed = view.vector.part(|node| self.answers_for(node, view.own));
+        if self.vector.includes(&relayed) { Some(view.vector.part(|node| node == view.own)) } else { Some(relayed) }
     }
 
     fn tell(&mut self, claims: &VersionVector, changes: &[u8], out: &mut Vec<u8>) {
