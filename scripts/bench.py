@@ -232,4 +232,5 @@ def main():
     print(options.out.read_text(), end="")
 
 
-main()
+if __name__ == "__main__":
+    main()
