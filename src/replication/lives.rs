@@ -38,11 +38,7 @@ impl Lives {
         if crate::planted::is("positions of a forgotten life believed") {
             return Cursor { life: self.own, direct, relay };
         }
-        let sent = if sent.life == follower || crate::planted::is("what was sent to an earlier life counts") {
-            sent
-        } else {
-            Cursor::default()
-        };
+        let sent = if sent.life == follower { sent } else { Cursor::default() };
         let (direct, relay) =
             if life == self.own { (direct, relay) } else { (direct.min(sent.direct), relay.min(sent.relay)) };
         let end = match self.earlier.iter().find(|&&(earlier, _)| earlier == life) {
@@ -66,5 +62,19 @@ impl Lives {
         if life != 0 && life != self.own {
             self.earlier.insert(0, (life, 0));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_counts_in_the_life_of_the_follower_that_it_was_sent_to() {
+        let lives = Lives::new(2, &[(1, 16)]);
+        let cursor = Cursor { life: 1, direct: 20, relay: 20 };
+        let sent = Cursor { life: 7, direct: 16, relay: 12 };
+        assert_eq!(lives.resume(cursor, sent, 7, 16), Cursor { life: 2, direct: 16, relay: 12 });
+        assert_eq!(lives.resume(cursor, sent, 8, 16), Cursor { life: 2, direct: 0, relay: 0 });
     }
 }

@@ -42,6 +42,17 @@ fn a_set_with_the_same_size_over_a_connection_allocates_only_what_the_change_lis
 }
 
 #[test]
+fn requests_in_resp_allocate_as_little() {
+    let key = |number| format!("$16\r\nkey:{:012}\r\n", scattered(number));
+    let cost = cost_of_requests(|number| format!("*2\r\n$3\r\nGET\r\n{}", key(number)), b'$');
+    assert_eq!(cost.allocations, 0, "{cost:?} for 100,000 requests");
+    let value = "b".repeat(64);
+    let set = |number| format!("*3\r\n$3\r\nSET\r\n{}$64\r\n{value}\r\n", key(number));
+    let cost = cost_of_requests(set, b'+');
+    assert!(cost.allocations < 700, "{cost:?} for 100,000 requests");
+}
+
+#[test]
 fn a_million_keys_of_16_bytes_with_values_of_64_take_less_than_128_bytes_each() {
     let mut kept = None;
     let cost = cost_of(|| kept = Some(store_with(1_000_000, 64)));
