@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SERVER_CORE, LOAD_CORE = "0", "1"
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
-# What is asked of a node in RESP against Redis: clients, depth, reads -> processor time at most, throughput at least.
+# The goals of a node in RESP against Redis: clients, depth, reads -> processor time at most, throughput at least.
 ASKED = {
     (50, 1, 0): ("<= 0.80", ""), (50, 1, 1): ("<= 0.80", ""), (50, 16, 0): ("", ">= 2.0"), (50, 16, 1): ("", ">= 2.2"),
     (50, 100, 0): ("", ">= 2.5"), (50, 100, 1): ("", ">= 3.3"),
@@ -164,7 +164,7 @@ def measure(bench):
 
 
 def table(bench, columns, title, value, style, asked=None):
-    print(f"**{title}**\n\n| clients x depth | work | {' | '.join(columns)} | node / redis | asked | node-line / memcached |")
+    print(f"**{title}**\n\n| clients x depth | work | {' | '.join(columns)} | node / redis | goal | node-line / memcached |")
     print("|---|---|" + "---|" * (len(columns) + 3))
     for clients, depth in SHAPES:
         for reads in (0, 1):
@@ -197,7 +197,7 @@ def report(bench, columns, resident, calls):
           lambda one: one["server"]["cpu_us_per_request"], ".2f", 0)
     table(bench, columns, "p50 in microseconds", lambda one: one["p50_us"], ",.0f")
     table(bench, columns, "p99.9 in microseconds", lambda one: one["p999_us"], ",.0f")
-    print("| | node | redis | node / redis | asked |\n|---|---|---|---|---|")
+    print("| | node | redis | node / redis | goal |\n|---|---|---|---|---|")
 
     def row(what, ours, theirs, style, asked):
         print(f"| {what} | {ours:{style}} | {theirs:{style}} | {ours / theirs:.2f} | {asked} |")
@@ -209,7 +209,7 @@ def report(bench, columns, resident, calls):
         row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", *rates, ",.0f", asked)
     row("resident bytes a key", resident["node"] / options.keys, resident["redis"] / options.keys, ".0f", "<= 0.70")
     print(f"\nResident bytes a key in memcached: {resident['memcached'] / options.keys:.0f}. System calls a request: "
-          f"{calls[1, 1]:.2f} with 1 client (asked: 2.1), {calls[50, 16]:.3f} with 50 x 16 (asked: 0.15).")
+          f"{calls[1, 1]:.2f} with 1 client (goal: 2.1), {calls[50, 16]:.3f} with 50 x 16 (goal: 0.15).")
 
 
 def main():

@@ -4,7 +4,7 @@
 usage: scripts/pauses.py [--keys N] [--seconds S] [--out DIRECTORY] [--quick]
 
 Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
-that is measured on core 0, its peers and the load on core 1. One peer is linked all the time; the other is stopped, and
+that is measured has its loop on core 0 (`--cpu`), its snapshot thread, its peers and the load run on core 1. One peer is linked all the time; the other is stopped, and
 goes on when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a
 pause is not hidden. The longest tick is what the node says of itself. Plots of latency over time go to --out.
 """
@@ -30,7 +30,8 @@ LARGE_BYTES = 64 << 20
 class Process:
     def __init__(self, core, port, *command):
         self.port = port
-        self.process = subprocess.Popen(["taskset", "-c", core, *map(str, command)], stdout=subprocess.DEVNULL)
+        pinned = ["taskset", "-c", core] if core else []
+        self.process = subprocess.Popen([*pinned, *map(str, command)], stdout=subprocess.DEVNULL)
         while True:
             try:
                 self.connection = socket.create_connection(("127.0.0.1", port))
@@ -92,9 +93,11 @@ def measure_nodes(options, directory):
     config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port} for port in ports]))
     nodes = []
     try:
-        for number, core in enumerate((SERVER_CORE, LOAD_CORE, LOAD_CORE)):
+        for number, core in enumerate((None, LOAD_CORE, LOAD_CORE)):
+            # The loop has the core for itself, without the snapshot's thread.
+            flags = [] if core else [f"--cpu={SERVER_CORE}"]
             nodes.append(Process(core, ports[number], TARGET / "kvstoreapp", f"--id={number}", f"--config={config}",
-                                 f"--data-dir={directory / str(number)}", "--log-level=error"))
+                                 f"--data-dir={directory / str(number)}", "--log-level=error", *flags))
         node, _, late = nodes
         phase(node, f"growing to {options.keys:,} keys", lambda: kvbench(options, node, "--fill", "--seconds", 0.1) and None)
         rate = kvbench(options, node, "--seconds", 5)["per_second"]
