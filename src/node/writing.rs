@@ -1,12 +1,10 @@
 //! How keys are changed: with a stamp and within the limits; by commands, and by whoever has the node at hand.
 
-use bytes::Bytes;
-
 use super::commands::Context;
 use super::commands::fail::Fail;
 use super::{Core, Node, Now};
 use crate::protocol::Refusal;
-use crate::store::value::SHARED_BYTES_MIN;
+use crate::store::value::{SHARED_BYTES_MIN, owned};
 use crate::store::{KEY_BYTES_MAX, Value};
 
 impl Context<'_> {
@@ -37,7 +35,7 @@ impl Context<'_> {
         if value.len() < SHARED_BYTES_MIN {
             self.put(key, &value, expiry)
         } else {
-            self.put(key, &Bytes::from(value), expiry)
+            self.put(key, &owned(value.into()), expiry)
         }
     }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::codec::{Reader, put_u32, put_u64};
 use super::frame::{self, Frame, put_stamp, stamp};
+use crate::store::value::owned;
 use crate::store::{Change, Stamp, VALUE_BYTES_MAX, Value};
 
 /// The kind of the frame.
@@ -78,7 +79,7 @@ impl Assembly {
     /// The value of the change with this stamp, if it has come whole.
     pub(super) fn take(&mut self, stamp: Stamp, total: usize) -> Option<Bytes> {
         let is_it = self.stamp == stamp && self.total == total && self.bytes.len() == total && total > 0;
-        is_it.then(|| Bytes::from(std::mem::take(&mut self.bytes)))
+        is_it.then(|| owned(std::mem::take(&mut self.bytes).into()))
     }
 
     /// Memory held.

@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_large_value_is_shared_and_freed_with_the_last_who_has_it() {
-        let whole = Bytes::from(vec![b'x'; SHARED_BYTES_MIN + 10]);
-        let part = Value::from(&whole).part(3..SHARED_BYTES_MIN + 3);
+        let whole = Bytes::from(vec![b'x'; (1 << 20) + 10]);
+        let part = Value::from(&whole).part(3..(1 << 20) + 3);
         for expiry in [None, NonZeroU64::new(7)] {
             let mut entry = Entry::new(b"color", Some(part), expiry, EARLY);
             assert_eq!(entry.value().map(<[u8]>::as_ptr), Some(part.as_ptr()), "no copy");
@@ -307,6 +307,13 @@ mod tests {
             assert_eq!(kept.as_deref(), Some(part.bytes()));
         }
         assert!(whole.is_unique());
+        let mut entry = Entry::new(b"color", Some(part), None, EARLY);
+        for _ in 0..1_000_000 {
+            let again = Value::new(entry.value().unwrap_or_default(), entry.shared()).to_shared();
+            entry.replace(Some((&again).into()), None, LATE);
+        }
+        assert_eq!(entry.value().map(<[u8]>::as_ptr), Some(part.as_ptr()), "still no copy, and nothing around it");
+        drop(entry);
         let small = Value::from(&whole).part(0..SHARED_BYTES_MIN / 2);
         assert_ne!(small.to_shared().as_ptr(), small.as_ptr(), "too small a part to keep the whole");
     }

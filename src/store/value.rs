@@ -76,15 +76,19 @@ impl<'a> Value<'a> {
 
     /// Memory that outlives the borrow: shared where it can be and is worth it, else a copy.
     pub fn to_shared(self) -> Bytes {
-        // A part that keeps much more alive than itself is better copied.
-        match self.shared.filter(|whole| self.is_large() && self.bytes.len() >= whole.len() / 2) {
-            Some(whole) => owned(whole.slice_ref(self.bytes)),
-            None => owned(Bytes::copy_from_slice(self.bytes)),
+        match self.shared {
+            // Somebody has it as it is.
+            Some(whole) if whole.len() == self.bytes.len() => whole.clone(),
+            // A part that keeps much more alive than itself is better copied.
+            Some(whole) if self.is_large() && self.bytes.len() >= whole.len() / 2 => owned(whole.slice_ref(self.bytes)),
+            Some(_) | None => owned(Bytes::copy_from_slice(self.bytes)),
         }
     }
 }
 
-fn owned(bytes: Bytes) -> Bytes {
+/// Memory that comes in, to be freed as [`free_with`] has it. Once: around what is owned already another owner would only
+/// be one more to be gone through at the end.
+pub fn owned(bytes: Bytes) -> Bytes {
     if bytes.len() < SLOW_TO_FREE_BYTES { bytes } else { Bytes::from_owner(Owner(bytes)) }
 }
 
