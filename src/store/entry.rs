@@ -55,7 +55,7 @@ unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
 /// Bytes of an entry's own allocation.
-pub fn allocation_bytes(key_bytes: usize, value_bytes: usize, expires: bool) -> usize {
+fn allocation_bytes(key_bytes: usize, value_bytes: usize, expires: bool) -> usize {
     let expiry_bytes = if expires { EXPIRY_BYTES } else { 0 };
     let value_bytes = if value_bytes < SHARED_BYTES_MIN { value_bytes } else { POINTER_BYTES };
     (HEADER_BYTES + key_bytes + value_bytes + expiry_bytes).next_multiple_of(ALIGN)

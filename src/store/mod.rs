@@ -46,7 +46,7 @@ use changes::ChangeList;
 use copying::Fence;
 use digest::Digest;
 use entry::Entry;
-pub use entry::allocation_bytes;
+pub use entry::memory_bytes;
 use expiring::Expiries;
 use flushing::Floor;
 use slots::Slots;

@@ -70,6 +70,11 @@ fn large_values_go_through_transactions_and_are_counted_as_memory() {
     assert_eq!(client.ask(&words("DEL one b")), b":2\r\n");
     assert!(memory() < before + 1_000);
 
+    assert_eq!(client.ask(&set("one", &one)), b"+OK\r\n");
+    let usage = String::from_utf8(client.ask(&words("MEMORY USAGE one"))).expect("a number");
+    let usage: usize = usage[1..].trim().parse().expect("a number");
+    assert!((one.len()..one.len() + 1_000).contains(&usage), "{usage} bytes");
+
     let mut other = Resp::connect(cluster.listens_at(1));
     let expected = [bulk(&two), b"\r\n".to_vec()].concat().len() - 1;
     wait_for("the other node", || (other.ask(&words("GET two")).len() == expected).then_some(()));

@@ -109,7 +109,7 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             let key = args.at(2);
             let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
-            let bytes = crate::store::allocation_bytes(key.len(), value.len(), cx.core.store.expiry(key).is_some())
+            let bytes = crate::store::memory_bytes(key.len(), value.len(), cx.core.store.expiry(key).is_some())
                 + KEY_OVERHEAD_BYTES;
             cx.answer(Reply::Int(bytes as i64))
         }
