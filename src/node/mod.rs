@@ -14,7 +14,6 @@
 //! - `settings`: what can be changed while it runs
 //! - `peers`: what the node does for other nodes
 //! - `expiring`: keys whose time has come, or that were flushed
-//! - `writing`: writes without a conversation
 //! - `timing`: where the time goes
 //! - `info`: the answer to `INFO`
 //!

@@ -1,10 +1,12 @@
 //! What nodes tell each other, as a state machine: bytes of peers in, bytes for peers and changes for the store out.
 //!
 //! - [`codec`], [`vector`]: numbers, and which writes of which node somebody has
-//! - [`frame`], `sent`: what goes over a link
+//! - [`frame`]: what goes over a link
 //! - `wire`: the bytes of one connection
 //! - `lines`: connections, and what the end of one means
+//! - `draft`, [`parts`]: how long a frame becomes, and large values in several of them
 //! - `link`: cursors on the own change list, and what goes next
+//! - `sent`: changes as they lie in a frame
 //! - `messages`: what is told and not kept
 //! - `lives`: positions of earlier lives of this node
 //! - `peer`: another node, linked or not

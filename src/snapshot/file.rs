@@ -21,8 +21,10 @@ use crate::store::{Batch, Change, Stamp};
 /// Pages of the log after which they are moved into the file proper; 16 MiB.
 const LOG_PAGES: usize = 4_096;
 const PAGE_BYTES: usize = 4_096;
-/// Rows sorted at a time: some 250,000 of 80 bytes.
-const WINDOW_BYTES: usize = 28 << 20;
+/// Rows sorted at a time: some 550,000 of 80 bytes. Each window may touch every page of the file once.
+const WINDOW_BYTES: usize = 64 << 20;
+/// The memory of a window that stays for the next.
+const WINDOW_BYTES_KEPT: usize = 1 << 20;
 
 pub(super) const SCHEMA: &str = "
     CREATE TABLE entry(
@@ -55,13 +57,15 @@ pub struct DataFile {
     /// Upper bound of the pages in the log.
     log_pages: usize,
     log_failed: bool,
+    /// All changes up to here are in the rows.
+    position: u64,
     /// The directory, locked for as long as the file is open: two processes never share one.
     _lock: File,
 }
 
 impl DataFile {
     /// A file that is open, checked and ours.
-    pub(super) fn new(connection: Connection, path: PathBuf, lock: File) -> DataFile {
+    pub(super) fn new(connection: Connection, path: PathBuf, position: u64, lock: File) -> DataFile {
         // How full the log is that was found is not known; it is moved into the file proper at the next occasion.
         DataFile {
             connection,
@@ -71,6 +75,7 @@ impl DataFile {
             dropped: None,
             log_pages: LOG_PAGES,
             log_failed: false,
+            position,
             _lock: lock,
         }
     }
@@ -78,6 +83,27 @@ impl DataFile {
     /// Where it lies.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// To be read.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// All changes up to here are in its rows.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The number of the last journal whose changes are in the rows; 0 where there was none.
+    pub(super) fn last_folded(&self) -> rusqlite::Result<u64> {
+        let query = "SELECT ifnull(max(value), 0) FROM meta WHERE name = 'journal'";
+        self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+    }
+
+    /// Records with the open transaction that all journals up to this one are in the rows.
+    pub(super) fn set_last_folded(&self, number: u64) -> rusqlite::Result<()> {
+        self.connection.execute("REPLACE INTO meta VALUES('journal', ?1)", [number.cast_signed()]).map(drop)
     }
 
     /// Records what must not be issued twice, before anything is.
@@ -96,13 +122,25 @@ impl DataFile {
     /// Rows are written in the order of their row ids, a window at a time: in the order of the changes each row would
     /// touch another page, and cost several times as much.
     pub fn write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
-        let floors = batch.changes().filter(|change| change.key.is_empty()).map(|change| change.stamp);
-        self.floor = floors.max().max(self.floor);
+        self.drop_below(batch.floor());
         self.window.append(batch);
-        if self.window.memory_bytes() >= WINDOW_BYTES {
-            return self.write_window();
-        }
-        Ok(())
+        self.write_window_if_full()
+    }
+
+    /// As [`DataFile::write`] with a single change.
+    pub(super) fn put(&mut self, change: Change<'_>) -> rusqlite::Result<()> {
+        self.window.push(change);
+        self.write_window_if_full()
+    }
+
+    /// As [`DataFile::write`] with a single retired slot.
+    pub(super) fn take_out(&mut self, slot: u32) {
+        self.window.retired.push(slot);
+    }
+
+    /// Takes out all rows that were flushed, and takes in none.
+    pub(super) fn drop_below(&mut self, floor: Option<Stamp>) {
+        self.floor = floor.max(self.floor);
     }
 
     /// Ends the transaction; it is on disk when this returns.
@@ -119,13 +157,15 @@ impl DataFile {
         }
         put.execute(("replication", checkpoint.recorded.encode()))?;
         self.log_pages += 2;
-        self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.position = checkpoint.position;
+        Ok(())
     }
 
     /// Ends the transaction, where one is open, without effect.
     pub fn roll_back(&mut self) {
         (self.floor, self.dropped) = (None, None);
-        self.window.clear(WINDOW_BYTES);
+        self.window.clear(WINDOW_BYTES_KEPT);
         if !self.connection.is_autocommit() {
             // Where even this fails, SQLite has rolled back itself or does so at the next begin.
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -175,6 +215,10 @@ impl DataFile {
         .map(drop)
     }
 
+    fn write_window_if_full(&mut self) -> rusqlite::Result<()> {
+        if self.window.memory_bytes() >= WINDOW_BYTES { self.write_window() } else { Ok(()) }
+    }
+
     fn write_window(&mut self) -> rusqlite::Result<()> {
         if let Some(floor) = self.floor.filter(|_| self.floor != self.dropped) {
             self.drop_flushed(floor)?;
@@ -202,7 +246,7 @@ impl DataFile {
             put.raw_execute()?;
         }
         self.log_pages += self.window.retired.len() + self.window.len() + self.window.bytes() / PAGE_BYTES;
-        self.window.clear(WINDOW_BYTES);
+        self.window.clear(WINDOW_BYTES_KEPT);
         Ok(())
     }
 }

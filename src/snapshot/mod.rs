@@ -1,20 +1,27 @@
 //! The data file and the thread that writes it: the door to SQLite.
 //!
 //! - [`mod@file`]: the schema, rows on their way to the disk
+//! - `journal`: commits appended, where they are too many to become rows at once
+//! - `folding`: ... and how they become rows later
+//! - `storage`: which of both, and when
 //! - [`opening`]: what is accepted at the start, rows on their way back
 //! - [`Writer`]: the thread; things are given to it and come back
 //!
 //! It does not know what a snapshot is made of or when one is due; see [`crate::node::saving`].
 
 pub mod file;
+mod folding;
+mod journal;
 pub mod opening;
+mod storage;
 
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use crate::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
 use crate::store::Batch;
 use file::DataFile;
+use storage::Storage;
 
 /// The thread that owns the data file.
 pub struct Writer {
@@ -28,19 +35,25 @@ impl Writer {
     pub fn start(file: DataFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Writer> {
         let (saves, to_save) = sync_channel::<Save>(IN_FLIGHT_MAX);
         let (done, saved) = channel();
+        let mut session = WriteSession { storage: Storage::new(file)?, open: None, failed: 0 };
         let write = move || {
-            let mut session = WriteSession { file, open: None, failed: 0 };
-            for save in to_save {
-                let checkpoint_due = save.commit.is_some();
-                if done.send(session.save(save)).is_err() {
-                    break;
-                }
-                wake();
-                if checkpoint_due {
-                    session.file.checkpoint_if_due();
+            loop {
+                match session.next(&to_save) {
+                    Ok(save) => {
+                        let ends = save.commit.is_some();
+                        if done.send(session.save(save)).is_err() {
+                            break;
+                        }
+                        wake();
+                        if ends {
+                            session.storage.tidy();
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => session.storage.tidy(),
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
             }
-            session.file.close();
+            session.storage.close();
         };
         let thread = thread::Builder::new().name("snapshot".into()).spawn(write)?;
         Ok(Writer { saves, saved, thread })
@@ -67,12 +80,20 @@ impl Writer {
 
 /// Invariant: a transaction is open exactly while `open` names its snapshot.
 struct WriteSession {
-    file: DataFile,
+    storage: Storage,
     open: Option<u64>,
     failed: u64,
 }
 
 impl WriteSession {
+    /// The next piece of work; a timeout where the storage has something to do before it comes.
+    fn next(&self, saves: &Receiver<Save>) -> Result<Save, RecvTimeoutError> {
+        match self.storage.pause().filter(|_| self.open.is_none()) {
+            Some(pause) => saves.recv_timeout(pause),
+            None => saves.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
     fn save(&mut self, save: Save) -> Saved {
         let Save { snapshot, batch, commit } = save;
         if snapshot == self.failed {
@@ -81,7 +102,7 @@ impl WriteSession {
         let outcome = match self.write(snapshot, &batch, commit) {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.file.roll_back();
+                self.storage.roll_back();
                 (self.open, self.failed) = (None, snapshot);
                 Outcome::Failed(error.to_string())
             }
@@ -91,12 +112,12 @@ impl WriteSession {
 
     fn write(&mut self, snapshot: u64, batch: &Batch, commit: Option<Checkpoint>) -> rusqlite::Result<Outcome> {
         if self.open != Some(snapshot) {
-            self.file.begin()?;
+            self.storage.begin();
             self.open = Some(snapshot);
         }
-        self.file.write(batch)?;
+        self.storage.write(batch)?;
         let Some(checkpoint) = commit else { return Ok(Outcome::Taken) };
-        self.file.commit(&checkpoint)?;
+        self.storage.commit(&checkpoint)?;
         self.open = None;
         Ok(Outcome::Committed(checkpoint))
     }

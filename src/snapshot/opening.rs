@@ -11,6 +11,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
 use super::file::{DataFile, SCHEMA, UPGRADE, VIEW};
+use super::folding;
+use super::journal::Journal;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
@@ -73,12 +75,14 @@ impl DataFile {
         if let Some(refusal) = found.refusal {
             return Err(format!("{} {refusal}", path.display()));
         }
-        load(&connection, &mut restore).map_err(|fault| match fault {
-            Fault::Sqlite(error) => explain(&path, &error),
-            Fault::Row(why) => explain_damage(&path, &why),
+        let mut file = DataFile::new(connection, path, found.checkpoint.position, lock);
+        let (journals, folded) = folding::recover(&mut file, directory)?;
+        load(file.connection(), &mut restore).map_err(|fault| match fault {
+            Fault::Sqlite(error) => explain(file.path(), &error),
+            Fault::Row(why) => explain_damage(file.path(), &why),
         })?;
-        let file = DataFile::new(connection, path, lock);
-        Ok(Opened { file, restore, checkpoint: found.checkpoint, adopted })
+        journals.into_iter().for_each(Journal::remove);
+        Ok(Opened { file, restore, checkpoint: folded.unwrap_or(found.checkpoint), adopted })
     }
 
     /// Turns the rows into a store whose first change is above `first`.
@@ -337,7 +341,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> String {
     }
 }
 
-fn explain_damage(path: &Path, why: &str) -> String {
+pub(super) fn explain_damage(path: &Path, why: &str) -> String {
     format!("{} {}", path.display(), damage(why))
 }
 

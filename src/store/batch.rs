@@ -133,10 +133,17 @@ impl Batch {
         self.rows.is_empty() && self.retired.is_empty()
     }
 
+    /// The latest flush among the changes, as the stamp below which all keys are absent.
+    pub fn floor(&self) -> Option<Stamp> {
+        self.changes().filter(|change| change.key.is_empty()).map(|change| change.stamp).max()
+    }
+
     /// Empties it; its memory stays, unless a large value has blown it up past `bytes_kept`.
     pub fn clear(&mut self, bytes_kept: usize) {
         self.rows.clear();
+        self.rows.shrink_to(bytes_kept / size_of::<Row>());
         self.retired.clear();
+        self.retired.shrink_to(bytes_kept / size_of::<u32>());
         self.shared.clear();
         self.shared_bytes = 0;
         self.bytes.clear();

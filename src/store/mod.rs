@@ -9,7 +9,11 @@
 //! - [`expiring`]: keys that are there until a time
 //! - [`flushing`]: all keys deleted at once
 //! - [`batch`]: changes copied out, on their way elsewhere
+//! - `encoded`: ... as bytes on a disk
 //! - [`copying`]: which changes, and the fence that keeps them as they are
+//! - [`value`]: values, and the memory that large ones share
+//! - `warming`: entries brought into the cache before they are asked for
+//! - `scanning`: all keys, a few at a time
 //! - [`restore`]: a store from the rows of a data file
 //! - [`together`]: changes that followers should not stop between
 //!
@@ -20,6 +24,7 @@ pub mod batch;
 pub mod changes;
 pub mod copying;
 pub mod digest;
+mod encoded;
 pub mod entry;
 pub mod expiring;
 pub mod flushing;
@@ -35,6 +40,7 @@ mod warming;
 pub use batch::{Batch, Change};
 pub use copying::Copied;
 pub use digest::Content;
+pub use encoded::Encoded;
 pub use entry::{Expiry, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use expiring::EXPIRY_MS_MAX;
 pub use restore::Restore;

@@ -1,0 +1,230 @@
+//! `backup.db.journal-<n>`: whole commits one after another, as they came, until they are folded into the rows of
+//! `backup.db`.
+//!
+//! A row of `backup.db` costs a search and the writing of a page; a change that is appended costs its own bytes. So
+//! snapshots of many changes and busy `--durability commit` go here first; see [`super::storage`].
+//!
+//! A journal is a SQLite file whose log is never moved into the file proper: each change is written once, and read
+//! back once. It is used by one process alone, and removed as a whole. Its first row says which state of `backup.db` (or
+//! end of the journal before) it goes on from, so that it is never applied to another.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::opening::explain_damage;
+use crate::node::saving::Checkpoint;
+use crate::replication::Recorded;
+use crate::store::{Batch, Encoded, Stamp};
+
+const PREFIX: &str = "backup.db.journal-";
+/// Memory kept for the encoding of the next slice.
+const ENCODED_BYTES_KEPT: usize = 1 << 20;
+
+/// Large pages: most of a journal is long rows. The lock spares files shared with others.
+const SETTINGS: &str = "
+    PRAGMA page_size = 16384; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;";
+
+/// A row is a slice of changes (`batch`, and the stamp of the flush that is among them) or a commit (all else).
+const SCHEMA: &str = "
+    CREATE TABLE journal(
+        number INTEGER PRIMARY KEY, floor_clock INTEGER, floor_node INTEGER,
+        position INTEGER, position_ceiling INTEGER, clock_ceiling INTEGER, replication BLOB, batch BLOB);";
+
+/// An open journal. One connection, used by one thread at a time.
+pub(super) struct Journal {
+    connection: Connection,
+    path: PathBuf,
+    number: u64,
+    encoded: Vec<u8>,
+    /// Bytes taken in, those of transactions that were rolled back included.
+    bytes: u64,
+}
+
+impl Journal {
+    /// Begins the journal of this number, which goes on from a state that is durable up to `base`.
+    pub(super) fn create(directory: &Path, number: u64, base: u64) -> rusqlite::Result<Journal> {
+        let path = directory.join(format!("{PREFIX}{number}"));
+        let journal = open(&path, number)?;
+        let begun = journal.connection.execute_batch(&format!(
+            "BEGIN; {SCHEMA} INSERT INTO journal(position, position_ceiling, clock_ceiling, replication)
+                VALUES({base}, 0, 0, x''); COMMIT"
+        ));
+        match begun {
+            Ok(()) => Ok(journal),
+            Err(error) => {
+                journal.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// The journals that lie in the directory, oldest first. Those without a commit are removed.
+    pub(super) fn find(directory: &Path) -> Result<Vec<Journal>, String> {
+        let listed =
+            std::fs::read_dir(directory).map_err(|error| format!("cannot list {}: {error}", directory.display()))?;
+        let mut numbers: Vec<u64> =
+            listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix(PREFIX)?.parse().ok()).collect();
+        numbers.sort_unstable();
+        let mut journals = Vec::new();
+        for number in numbers {
+            let path = directory.join(format!("{PREFIX}{number}"));
+            let explain = |error| super::opening::explain(&path, &error);
+            let journal = open(&path, number).map_err(explain)?;
+            if journal.commits().map_err(explain)? > 1 {
+                journals.push(journal);
+            } else {
+                journal.remove();
+            }
+        }
+        Ok(journals)
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// They rise.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Bytes taken in.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes in changes; with the first of them a transaction begins.
+    pub(super) fn append(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        self.begin()?;
+        self.encoded.clear();
+        self.encoded.shrink_to(ENCODED_BYTES_KEPT);
+        batch.encode(&mut self.encoded);
+        self.bytes += self.encoded.len() as u64;
+        let floor = batch.floor();
+        self.connection
+            .prepare_cached("INSERT INTO journal(floor_clock, floor_node, batch) VALUES(?1, ?2, ?3)")?
+            .execute((floor.map(|floor| floor.clock.cast_signed()), floor.map(|floor| floor.node), &self.encoded[..]))
+            .map(drop)
+    }
+
+    /// Ends the transaction; it is on disk when this returns.
+    pub(super) fn commit(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+        self.begin()?;
+        let Checkpoint { position, position_ceiling, clock_ceiling, recorded } = checkpoint;
+        let [position, position_ceiling, clock_ceiling] =
+            [position, position_ceiling, clock_ceiling].map(|number| number.cast_signed());
+        self.connection
+            .prepare_cached(
+                "INSERT INTO journal(position, position_ceiling, clock_ceiling, replication) VALUES(?1, ?2, ?3, ?4)",
+            )?
+            .execute((position, position_ceiling, clock_ceiling, recorded.encode()))?;
+        self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+
+    /// Ends the transaction, where one is open, without effect.
+    pub(super) fn roll_back(&mut self) {
+        if !self.connection.is_autocommit() {
+            // Where even this fails, SQLite has rolled back itself or does so at the next begin.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// The positions that it can go on from: its base, and what its first commit covers beside it. A commit that was rolled back
+    /// because its fsync failed may be there after a crash.
+    pub(super) fn bases(&self) -> Result<RangeInclusive<u64>, String> {
+        let query = "SELECT min(position), max(position) FROM
+                     (SELECT position FROM journal WHERE position IS NOT NULL ORDER BY number LIMIT 2)";
+        let read = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?.cast_unsigned()..=row.get::<_, i64>(1)?.cast_unsigned());
+        self.connection.query_row(query, [], read).map_err(|error| self.explain(error))
+    }
+
+    /// What its last commit recorded.
+    pub(super) fn end(&self) -> Result<Checkpoint, String> {
+        let query = "SELECT position, position_ceiling, clock_ceiling, replication FROM journal
+                     WHERE position IS NOT NULL ORDER BY number DESC LIMIT 1";
+        let read = |row: &Row<'_>| {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            Ok((number(0)?, number(1)?, number(2)?, row.get::<_, Vec<u8>>(3)?))
+        };
+        let (position, position_ceiling, clock_ceiling, recorded) =
+            self.connection.query_row(query, [], read).map_err(|error| self.explain(error))?;
+        let recorded = Recorded::decode(&recorded)
+            .ok_or_else(|| explain_damage(&self.path, "what it records of replication is no such record"))?;
+        Ok(Checkpoint { position, position_ceiling, clock_ceiling, recorded })
+    }
+
+    /// The latest flush in it.
+    pub(super) fn floor(&self) -> Result<Option<Stamp>, String> {
+        let query = "SELECT floor_clock, floor_node FROM journal WHERE floor_clock IS NOT NULL
+                     ORDER BY floor_clock DESC, floor_node DESC LIMIT 1";
+        let stamp = |row: &Row<'_>| Ok(Stamp { clock: row.get::<_, i64>(0)?.cast_unsigned(), node: row.get(1)? });
+        let mut statement = self.connection.prepare(query).map_err(|error| self.explain(error))?;
+        let mut floors = statement.query_map([], stamp).map_err(|error| self.explain(error))?;
+        floors.next().transpose().map_err(|error| self.explain(error))
+    }
+
+    /// Its slices, last first, until `take` fails.
+    pub(super) fn slices_back(&self, mut take: impl FnMut(Encoded<'_>) -> rusqlite::Result<()>) -> Result<(), String> {
+        let query = "SELECT batch FROM journal WHERE batch IS NOT NULL ORDER BY number DESC";
+        let mut statement = self.connection.prepare(query).map_err(|error| self.explain(error))?;
+        let mut rows = statement.query([]).map_err(|error| self.explain(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.explain(error))? {
+            let slice = match row.get_ref(0) {
+                Ok(ValueRef::Blob(bytes)) => Encoded::decode(bytes),
+                _ => None,
+            };
+            let slice = slice.ok_or_else(|| explain_damage(&self.path, "a slice of changes is none"))?;
+            take(slice).map_err(|error| self.explain(error))?;
+        }
+        Ok(())
+    }
+
+    /// Closes it and takes it away. What stays behind is known at the next start to be folded.
+    pub(super) fn remove(self) {
+        let Journal { connection, path, .. } = self;
+        drop(connection);
+        for suffix in ["-wal", "-shm", "-journal", ""] {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            if let Err(error) = std::fs::remove_file(&name)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                log::warn!("cannot remove {}: {error}; it is needed no longer", Path::new(&name).display());
+            }
+        }
+    }
+
+    fn begin(&self) -> rusqlite::Result<()> {
+        match self.connection.is_autocommit() {
+            true => self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// 0 where even the first was not completed.
+    fn commits(&self) -> rusqlite::Result<u64> {
+        let count = |query| self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
+        match count("SELECT count(*) FROM sqlite_schema WHERE name = 'journal'")? {
+            0 => Ok(0),
+            _ => count("SELECT count(*) FROM (SELECT 1 FROM journal WHERE position IS NOT NULL LIMIT 2)"),
+        }
+    }
+
+    fn explain(&self, error: rusqlite::Error) -> String {
+        super::opening::explain(&self.path, &error)
+    }
+}
+
+fn open(path: &Path, number: u64) -> rusqlite::Result<Journal> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch(SETTINGS)?;
+    Ok(Journal { connection, path: path.to_owned(), number, encoded: Vec::new(), bytes: 0 })
+}

@@ -1,0 +1,234 @@
+//! Where a transaction goes: into the rows of `backup.db` while its changes are few, into a [journal](super::journal)
+//! where they are many; and when journals are folded into the rows.
+//!
+//! Rows are what people read, and small: so they are written at once where that takes next to none of the time. Else
+//! changes are appended, and folded by a thread of its own at intervals that keep this to a tenth of the time, in which
+//! most keys of a busy node are overwritten again.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::file::DataFile;
+use super::folding::{Fold, Folded, Folder};
+use super::journal::Journal;
+use crate::node::saving::Checkpoint;
+use crate::store::Batch;
+
+/// Changes that go into the rows at once: so many, and one more for each millisecond since the last commit. A row takes some 5 us
+/// where it is alone on its page.
+const ROWS_MIN: usize = 16;
+const ROWS_MAX: usize = 1 << 12;
+/// ... unless their values are large: these would be kept twice until the commit.
+const ROW_BYTES_MAX: usize = 4 << 20;
+/// Between the end of one fold and the beginning of the next: at least so long,
+const FOLD_PAUSE: Duration = Duration::from_secs(1);
+/// ... and so many times as long as the last one took,
+const FOLD_PAUSE_FACTOR: u32 = 10;
+/// ... unless nothing is written for so long,
+const QUIET: Duration = Duration::from_secs(3);
+/// ... or the journals take so much of the disk. Four of the largest folds of 1,000,000 keys in a minute.
+const JOURNAL_BYTES_MAX: u64 = 1 << 30;
+/// After a fold that failed.
+const FOLD_RETRY: Duration = Duration::from_secs(5);
+/// How often it is looked whether a fold is done, where no commit comes meanwhile.
+const FOLD_LOOK: Duration = Duration::from_millis(50);
+/// See the module.
+///
+/// Invariant: `file` is absent exactly while a fold is under way, and none goes into the rows while that is so or a journal is
+/// there.
+pub(super) struct Storage {
+    directory: PathBuf,
+    file: Option<DataFile>,
+    /// Takes the transactions.
+    journal: Option<Journal>,
+    /// Older ones, oldest first, whose fold has failed. They take no more: a crash may show that it had succeeded, and
+    /// then they count as folded.
+    unfolded: Vec<Journal>,
+    folder: Folder,
+    /// Changes of the open transaction, while they may become rows at once.
+    window: Batch,
+    /// Whether the open transaction goes into the journal.
+    journaling: bool,
+    /// What is durable, in rows or journals.
+    position: u64,
+    committed: Instant,
+    /// Number of the last journal.
+    number: u64,
+    fold_due: Instant,
+    fold_failed: bool,
+}
+
+impl Storage {
+    /// Starts the thread that folds.
+    pub(super) fn new(file: DataFile) -> std::io::Result<Storage> {
+        let now = Instant::now();
+        Ok(Storage {
+            directory: file.path().parent().map(Path::to_owned).unwrap_or_default(),
+            position: file.position(),
+            number: 0,
+            file: Some(file),
+            journal: None,
+            unfolded: Vec::new(),
+            folder: Folder::start()?,
+            window: Batch::default(),
+            journaling: false,
+            committed: now,
+            fold_due: now,
+            fold_failed: false,
+        })
+    }
+
+    /// Begins a transaction; ends the one that may be open without effect.
+    pub(super) fn begin(&mut self) {
+        self.roll_back();
+        self.take_back();
+    }
+
+    /// Takes changes into the open transaction.
+    pub(super) fn write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        if self.journaling {
+            return self.journal()?.append(batch);
+        }
+        self.window.append(batch);
+        if self.may_become_rows() { Ok(()) } else { self.begin_journaling() }
+    }
+
+    /// Ends the transaction; it is on disk when this returns.
+    pub(super) fn commit(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+        match &mut self.file {
+            Some(file) if !self.journaling => {
+                file.begin()?;
+                file.write(&self.window)?;
+                file.commit(checkpoint)?;
+            }
+            _ => self.journal()?.commit(checkpoint)?,
+        }
+        self.end_transaction();
+        self.position = checkpoint.position;
+        self.committed = Instant::now();
+        Ok(())
+    }
+
+    /// Ends the transaction, where one is open, without effect.
+    pub(super) fn roll_back(&mut self) {
+        self.end_transaction();
+        self.file.iter_mut().for_each(DataFile::roll_back);
+        self.journal.iter_mut().for_each(Journal::roll_back);
+    }
+
+    /// Work that commits do not depend on, between two transactions.
+    pub(super) fn tidy(&mut self) {
+        self.take_back();
+        let bytes = self.journal.as_ref().map_or(0, Journal::bytes);
+        let now = Instant::now();
+        let due = self.fold_due <= now || bytes >= JOURNAL_BYTES_MAX && !self.fold_failed;
+        let quiet = now - self.committed >= QUIET && !self.fold_failed;
+        match self.file.take() {
+            Some(file) if self.has_journals() && (due || quiet) => {
+                let journals = self.take_journals();
+                self.folder.begin(Fold { file, journals });
+            }
+            file => self.file = file,
+        }
+        self.file.iter_mut().for_each(DataFile::checkpoint_if_due);
+    }
+
+    /// When to [tidy](Storage::tidy) where no transaction comes before.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        let now = Instant::now();
+        match (&self.file, self.has_journals()) {
+            (None, _) => Some(FOLD_LOOK),
+            (Some(_), false) => None,
+            (Some(_), true) if self.fold_failed => Some(self.fold_due.saturating_duration_since(now)),
+            (Some(_), true) => Some(self.fold_due.min(self.committed + QUIET).saturating_duration_since(now)),
+        }
+    }
+
+    /// Folds what is not folded, and closes the file.
+    pub(super) fn close(mut self) {
+        self.roll_back();
+        if self.file.is_none() {
+            let folded = self.folder.wait();
+            self.accept(folded);
+        }
+        let journals = self.take_journals();
+        let Storage { file, folder, .. } = self;
+        let file = file.expect("no fold is under way");
+        match journals.is_empty() {
+            true => file.close(),
+            false => {
+                folder.begin(Fold { file, journals });
+                let Folded { file, failure, .. } = folder.wait();
+                if let Some(why) = failure {
+                    log::warn!("{}; the next start does it", explain_failure(&file, &why));
+                }
+                file.close();
+            }
+        }
+        folder.close();
+    }
+
+    fn may_become_rows(&self) -> bool {
+        let rows_max = (ROWS_MIN + self.committed.elapsed().as_millis() as usize).min(ROWS_MAX);
+        self.file.is_some()
+            && !self.has_journals()
+            && self.window.len() + self.window.retired.len() <= rows_max
+            && self.window.bytes() <= ROW_BYTES_MAX
+    }
+
+    fn begin_journaling(&mut self) -> rusqlite::Result<()> {
+        self.journaling = true;
+        let window = std::mem::take(&mut self.window);
+        self.journal()?.append(&window)
+    }
+
+    fn journal(&mut self) -> rusqlite::Result<&mut Journal> {
+        if self.journal.is_none() {
+            self.number = self.position.max(self.number + 1);
+            self.journal = Some(Journal::create(&self.directory, self.number, self.position)?);
+        }
+        Ok(self.journal.as_mut().expect("there is one"))
+    }
+
+    fn has_journals(&self) -> bool {
+        self.journal.is_some() || !self.unfolded.is_empty()
+    }
+
+    fn take_journals(&mut self) -> Vec<Journal> {
+        self.unfolded.drain(..).chain(self.journal.take()).collect()
+    }
+
+    fn end_transaction(&mut self) {
+        self.journaling = false;
+        self.window.clear(ROW_BYTES_MAX);
+    }
+
+    /// Takes the file back from a fold that is done.
+    fn take_back(&mut self) {
+        if let Some(folded) = self.folder.take() {
+            self.accept(folded);
+        }
+    }
+
+    fn accept(&mut self, folded: Folded) {
+        let Folded { file, unfolded, took, failure } = folded;
+        match &failure {
+            None if self.fold_failed => log::info!("{} is up to date again", file.path().display()),
+            Some(why) if !self.fold_failed => log::warn!("{}; retrying", explain_failure(&file, why)),
+            _ => (),
+        }
+        self.fold_failed = failure.is_some();
+        let pause = if self.fold_failed { FOLD_RETRY } else { FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR) };
+        self.fold_due = Instant::now() + pause;
+        self.unfolded = unfolded;
+        self.file = Some(file);
+    }
+}
+
+fn explain_failure(file: &DataFile, why: &str) -> String {
+    let path = file.path().display();
+    format!("cannot bring the rows of {path} up to date: {why}. All changes are safe in the journals beside it")
+}
+
+#[cfg(test)]
+mod tests;
