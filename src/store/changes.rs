@@ -173,6 +173,11 @@ impl ChangeList {
         partial + segments.map(|segment| segment.live as usize).sum::<usize>()
     }
 
+    /// Looks at what stands there.
+    pub fn glance(&self, place: Place) -> usize {
+        self.segments.get(place.segment()).and_then(|one| one.slots.get(place.offset())).map_or(0, |&slot| slot as usize)
+    }
+
     /// The position of the change that stands there.
     pub fn position(&self, place: Place) -> u64 {
         self.segments[place.segment()].position(place.offset())

@@ -1,6 +1,6 @@
 //! Changes copied out of the store in bounded slices, and the fence that keeps those as they are that are yet to be.
 
-use super::{Batch, Store};
+use super::{Batch, Store, WARMED, change_of};
 
 /// Flushed entries passed over in one call.
 const SKIPS_MAX: usize = 1 << 13;
@@ -29,23 +29,30 @@ impl Store {
         // What ends before the flush is the state of before.
         let skips = self.floor.position <= up_to;
         let mut skipped = 0;
-        for change in self.changes_after(after) {
-            if change.position > up_to {
+        let mut changes = self.changes.after(after).take_while(|&(position, _)| position <= up_to);
+        let mut next = [(0, 0); WARMED];
+        loop {
+            let count = next.iter_mut().zip(&mut changes).map(|(next, change)| *next = change).count();
+            let next = &next[..count];
+            self.warm_entries(next.iter().map(|&(_, slot)| slot));
+            for &(position, slot) in next {
+                let change = change_of(position, slot, self.entry(slot));
+                if skips && self.is_flushed(change.stamp) {
+                    skipped += 1;
+                    if skipped < SKIPS_MAX {
+                        continue;
+                    }
+                    return Copied::UpTo(position);
+                }
+                batch.push(change);
+                if batch.len() >= rows_max || batch.bytes() >= bytes_max {
+                    return Copied::UpTo(position);
+                }
+            }
+            if count < WARMED {
                 return Copied::All;
             }
-            if skips && self.is_flushed(change.stamp) {
-                skipped += 1;
-                if skipped < SKIPS_MAX {
-                    continue;
-                }
-                return Copied::UpTo(change.position);
-            }
-            batch.push(change);
-            if batch.len() >= rows_max || batch.bytes() >= bytes_max {
-                return Copied::UpTo(change.position);
-            }
         }
-        Copied::All
     }
 
     /// Wants the changes after `after` and up to `up_to` kept as they are until [`Store::drop_fence`].

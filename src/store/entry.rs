@@ -126,6 +126,14 @@ impl Entry {
         self.is_shared().then(|| unsafe { &*self.pointer().read_unaligned() })
     }
 
+    /// The last byte of key and value, where the value is in the entry.
+    pub fn last_byte(&self) -> u8 {
+        match self.value() {
+            Some(value) if !self.is_shared() && !value.is_empty() => value[value.len() - 1],
+            _ => self.key().last().copied().unwrap_or(0),
+        }
+    }
+
     /// When it expires.
     pub fn expiry(&self) -> Expiry {
         let header = self.header();

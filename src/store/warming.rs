@@ -6,20 +6,35 @@
 use std::hint::black_box;
 
 use super::Store;
+use super::changes::Place;
 
 /// Keys looked at together.
 pub const WARMED: usize = 16;
 
 impl Store {
-    /// Looks at the entries of these keys, and does nothing with them.
+    /// Looks at the entries of these keys and at their places in the change list, which a write leaves. Does nothing with
+    /// them.
     pub fn warm<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
-        let (mut slots, mut count) = ([None; WARMED], 0);
-        for (slot, key) in slots.iter_mut().zip(keys) {
-            *slot = self.table.glance(self.hasher.hash(key));
+        let (mut slots, mut count) = ([0; WARMED], 0);
+        for slot in keys.take(WARMED).filter_map(|key| self.table.glance(self.hasher.hash(key))) {
+            slots[count] = slot;
             count += 1;
         }
-        let key_bytes =
-            |slot: &Option<u32>| slot.and_then(|slot| self.slots.get(slot)).map_or(0, |one| one.key().len());
-        black_box(slots[..count].iter().map(key_bytes).sum::<usize>());
+        let slots = &slots[..count];
+        let mut places = [Place(0); WARMED];
+        for (place, &slot) in places.iter_mut().zip(slots) {
+            *place = self.slots.place(slot);
+        }
+        self.warm_entries(slots.iter().copied());
+        black_box(places[..count].iter().map(|&place| self.changes.glance(place)).sum::<usize>());
+    }
+
+    /// Looks at the whole of these entries, [`WARMED`] at most.
+    pub(super) fn warm_entries(&self, slots: impl Iterator<Item = u32>) {
+        let mut entries = [None; WARMED];
+        for (entry, slot) in entries.iter_mut().zip(slots) {
+            *entry = self.slots.get(slot);
+        }
+        black_box(entries.iter().flatten().map(|entry| usize::from(entry.last_byte())).sum::<usize>());
     }
 }
