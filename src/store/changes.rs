@@ -175,7 +175,10 @@ impl ChangeList {
 
     /// Looks at what stands there.
     pub fn glance(&self, place: Place) -> usize {
-        self.segments.get(place.segment()).and_then(|one| one.slots.get(place.offset())).map_or(0, |&slot| slot as usize)
+        self.segments
+            .get(place.segment())
+            .and_then(|one| one.slots.get(place.offset()))
+            .map_or(0, |&slot| slot as usize)
     }
 
     /// The position of the change that stands there.

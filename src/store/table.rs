@@ -118,18 +118,27 @@ impl Directory {
     /// The slot with this hash that is the right one.
     pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut is_it = is_it;
-        let table = &self.tables[self.directory[self.index(hash)]];
-        table.slots.find(hash, |&slot| is_it(slot)).copied()
+        self.table(hash).slots.find(hash, |&slot| is_it(slot)).copied()
     }
 
     /// A slot that may have this hash: the first whose tag fits. What a search reads first is in the cache afterwards.
     pub fn glance(&self, hash: u64) -> Option<u32> {
-        self.tables[self.directory[self.index(hash)]].slots.find(hash, |_| true).copied()
+        self.table(hash).slots.find(hash, |_| true).copied()
+    }
+
+    /// Looks at the small table that the hash belongs to.
+    pub fn glance_at_table(&self, hash: u64) -> usize {
+        self.table(hash).slots.len()
+    }
+
+    /// Looks at the seven bits of each hash that are near this one in its small table.
+    pub fn glance_at_tags(&self, hash: u64) -> bool {
+        self.table(hash).slots.find(hash, |_| false).is_some()
     }
 
     /// Adds a slot whose key is not there yet.
     pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
-        while self.tables[self.directory[self.index(hash)]].slots.len() >= TABLE_KEYS_MAX {
+        while self.table(hash).slots.len() >= TABLE_KEYS_MAX {
             self.split(self.index(hash), &hash_of);
         }
         let index = self.index(hash);
@@ -146,6 +155,10 @@ impl Directory {
     }
 
     /// hashbrown takes a bucket from the lowest bits and a tag from the highest seven; these are between.
+    fn table(&self, hash: u64) -> &Table {
+        &self.tables[self.directory[self.index(hash)]]
+    }
+
     fn index(&self, hash: u64) -> usize {
         (directory_bits(hash) & ((1 << self.depth) - 1)) as usize
     }

@@ -15,8 +15,16 @@ impl Store {
     /// Looks at the entries of these keys and at their places in the change list, which a write leaves. Does nothing with
     /// them.
     pub fn warm<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
+        let (mut hashes, mut count) = ([0; WARMED], 0);
+        for (hash, key) in hashes.iter_mut().zip(keys) {
+            *hash = self.hasher.hash(key);
+            count += 1;
+        }
+        let hashes = &hashes[..count];
+        black_box(hashes.iter().map(|&hash| self.table.glance_at_table(hash)).sum::<usize>());
+        black_box(hashes.iter().filter(|&&hash| self.table.glance_at_tags(hash)).count());
         let (mut slots, mut count) = ([0; WARMED], 0);
-        for slot in keys.take(WARMED).filter_map(|key| self.table.glance(self.hasher.hash(key))) {
+        for slot in hashes.iter().filter_map(|&hash| self.table.glance(hash)) {
             slots[count] = slot;
             count += 1;
         }
