@@ -7,7 +7,7 @@ use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Node, Now, SessionId};
-use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
+use crate::protocol::{Decoded, Dialect, Peeked, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
 use crate::store::value::SHARED_BYTES_MIN;
 use crate::store::{KEY_BYTES_MAX, WARMED};
 
@@ -73,14 +73,16 @@ impl Core {
     /// Brings what the next requests will look for into the cache. Returns how many bytes those are, one at least.
     fn warm(&self, dialect: Dialect, bytes: &[u8]) -> usize {
         let (mut keys, mut count, mut seen): ([&[u8]; WARMED], _, _) = ([&[]; WARMED], 0, 0);
+        let mut writes = false;
         while count < WARMED {
-            let Some((key, length)) = peek(dialect, &bytes[seen..]) else { break };
-            keys[count] = key;
-            (count, seen) = (count + 1, seen + length);
+            let Some(peeked) = peek(dialect, &bytes[seen..]) else { break };
+            keys[count] = peeked.key;
+            (count, seen) = (count + 1, seen + peeked.bytes);
+            writes |= peeked.writes;
         }
         // One alone waits for memory as long now as later.
         if count > 1 {
-            self.store.warm(keys[..count].iter().copied());
+            self.store.warm(&keys[..count], writes);
         }
         seen.max(1)
     }
@@ -232,8 +234,8 @@ impl Core {
     }
 }
 
-/// The key of the first request, if it has come whole and is a simple one, and the request's length.
-fn peek(dialect: Dialect, bytes: &[u8]) -> Option<(&[u8], usize)> {
+/// The first request at a glance, if it has come whole and is a simple one.
+fn peek(dialect: Dialect, bytes: &[u8]) -> Option<Peeked<'_>> {
     match dialect {
         Dialect::Line => line::peek(bytes),
         Dialect::Resp2 | Dialect::Resp3 => resp::peek(bytes),
@@ -245,17 +247,19 @@ impl Node {
     /// These bytes have come from these clients, and will be received: brings what their first requests look for into the
     /// cache. [`WARMED`] clients at most.
     pub fn warm<'a>(&self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
-        let key = |(id, bytes): (SessionId, &'a [u8])| {
+        let peeked = |(id, bytes): (SessionId, &'a [u8])| {
             let session = self.session(id).filter(|session| session.inbox.is_empty())?;
-            peek(session.dialect, bytes).map(|(key, _)| key)
+            peek(session.dialect, bytes)
         };
         let (mut keys, mut count): ([&[u8]; WARMED], _) = ([&[]; WARMED], 0);
-        for (place, key) in keys.iter_mut().zip(group.filter_map(key)) {
-            *place = key;
+        let mut writes = false;
+        for (place, peeked) in keys.iter_mut().zip(group.filter_map(peeked)) {
+            *place = peeked.key;
+            writes |= peeked.writes;
             count += 1;
         }
         if count > 1 {
-            self.core.store.warm(keys[..count].iter().copied());
+            self.core.store.warm(&keys[..count], writes);
         }
     }
 }

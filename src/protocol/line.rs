@@ -8,7 +8,7 @@ use std::io::Write;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, resp};
+use super::{Args, Command, Decoded, Peeked, Refusal, Reply, Request, Scratch, resp};
 use crate::store::KEY_BYTES_MAX;
 
 /// What a line may be longer than the longest key and value together: verb, spaces and line end.
@@ -66,12 +66,13 @@ pub fn decode<'a>(
     }
 }
 
-/// The key of the first line, if it has come whole and has one, and the line's length.
-pub fn peek(bytes: &[u8]) -> Option<(&[u8], usize)> {
+/// The first line at a glance, if it has come whole and has a key.
+pub fn peek(bytes: &[u8]) -> Option<Peeked<'_>> {
     let end = memchr(b'\n', bytes)?;
     let line = &bytes[..end];
     let rest = &line[memchr(b' ', line)? + 1..];
-    Some((&rest[..memchr(b' ', rest).unwrap_or(rest.len())], end + 1))
+    let key = memchr(b' ', rest);
+    Some(Peeked { key: &rest[..key.unwrap_or(rest.len())], writes: key.is_some(), bytes: end + 1 })
 }
 
 /// Writes the answer and its line end. Arrays are not asked for in this dialect: their elements are lines.

@@ -217,6 +217,16 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// What can be told of a request at a glance.
+pub struct Peeked<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// It has words after the key, as most writes have and few reads.
+    pub writes: bool,
+    /// Bytes of the request.
+    pub bytes: usize,
+}
+
 /// What the bytes of a client begin with.
 #[derive(Clone, Debug)]
 pub enum Decoded<'a> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Reply, Request, Scratch};
+use super::{Args, Command, Decoded, Peeked, Reply, Request, Scratch};
 
 /// Most arguments of a request.
 const ARGS_MAX: i64 = 1 << 20;
@@ -34,8 +34,8 @@ pub fn decode<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, 
     if bytes.first() == Some(&b'*') { array(bytes, known, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
 }
 
-/// The key of the first request, if it has come whole and is one of few words, and the request's length.
-pub fn peek(bytes: &[u8]) -> Option<(&[u8], usize)> {
+/// The first request at a glance, if it has come whole and is one of few words.
+pub fn peek(bytes: &[u8]) -> Option<Peeked<'_>> {
     let Number::Is(count @ 2..=8, mut at) = number(bytes.strip_prefix(b"*").map(|_| bytes)?, 1) else { return None };
     let mut key: &[u8] = &[];
     for index in 0..count {
@@ -49,7 +49,7 @@ pub fn peek(bytes: &[u8]) -> Option<(&[u8], usize)> {
             key = &bytes[start..end];
         }
     }
-    Some((key, at))
+    Some(Peeked { key, writes: count > 2, bytes: at })
 }
 
 /// Writes a reply.

@@ -12,15 +12,14 @@ use super::changes::Place;
 pub const WARMED: usize = 16;
 
 impl Store {
-    /// Looks at the entries of these keys and at their places in the change list, which a write leaves. Does nothing with
-    /// them.
-    pub fn warm<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
-        let (mut hashes, mut count) = ([0; WARMED], 0);
+    /// Looks at the entries of these keys, [`WARMED`] at most, and where some `writes` at their places in the change list,
+    /// which these leave. Does nothing with them.
+    pub fn warm(&self, keys: &[&[u8]], writes: bool) {
+        let mut hashes = [0; WARMED];
         for (hash, key) in hashes.iter_mut().zip(keys) {
             *hash = self.hasher.hash(key);
-            count += 1;
         }
-        let hashes = &hashes[..count];
+        let hashes = &hashes[..keys.len()];
         black_box(hashes.iter().map(|&hash| self.table.glance_at_table(hash)).sum::<usize>());
         black_box(hashes.iter().filter(|&&hash| self.table.glance_at_tags(hash)).count());
         let (mut slots, mut count) = ([0; WARMED], 0);
@@ -29,12 +28,18 @@ impl Store {
             count += 1;
         }
         let slots = &slots[..count];
+        if writes {
+            self.warm_places(slots);
+        }
+        self.warm_entries(slots.iter().copied());
+    }
+
+    fn warm_places(&self, slots: &[u32]) {
         let mut places = [Place(0); WARMED];
         for (place, &slot) in places.iter_mut().zip(slots) {
             *place = self.slots.place(slot);
         }
-        self.warm_entries(slots.iter().copied());
-        black_box(places[..count].iter().map(|&place| self.changes.glance(place)).sum::<usize>());
+        black_box(places[..slots.len()].iter().map(|&place| self.changes.glance(place)).sum::<usize>());
     }
 
     /// Looks at the whole of these entries, [`WARMED`] at most.
