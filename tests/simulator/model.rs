@@ -304,6 +304,8 @@ impl Model {
             // Where two disks or more were lost or put back, a write may be on one of them that no vector speaks of, and outlive
             // its deletion once all others have it and have forgotten it.
             let outlived = |newest: Stamp| self.rewound.len() >= 2 && forgotten.is_some_and(|stamp| stamp >= newest);
+            // Nor can a write of such a node be told from one of a future that was taken back, by who has seen that future.
+            let taken_back = |newest: Stamp| self.rewound.len() >= 2 && self.is_rewound(newest.node.into());
             // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write of that node.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
@@ -322,7 +324,8 @@ impl Model {
                         && !self.expires_after(key, newest)
                         && !self.is_flushed_after(newest)
                         && forgotten.is_none_or(|forgotten| forgotten < newest)
-                        && !self.is_deleted_after(key, newest) =>
+                        && !self.is_deleted_after(key, newest)
+                        && !taken_back(newest) =>
                 {
                     return Err(format!("2: {name} {newest:?} survived and is gone in the end"));
                 }
@@ -333,7 +336,7 @@ impl Model {
                     // A node that is appended with a clock that is behind may write what is older than a deletion that it
                     // was never to hear of.
                     if forgotten.is_some_and(|forgotten| end < forgotten)
-                        && !(plan.appended && plan.long_steps)
+                        && !(plan.appended && plan.clock_step_us > 0)
                         && self.rewound.len() < 2
                         && plan.tombstones_max > 1_000 =>
                 {

@@ -141,8 +141,7 @@ impl Plan {
     }
 
     /// Old values may come back with a disk, and a node that was no member yet knows nothing of deletions that all
-    /// others have forgotten since: what was deleted may be alive for
-    /// some time.
+    /// others have forgotten since: what was deleted may be alive for some time.
     pub fn forgets(&self) -> bool {
         self.wipe_us > 0 || self.roll_back_us > 0 || self.tombstones_max < 1_000 || self.appended
     }
