@@ -173,12 +173,11 @@ impl ChangeList {
         partial + segments.map(|segment| segment.live as usize).sum::<usize>()
     }
 
-    /// Looks at what stands there.
+    /// Looks at what stands there and at its position.
     pub fn glance(&self, place: Place) -> usize {
-        self.segments
-            .get(place.segment())
-            .and_then(|one| one.slots.get(place.offset()))
-            .map_or(0, |&slot| slot as usize)
+        let Some(segment) = self.segments.get(place.segment()) else { return 0 };
+        let at = |numbers: &[u32]| numbers.get(place.offset()).map_or(0, |&number| number as usize);
+        at(&segment.slots) ^ at(&segment.deltas)
     }
 
     /// The position of the change that stands there.
