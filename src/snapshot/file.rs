@@ -21,8 +21,11 @@ use crate::store::{Batch, Change, Stamp};
 /// Pages of the log after which they are moved into the file proper; 16 MiB.
 const LOG_PAGES: usize = 4_096;
 const PAGE_BYTES: usize = 4_096;
-/// Rows sorted at a time: some 550,000 of 80 bytes. Each window may touch every page of the file once.
-const WINDOW_BYTES: usize = 64 << 20;
+/// Memory of rows sorted at a time. Each window may touch every page of the file once, so it grows with the file: to so
+/// large a part of it, 550,000 rows of 80 bytes at most.
+const WINDOW_PART: usize = 8;
+const WINDOW_BYTES_MIN: usize = 8 << 20;
+const WINDOW_BYTES_MAX: usize = 64 << 20;
 /// The memory of a window that stays for the next.
 const WINDOW_BYTES_KEPT: usize = 1 << 20;
 
@@ -48,8 +51,9 @@ pub(super) const UPGRADE: &str = "
 pub struct DataFile {
     connection: Connection,
     path: PathBuf,
-    /// Rows on their way into the open transaction.
+    /// Rows on their way into the open transaction, and how much memory they may take.
     window: Batch,
+    window_bytes_max: usize,
     /// The flush that is among the rows of the open transaction.
     floor: Option<Stamp>,
     /// ... and whose rows are taken out already.
@@ -71,6 +75,7 @@ impl DataFile {
             connection,
             path,
             window: Batch::default(),
+            window_bytes_max: WINDOW_BYTES_MIN,
             floor: None,
             dropped: None,
             log_pages: LOG_PAGES,
@@ -114,7 +119,10 @@ impl DataFile {
     /// Begins a transaction; ends the one that may be open without effect.
     pub fn begin(&mut self) -> rusqlite::Result<()> {
         self.roll_back();
-        self.connection.execute_batch("BEGIN IMMEDIATE")
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let pages = self.connection.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get::<_, u32>(0))?;
+        self.window_bytes_max = (pages as usize * PAGE_BYTES / WINDOW_PART).clamp(WINDOW_BYTES_MIN, WINDOW_BYTES_MAX);
+        Ok(())
     }
 
     /// Takes in rows, to be taken out and put in at [`DataFile::commit`] at the latest.
@@ -216,7 +224,7 @@ impl DataFile {
     }
 
     fn write_window_if_full(&mut self) -> rusqlite::Result<()> {
-        if self.window.memory_bytes() >= WINDOW_BYTES { self.write_window() } else { Ok(()) }
+        if self.window.memory_bytes() >= self.window_bytes_max { self.write_window() } else { Ok(()) }
     }
 
     fn write_window(&mut self) -> rusqlite::Result<()> {
