@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Compares a node with Debian's Redis and memcached on this machine, as Markdown: run by scripts/bench.sh.
 
-usage: scripts/bench.sh [--rounds N] [--seconds S] [--keys N] [--out FILE] [--quick]
+usage: scripts/bench.sh [--rounds N] [--seconds S] [--keys N] [--out FILE] [--add] [--quick]
 
 All servers are pinned to core 0, the load to core 1. Rounds are interleaved: each measures every server, so that a machine
 that gets slower gets slower for all; the others are stopped (SIGSTOP) meanwhile. The figures are medians over the rounds,
 ratios are of medians. A node takes snapshots every 2 s; Redis and memcached keep nothing on disk, but for the rows about
-durability. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
+durability. What was measured is kept beside the table after each round (FILE.json), so that --add can go on from there, on
+another day too. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
 """
 
 import argparse
@@ -72,6 +73,13 @@ class Bench:
         self.options, self.directory = options, directory
         self.servers = {}
         self.seen = collections.defaultdict(list)
+        self.kept = options.out.with_name(f"{options.out.name}.json")
+        if options.add:
+            for key, measured in json.loads(self.kept.read_text()):
+                self.seen[tuple(key)] = measured
+
+    def keep(self):
+        self.kept.write_text(json.dumps(list(self.seen.items())))
 
     def node(self, name, *flags):
         port = free_port()
@@ -100,7 +108,7 @@ class Bench:
         server.signal(signal.SIGSTOP)
         self.seen[key].append(measured)
 
-    def median(self, key, value):
+    def median(self, key, value=lambda one: one):
         return statistics.median(value(one) for one in self.seen[key])
 
     def system_calls(self, clients, depth):
@@ -137,13 +145,12 @@ def measure(bench):
     bench.servers["null"] = Server("null", "resp", [TARGET / "kvbench", "--null-server", port], port)
     for server in bench.servers.values():
         server.signal(signal.SIGSTOP)
-    resident = {}
     for name, server in bench.servers.items():
         server.signal(signal.SIGCONT)
         before = server.resident_bytes()
         bench.kvbench(server, server.dialect, "--fill", "--reads", 1, "--seconds", 0.1)
         time.sleep(4 if name in ("node", "busy") else 0)
-        resident[name] = server.resident_bytes() - before
+        bench.seen["resident", name].append((server.resident_bytes() - before) / options.keys)
         server.signal(signal.SIGSTOP)
     columns = [("node-line", "node", "line"), ("node", "node", "resp"), ("redis", "redis", "resp"),
                ("memcached", "memcached", "memcached"), ("null", "null", "resp")]
@@ -158,9 +165,12 @@ def measure(bench):
         for depth in (1, 16):
             for name in ("commit", "always"):
                 bench.run(("durable", name, depth), name, "resp", "--clients", 50, "--depth", depth, "--reads", 0)
+        bench.keep()
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-    calls = {shape: bench.system_calls(*shape) for shape in ((1, 1), (50, 16))}
-    return [column for column, *_ in columns], resident, calls
+    for shape in ((1, 1), (50, 16)):
+        bench.seen["calls", *shape].append(bench.system_calls(*shape))
+    bench.keep()
+    return [column for column, *_ in columns]
 
 
 def table(bench, columns, title, value, style, asked=None):
@@ -182,12 +192,12 @@ def table(bench, columns, title, value, style, asked=None):
     print()
 
 
-def report(bench, columns, resident, calls):
+def report(bench, columns):
     options = bench.options
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     print(f"{processor.group(1) if processor else 'unknown processor'}, Linux {platform.release()}; "
           f"{version('redis-server', '--version')[:22]}; {version('memcached', '--version')}; {options.keys:,} keys of 16 B "
-          f"with 64 B; medians of {options.rounds} interleaved rounds of {options.seconds} s. Columns: a node in its line "
+          f"with 64 B; medians of {len(bench.seen['one client', 'busy'])} interleaved rounds of {options.seconds} s. Columns: a node in its line "
           f"dialect and in RESP, Redis, memcached, and a server of the same kind without a store. `*`: the load was busy for "
           f"90 % of the time or more, so it is not only the server that is measured.\n")
     table(bench, columns, "Requests a second", lambda one: one["per_second"], ",.0f", 1)
@@ -207,9 +217,11 @@ def report(bench, columns, resident, calls):
     for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
         rates = [bench.median(("durable", name, depth), lambda one: one["per_second"]) for name in ("commit", "always")]
         row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", *rates, ",.0f", asked)
-    row("resident bytes a key", resident["node"] / options.keys, resident["redis"] / options.keys, ".0f", "<= 0.70")
-    print(f"\nResident bytes a key in memcached: {resident['memcached'] / options.keys:.0f}. System calls a request: "
-          f"{calls[1, 1]:.2f} with 1 client (goal: 2.1), {calls[50, 16]:.3f} with 50 x 16 (goal: 0.15).")
+    resident = lambda name: bench.median(("resident", name))
+    row("resident bytes a key", resident("node"), resident("redis"), ".0f", "<= 0.70")
+    print(f"\nResident bytes a key in memcached: {resident('memcached'):.0f}. System calls a request: "
+          f"{bench.median(('calls', 1, 1)):.2f} with 1 client (goal: 2.1), {bench.median(('calls', 50, 16)):.3f} with 50 x 16 "
+          f"(goal: 0.15).")
 
 
 def main():
@@ -218,6 +230,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--out", type=pathlib.Path, default=TARGET.parent / "bench.md")
+    parser.add_argument("--add", action="store_true", help="to the rounds that were measured before")
     parser.add_argument("--quick", action="store_true", help="two short rounds, for a first look")
     options = parser.parse_args()
     if options.quick:
@@ -225,13 +238,13 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(options, pathlib.Path(directory))
         try:
-            found = measure(bench)
+            columns = measure(bench)
         finally:
             for server in bench.servers.values():
                 server.end()
     with open(options.out, "w") as out:
         sys.stdout = out
-        report(bench, *found)
+        report(bench, columns)
         sys.stdout = sys.__stdout__
     print(options.out.read_text(), end="")
 
