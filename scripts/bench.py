@@ -18,12 +18,13 @@ import pathlib
 import platform
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from servers import Server, free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -34,38 +35,6 @@ ASKED = {
     (50, 1, 0): ("<= 0.80", ""), (50, 1, 1): ("<= 0.80", ""), (50, 16, 0): ("", ">= 2.0"), (50, 16, 1): ("", ">= 2.2"),
     (50, 100, 0): ("", ">= 2.5"), (50, 100, 1): ("", ">= 3.3"),
 }
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-class Server:
-    """A process on core 0 that is stopped except while it is used."""
-
-    def __init__(self, name, dialect, command, port):
-        self.name, self.dialect, self.port = name, dialect, port
-        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *map(str, command)], stdout=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        sys.exit(f"bench.py: {name} does not listen")
-
-    def signal(self, number):
-        os.kill(self.process.pid, number)
-
-    def resident_bytes(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+)", status).group(1)) * 1024
-
-    def end(self):
-        self.signal(signal.SIGCONT)
-        self.process.terminate()
-        self.process.wait()
 
 
 class Bench:
@@ -81,19 +50,23 @@ class Bench:
     def keep(self):
         self.kept.write_text(json.dumps(list(self.seen.items())))
 
+    def start(self, name, dialect, port, command):
+        self.servers[name] = Server(SERVER_CORE, port, command)
+        self.servers[name].dialect = dialect
+        self.servers[name].stop()
+
     def node(self, name, *flags):
-        port = free_port()
+        [port] = free_ports(1)
         config = self.directory / f"{name}.json"
         config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port}]))
         command = [TARGET / "kvstoreapp", "--id=0", f"--config={config}", f"--data-dir={self.directory / name}",
                    "--log-level=warn", *flags]
-        self.servers[name] = Server(name, "resp", command, port)
+        self.start(name, "resp", port, command)
 
     def redis(self, name, *flags):
-        port, directory = free_port(), self.directory / name
+        [port], directory = free_ports(1), self.directory / name
         directory.mkdir()
-        self.servers[name] = Server(
-            name, "resp", ["redis-server", "--port", port, "--save", "", "--dir", directory, *flags], port)
+        self.start(name, "resp", port, ["redis-server", "--port", port, "--save", "", "--dir", directory, *flags])
 
     def kvbench(self, server, dialect, *flags):
         command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}",
@@ -103,9 +76,9 @@ class Bench:
     def run(self, key, name, dialect, *flags):
         """Measures one server, and remembers the result under the key."""
         server = self.servers[name]
-        server.signal(signal.SIGCONT)
+        server.go_on()
         measured = self.kvbench(server, dialect, "--seconds", self.options.seconds, "--warm-up", 0.3, *flags)
-        server.signal(signal.SIGSTOP)
+        server.stop()
         self.seen[key].append(measured)
 
     def median(self, key, value=lambda one: one):
@@ -114,7 +87,7 @@ class Bench:
     def system_calls(self, clients, depth):
         """Of the event loop's thread, for each request."""
         server = self.servers["node"]
-        server.signal(signal.SIGCONT)
+        server.go_on()
         counts = self.directory / "calls"
         trace = subprocess.Popen(["strace", "-c", "-p", str(server.process.pid), "-o", str(counts)], stderr=subprocess.DEVNULL)
         time.sleep(0.5)
@@ -122,7 +95,7 @@ class Bench:
                                 "--warm-up", 0)
         trace.send_signal(signal.SIGINT)
         trace.wait()
-        server.signal(signal.SIGSTOP)
+        server.stop()
         total = re.search(r"^\s*100\.00\s+\S+\s+\S*\s+(\d+).*total", counts.read_text(), re.M)
         return int(total.group(1)) / measured["requests"]
 
@@ -138,20 +111,17 @@ def measure(bench):
     bench.node("commit", "--durability=commit")
     bench.redis("redis", "--appendonly", "no")
     bench.redis("always", "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
-    port = free_port()
-    bench.servers["memcached"] = Server(
-        "memcached", "memcached", ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", port, "-t", 1, "-m", 4096], port)
-    port = free_port()
-    bench.servers["null"] = Server("null", "resp", [TARGET / "kvbench", "--null-server", port], port)
-    for server in bench.servers.values():
-        server.signal(signal.SIGSTOP)
+    memcached, null = free_ports(2)
+    bench.start("memcached", "memcached", memcached,
+                ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", memcached, "-t", 1, "-m", 4096])
+    bench.start("null", "resp", null, [TARGET / "kvbench", "--null-server", null])
     for name, server in bench.servers.items():
-        server.signal(signal.SIGCONT)
+        server.go_on()
         before = server.resident_bytes()
         bench.kvbench(server, server.dialect, "--fill", "--reads", 1, "--seconds", 0.1)
         time.sleep(4 if name in ("node", "busy") else 0)
         bench.seen["resident", name].append((server.resident_bytes() - before) / options.keys)
-        server.signal(signal.SIGSTOP)
+        server.stop()
     columns = [("node-line", "node", "line"), ("node", "node", "resp"), ("redis", "redis", "resp"),
                ("memcached", "memcached", "memcached"), ("null", "null", "resp")]
     for number in range(options.rounds):

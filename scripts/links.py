@@ -11,12 +11,11 @@ import argparse
 import json
 import os
 import pathlib
-import signal
-import socket
 import statistics
-import subprocess
 import tempfile
 import time
+
+from servers import Server, free_ports
 
 KEYS = 100_000
 SETS = 5_000_000
@@ -24,21 +23,13 @@ DEPTH = 100
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-class Node:
+class Node(Server):
     def __init__(self, directory, number, core, binary):
-        self.port = json.loads((directory / "node_config.json").read_text())[number]["port"]
-        log = open(directory / f"node-{number}.log", "w")
-        command = ["taskset", "-c", str(core), str(binary), f"--id={number}", f"--config={directory}/node_config.json",
-                   f"--data-dir={directory}/node-{number}"]
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.connection = None
-        for _ in range(200):
-            try:
-                self.connection = socket.create_connection(("127.0.0.1", self.port))
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise SystemExit(f"node {number} does not listen: see {directory}")
+        port = json.loads((directory / "node_config.json").read_text())[number]["port"]
+        with open(directory / f"node-{number}.log", "w") as log:
+            super().__init__(core, port, [binary, f"--id={number}", f"--config={directory}/node_config.json",
+                                          f"--data-dir={directory}/node-{number}"], log)
+        self.connection = self.connect()
 
     def info(self):
         self.connection.sendall(b"INFO\n")
@@ -53,10 +44,6 @@ class Node:
         times = {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()}
         return times[str(self.process.pid)], sum(times.values())
 
-    def resident_bytes(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS"))
-
     def load(self, batches):
         """Sends each batch of DEPTH requests once the one before it is answered."""
         for batch in batches:
@@ -64,19 +51,6 @@ class Node:
             owed = 3 * DEPTH
             while owed > 0:
                 owed -= len(self.connection.recv(owed))
-
-    def end(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.process.terminate()
-        self.process.wait()
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def cluster(directory, count, binary):
@@ -111,7 +85,7 @@ def stopped(seconds, work, binary):
         nodes = cluster(pathlib.Path(directory), 2, binary)
         nodes[0].load(work)
         before = nodes[0].resident_bytes()
-        nodes[1].process.send_signal(signal.SIGSTOP)
+        nodes[1].stop()
         end, sets, most, held = time.monotonic() + seconds, 0, 0, 0
         while time.monotonic() < end:
             nodes[0].load(work[:500])

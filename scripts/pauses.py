@@ -1,70 +1,38 @@
 #!/usr/bin/env python3
 """How long a node's longest pause is, under everything at once; and Redis' beside it, which saves meanwhile.
 
-usage: scripts/pauses.py [--keys N] [--seconds S] [--out DIRECTORY] [--quick]
+usage: scripts/pauses.py [--keys N] [--seconds S] [--only PART] [--out DIRECTORY] [--quick]
 
 Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
-that is measured has its loop on core 0 (`--cpu`), its snapshot thread, its peers and the load run on core 1. One peer is linked all the time; the other is stopped, and
-goes on when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a
-pause is not hidden. The longest tick is what the node says of itself. Plots of latency over time go to --out.
+that is measured has its loop on core 0 (`--cpu`); its other threads, its peers and the load share core 1, where the load
+goes first: all others are niced. One peer is linked all the time; the other is stopped, and goes on when a run begins, so that it
+catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a pause is not hidden. The longest tick is what
+the node says of itself. What the machine takes away by itself is measured first: how long a process that does nothing but
+read the clock, on core 0, had to wait. Plots of latency over time go to --out.
 """
 
 import argparse
 import json
+import os
 import pathlib
-import re
-import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 
-from bench import LOAD_CORE, SERVER_CORE, TARGET, free_port
+from bench import LOAD_CORE, SERVER_CORE, TARGET
+from servers import Client, Server, encoded, free_ports
 
 CLIENTS = 50
 EXPIRING = 1_000_000
 LARGE_BYTES = 64 << 20
+NICENESS = 10
+RATE_SECONDS = 5
+SHARES = (0.5, 0.8)
 
 
-class Process:
-    def __init__(self, core, port, *command):
-        self.port = port
-        pinned = ["taskset", "-c", core] if core else []
-        self.process = subprocess.Popen([*pinned, *map(str, command)], stdout=subprocess.DEVNULL)
-        while True:
-            try:
-                self.connection = socket.create_connection(("127.0.0.1", port))
-                break
-            except OSError:
-                time.sleep(0.05)
-        self.reader = self.connection.makefile("rb")
-
-    def ask(self, *words):
-        words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-        self.connection.sendall(encoded(words))
-        return self.reply()
-
-    def reply(self):
-        line = self.reader.readline()
-        return self.reader.read(int(line[1:]) + 2)[:-2] if line[:1] == b"$" else line
-
-    def field(self, name):
-        found = re.search(rf"^{name}:([^\r\n]*)", self.ask("INFO", "everything").decode(), re.M)
-        return found.group(1) if found else "?"
-
-    def end(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
-
-
-def encoded(words):
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-
-
-def kvbench(options, process, *flags):
-    command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{process.port}", "--dialect",
+def kvbench(options, server, *flags):
+    command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}", "--dialect",
                "resp", "--keys", options.keys, "--clients", CLIENTS, "--reads", 0.8, *flags]
     return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
 
@@ -74,86 +42,129 @@ def row(what, longest, measured=None):
     print(f"| {what} | {' | '.join(shown)} | {longest} |", flush=True)
 
 
-def phase(node, what, work):
-    """The longest tick while something is done."""
-    node.ask("CONFIG", "RESETSTAT")
-    measured = work()
-    longest = f"{int(node.field('longest_tick_us')) / 1000:.2f} ms ({node.field('longest_tick_phase')})"
-    row(what, longest, measured)
+def measure_machine(seconds):
+    os.sched_setaffinity(0, {int(SERVER_CORE)})
+    gaps, end = [], time.perf_counter_ns() + int(seconds * 1e9)
+    last = time.perf_counter_ns()
+    while last < end:
+        now = time.perf_counter_ns()
+        if now - last > 200_000:
+            gaps.append((now - last) / 1e6)
+        last = now
+    print(f"A process on core {SERVER_CORE} that only reads the clock, {seconds:.0f} s: longest wait {max(gaps, default=0.2):.2f} ms, "
+          f"{sum(gap > 1 for gap in gaps)} of 1 ms and more.\n", flush=True)
+    os.sched_setaffinity(0, range(os.cpu_count()))
 
 
-def open_loop(options, node, share, rate, name, *flags):
-    plot = options.out / f"{name}.svg"
-    return kvbench(options, node, "--rate", share * rate, "--seconds", options.seconds, "--warm-up", 1, "--plot-time", plot, *flags)
+def give_way(server, loop_too):
+    """All of its threads, or all but its loop's, which is the first."""
+    for thread in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
+        if loop_too or thread.name != str(server.process.pid):
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), NICENESS)
+
+
+class Measured:
+    """The node, and a client that asks it for its longest tick."""
+
+    def __init__(self, options, directory):
+        self.options = options
+        ports = free_ports(3)
+        config = directory / "node_config.json"
+        config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port} for port in ports]))
+        self.nodes = []
+        for number, port in enumerate(ports):
+            # Its loop has the core for itself, without its other threads.
+            core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}"])
+            command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}", f"--data-dir={directory / str(number)}",
+                       "--log-level=error", *flags]
+            self.nodes.append(Server(core, port, command))
+            give_way(self.nodes[-1], number > 0)
+        self.node, _, self.late = self.nodes
+        self.client = Client(self.node)
+
+    def phase(self, what, work):
+        """The longest tick while something is done."""
+        self.client.ask("CONFIG", "RESETSTAT")
+        measured = work()
+        row(what, f"{int(self.client.field('longest_tick_us')) / 1000:.2f} ms ({self.client.field('longest_tick_phase')})", measured)
+
+    def fill(self):
+        kvbench(self.options, self.node, "--fill", "--seconds", 0.1)
+
+    def open_loops(self):
+        rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS)["per_second"]
+        print(f"| closed loop | {rate:,.0f} | | | | | |")
+        for share in SHARES:
+            self.late.stop()
+            kvbench(self.options, self.node, "--seconds", min(10, self.options.seconds))
+            self.late.go_on()
+            self.phase(f"open loop at {share:.0%}, one peer linked, one catching up",
+                       lambda share=share: open_loop(self.options, self.node, share, rate, "node"))
+
+    def expire(self):
+        count = min(EXPIRING, self.options.keys)
+        at = int(time.time() * 1000) + 10_000 + count // 50
+        for begin in range(0, count, 1000):
+            self.client.send(b"".join(
+                encoded("SET", f"expires:{number}", b"x" * 64, "PXAT", at) for number in range(begin, begin + 1000)))
+            for _ in range(1000):
+                self.client.reply()
+        self.client.ask("CONFIG", "RESETSTAT")
+        time.sleep(max(0, at / 1000 - time.time()) + 3)
+
+    def large(self):
+        self.phase("64 MiB written", lambda: self.client.ask("SET", "large", bytes(LARGE_BYTES)) and None)
+        self.phase("64 MiB read", lambda: self.client.ask("GET", "large") and None)
+        self.phase("64 MiB deleted", lambda: self.client.ask("DEL", "large") and None)
+
+    def flush(self):
+        self.client.ask("FLUSHALL")
+        time.sleep(5)
+
+    def end(self):
+        for node in self.nodes:
+            node.end()
+
+
+def open_loop(options, server, share, rate, name):
+    plot = options.out / f"{name}-{share * 100:.0f}.svg"
+    return kvbench(options, server, "--rate", share * rate, "--seconds", options.seconds, "--warm-up", 1, "--plot-time", plot)
 
 
 def measure_nodes(options, directory):
-    ports = [free_port() for _ in range(3)]
-    config = directory / "node_config.json"
-    config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port} for port in ports]))
-    nodes = []
+    measured = Measured(options, directory)
     try:
-        for number, core in enumerate((None, LOAD_CORE, LOAD_CORE)):
-            # The loop has the core for itself, without the snapshot's thread.
-            flags = [] if core else [f"--cpu={SERVER_CORE}"]
-            nodes.append(Process(core, ports[number], TARGET / "kvstoreapp", f"--id={number}", f"--config={config}",
-                                 f"--data-dir={directory / str(number)}", "--log-level=error", *flags))
-        node, _, late = nodes
-        phase(node, f"growing to {options.keys:,} keys", lambda: kvbench(options, node, "--fill", "--seconds", 0.1) and None)
-        rate = kvbench(options, node, "--seconds", 5)["per_second"]
-        print(f"| closed loop | {rate:,.0f} | | | | | |")
-        for share in (0.5, 0.8):
-            late.process.send_signal(signal.SIGSTOP)
-            kvbench(options, node, "--seconds", min(10, options.seconds))
-            late.process.send_signal(signal.SIGCONT)
-            phase(node, f"open loop at {share:.0%}, one peer linked, one catching up",
-                  lambda share=share: open_loop(options, node, share, rate, f"node-{share * 100:.0f}"))
-        phase(node, f"{EXPIRING:,} keys that expire in one second", lambda: expire(options, node))
-        phase(node, "64 MiB written", lambda: node.ask("SET", "large", bytes(LARGE_BYTES)) and None)
-        phase(node, "64 MiB read", lambda: node.ask("GET", "large") and None)
-        phase(node, "64 MiB deleted", lambda: node.ask("DEL", "large") and None)
-        phase(node, "FLUSHALL", lambda: (node.ask("FLUSHALL"), time.sleep(5)) and None)
+        measured.phase(f"growing to {options.keys:,} keys", measured.fill)
+        measured.open_loops()
+        measured.phase(f"{EXPIRING:,} keys that expire in one second", measured.expire)
+        measured.large()
+        measured.phase(f"FLUSHALL of {options.keys:,} keys", measured.flush)
     finally:
-        for one in nodes:
-            one.end()
-
-
-def expire(options, node):
-    count = min(EXPIRING, options.keys)
-    at = str(int(time.time() * 1000) + 10_000 + count // 50).encode()
-    for begin in range(0, count, 1000):
-        many = b"".join(encoded([b"SET", b"expires:%d" % number, b"x" * 64, b"PXAT", at]) for number in range(begin, begin + 1000))
-        node.connection.sendall(many)
-        for _ in range(1000):
-            node.reply()
-    node.ask("CONFIG", "RESETSTAT")
-    time.sleep(max(0, int(at) / 1000 - time.time()) + 3)
+        measured.end()
 
 
 def measure_redis(options, directory):
-    port = free_port()
-    redis = Process(SERVER_CORE, port, "redis-server", "--port", port, "--save", "", "--dir", directory)
+    [port] = free_ports(1)
+    redis = Server(SERVER_CORE, port, ["redis-server", "--port", port, "--save", "", "--dir", directory])
+    ends = threading.Event()
+
+    def save():
+        client = Client(redis)
+        while not ends.wait(3):
+            client.ask("BGSAVE")
+
+    thread = threading.Thread(target=save)
     try:
         kvbench(options, redis, "--fill", "--seconds", 0.1)
-        rate = kvbench(options, redis, "--seconds", 5)["per_second"]
+        rate = kvbench(options, redis, "--seconds", RATE_SECONDS)["per_second"]
         print(f"| Redis: closed loop | {rate:,.0f} | | | | | |")
-        saver = Process.__new__(Process)
-        saver.connection = socket.create_connection(("127.0.0.1", port))
-        saver.reader = saver.connection.makefile("rb")
-        ends = threading.Event()
-
-        def save():
-            while not ends.wait(3):
-                saver.ask("BGSAVE")
-
-        thread = threading.Thread(target=save)
         thread.start()
-        for share in (0.5, 0.8):
-            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", "",
-                open_loop(options, redis, share, rate, f"redis-{share * 100:.0f}"))
-        ends.set()
-        thread.join()
+        for share in SHARES:
+            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", "", open_loop(options, redis, share, rate, "redis"))
     finally:
+        ends.set()
+        if thread.is_alive():
+            thread.join()
         redis.end()
 
 
@@ -161,17 +172,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=float, default=300, help="of each open loop")
+    parser.add_argument("--only", choices=("node", "redis"), help="one of the two parts")
     parser.add_argument("--out", type=pathlib.Path, default=TARGET.parent / "pauses")
     parser.add_argument("--quick", action="store_true", help="200,000 keys, 5 s")
     options = parser.parse_args()
     if options.quick:
         options.keys, options.seconds = 200_000, 5
     options.out.mkdir(parents=True, exist_ok=True)
+    measure_machine(min(60, options.seconds))
     print("| | requests a second | p50 us | p99 us | p99.9 us | longest us | longest tick |\n|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as directory:
-        measure_nodes(options, pathlib.Path(directory))
-    with tempfile.TemporaryDirectory() as directory:
-        measure_redis(options, pathlib.Path(directory))
+    for name, measure in (("node", measure_nodes), ("redis", measure_redis)):
+        if options.only in (None, name):
+            with tempfile.TemporaryDirectory() as directory:
+                measure(options, pathlib.Path(directory))
 
 
 main()
