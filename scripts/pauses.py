@@ -5,14 +5,15 @@ usage: scripts/pauses.py [--keys N] [--seconds S] [--only PART] [--out DIRECTORY
 
 Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
 that is measured has its loop on core 0 (`--cpu`); its other threads, its peers and the load share core 1, where the load
-goes first: all others are niced. One peer is linked all the time; the other is stopped, and goes on when a run begins, so that it
+goes first (with root, as a real-time process) and the peers last. One peer is linked all the time; the other is stopped, and goes on when a run begins, so that it
 catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a pause is not hidden. The longest tick is what
-the node says of itself. What the machine takes away by itself is measured first: how long a process that does nothing but
-read the clock, on core 0, had to wait. Plots of latency over time go to --out.
+the node says of itself. What the machine takes away by itself is measured first: how long processes that do nothing but
+read the clock had to wait, on one core and on both. Plots of latency over time go to --out.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -26,13 +27,15 @@ from servers import Client, Server, encoded, free_ports
 CLIENTS = 50
 EXPIRING = 1_000_000
 LARGE_BYTES = 64 << 20
-NICENESS = 10
+NICE = ["nice", "-n", "10"]
+# Before everything else on its core, so that it is not its own waiting that it measures.
+FIRST = ["chrt", "--fifo", "1"] if os.geteuid() == 0 else []
 RATE_SECONDS = 5
 SHARES = (0.5, 0.8)
 
 
-def kvbench(options, server, *flags):
-    command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}", "--dialect",
+def kvbench(options, server, *flags, first=()):
+    command = [*first, "taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}", "--dialect",
                "resp", "--keys", options.keys, "--clients", CLIENTS, "--reads", 0.8, *flags]
     return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
 
@@ -42,25 +45,26 @@ def row(what, longest, measured=None):
     print(f"| {what} | {' | '.join(shown)} | {longest} |", flush=True)
 
 
-def measure_machine(seconds):
-    os.sched_setaffinity(0, {int(SERVER_CORE)})
-    gaps, end = [], time.perf_counter_ns() + int(seconds * 1e9)
-    last = time.perf_counter_ns()
+def longest_wait(core, seconds, waits):
+    """In ms, of a process on this core that does nothing but read the clock."""
+    os.sched_setaffinity(0, {int(core)})
+    longest, last = 0, time.perf_counter_ns()
+    end = last + int(seconds * 1e9)
     while last < end:
         now = time.perf_counter_ns()
-        if now - last > 200_000:
-            gaps.append((now - last) / 1e6)
-        last = now
-    print(f"A process on core {SERVER_CORE} that only reads the clock, {seconds:.0f} s: longest wait {max(gaps, default=0.2):.2f} ms, "
-          f"{sum(gap > 1 for gap in gaps)} of 1 ms and more.\n", flush=True)
-    os.sched_setaffinity(0, range(os.cpu_count()))
+        longest, last = max(longest, now - last), now
+    waits.put(longest / 1e6)
 
 
-def give_way(server, loop_too):
-    """All of its threads, or all but its loop's, which is the first."""
-    for thread in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
-        if loop_too or thread.name != str(server.process.pid):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), NICENESS)
+def measure_machine(seconds):
+    waits = multiprocessing.Queue()
+    for cores in ((SERVER_CORE,), (SERVER_CORE, LOAD_CORE)):
+        spinning = [multiprocessing.Process(target=longest_wait, args=(core, seconds, waits)) for core in cores]
+        for one in spinning:
+            one.start()
+        longest = max(waits.get() for _ in spinning)
+        print(f"Processes that only read the clock, on {len(cores)} of the cores for {seconds:.0f} s: longest wait {longest:.2f} ms.\n",
+              flush=True)
 
 
 class Measured:
@@ -74,11 +78,10 @@ class Measured:
         self.nodes = []
         for number, port in enumerate(ports):
             # Its loop has the core for itself, without its other threads.
-            core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}"])
-            command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}", f"--data-dir={directory / str(number)}",
-                       "--log-level=error", *flags]
+            core, first, flags = (LOAD_CORE, NICE, []) if number else (None, [], [f"--cpu={SERVER_CORE}"])
+            command = [*first, TARGET / "kvstoreapp", f"--id={number}", f"--config={config}",
+                       f"--data-dir={directory / str(number)}", "--log-level=error", *flags]
             self.nodes.append(Server(core, port, command))
-            give_way(self.nodes[-1], number > 0)
         self.node, _, self.late = self.nodes
         self.client = Client(self.node)
 
@@ -128,7 +131,8 @@ class Measured:
 
 def open_loop(options, server, share, rate, name):
     plot = options.out / f"{name}-{share * 100:.0f}.svg"
-    return kvbench(options, server, "--rate", share * rate, "--seconds", options.seconds, "--warm-up", 1, "--plot-time", plot)
+    return kvbench(options, server, "--rate", share * rate, "--seconds", options.seconds, "--warm-up", 1, "--plot-time", plot,
+                   first=FIRST)
 
 
 def measure_nodes(options, directory):
@@ -145,7 +149,9 @@ def measure_nodes(options, directory):
 
 def measure_redis(options, directory):
     [port] = free_ports(1)
-    redis = Server(SERVER_CORE, port, ["redis-server", "--port", port, "--save", "", "--dir", directory])
+    # What it forks saves on the other core, as a node's thread does.
+    cores = ["--server_cpulist", SERVER_CORE, "--bgsave_cpulist", LOAD_CORE]
+    redis = Server(None, port, ["redis-server", "--port", port, "--save", "", "--dir", directory, *cores])
     ends = threading.Event()
 
     def save():

@@ -8,8 +8,8 @@ use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Node, Now, SessionId};
 use crate::protocol::{Decoded, Dialect, Peeked, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
+use crate::store::KEY_BYTES_MAX;
 use crate::store::value::SHARED_BYTES_MIN;
-use crate::store::{KEY_BYTES_MAX, WARMED};
 
 /// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
 pub const REQUESTS_PER_TURN: usize = 512;
@@ -72,18 +72,13 @@ impl Core {
 
     /// Brings what the next requests will look for into the cache. Returns how many bytes those are, one at least.
     fn warm(&self, dialect: Dialect, bytes: &[u8]) -> usize {
-        let (mut keys, mut count, mut seen): ([&[u8]; WARMED], _, _) = ([&[]; WARMED], 0, 0);
-        let mut writes = false;
-        while count < WARMED {
-            let Some(peeked) = peek(dialect, &bytes[seen..]) else { break };
-            keys[count] = peeked.key;
-            (count, seen) = (count + 1, seen + peeked.bytes);
-            writes |= peeked.writes;
-        }
-        // One alone waits for memory as long now as later.
-        if count > 1 {
-            self.store.warm(&keys[..count], writes);
-        }
+        let mut seen = 0;
+        let peeked = std::iter::from_fn(|| {
+            let peeked = peek(dialect, &bytes[seen..])?;
+            seen += peeked.bytes;
+            Some((peeked.key, peeked.writes))
+        });
+        self.store.warm(peeked);
         seen.max(1)
     }
 
@@ -245,22 +240,13 @@ fn peek(dialect: Dialect, bytes: &[u8]) -> Option<Peeked<'_>> {
 
 impl Node {
     /// These bytes have come from these clients, and will be received: brings what their first requests look for into the
-    /// cache. [`WARMED`] clients at most.
+    /// cache. [`WARMED`](crate::store::WARMED) clients at most.
     pub fn warm<'a>(&self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
         let peeked = |(id, bytes): (SessionId, &'a [u8])| {
             let session = self.session(id).filter(|session| session.inbox.is_empty())?;
-            peek(session.dialect, bytes)
+            peek(session.dialect, bytes).map(|peeked| (peeked.key, peeked.writes))
         };
-        let (mut keys, mut count): ([&[u8]; WARMED], _) = ([&[]; WARMED], 0);
-        let mut writes = false;
-        for (place, peeked) in keys.iter_mut().zip(group.filter_map(peeked)) {
-            *place = peeked.key;
-            writes |= peeked.writes;
-            count += 1;
-        }
-        if count > 1 {
-            self.core.store.warm(&keys[..count], writes);
-        }
+        self.core.store.warm(group.filter_map(peeked));
     }
 }
 

@@ -8,7 +8,7 @@ use super::wire::Taken;
 use super::{Here, MEND_US, Replication, Role, VersionVector, highest, is_ahead};
 use crate::planted;
 use crate::store::digest::key_hash;
-use crate::store::{Applied, Clock, Content, NodeId, Now, OutOfMemory, Stamp, Store, Value};
+use crate::store::{Applied, Clock, Content, NodeId, Now, OutOfMemory, Stamp, Store, Value, WARMED};
 
 /// Frames other than changes taken in one turn.
 const FRAMES_PER_TURN: usize = 16;
@@ -202,7 +202,11 @@ impl Replication {
         if !changes.iter().filter(|change| change.apart > 0).all(is_it) {
             return self.garbage(session, Role::Linked(id), "a change without its value", here.now);
         }
-        for change in changes.iter() {
+        let mut ahead = changes.iter().map(|change| (change.key, true));
+        for (number, change) in changes.iter().enumerate() {
+            if number % WARMED == 0 {
+                here.store.warm(ahead.by_ref());
+            }
             let value =
                 if change.apart > 0 { value_apart.as_ref().map(Value::from) } else { change.value.map(Value::from) };
             let applied = here.store.apply(change.key, value, change.expiry, change.stamp);

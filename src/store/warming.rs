@@ -12,14 +12,23 @@ use super::changes::Place;
 pub const WARMED: usize = 16;
 
 impl Store {
-    /// Looks at the entries of these keys, [`WARMED`] at most, and where some `writes` at their places in the change list,
-    /// which these leave. Does nothing with them.
-    pub fn warm(&self, keys: &[&[u8]], writes: bool) {
+    /// Looks at the entries of the first [`WARMED`] of these keys, and where some are to be written (`true`) at their places in
+    /// the change list, which these leave. Does nothing with them, nor with one alone, which waits as long now as later.
+    pub fn warm<'k>(&self, next: impl Iterator<Item = (&'k [u8], bool)>) {
+        let (mut keys, mut count, mut writes): ([&[u8]; WARMED], _, _) = ([&[]; WARMED], 0, false);
+        for (place, (key, is_written)) in keys.iter_mut().zip(next) {
+            *place = key;
+            writes |= is_written;
+            count += 1;
+        }
+        if count < 2 {
+            return;
+        }
         let mut hashes = [0; WARMED];
-        for (hash, key) in hashes.iter_mut().zip(keys) {
+        for (hash, key) in hashes.iter_mut().zip(&keys[..count]) {
             *hash = self.hasher.hash(key);
         }
-        let hashes = &hashes[..keys.len()];
+        let hashes = &hashes[..count];
         black_box(hashes.iter().map(|&hash| self.table.glance_at_table(hash)).sum::<usize>());
         black_box(hashes.iter().filter(|&&hash| self.table.glance_at_tags(hash)).count());
         let (mut slots, mut count) = ([0; WARMED], 0);
