@@ -5,7 +5,8 @@ usage: scripts/bench.sh [--rounds N] [--seconds S] [--keys N] [--out FILE] [--ad
 
 All servers are pinned to core 0, the load to core 1. Rounds are interleaved: each measures every server, so that a machine
 that gets slower gets slower for all; the others are stopped (SIGSTOP) meanwhile. The figures are medians over the rounds,
-ratios are of medians. A node takes snapshots every 2 s; Redis and memcached keep nothing on disk, but for the rows about
+and so are the ratios: of those of each round, as the machine may change from one to the next. --rounds 0 --add measures nothing and
+writes the table anew. A node takes snapshots every 2 s; Redis and memcached keep nothing on disk, but for the rows about
 durability. What was measured is kept beside the table after each round (FILE.json), so that --add can go on from there, on
 another day too. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
 """
@@ -30,6 +31,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SERVER_CORE, LOAD_CORE = "0", "1"
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
+# Each with its server and its dialect.
+COLUMNS = {
+    "node-line": ("line", "line"), "node": ("node", "resp"), "redis": ("redis", "resp"), "memcached": ("memcached", "memcached"),
+    "null": ("null", "resp"),
+}
 # The goals of a node in RESP against Redis: clients, depth, reads -> processor time at most, throughput at least.
 ASKED = {
     (50, 1, 0): ("<= 0.80", ""), (50, 1, 1): ("<= 0.80", ""), (50, 16, 0): ("", ">= 2.0"), (50, 16, 1): ("", ">= 2.2"),
@@ -84,6 +90,9 @@ class Bench:
     def median(self, key, value=lambda one: one):
         return statistics.median(value(one) for one in self.seen[key])
 
+    def ratio(self, key, other, value=lambda one: one):
+        return statistics.median(value(one) / value(two) for one, two in zip(self.seen[key], self.seen[other]))
+
     def system_calls(self, clients, depth):
         """Of the event loop's thread, for each request."""
         server = self.servers["node"]
@@ -124,12 +133,10 @@ def measure(bench):
         time.sleep(4 if name in ("line", "node", "busy") else 0)
         bench.seen["resident", name].append((server.resident_bytes() - before) / options.keys)
         server.stop()
-    columns = [("node-line", "line", "line"), ("node", "node", "resp"), ("redis", "redis", "resp"),
-               ("memcached", "memcached", "memcached"), ("null", "null", "resp")]
     for number in range(options.rounds):
         for clients, depth in SHAPES:
             for reads in (0, 1):
-                for column, name, dialect in columns:
+                for column, (name, dialect) in COLUMNS.items():
                     flags = ("--clients", clients, "--depth", depth, "--reads", reads)
                     bench.run((column, clients, depth, reads), name, dialect, *flags)
         for name in ("busy", "redis"):
@@ -142,29 +149,27 @@ def measure(bench):
     for shape in ((1, 1), (50, 16)):
         bench.seen["calls", *shape].append(bench.system_calls(*shape))
     bench.keep()
-    return [column for column, *_ in columns]
 
 
-def table(bench, columns, title, value, style, asked=None):
-    print(f"**{title}**\n\n| clients x depth | work | {' | '.join(columns)} | node / redis | goal | node-line / memcached |")
-    print("|---|---|" + "---|" * (len(columns) + 3))
+def table(bench, title, value, style, asked=None):
+    ratios = [("node", "redis"), ("node", "null"), ("node-line", "memcached")]
+    # memcached's event loop is another than its first thread.
+    unknown = {"memcached"} if "thread" in title else set()
+    print(f"**{title}**\n\n| clients x depth | work | {' | '.join(COLUMNS)} | node / redis | goal | node / null | "
+          f"node-line / memcached |")
+    print("|---|---|" + "---|" * (len(COLUMNS) + 4))
     for clients, depth in SHAPES:
         for reads in (0, 1):
-            median = {column: bench.median((column, clients, depth, reads), value) for column in columns}
-            load = lambda column: bench.median((column, clients, depth, reads), lambda one: one["own_cores"])
-            shown = [f"{median[column]:{style}}{'*' if load(column) >= 0.9 else ''}" for column in columns]
-            if "thread" in title:
-                # memcached's works in another than its first.
-                shown[columns.index("memcached")] = ""
-                median["memcached"] = 0
-            ratio = lambda one, other: f"{median[one] / median[other]:.2f}" if median[other] else ""
-            wanted = ASKED.get((clients, depth, reads), ("", ""))[asked] if asked is not None else ""
-            print(f"| {clients} x {depth} | {'GET' if reads else 'SET'} | {' | '.join(shown)} | {ratio('node', 'redis')} | "
-                  f"{wanted} | {ratio('node-line', 'memcached')} |")
+            key = lambda column: (column, clients, depth, reads)
+            star = lambda column: "*" if bench.median(key(column), lambda one: one["own_cores"]) >= 0.9 else ""
+            shown = ["" if column in unknown else f"{bench.median(key(column), value):{style}}{star(column)}" for column in COLUMNS]
+            over = ["" if other in unknown else f"{bench.ratio(key(one), key(other), value):.2f}" for one, other in ratios]
+            over.insert(1, ASKED.get((clients, depth, reads), ("", ""))[asked] if asked is not None else "")
+            print(f"| {clients} x {depth} | {'GET' if reads else 'SET'} | {' | '.join(shown + over)} |")
     print()
 
 
-def report(bench, columns):
+def report(bench):
     options = bench.options
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     print(f"{processor.group(1) if processor else 'unknown processor'}, Linux {platform.release()}; "
@@ -172,26 +177,26 @@ def report(bench, columns):
           f"with 64 B; medians of {len(bench.seen['one client', 'busy'])} interleaved rounds of {options.seconds} s. Columns: a node in its line "
           f"dialect and in RESP, Redis, memcached, and a server of the same kind without a store. `*`: the load was busy for "
           f"90 % of the time or more, so it is not only the server that is measured.\n")
-    table(bench, columns, "Requests a second", lambda one: one["per_second"], ",.0f", 1)
-    table(bench, columns, "Microseconds of processor time a request, event loop's thread",
+    table(bench, "Requests a second", lambda one: one["per_second"], ",.0f", 1)
+    table(bench, "Microseconds of processor time a request, event loop's thread",
           lambda one: one["server"]["first_thread_us_per_request"], ".2f", 0)
-    table(bench, columns, "Microseconds of processor time a request, whole process",
+    table(bench, "Microseconds of processor time a request, whole process",
           lambda one: one["server"]["cpu_us_per_request"], ".2f", 0)
-    table(bench, columns, "p50 in microseconds", lambda one: one["p50_us"], ",.0f")
-    table(bench, columns, "p99.9 in microseconds", lambda one: one["p999_us"], ",.0f")
+    table(bench, "p50 in microseconds", lambda one: one["p50_us"], ",.0f")
+    table(bench, "p99.9 in microseconds", lambda one: one["p999_us"], ",.0f")
     print("| | node | redis | node / redis | goal |\n|---|---|---|---|---|")
 
-    def row(what, ours, theirs, style, asked):
-        print(f"| {what} | {ours:{style}} | {theirs:{style}} | {ours / theirs:.2f} | {asked} |")
+    def row(what, ours, theirs, style, asked, value=lambda one: one):
+        print(f"| {what} | {bench.median(ours, value):{style}} | {bench.median(theirs, value):{style}} | "
+              f"{bench.ratio(ours, theirs, value):.2f} | {asked} |")
 
-    p50 = [bench.median(("one client", name), lambda one: one["p50_us"]) for name in ("busy", "redis")]
-    row("GET, 1 client, node with `--busy-poll`: p50 in us", *p50, ".1f", "<= 0.5")
+    row("GET, 1 client, node with `--busy-poll`: p50 in us", ("one client", "busy"), ("one client", "redis"), ".1f", "<= 0.5",
+        lambda one: one["p50_us"])
     for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
-        rates = [bench.median(("durable", name, depth), lambda one: one["per_second"]) for name in ("commit", "always")]
-        row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", *rates, ",.0f", asked)
-    resident = lambda name: bench.median(("resident", name))
-    row("resident bytes a key", resident("node"), resident("redis"), ".0f", "<= 0.70")
-    print(f"\nResident bytes a key in memcached: {resident('memcached'):.0f}. System calls a request: "
+        row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", ("durable", "commit", depth),
+            ("durable", "always", depth), ",.0f", asked, lambda one: one["per_second"])
+    row("resident bytes a key", ("resident", "node"), ("resident", "redis"), ".0f", "<= 0.70")
+    print(f"\nResident bytes a key in memcached: {bench.median(('resident', 'memcached')):.0f}. System calls a request: "
           f"{bench.median(('calls', 1, 1)):.2f} with 1 client (goal: 2.1), {bench.median(('calls', 50, 16)):.3f} with 50 x 16 "
           f"(goal: 0.15).")
 
@@ -210,13 +215,14 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(options, pathlib.Path(directory))
         try:
-            columns = measure(bench)
+            if options.rounds:
+                measure(bench)
         finally:
             for server in bench.servers.values():
                 server.end()
     with open(options.out, "w") as out:
         sys.stdout = out
-        report(bench, columns)
+        report(bench)
         sys.stdout = sys.__stdout__
     print(options.out.read_text(), end="")
 
