@@ -18,6 +18,8 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 const FILL_DEPTH: u64 = 64;
 /// Latencies are gathered for so long for the picture over time.
 const SLICE: Duration = Duration::from_millis(100);
+/// Between two looks at the clock of an open loop, which never sleeps: a longer time is one in which this tool had no processor.
+const STALL: Duration = Duration::from_micros(200);
 /// No answer for so long is a server that is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,6 +45,8 @@ pub struct Measured {
     pub seconds: f64,
     /// In nanoseconds.
     pub latencies: Histogram<u64>,
+    /// Of an open loop: of those requests alone that did not wait for this tool.
+    pub undisturbed: Option<Histogram<u64>>,
     pub slices: Vec<Slice>,
     pub server: Option<Cpu>,
     pub own: Cpu,
@@ -65,11 +69,31 @@ struct Load<'a> {
     /// What counts from here on, and how long latencies were.
     since: Option<Instant>,
     latencies: Histogram<u64>,
+    undisturbed: Histogram<u64>,
     slice: Histogram<u64>,
     slices: Vec<Slice>,
     requests: u64,
     errors: u64,
     heard: Instant,
+    clock: Clock,
+}
+
+/// What an open loop sees of the time.
+struct Clock {
+    looked: Instant,
+    /// The end of the last stall.
+    stalled_until: Instant,
+}
+
+impl Clock {
+    fn look(&mut self) -> Instant {
+        let now = Instant::now();
+        if now.duration_since(self.looked) > STALL {
+            self.stalled_until = now;
+        }
+        self.looked = now;
+        now
+    }
 }
 
 /// Connects, writes the keys where that is asked for, and measures.
@@ -97,6 +121,7 @@ impl Load<'_> {
             let stream = connect().map_err(|error| format!("cannot connect to {}: {error}", options.address))?;
             connections.push(Connection { stream, inbox: Vec::new(), outbox: Vec::new(), waiting: VecDeque::new() });
         }
+        let now = Instant::now();
         let histogram = || Histogram::new_with_max(LATENCY_NS_MAX, 3).expect("three digits are possible");
         Ok(Load {
             options,
@@ -106,11 +131,13 @@ impl Load<'_> {
             buffer: vec![0; 256 << 10],
             since: None,
             latencies: histogram(),
+            undisturbed: histogram(),
             slice: histogram(),
             slices: Vec::new(),
             requests: 0,
             errors: 0,
-            heard: Instant::now(),
+            heard: now,
+            clock: Clock { looked: now, stalled_until: now },
         })
     }
 
@@ -149,7 +176,7 @@ impl Load<'_> {
             }
         }
         loop {
-            let now = Instant::now();
+            let now = self.clock.look();
             if self.since.is_none() && now >= counts_from {
                 self.since = Some(now);
                 server = self.options.server_pid.map(cpu_of).transpose()?;
@@ -220,6 +247,7 @@ impl Load<'_> {
             },
             own: minus(cpu_of(std::process::id())?, own),
             latencies: self.latencies,
+            undisturbed: self.options.rate.map(|_| self.undisturbed),
             slices: self.slices,
         })
     }
@@ -244,7 +272,20 @@ impl Load<'_> {
 
     /// Sends what is to be sent, and takes what was answered.
     fn turn(&mut self, id: usize) -> Result<(), String> {
-        let Load { options, connections, buffer, since, latencies, slice, requests, errors, heard, .. } = self;
+        let Load {
+            options,
+            connections,
+            buffer,
+            since,
+            latencies,
+            undisturbed,
+            slice,
+            requests,
+            errors,
+            heard,
+            clock,
+            ..
+        } = self;
         let Connection { stream, inbox, outbox, waiting } = &mut connections[id];
         while !outbox.is_empty() {
             match stream.write(outbox) {
@@ -260,7 +301,7 @@ impl Load<'_> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(format!("the server hung up: {error}")),
             }
-            let now = Instant::now();
+            let now = clock.look();
             *heard = now;
             let mut used = 0;
             loop {
@@ -278,6 +319,9 @@ impl Load<'_> {
                     let ns = (now.duration_since(due).as_nanos() as u64).clamp(1, LATENCY_NS_MAX);
                     latencies.record(ns).expect("it is within the range");
                     slice.record(ns).expect("it is within the range");
+                    if due >= clock.stalled_until {
+                        undisturbed.record(ns).expect("it is within the range");
+                    }
                     *requests += 1;
                 }
             }

@@ -15,7 +15,7 @@ const MARGIN: f64 = 60.0;
 
 /// Prints what was measured and draws the pictures that were asked for.
 pub fn print(options: &Options, measured: &Measured) -> Result<(), String> {
-    let Measured { requests, errors, seconds, latencies, server, own, .. } = measured;
+    let Measured { requests, errors, seconds, latencies, undisturbed, server, own, .. } = measured;
     if *requests == 0 {
         return Err("nothing was answered in the time that counts".to_owned());
     }
@@ -23,6 +23,7 @@ pub fn print(options: &Options, measured: &Measured) -> Result<(), String> {
     let (per_s, max_us) = (*requests as f64 / seconds, latencies.max() as f64 / 1000.0);
     let per_request_us = |ns: u64| ns as f64 / 1000.0 / *requests as f64;
     let share = |ns: u64| ns as f64 / 1e9 / seconds;
+    let undisturbed = undisturbed.as_ref().filter(|some| !some.is_empty());
     if options.json {
         let server = server.map(|cpu| {
             json!({
@@ -31,16 +32,34 @@ pub fn print(options: &Options, measured: &Measured) -> Result<(), String> {
                 "cores": share(cpu.all_ns),
             })
         });
+        let undisturbed = undisturbed.map(|some| {
+            let us = |quantile: f64| some.value_at_quantile(quantile) as f64 / 1000.0;
+            json!({
+                "share": some.len() as f64 / *requests as f64,
+                "p50_us": us(0.5), "p99_us": us(0.99), "p999_us": us(0.999), "max_us": some.max() as f64 / 1000.0,
+            })
+        });
         let object = json!({
             "requests": requests, "errors": errors, "seconds": seconds, "per_second": per_s,
             "p50_us": us(0.5), "p99_us": us(0.99), "p999_us": us(0.999), "max_us": max_us,
-            "server": server, "own_cores": share(own.all_ns),
+            "undisturbed": undisturbed, "server": server, "own_cores": share(own.all_ns),
         });
         println!("{object}");
     } else {
         println!("{per_s:.0} requests a second ({requests} in {seconds:.1} s, {errors} errors)");
         let (p50, p99, p999) = (us(0.5), us(0.99), us(0.999));
         println!("latency in us: p50 {p50:.0}, p99 {p99:.0}, p99.9 {p999:.0}, max {max_us:.0}");
+        if let Some(some) = undisturbed {
+            let us = |quantile: f64| some.value_at_quantile(quantile) as f64 / 1000.0;
+            println!(
+                "... of the {:.1} % that did not wait for this tool to get a processor: p50 {:.0}, p99 {:.0}, p99.9 {:.0}, max {:.0}",
+                some.len() as f64 / *requests as f64 * 100.0,
+                us(0.5),
+                us(0.99),
+                us(0.999),
+                some.max() as f64 / 1000.0
+            );
+        }
         if let Some(cpu) = server {
             println!(
                 "server: {:.2} us of processor time a request ({:.2} of its first thread), {:.2} cores busy",
