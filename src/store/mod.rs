@@ -207,12 +207,6 @@ impl Store {
         self.bytes_max = if bytes_max == 0 { usize::MAX } else { bytes_max };
     }
 
-    /// The changes after `after`, oldest first, those included that expired and were not turned yet, or that
-    /// [are flushed](Store::is_flushed) and were not swept yet. Finding the first costs a search among segments.
-    pub fn changes_after(&self, after: u64) -> impl Iterator<Item = Change<'_>> {
-        self.changes.after(after).map(|(position, slot)| change_of(position, slot, self.entry(slot)))
-    }
-
     /// Forgets the slot's value but not its stamp: the value was deleted everywhere else so long ago that nobody
     /// remembers the deletion. O(1).
     pub fn bury(&mut self, slot: u32) {

@@ -5,8 +5,8 @@
 
 use std::hint::black_box;
 
-use super::Store;
 use super::changes::Place;
+use super::{Change, Store, change_of};
 
 /// Keys looked at together.
 pub const WARMED: usize = 16;
@@ -41,6 +41,24 @@ impl Store {
             self.warm_places(slots);
         }
         self.warm_entries(slots.iter().copied());
+    }
+
+    /// The changes after `after`, oldest first, those included that expired and were not turned yet, or that
+    /// [are flushed](Store::is_flushed) and were not swept yet. Finding the first costs a search among segments.
+    pub fn changes_after(&self, after: u64) -> impl Iterator<Item = Change<'_>> {
+        let mut changes = self.changes.after(after);
+        let (mut group, mut count, mut at, mut size) = ([(0, 0); WARMED], 0, 0, 1);
+        std::iter::from_fn(move || {
+            if at == count {
+                count = group[..size].iter_mut().zip(&mut changes).map(|(place, change)| *place = change).count();
+                // Who wants one alone does not pay for others.
+                (at, size) = (0, (2 * size).min(WARMED));
+                self.warm_entries(group[..count].iter().map(|&(_, slot)| slot));
+            }
+            let &(position, slot) = group[..count].get(at)?;
+            at += 1;
+            Some(change_of(position, slot, self.entry(slot)))
+        })
     }
 
     fn warm_places(&self, slots: &[u32]) {

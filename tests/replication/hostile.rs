@@ -48,7 +48,7 @@ fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
     for key in 0..50_000 {
         assert_eq!(one.request(&format!("SET key:{key} {:064}", key)), "OK\n");
     }
-    for _ in 0..20 {
+    for _ in 0..40 {
         one.tick();
     }
     assert!(one.node.peer_bytes() > 1 << 20, "the outbox is full");
