@@ -42,6 +42,22 @@ fn a_peer_that_claims_to_be_past_the_end_of_the_list_is_sent_what_comes_and_cost
 }
 
 #[test]
+fn a_tick_is_as_long_as_one_frame_however_much_a_peer_lacks() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    for key in 0..20_000 {
+        assert_eq!(one.request(&format!("SET key:{key} {:064}", key)), "OK\n");
+    }
+    one.hear(1);
+    for _ in 0..20 {
+        one.tick();
+        let sent: usize = one.hear(1).iter().map(Vec::len).sum();
+        assert!((1..=80 << 10).contains(&sent), "{sent} bytes in one tick");
+        assert!(one.node.deadline_us() <= one.now.monotonic_us, "the next tick waits");
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
     let mut one = Stranger::new(2);
     one.dial(&one.hello(1));
