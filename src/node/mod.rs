@@ -3,7 +3,7 @@
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
 //! - [`saving`]: snapshots: when, what next, what a failure means
-//! - `serving`: a session's turn
+//! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
 //! - `transaction`: requests that are run as one
 //! - `pubsub`: who listens to which channel
@@ -19,6 +19,7 @@
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
+mod ahead;
 mod commands;
 mod expiring;
 mod glob;
@@ -37,6 +38,7 @@ mod transaction;
 mod watching;
 mod writing;
 
+use ahead::Ahead;
 use bytes::Bytes;
 use notifications::Notifications;
 use pubsub::PubSub;
@@ -111,6 +113,7 @@ pub(crate) struct Core {
     /// A client has asked for the end.
     is_shutting_down: bool,
     random: fastrand::Rng,
+    ahead: Ahead,
     scratch: Scratch,
     /// The memory that the requests under way lie in, where it can be shared.
     whole: Option<Bytes>,
@@ -170,6 +173,7 @@ impl Node {
             expires_actively: true,
             is_shutting_down: false,
             random: fastrand::Rng::with_seed(seed),
+            ahead: Ahead::default(),
             scratch: Scratch::default(),
             whole: None,
             session_bytes_max: 0,

@@ -6,8 +6,8 @@ use memchr::memchr;
 use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
-use super::{Core, Node, Now, SessionId};
-use crate::protocol::{Decoded, Dialect, Peeked, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
+use super::{Core, Now, SessionId};
+use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
 use crate::store::KEY_BYTES_MAX;
 use crate::store::value::SHARED_BYTES_MIN;
 
@@ -47,22 +47,33 @@ impl Core {
         bytes: &[u8],
         now: Now,
     ) -> usize {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let (mut used, mut warm) = (0, 0);
+        let (mut ahead, mut scratch) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.scratch));
+        ahead.clear();
+        let (mut used, mut stopped) = (0, false);
         for _ in 0..REQUESTS_PER_TURN {
-            if used >= warm {
-                warm = used + self.warm(session.dialect, &bytes[used..]);
-            }
-            let turn = self.serve_one(sessions, id, session, &bytes[used..], &mut scratch, now);
-            match turn {
+            let rest = &bytes[used..];
+            let one = self.before_next(session, rest).unwrap_or_else(|| {
+                if ahead.is_empty() {
+                    self.look_ahead(session, bytes, used, &mut ahead, &mut scratch);
+                }
+                let decoded = match ahead.next(bytes) {
+                    Some((request, count)) => Decoded::Request(request, count),
+                    None => self.decode(session, rest, &mut scratch),
+                };
+                self.serve_one(sessions, id, session, rest, decoded, now)
+            });
+            match one {
                 One::Used(count) => used += count,
                 One::Stop(count) => {
-                    self.scratch = scratch;
-                    return used + count;
+                    (used, stopped) = (used + count, true);
+                    break;
                 }
             }
         }
-        self.scratch = scratch;
+        (self.ahead, self.scratch) = (ahead, scratch);
+        if stopped {
+            return used;
+        }
         if session.waits == Waits::ForNothing {
             return bytes.len();
         }
@@ -70,16 +81,25 @@ impl Core {
         used
     }
 
-    /// Brings what the next requests will look for into the cache. Returns how many bytes those are, one at least.
-    fn warm(&self, dialect: Dialect, bytes: &[u8]) -> usize {
-        let mut seen = 0;
-        let peeked = std::iter::from_fn(|| {
-            let peeked = peek(dialect, &bytes[seen..])?;
-            seen += peeked.bytes;
-            Some((peeked.key, peeked.writes))
-        });
-        self.store.warm(peeked);
-        seen.max(1)
+    /// What is to be done before the session's next request is looked at, if anything is.
+    fn before_next(&mut self, session: &mut Session, rest: &[u8]) -> Option<One> {
+        if session.waits == Waits::ForNothing {
+            return Some(One::Stop(rest.len()));
+        }
+        if session.burden() >= OUTBOX_BYTES_MAX {
+            session.waits = Waits::ForReader;
+            return Some(One::Stop(0));
+        }
+        if !session.skipping {
+            return None;
+        }
+        Some(match memchr(b'\n', rest) {
+            Some(end) => {
+                session.skipping = false;
+                One::Used(end + 1)
+            }
+            None => One::Stop(rest.len() - self.out_of_input(session, 0)),
+        })
     }
 
     fn serve_one(
@@ -88,26 +108,10 @@ impl Core {
         id: SessionId,
         session: &mut Session,
         rest: &[u8],
-        scratch: &mut Scratch,
+        decoded: Decoded<'_>,
         now: Now,
     ) -> One {
-        if session.waits == Waits::ForNothing {
-            return One::Stop(rest.len());
-        }
-        if session.burden() >= OUTBOX_BYTES_MAX {
-            session.waits = Waits::ForReader;
-            return One::Stop(0);
-        }
-        if session.skipping {
-            return match memchr(b'\n', rest) {
-                Some(end) => {
-                    session.skipping = false;
-                    One::Used(end + 1)
-                }
-                None => One::Stop(rest.len() - self.out_of_input(session, 0)),
-            };
-        }
-        match self.decode(session, rest, scratch) {
+        match decoded {
             Decoded::Request(request, count) => {
                 (session.scanned, session.needs) = (0, 0);
                 let executed = commands::run(Context { core: self, sessions, id, session, now }, request);
@@ -176,15 +180,14 @@ impl Core {
             (b'{', Dialect::Line | Dialect::Resp2 | Dialect::Resp3) => session.dialect = Dialect::Json,
             _ => (),
         }
-        let value_bytes_max = self.options.value_bytes_max;
-        let text_bytes_max = value_bytes_max.min(TEXT_VALUE_BYTES_MAX);
+        let text_bytes_max = self.text_bytes_max();
         match session.dialect {
             Dialect::Line => line::decode(bytes, session.scanned, session.first, text_bytes_max, scratch),
             Dialect::Resp2 | Dialect::Resp3 => {
                 if session.scanned == 0 {
                     session.known = resp::Known::default();
                 }
-                resp::decode(bytes, &mut session.known, scratch, value_bytes_max.max(KEY_BYTES_MAX + 1))
+                resp::decode(bytes, &mut session.known, scratch, self.bulk_bytes_max())
             }
             Dialect::Json => {
                 let decoded = json::decode(bytes, session.scanned, text_bytes_max, scratch);
@@ -192,6 +195,16 @@ impl Core {
                 decoded.0
             }
         }
+    }
+
+    /// Longest value in a line or in JSON.
+    pub(super) fn text_bytes_max(&self) -> usize {
+        self.options.value_bytes_max.min(TEXT_VALUE_BYTES_MAX)
+    }
+
+    /// Longest word in RESP.
+    pub(super) fn bulk_bytes_max(&self) -> usize {
+        self.options.value_bytes_max.max(KEY_BYTES_MAX + 1)
     }
 
     fn refuse(&mut self, session: &mut Session, reply: Reply<'_>) {
@@ -226,27 +239,6 @@ impl Core {
                 self.metrics.http_closed
             );
         }
-    }
-}
-
-/// The first request at a glance, if it has come whole and is a simple one.
-fn peek(dialect: Dialect, bytes: &[u8]) -> Option<Peeked<'_>> {
-    match dialect {
-        Dialect::Line => line::peek(bytes),
-        Dialect::Resp2 | Dialect::Resp3 => resp::peek(bytes),
-        Dialect::Json => None,
-    }
-}
-
-impl Node {
-    /// These bytes have come from these clients, and will be received: brings what their first requests look for into the
-    /// cache. [`WARMED`](crate::store::WARMED) clients at most.
-    pub fn warm<'a>(&self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
-        let peeked = |(id, bytes): (SessionId, &'a [u8])| {
-            let session = self.session(id).filter(|session| session.inbox.is_empty())?;
-            peek(session.dialect, bytes).map(|peeked| (peeked.key, peeked.writes))
-        };
-        self.core.store.warm(group.filter_map(peeked));
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Peeked, Refusal, Reply, Request, Scratch, resp};
+use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, resp};
 use crate::store::KEY_BYTES_MAX;
 
 /// What a line may be longer than the longest key and value together: verb, spaces and line end.
@@ -64,15 +64,6 @@ pub fn decode<'a>(
         Err(_) if first && is_http(line) => Decoded::Http,
         Err(reply) => Decoded::Malformed(reply, end + 1),
     }
-}
-
-/// The first line at a glance, if it has come whole and has a key.
-pub fn peek(bytes: &[u8]) -> Option<Peeked<'_>> {
-    let end = memchr(b'\n', bytes)?;
-    let line = &bytes[..end];
-    let rest = &line[memchr(b' ', line)? + 1..];
-    let key = memchr(b' ', rest);
-    Some(Peeked { key: &rest[..key.unwrap_or(rest.len())], writes: key.is_some(), bytes: end + 1 })
 }
 
 /// Writes the answer and its line end. Arrays are not asked for in this dialect: their elements are lines.

@@ -76,6 +76,11 @@ impl<'a> Args<'a> {
         Args { text, spans }
     }
 
+    /// Where in the text they are.
+    pub fn spans(self) -> &'a [Range<usize>] {
+        self.spans
+    }
+
     /// How many, the name counted.
     pub fn len(self) -> usize {
         self.spans.len()
@@ -215,16 +220,6 @@ impl std::fmt::Display for Refusal {
             Refusal::ShuttingDown => write!(out, "the node is shutting down"),
         }
     }
-}
-
-/// What can be told of a request at a glance.
-pub struct Peeked<'a> {
-    /// Its key.
-    pub key: &'a [u8],
-    /// It has words after the key, as most writes have and few reads.
-    pub writes: bool,
-    /// Bytes of the request.
-    pub bytes: usize,
 }
 
 /// What the bytes of a client begin with.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Peeked, Reply, Request, Scratch};
+use super::{Args, Command, Decoded, Reply, Request, Scratch};
 
 /// Most arguments of a request.
 const ARGS_MAX: i64 = 1 << 20;
@@ -32,24 +32,6 @@ pub struct Known {
 pub fn decode<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
     scratch.clear();
     if bytes.first() == Some(&b'*') { array(bytes, known, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
-}
-
-/// The first request at a glance, if it has come whole and is one of few words.
-pub fn peek(bytes: &[u8]) -> Option<Peeked<'_>> {
-    let Number::Is(count @ 2..=8, mut at) = number(bytes.strip_prefix(b"*").map(|_| bytes)?, 1) else { return None };
-    let mut key: &[u8] = &[];
-    for index in 0..count {
-        if bytes.get(at) != Some(&b'$') {
-            return None;
-        }
-        let Number::Is(len @ 0.., start) = number(bytes, at + 1) else { return None };
-        let end = start.checked_add(len as usize)?;
-        at = end.checked_add(2).filter(|&at| at <= bytes.len())?;
-        if index == 1 {
-            key = &bytes[start..end];
-        }
-    }
-    Some(Peeked { key, writes: count > 2, bytes: at })
 }
 
 /// Writes a reply.

@@ -1,0 +1,130 @@
+//! Requests decoded before it is their turn, so that what several of them look for is brought into the cache together.
+
+use std::ops::Range;
+
+use super::session::Session;
+use super::{Core, Node, SessionId};
+use crate::protocol::command::Kind;
+use crate::protocol::{Args, Command, Decoded, Dialect, Request, Scratch, line, resp};
+use crate::store::WARMED;
+
+/// Requests that lie one behind the other in what a client has sent.
+#[derive(Default)]
+pub(super) struct Ahead {
+    requests: Vec<Seen>,
+    spans: Vec<Range<usize>>,
+    /// So many of the requests were taken.
+    taken: usize,
+}
+
+struct Seen {
+    command: Option<Command>,
+    /// Where it lies.
+    bytes: Range<usize>,
+    /// Which of the spans are its arguments, from where it begins.
+    args: Range<usize>,
+}
+
+impl Ahead {
+    pub(super) fn clear(&mut self) {
+        self.requests.clear();
+        self.spans.clear();
+        self.spans.shrink_to(1 << 10);
+        self.taken = 0;
+    }
+
+    /// Whether all were taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken == self.requests.len()
+    }
+
+    /// The next one, of those that lie in `bytes`, and how many bytes it has.
+    pub(super) fn next<'a>(&'a mut self, bytes: &'a [u8]) -> Option<(Request<'a>, usize)> {
+        let seen = self.requests.get(self.taken)?;
+        self.taken += 1;
+        let args = Args::new(&bytes[seen.bytes.clone()], &self.spans[seen.args.clone()]);
+        Some((Request { command: seen.command, args }, seen.bytes.len()))
+    }
+
+    fn push(&mut self, request: Request<'_>, bytes: Range<usize>) {
+        let begin = self.spans.len();
+        self.spans.extend_from_slice(request.args.spans());
+        self.requests.push(Seen { command: request.command, bytes, args: begin..self.spans.len() });
+    }
+
+    /// The first key of each, and whether it is to be written.
+    fn keys<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8], bool)> {
+        self.requests.iter().filter_map(|seen| {
+            let span = self.spans[seen.args.clone()].get(1)?;
+            Some((&bytes[seen.bytes.start + span.start..seen.bytes.start + span.end], is_write(seen.command)))
+        })
+    }
+}
+
+impl Core {
+    /// Decodes the requests from `begin` on, as far as they have come whole and are plain, and brings what they look
+    /// for into the cache.
+    pub(super) fn look_ahead(
+        &self,
+        session: &Session,
+        bytes: &[u8],
+        begin: usize,
+        ahead: &mut Ahead,
+        scratch: &mut Scratch,
+    ) {
+        ahead.clear();
+        let mut at = begin;
+        while ahead.requests.len() < WARMED
+            && let Some((request, count)) = self.decode_plain(session, &bytes[at..], scratch)
+        {
+            ahead.push(request, at..at + count);
+            at += count;
+        }
+        self.store.warm(ahead.keys(bytes));
+    }
+
+    /// The first request, if it is all there, lies in the bytes as it is meant, and changes nothing of how the session's
+    /// next bytes are read.
+    fn decode_plain<'a>(
+        &self,
+        session: &Session,
+        bytes: &'a [u8],
+        scratch: &'a mut Scratch,
+    ) -> Option<(Request<'a>, usize)> {
+        if session.scanned > 0 {
+            return None;
+        }
+        let decoded = match (session.dialect, bytes.first()?) {
+            (Dialect::Line, b'*' | b'{') | (Dialect::Json, _) => return None,
+            (Dialect::Line, _) => line::decode(bytes, 0, session.first, self.text_bytes_max(), scratch),
+            (Dialect::Resp2 | Dialect::Resp3, b'*') => {
+                resp::decode(bytes, &mut resp::Known::default(), scratch, self.bulk_bytes_max())
+            }
+            (Dialect::Resp2 | Dialect::Resp3, _) => return None,
+        };
+        match decoded {
+            Decoded::Request(request, count) => Some((request, count)),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
+    /// These bytes have come from these clients, and will be received: brings what their first requests look for into the
+    /// cache. [`WARMED`] clients at most.
+    pub fn warm<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
+        let mut scratch = std::mem::take(&mut self.core.scratch);
+        let first = |(id, bytes): (SessionId, &'a [u8])| {
+            let session = self.session(id).filter(|session| session.inbox.is_empty())?;
+            let (request, _) = self.core.decode_plain(session, bytes, &mut scratch)?;
+            let (span, writes) = (request.args.spans().get(1)?.clone(), is_write(request.command));
+            Some((&bytes[span], writes))
+        };
+        self.core.store.warm(group.filter_map(first));
+        self.core.scratch = scratch;
+    }
+}
+
+fn is_write(command: Option<Command>) -> bool {
+    command.is_some_and(|command| command.describe().kind == Kind::Write)
+}
