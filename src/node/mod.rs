@@ -2,7 +2,7 @@
 //!
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
-//! - [`saving`]: snapshots: when, what next, what a failure means
+//! - [`saving`]: snapshots: when, what next, what a failure means; `gathering`: group commit
 //! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
 //! - `transaction`: requests that are run as one
@@ -22,6 +22,7 @@
 mod ahead;
 mod commands;
 mod expiring;
+mod gathering;
 mod glob;
 mod info;
 mod notifications;

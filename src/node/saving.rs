@@ -9,6 +9,8 @@
 //! It hands out [`Save`]s and takes back [`Saved`]s; it does not know SQLite, threads or files.
 
 use super::Now;
+pub use super::gathering::Durability;
+use super::gathering::Gathering;
 use crate::replication::Recorded;
 use crate::replication::vector::VersionVector;
 use crate::store::{Batch, Clock, Copied, Store};
@@ -39,24 +41,6 @@ const ENDING_US: u64 = 10_000_000;
 const COLLECT_LOOKS: usize = 1 << 10;
 /// Least time between two searches through all deletions.
 const COLLECT_US: u64 = 1_000_000;
-
-/// What a write's `OK` promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// It is in memory, and on disk within the snapshot interval.
-    Interval,
-    /// It is on disk.
-    Commit,
-}
-
-impl std::fmt::Display for Durability {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(match self {
-            Durability::Interval => "interval",
-            Durability::Commit => "commit",
-        })
-    }
-}
 
 /// What a transaction records beside its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,6 +131,7 @@ pub struct Saver {
     snapshot: u64,
     cursor: u64,
     durable: u64,
+    gathering: Gathering,
     /// Deletions up to here were looked at, and those gone that every node holds by this vector (`None`: all).
     collected: u64,
     stable: Option<VersionVector>,
@@ -177,6 +162,7 @@ impl Saver {
             snapshot: 0,
             cursor: durable,
             durable,
+            gathering: Gathering::default(),
             collected: 0,
             stable: Some(VersionVector::default()),
             collect_us: 0,
@@ -337,8 +323,7 @@ impl Saver {
     /// When to look again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self, store: &Store) -> u64 {
         match self.phase {
-            Phase::Idle if self.ending == Ending::Wanted => 0,
-            Phase::Idle if self.is_collecting(store) => 0,
+            Phase::Idle if self.ending == Ending::Wanted || self.is_awaited(store) || self.is_collecting(store) => 0,
             Phase::Idle if store.can_collect() => self.due_us.min(self.collect_us),
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
@@ -365,7 +350,9 @@ impl Saver {
             Phase::Idle => match self.ending {
                 Ending::Wanted => true,
                 Ending::Saved | Ending::Failed => false,
-                Ending::Not if self.durability == Durability::Commit && store.last_position() > self.durable => true,
+                Ending::Not if self.is_awaited(store) => {
+                    self.gathering.is_done(self.durable, store.last_position(), now.monotonic_us)
+                }
                 Ending::Not if clock.is_spent() => true,
                 Ending::Not if self.due_us > now.monotonic_us => false,
                 Ending::Not => {
@@ -379,11 +366,17 @@ impl Saver {
         };
         if due {
             self.snapshot += 1;
+            self.gathering.end();
             self.cursor = self.durable;
             self.begun_us = now.monotonic_us;
             self.due_us = now.monotonic_us + self.interval_us;
             self.phase = Phase::Writing { since_us: now.monotonic_us, target: None };
         }
+    }
+
+    /// Whether writes wait for the next commit.
+    fn is_awaited(&self, store: &Store) -> bool {
+        self.durability == Durability::Commit && store.last_position() > self.durable
     }
 
     /// Puts the next changes into the batch. Returns whether they were the last.
@@ -417,9 +410,10 @@ impl Saver {
         }
         self.failures = 0;
         self.phase = Phase::Idle;
-        self.durable = checkpoint.position;
         self.committed_us = now.monotonic_us;
         self.took_us = now.monotonic_us - self.begun_us;
+        self.gathering.committed(checkpoint.position - self.durable, self.took_us);
+        self.durable = checkpoint.position;
         store.reuse_retired();
         clock.reserved(checkpoint.clock_ceiling);
         if self.ending == Ending::Wanted && checkpoint.clock_ceiling == clock.last() {

@@ -31,7 +31,7 @@ const PLANTED: [(&str, u64); 22] = [
     ("held writes counted as sent", 3),
     ("listing never sent", 352),
     ("vector advanced too far", 3),
-    ("listing drops what it does not cover", 6537),
+    ("listing drops what it does not cover", 2557),
     ("flush sent by its author alone", 44),
     ("older write taken in after a flush", 2),
     ("author believed to have all its writes", 5),
