@@ -414,6 +414,8 @@ impl Saver {
         self.took_us = now.monotonic_us - self.begun_us;
         self.gathering.committed(checkpoint.position - self.durable, self.took_us);
         self.durable = checkpoint.position;
+        // Of the memory that slices were copied into, so much is enough for who commits often.
+        self.spare.truncate(1);
         store.reuse_retired();
         clock.reserved(checkpoint.clock_ceiling);
         if self.ending == Ending::Wanted && checkpoint.clock_ceiling == clock.last() {

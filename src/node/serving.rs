@@ -7,7 +7,7 @@ use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
-use crate::protocol::{Decoded, Dialect, Refusal, Reply, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
+use crate::protocol::{Decoded, Dialect, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
 use crate::store::KEY_BYTES_MAX;
 use crate::store::value::SHARED_BYTES_MIN;
 
@@ -56,11 +56,11 @@ impl Core {
                 if ahead.is_empty() {
                     self.look_ahead(session, bytes, used, &mut ahead, &mut scratch);
                 }
-                let decoded = match ahead.next(bytes) {
-                    Some((request, count)) => Decoded::Request(request, count),
-                    None => self.decode(session, rest, &mut scratch),
-                };
-                self.serve_one(sessions, id, session, rest, decoded, now)
+                let context = Context { core: self, sessions, id, session, now };
+                match ahead.next(bytes) {
+                    Some((request, count)) => execute(context, request, count),
+                    None => serve_one(context, rest, &mut scratch),
+                }
             });
             match one {
                 One::Used(count) => used += count,
@@ -100,72 +100,6 @@ impl Core {
             }
             None => One::Stop(rest.len() - self.out_of_input(session, 0)),
         })
-    }
-
-    fn serve_one(
-        &mut self,
-        sessions: &mut Sessions,
-        id: SessionId,
-        session: &mut Session,
-        rest: &[u8],
-        decoded: Decoded<'_>,
-        now: Now,
-    ) -> One {
-        match decoded {
-            Decoded::Request(request, count) => {
-                (session.scanned, session.needs) = (0, 0);
-                let executed = commands::run(Context { core: self, sessions, id, session, now }, request);
-                match executed {
-                    Executed::Answered => (),
-                    Executed::Ended => session.waits = Waits::ForNothing,
-                    Executed::Stopped(waits) => {
-                        session.waits = waits;
-                        return One::Stop(0);
-                    }
-                    Executed::Waiting => {
-                        session.waits = Waits::ForPeers;
-                        session.first = false;
-                        return One::Stop(count);
-                    }
-                }
-                self.metrics.requests += 1;
-                session.first = false;
-                One::Used(count)
-            }
-            Decoded::Blank(count) => {
-                (session.scanned, session.needs) = (0, 0);
-                One::Used(count)
-            }
-            Decoded::Malformed(reply, count) => {
-                self.refuse(session, reply);
-                (session.scanned, session.needs) = (0, 0);
-                One::Used(count)
-            }
-            Decoded::Failed(why, count) => {
-                self.refuse(session, Reply::Fail(&why));
-                (session.scanned, session.needs) = (0, 0);
-                One::Used(count)
-            }
-            Decoded::Oversized(reply) => {
-                self.refuse(session, reply);
-                (session.scanned, session.needs, session.skipping) = (0, 0, true);
-                One::Used(rest.len())
-            }
-            Decoded::Fatal(why) => {
-                self.refuse(session, Reply::Fail(&why));
-                session.waits = Waits::ForNothing;
-                One::Stop(rest.len())
-            }
-            Decoded::Http => {
-                self.note_http(now);
-                session.waits = Waits::ForNothing;
-                One::Stop(rest.len())
-            }
-            Decoded::Incomplete(needs) => {
-                (session.scanned, session.needs) = (rest.len(), needs);
-                One::Stop(self.out_of_input(session, rest.len()))
-            }
-        }
     }
 
     /// `*` and `{` begin RESP and JSON, in whatever dialect the client spoke before.
@@ -240,6 +174,68 @@ impl Core {
             );
         }
     }
+}
+
+/// Reads the first request of `rest`, and does what it asks for.
+fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
+    let Context { core, sessions, id, session, now } = context;
+    let count = match core.decode(session, rest, scratch) {
+        Decoded::Request(request, count) => {
+            return execute(Context { core, sessions, id, session, now }, request, count);
+        }
+        Decoded::Blank(count) => count,
+        Decoded::Malformed(reply, count) => {
+            core.refuse(session, reply);
+            count
+        }
+        Decoded::Failed(why, count) => {
+            core.refuse(session, Reply::Fail(&why));
+            count
+        }
+        Decoded::Oversized(reply) => {
+            core.refuse(session, reply);
+            session.skipping = true;
+            rest.len()
+        }
+        Decoded::Fatal(why) => {
+            core.refuse(session, Reply::Fail(&why));
+            session.waits = Waits::ForNothing;
+            return One::Stop(rest.len());
+        }
+        Decoded::Http => {
+            core.note_http(now);
+            session.waits = Waits::ForNothing;
+            return One::Stop(rest.len());
+        }
+        Decoded::Incomplete(needs) => {
+            (session.scanned, session.needs) = (rest.len(), needs);
+            return One::Stop(core.out_of_input(session, rest.len()));
+        }
+    };
+    (session.scanned, session.needs) = (0, 0);
+    One::Used(count)
+}
+
+/// Does what a request of `count` bytes asks for. Apart from what is read, so that one decoded ahead is not copied once more.
+fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
+    let Context { core, sessions, id, session, now } = context;
+    (session.scanned, session.needs) = (0, 0);
+    match commands::run(Context { core: &mut *core, sessions, id, session: &mut *session, now }, request) {
+        Executed::Answered => (),
+        Executed::Ended => session.waits = Waits::ForNothing,
+        Executed::Stopped(waits) => {
+            session.waits = waits;
+            return One::Stop(0);
+        }
+        Executed::Waiting => {
+            session.waits = Waits::ForPeers;
+            session.first = false;
+            return One::Stop(count);
+        }
+    }
+    core.metrics.requests += 1;
+    session.first = false;
+    One::Used(count)
 }
 
 /// What became of what lay there.

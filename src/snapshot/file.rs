@@ -27,7 +27,7 @@ const WINDOW_PART: usize = 8;
 const WINDOW_BYTES_MIN: usize = 8 << 20;
 const WINDOW_BYTES_MAX: usize = 64 << 20;
 /// The memory of a window that stays for the next.
-const WINDOW_BYTES_KEPT: usize = 1 << 20;
+const WINDOW_BYTES_KEPT: usize = 1 << 16;
 
 pub(super) const SCHEMA: &str = "
     CREATE TABLE entry(
@@ -202,6 +202,13 @@ impl DataFile {
                 log::warn!("cannot move {path}-wal into {path}: {error}; it grows until that succeeds. Check the disk");
             }
             Err(_) => (),
+        }
+    }
+
+    /// Frees the page cache.
+    pub(super) fn release_memory(&self) {
+        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+            log::debug!("the page cache stays: {error}");
         }
     }
 

@@ -27,7 +27,7 @@ const ENCODED_BYTES_KEPT: usize = 1 << 20;
 /// Large pages: most of a journal is long rows. The lock spares files shared with others.
 const SETTINGS: &str = "
     PRAGMA page_size = 16384; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;";
+    PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY;";
 
 /// A row is a slice of changes (`batch`, and the stamp of the flush that is among them) or a commit (all else).
 const SCHEMA: &str = "

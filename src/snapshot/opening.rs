@@ -134,7 +134,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     }
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -1024; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
          BEGIN IMMEDIATE;",
     )?;
     let mut adopted = None;

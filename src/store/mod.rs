@@ -2,7 +2,7 @@
 //!
 //! - [`entry`]: one key's newest state in one allocation
 //! - [`slots`]: numbered homes for entries
-//! - [`table`]: from key to slot
+//! - [`directory`]: from key to slot; [`table`]: one of the small hash tables it is made of
 //! - [`changes`]: slots in the order of their latest change
 //! - [`stamp`]: when and by whom
 //! - [`digest`]: the whole content as one number
@@ -24,6 +24,7 @@ pub mod batch;
 pub mod changes;
 pub mod copying;
 pub mod digest;
+pub mod directory;
 mod encoded;
 pub mod entry;
 pub mod expiring;
@@ -51,19 +52,19 @@ use crate::planted;
 use changes::ChangeList;
 use copying::Fence;
 use digest::Digest;
+use directory::{Directory, KeyHasher};
 use entry::Entry;
 pub use entry::memory_bytes;
 use expiring::Expiries;
 use flushing::Floor;
 use slots::Slots;
-use table::{Directory, KeyHasher};
 use together::Together;
 pub use value::Value;
 pub use warming::WARMED;
 
-/// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
-/// list, 6 to 11 in the table.
-const KEY_OVERHEAD_BYTES: usize = 27;
+/// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change list,
+/// 8 to 9 in the tables.
+const KEY_OVERHEAD_BYTES: usize = 26;
 /// Slots that may be retired before collection waits for the data file to hear of them.
 const RETIRED_MAX: u32 = 1 << 16;
 

@@ -1,7 +1,7 @@
 //! A store put together from the rows of a data file.
 
+use super::directory::Directory;
 use super::entry::Entry;
-use super::table::Directory;
 use super::{Change, Store, flushing, slots};
 
 /// Puts a store together from the rows of a data file, in any order.

@@ -1,214 +1,240 @@
-//! From key to slot: extendible hashing (Fagin et al., 1979), a directory of small hash tables.
+//! A small hash table of slots: open addressing over buckets of one cache line, with 16 bits of each slot's hash, its *tag*.
 //!
-//! Growing splits one small table and never rehashes all, so the longest insert is a split (`TABLE_KEYS_MAX` keys) or
-//! a doubling of the directory (4 bytes for every `TABLE_KEYS_MAX / 2` keys or so). It holds slots, not keys: callers
-//! say what a key hashes to and which slot holds it.
+//! A bucket counts the slots that found it full and went on to the next one (as F14 does; Bronson & Shi, 2019), so that a
+//! search knows where to end and a removal leaves nothing behind. Which bucket a slot belongs to follows from its tag:
+//! the table grows, eight buckets at a time, without a look at any key. So it is never emptier than three quarters, but
+//! where keys were removed, and all pieces of memory that tables are made of have one size.
 
-use std::ops::{Index, IndexMut};
+/// Slots of a bucket.
+const WAYS: usize = 10;
+/// Buckets that are allocated together, and how often.
+const PAGE: usize = 8;
+const PAGES: usize = 7;
+/// Slots that a table takes for each of its pages: nine tenths.
+const PAGE_SLOTS: usize = PAGE * WAYS * 9 / 10;
+/// Slots that a table takes.
+pub const SLOTS_MAX: usize = PAGE_SLOTS * PAGES;
 
-use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
+/// 64 bytes.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Bucket {
+    /// 0 where no slot is.
+    tags: [u16; WAYS],
+    /// Slots of buckets before it that are in one after it.
+    passed: u16,
+    slots: [u32; WAYS],
+}
 
-/// Keys of one small table: 7/8 of 512 buckets. A split hashes this many keys anew, some 250 us when none is cached.
-const TABLE_KEYS_MAX: usize = 448;
-/// Tables allocated in one step, so that their list never moves: 40 KiB.
-const CHUNK: usize = 1 << 10;
-
-/// The keyed hash of all keys. SipHash-1-3 with a secret seed, because keys come from strangers, who must not be able
-/// to choose keys that collide (Aumasson & Bernstein, "SipHash", 2012).
-#[derive(Clone, Copy)]
-pub struct KeyHasher(SipHasher13);
-
-impl KeyHasher {
-    /// `seed` must be unpredictable in production and fixed in a test.
-    pub fn new(seed: [u64; 2]) -> KeyHasher {
-        KeyHasher(SipHasher13::new_with_keys(seed[0], seed[1]))
+impl Bucket {
+    /// The places with this tag, a bit each.
+    fn matches(&self, tag: u16) -> u32 {
+        self.tags.iter().enumerate().fold(0, |bits, (at, &other)| bits | u32::from(other == tag) << at)
     }
 
-    /// The key's hash.
-    pub fn hash(&self, key: &[u8]) -> u64 {
-        self.0.hash(key)
+    /// The first place with this tag whose slot is the right one.
+    fn find(&self, tag: u16, mut is_it: impl FnMut(u32) -> bool) -> Option<usize> {
+        let mut bits = self.matches(tag);
+        while bits != 0 {
+            let at = bits.trailing_zeros() as usize;
+            if is_it(self.slots[at]) {
+                return Some(at);
+            }
+            bits &= bits - 1;
+        }
+        None
     }
 }
 
-struct Table {
-    /// How many bits of the hash all its keys share.
-    depth: u32,
-    slots: HashTable<u32>,
-}
-
-/// Invariant: `directory.len() == 1 << depth`, and element `i` names the table of all hashes whose directory bits end
-/// in the same `tables[..].depth` bits as `i`.
-pub struct Directory {
-    depth: u32,
-    directory: Vec<u32>,
-    tables: Tables,
-}
-
-/// Numbered tables. Grows by a chunk at a time and never moves one.
+/// See the module. 64 bytes, and 512 for each page.
 #[derive(Default)]
-struct Tables(Vec<Vec<Table>>);
-
-impl Tables {
-    fn push(&mut self, table: Table) -> u32 {
-        if self.0.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.0.push(Vec::with_capacity(CHUNK));
-        }
-        let chunks = self.0.len();
-        let chunk = &mut self.0[chunks - 1];
-        chunk.push(table);
-        ((chunks - 1) * CHUNK + chunk.len() - 1) as u32
-    }
+#[repr(align(64))]
+pub struct Table {
+    pages: [Option<Box<[Bucket; PAGE]>>; PAGES],
+    count: u16,
+    page_count: u8,
+    /// How many bits of the hash all its keys share.
+    pub depth: u8,
 }
 
-impl Index<u32> for Tables {
-    type Output = Table;
-
-    fn index(&self, number: u32) -> &Table {
-        &self.0[number as usize / CHUNK][number as usize % CHUNK]
-    }
-}
-
-impl IndexMut<u32> for Tables {
-    fn index_mut(&mut self, number: u32) -> &mut Table {
-        &mut self.0[number as usize / CHUNK][number as usize % CHUNK]
-    }
-}
-
-impl Default for Directory {
-    fn default() -> Directory {
-        let mut tables = Tables::default();
-        tables.push(Table { depth: 0, slots: HashTable::new() });
-        Directory { depth: 0, directory: vec![0], tables }
-    }
-}
-
-impl Directory {
-    /// An empty directory that takes so many keys without a split, nearly always.
-    pub fn with_room_for(keys: usize) -> Directory {
-        let depth = keys.div_ceil(TABLE_KEYS_MAX * 3 / 4).next_power_of_two().trailing_zeros();
-        if depth == 0 {
-            return Directory::default();
-        }
-        let mut tables = Tables::default();
-        let table = || Table { depth, slots: HashTable::with_capacity(TABLE_KEYS_MAX) };
-        let directory = (0..1 << depth).map(|_| tables.push(table())).collect();
-        Directory { depth, directory, tables }
+impl Table {
+    /// An empty table that takes so many slots without growing.
+    pub fn with_room_for(slots: usize, depth: u8) -> Table {
+        let mut table = Table { depth, ..Table::default() };
+        (0..slots.div_ceil(PAGE_SLOTS)).for_each(|_| table.add_page());
+        table
     }
 
-    /// Keys inserted in this order fill one small table after the other.
-    pub fn order(&self, hash: u64) -> usize {
-        self.index(hash)
+    /// How many slots there are.
+    pub fn count(&self) -> usize {
+        self.count.into()
     }
 
-    /// Visits the slots of one small table, and returns the cursor of the next; 0 begins, and ends. Whatever is there
-    /// from the first call to the last is visited: tables are taken in the order of their directory bits with the
-    /// lowest one weighing most, in which a split puts both halves where the whole was.
-    pub fn scan(&self, cursor: u64, visit: impl FnMut(u32)) -> u64 {
-        let reversed = (cursor & u64::from(u32::MAX)) as u32;
-        let index = reversed.reverse_bits() as usize & ((1 << self.depth) - 1);
-        let table = &self.tables[self.directory[index]];
-        table.slots.iter().copied().for_each(visit);
-        // The bits that all of the table share, and one more.
-        let shared = 32 - table.depth;
-        let next = (u64::from(reversed) >> shared << shared) + (1 << shared);
-        if next > u64::from(u32::MAX) { 0 } else { next }
+    /// All slots.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        self.tagged().map(|(_, slot)| slot)
     }
 
     /// The slot with this hash that is the right one.
-    pub fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let mut is_it = is_it;
-        self.table(hash).slots.find(hash, |&slot| is_it(slot)).copied()
-    }
-
-    /// A slot that may have this hash: the first whose tag fits. What a search reads first is in the cache afterwards.
-    pub fn glance(&self, hash: u64) -> Option<u32> {
-        self.table(hash).slots.find(hash, |_| true).copied()
-    }
-
-    /// Looks at the small table that the hash belongs to.
-    pub fn glance_at_table(&self, hash: u64) -> usize {
-        self.table(hash).slots.len()
-    }
-
-    /// Looks at the seven bits of each hash that are near this one in its small table.
-    pub fn glance_at_tags(&self, hash: u64) -> bool {
-        self.table(hash).slots.find(hash, |_| false).is_some()
-    }
-
-    /// Adds a slot whose key is not there yet.
-    pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
-        while self.table(hash).slots.len() >= TABLE_KEYS_MAX {
-            self.split(self.index(hash), &hash_of);
+    pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let tag = tag(hash);
+        for at in self.probes(tag) {
+            let bucket = self.bucket(at);
+            if let Some(place) = bucket.find(tag, &mut is_it) {
+                return Some(bucket.slots[place]);
+            }
+            if bucket.passed == 0 {
+                break;
+            }
         }
-        let index = self.index(hash);
-        let table = &mut self.tables[self.directory[index]];
-        table.slots.insert_unique(hash, slot, |&slot| hash_of(slot));
+        None
     }
 
-    /// Takes a slot out.
-    pub fn remove(&mut self, hash: u64, slot: u32) {
-        let index = self.index(hash);
-        let table = &mut self.tables[self.directory[index]];
-        let found = table.slots.find_entry(hash, |&other| other == slot).expect("only what is there is removed");
-        found.remove();
+    /// Looks at the bucket in which a search begins.
+    pub fn glance(&self, hash: u64) -> usize {
+        self.probes(tag(hash)).next().map_or(0, |home| self.bucket(home).passed.into())
     }
 
-    /// hashbrown takes a bucket from the lowest bits and a tag from the highest seven; these are between.
-    fn table(&self, hash: u64) -> &Table {
-        &self.tables[self.directory[self.index(hash)]]
-    }
-
-    fn index(&self, hash: u64) -> usize {
-        (directory_bits(hash) & ((1 << self.depth) - 1)) as usize
-    }
-
-    fn split(&mut self, index: usize, hash_of: &impl Fn(u32) -> u64) {
-        let old = self.directory[index];
-        let bit = self.tables[old].depth;
-        if bit == self.depth {
-            self.directory.extend_from_within(..);
-            self.depth += 1;
+    /// Adds a slot that is not there. The caller sees to it that there are fewer than [`SLOTS_MAX`].
+    pub fn insert(&mut self, hash: u64, slot: u32) {
+        if self.count() == usize::from(self.page_count) * PAGE_SLOTS {
+            self.grow();
         }
-        let slots = std::mem::take(&mut self.tables[old].slots);
-        let mut halves = [HashTable::with_capacity(TABLE_KEYS_MAX), HashTable::with_capacity(TABLE_KEYS_MAX)];
-        for slot in slots {
-            let hash = hash_of(slot);
-            halves[(directory_bits(hash) >> bit & 1) as usize].insert_unique(hash, slot, |&slot| hash_of(slot));
+        self.put(tag(hash), slot);
+    }
+
+    /// Takes a slot out. Returns whether it was there.
+    pub fn remove(&mut self, hash: u64, slot: u32) -> bool {
+        let tag = tag(hash);
+        for (distance, at) in self.probes(tag).enumerate() {
+            let bucket = self.bucket_mut(at);
+            if let Some(place) = bucket.find(tag, |other| other == slot) {
+                bucket.tags[place] = 0;
+                self.count -= 1;
+                self.probes(tag).take(distance).for_each(|at| self.bucket_mut(at).passed -= 1);
+                return true;
+            }
         }
-        let [zeros, ones] = halves;
-        self.tables[old] = Table { depth: bit + 1, slots: zeros };
-        let new = self.tables.push(Table { depth: bit + 1, slots: ones });
-        let first = index & ((1 << bit) - 1) | 1 << bit;
-        for other in (first..self.directory.len()).step_by(2 << bit) {
-            self.directory[other] = new;
+        false
+    }
+
+    fn put(&mut self, tag: u16, slot: u32) {
+        for at in self.probes(tag) {
+            let bucket = self.bucket_mut(at);
+            if let Some(place) = bucket.find(0, |_| true) {
+                (bucket.tags[place], bucket.slots[place]) = (tag, slot);
+                self.count += 1;
+                return;
+            }
+            bucket.passed += 1;
         }
+        unreachable!("a tenth is free");
+    }
+
+    fn grow(&mut self) {
+        let mut all = [(0, 0); SLOTS_MAX];
+        let count = all.iter_mut().zip(self.tagged()).map(|(place, one)| *place = one).count();
+        self.pages.iter_mut().flatten().for_each(|page| **page = Default::default());
+        self.count = 0;
+        self.add_page();
+        all[..count].iter().for_each(|&(tag, slot)| self.put(tag, slot));
+    }
+
+    fn add_page(&mut self) {
+        self.pages[usize::from(self.page_count)] = Some(Box::default());
+        self.page_count += 1;
+    }
+
+    fn bucket(&self, at: usize) -> &Bucket {
+        &self.pages[at / PAGE].as_ref().expect("as many as are counted")[at % PAGE]
+    }
+
+    fn bucket_mut(&mut self, at: usize) -> &mut Bucket {
+        &mut self.pages[at / PAGE].as_mut().expect("as many as are counted")[at % PAGE]
+    }
+
+    fn tagged(&self) -> impl Iterator<Item = (u16, u32)> {
+        let tagged = |bucket: &Bucket| bucket.tags.into_iter().zip(bucket.slots);
+        let buckets = self.pages.iter().flatten().flat_map(|page| page.iter());
+        buckets.flat_map(tagged).filter(|&(tag, _)| tag != 0)
+    }
+
+    /// All buckets in the order in which a slot with this tag looks for room.
+    fn probes(&self, tag: u16) -> impl Iterator<Item = usize> + use<> {
+        let count = usize::from(self.page_count) * PAGE;
+        let home = (usize::from(tag) * count) >> 16;
+        (home..home + count).map(move |at| if at < count { at } else { at - count })
     }
 }
 
-fn directory_bits(hash: u64) -> u64 {
-    hash >> 24
+/// The highest 16 bits, but never 0.
+fn tag(hash: u64) -> u16 {
+    ((hash >> 48) as u16).max(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::directory::KeyHasher;
     use super::*;
 
+    fn hash(slot: u32) -> u64 {
+        KeyHasher::new([1, 2]).hash(&slot.to_le_bytes())
+    }
+
+    fn filled() -> Table {
+        let mut table = Table::default();
+        (0..SLOTS_MAX as u32).for_each(|slot| table.insert(hash(slot), slot));
+        table
+    }
+
+    fn buckets(table: &Table) -> impl Iterator<Item = &Bucket> {
+        table.pages.iter().flatten().flat_map(|page| page.iter())
+    }
+
     #[test]
-    fn every_key_is_found_while_the_directory_grows_and_none_after_its_removal() {
-        let hasher = KeyHasher::new([1, 2]);
-        let hash_of = |slot: u32| hasher.hash(&slot.to_le_bytes());
-        let mut directory = Directory::default();
-        for slot in 0..100_000 {
-            directory.insert(hash_of(slot), slot, hash_of);
+    fn a_bucket_and_a_table_s_head_are_a_cache_line_each() {
+        assert_eq!([size_of::<Bucket>(), align_of::<Bucket>()], [64, 64]);
+        assert_eq!([size_of::<Table>(), align_of::<Table>()], [64, 64]);
+    }
+
+    #[test]
+    fn a_table_that_grows_holds_each_slot_once_and_a_tenth_of_it_is_free_and_little_more() {
+        let mut table = Table::default();
+        assert_eq!(table.find(hash(0), |_| true), None);
+        for slot in 0..SLOTS_MAX as u32 {
+            table.insert(hash(slot), slot);
+            assert_eq!(table.count(), slot as usize + 1);
+            let (places, page) = (buckets(&table).count() * WAYS, PAGE * WAYS);
+            assert!(table.count() * 10 <= places * 9 && table.count() * 10 > (places - page) * 9);
         }
-        assert!(directory.tables.0.iter().flatten().all(|table| table.slots.len() <= TABLE_KEYS_MAX));
-        assert!((0..100_000).all(|slot| directory.find(hash_of(slot), |other| other == slot) == Some(slot)));
-        for slot in (0..100_000).step_by(2) {
-            directory.remove(hash_of(slot), slot);
+        let mut slots: Vec<u32> = table.slots().collect();
+        slots.sort_unstable();
+        assert!(slots.into_iter().eq(0..SLOTS_MAX as u32));
+    }
+
+    #[test]
+    fn what_is_taken_out_is_not_found_all_else_is_and_no_trace_is_left() {
+        let mut table = filled();
+        assert!(buckets(&table).any(|bucket| bucket.passed > 0), "some bucket has run over");
+        for slot in (0..SLOTS_MAX as u32).step_by(2) {
+            assert!(table.remove(hash(slot), slot) && !table.remove(hash(slot), slot));
         }
-        assert!(
-            (0..100_000).all(|slot| directory.find(hash_of(slot), |other| other == slot).is_some() == (slot % 2 == 1))
-        );
+        for slot in 0..SLOTS_MAX as u32 {
+            assert_eq!(table.find(hash(slot), |other| other == slot), (slot % 2 == 1).then_some(slot));
+        }
+        for slot in (1..SLOTS_MAX as u32).step_by(2) {
+            assert!(table.remove(hash(slot), slot));
+        }
+        assert_eq!(table.count(), 0);
+        assert!(buckets(&table).all(|bucket| bucket.passed == 0 && bucket.tags == [0; WAYS]));
+    }
+
+    #[test]
+    fn slots_of_one_tag_fill_one_bucket_after_the_other() {
+        let mut table = Table::default();
+        (0..SLOTS_MAX as u32).for_each(|slot| table.insert(u64::MAX, slot));
+        assert!((0..SLOTS_MAX as u32).all(|slot| table.find(u64::MAX, |other| other == slot) == Some(slot)));
+        assert_eq!(table.find(0, |_| true), None);
+        assert!((0..SLOTS_MAX as u32).all(|slot| table.remove(u64::MAX, slot)));
     }
 }

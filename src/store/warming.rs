@@ -29,10 +29,15 @@ impl Store {
             *hash = self.hasher.hash(key);
         }
         let hashes = &hashes[..count];
-        black_box(hashes.iter().map(|&hash| self.table.glance_at_table(hash)).sum::<usize>());
-        black_box(hashes.iter().filter(|&&hash| self.table.glance_at_tags(hash)).count());
+        let mut tables = [None; WARMED];
+        for (table, &hash) in tables.iter_mut().zip(hashes) {
+            *table = Some(self.table.table(hash));
+        }
+        let tables = || tables.iter().flatten().zip(hashes);
+        black_box(tables().map(|(table, _)| table.count()).sum::<usize>());
+        black_box(tables().map(|(table, &hash)| table.glance(hash)).sum::<usize>());
         let (mut slots, mut count) = ([0; WARMED], 0);
-        for slot in hashes.iter().filter_map(|&hash| self.table.glance(hash)) {
+        for slot in tables().filter_map(|(table, &hash)| table.find(hash, |_| true)) {
             slots[count] = slot;
             count += 1;
         }
