@@ -1,7 +1,8 @@
 //! Journals folded into the rows of the data file: each key's last state is written once, in one transaction.
 
+use std::hint::black_box;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,9 @@ use crate::node::saving::Checkpoint;
 #[cfg(target_os = "linux")]
 const FOLD_NICENESS: i32 = 10;
 
-/// What is allocated and freed again after a fold, so that the allocator gives what the fold has freed back to the system: it looks
-/// whether pieces of a thread's segment (of 32 MiB) were free for 10 ms when it takes another piece of it, and whether whole
-/// segments were for 100 ms when one is freed.
+/// A fold takes some megabytes for as long as it lasts. These are allocated and freed again some time after it, one after the other, so
+/// that the allocator gives them back to the system: it looks whether pieces of a thread's segment (of 32 MiB) were free for 10 ms
+/// when it takes another piece of it, and whether whole segments were for 100 ms when one is freed.
 const RELEASING_BYTES: [usize; 2] = [1 << 18, 1 << 25];
 const RELEASE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -56,11 +57,24 @@ impl Folder {
             if let Err(error) = rustix::process::nice(FOLD_NICENESS) {
                 log::debug!("folds go on without giving way: {error}");
             }
-            for job in to_fold {
-                if folded.send(run(job)).is_err() {
-                    break;
+            let mut releasing = [].iter();
+            loop {
+                let job = match releasing.as_slice() {
+                    [] => to_fold.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    _ => to_fold.recv_timeout(RELEASE_PAUSE),
+                };
+                match job {
+                    Ok(job) => {
+                        if folded.send(run(job)).is_err() {
+                            break;
+                        }
+                        releasing = RELEASING_BYTES.iter();
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        drop(black_box(Vec::<u8>::with_capacity(*releasing.next().expect("there is more to release"))));
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
-                release_memory();
             }
         };
         let thread = thread::Builder::new().name("fold".into()).spawn(work)?;
@@ -86,14 +100,6 @@ impl Folder {
     pub(super) fn close(self) {
         drop(self.jobs);
         self.thread.join().expect("a panic ends the process");
-    }
-}
-
-/// A fold takes some megabytes for as long as it lasts. Without this they would stay until the next.
-fn release_memory() {
-    for bytes in RELEASING_BYTES {
-        thread::sleep(RELEASE_PAUSE);
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(bytes)));
     }
 }
 

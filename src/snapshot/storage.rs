@@ -20,7 +20,7 @@ const ROWS_MIN: usize = 16;
 const ROWS_MAX: usize = 1 << 12;
 /// ... unless their values are large: these would be kept twice until the commit.
 const ROW_BYTES_MAX: usize = 4 << 20;
-/// Between the end of one fold and the beginning of the next: at least so long,
+/// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold: at least so long,
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
 const FOLD_PAUSE_FACTOR: u32 = 20;
@@ -32,6 +32,7 @@ const JOURNAL_BYTES_MAX: u64 = 1 << 30;
 const FOLD_RETRY: Duration = Duration::from_secs(5);
 /// How often it is looked whether a fold is done, where no commit comes meanwhile.
 const FOLD_LOOK: Duration = Duration::from_millis(50);
+
 /// See the module.
 ///
 /// Invariant: `file` is absent exactly while a fold is under way, and none goes into the rows while that is so or a journal is
@@ -55,6 +56,7 @@ pub(super) struct Storage {
     /// Number of the last journal.
     number: u64,
     fold_due: Instant,
+    fold_pause: Duration,
     fold_failed: bool,
 }
 
@@ -74,6 +76,7 @@ impl Storage {
             journaling: false,
             committed: now,
             fold_due: now,
+            fold_pause: FOLD_PAUSE,
             fold_failed: false,
         })
     }
@@ -186,6 +189,7 @@ impl Storage {
         if self.journal.is_none() {
             self.number = self.position.max(self.number + 1);
             self.journal = Some(Journal::create(&self.directory, self.number, self.position)?);
+            self.fold_due = self.fold_due.max(Instant::now() + self.fold_pause);
         }
         Ok(self.journal.as_mut().expect("there is one"))
     }
@@ -218,8 +222,8 @@ impl Storage {
             _ => (),
         }
         self.fold_failed = failure.is_some();
-        let pause = if self.fold_failed { FOLD_RETRY } else { FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR) };
-        self.fold_due = Instant::now() + pause;
+        self.fold_pause = if self.fold_failed { FOLD_RETRY } else { FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR) };
+        self.fold_due = Instant::now() + self.fold_pause;
         self.unfolded = unfolded;
         self.file = Some(file);
     }

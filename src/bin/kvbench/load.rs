@@ -1,13 +1,16 @@
 //! Connections to the server, and when each request is sent and answered.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
+use crate::alarm::{ALARM, Alarm};
 use crate::options::Options;
 use crate::replies::{self, Reply};
 use crate::work::Work;
@@ -18,7 +21,8 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 const FILL_DEPTH: u64 = 64;
 /// Latencies are gathered for so long for the picture over time.
 const SLICE: Duration = Duration::from_millis(100);
-/// Between two looks at the clock of an open loop, which never sleeps: a longer time is one in which this tool had no processor.
+/// A request of an open loop that goes out so late, or an answer that is read so long after one should have gone, waited for this
+/// tool to get a processor.
 const STALL: Duration = Duration::from_micros(200);
 /// No answer for so long is a server that is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,6 +68,7 @@ struct Load<'a> {
     options: &'a Options,
     work: Work,
     poll: Poll,
+    alarm: Alarm,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
     /// What counts from here on, and how long latencies were.
@@ -80,7 +85,8 @@ struct Load<'a> {
 
 /// What an open loop sees of the time.
 struct Clock {
-    looked: Instant,
+    /// When the next request is due.
+    due: Option<Instant>,
     /// The end of the last stall.
     stalled_until: Instant,
 }
@@ -88,10 +94,9 @@ struct Clock {
 impl Clock {
     fn look(&mut self) -> Instant {
         let now = Instant::now();
-        if now.duration_since(self.looked) > STALL {
+        if self.due.is_some_and(|due| now.saturating_duration_since(due) > STALL) {
             self.stalled_until = now;
         }
-        self.looked = now;
         now
     }
 }
@@ -108,6 +113,7 @@ pub fn run(options: &Options) -> Result<Measured, String> {
 impl Load<'_> {
     fn new(options: &Options) -> Result<Load<'_>, String> {
         let poll = Poll::new().map_err(|error| error.to_string())?;
+        let alarm = Alarm::new(poll.registry()).map_err(|error| error.to_string())?;
         let mut connections = Vec::new();
         for id in 0..options.clients as usize {
             let connect = || -> std::io::Result<TcpStream> {
@@ -127,6 +133,7 @@ impl Load<'_> {
             options,
             work: Work::new(options),
             poll,
+            alarm,
             connections,
             buffer: vec![0; 256 << 10],
             since: None,
@@ -137,7 +144,7 @@ impl Load<'_> {
             requests: 0,
             errors: 0,
             heard: now,
-            clock: Clock { looked: now, stalled_until: now },
+            clock: Clock { due: None, stalled_until: now },
         })
     }
 
@@ -152,7 +159,8 @@ impl Load<'_> {
                     waiting.push_back(Instant::now());
                     next += 1;
                 }
-                self.turn(id)?;
+                self.push(id)?;
+                self.pull(id)?;
             }
             if next == self.options.keys && self.connections.iter().all(|one| one.waiting.is_empty()) {
                 return match std::mem::take(&mut self.errors) {
@@ -197,35 +205,18 @@ impl Load<'_> {
                 self.end_slice(sliced.duration_since(counts_from).as_secs_f64());
                 sliced += SLICE;
             }
-            match self.options.rate {
-                None => {
-                    let wait = self.poll.poll(&mut events, Some(Duration::from_millis(100)));
-                    wait.or_else(|error| if error.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(error) })
-                        .map_err(|error| error.to_string())?;
-                    for event in &events {
-                        let id = event.token().0;
-                        self.turn(id)?;
-                        if self.connections[id].waiting.is_empty() {
-                            self.send_batch(id)?;
-                        }
-                    }
-                }
-                Some(rate) => {
-                    // Never asleep: a request is to go when it is due, and not when a timer has noticed.
-                    let due_count = (now.duration_since(begun).as_secs_f64() * rate) as u64;
-                    while sent < due_count {
-                        let due = begun + Duration::from_secs_f64(sent as f64 / rate);
-                        let id = sent as usize % self.connections.len();
-                        let Connection { outbox, waiting, .. } = &mut self.connections[id];
-                        self.work.next(outbox);
-                        waiting.push_back(due);
-                        sent += 1;
-                    }
-                    for id in 0..self.connections.len() {
-                        if !self.connections[id].waiting.is_empty() {
-                            self.turn(id)?;
-                        }
-                    }
+            let timeout = match self.options.rate {
+                None => None,
+                Some(rate) => Some(self.send_due(begun, rate, now, &mut sent)?),
+            };
+            let wait = self.poll.poll(&mut events, timeout.or(Some(Duration::from_millis(100))));
+            wait.or_else(|error| if error.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(error) })
+                .map_err(|error| error.to_string())?;
+            for id in events.iter().map(|event| event.token()).filter(|&token| token != ALARM).map(|Token(id)| id) {
+                self.push(id)?;
+                self.pull(id)?;
+                if self.options.rate.is_none() && self.connections[id].waiting.is_empty() {
+                    self.send_batch(id)?;
                 }
             }
         }
@@ -259,7 +250,27 @@ impl Load<'_> {
             self.work.next(outbox);
             waiting.push_back(now);
         }
-        self.turn(id)
+        self.push(id)
+    }
+
+    /// Sends what is due. Returns how long to wait for what is due next.
+    fn send_due(&mut self, begun: Instant, rate: f64, now: Instant, sent: &mut u64) -> Result<Duration, String> {
+        let due = |number: u64| begun + Duration::from_secs_f64(number as f64 / rate);
+        let due_count = (now.duration_since(begun).as_secs_f64() * rate) as u64 + 1;
+        let first = *sent;
+        while *sent < due_count {
+            let id = *sent as usize % self.connections.len();
+            let Connection { outbox, waiting, .. } = &mut self.connections[id];
+            self.work.next(outbox);
+            waiting.push_back(due(*sent));
+            *sent += 1;
+        }
+        for number in first..(*sent).min(first + self.connections.len() as u64) {
+            self.push(number as usize % self.connections.len())?;
+        }
+        let next = due(*sent);
+        self.clock.due = Some(next);
+        self.alarm.timeout(next).map_err(|error| error.to_string())
     }
 
     fn end_slice(&mut self, at_s: f64) {
@@ -270,8 +281,22 @@ impl Load<'_> {
         }
     }
 
-    /// Sends what is to be sent, and takes what was answered.
-    fn turn(&mut self, id: usize) -> Result<(), String> {
+    /// Sends what is to be sent.
+    fn push(&mut self, id: usize) -> Result<(), String> {
+        let Connection { stream, outbox, .. } = &mut self.connections[id];
+        while !outbox.is_empty() {
+            match send(&*stream, outbox, SendFlags::empty()) {
+                Ok(count) => drop(outbox.drain(..count)),
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => (),
+                Err(error) => return Err(format!("the server hung up: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was answered.
+    fn pull(&mut self, id: usize) -> Result<(), String> {
         let Load {
             options,
             connections,
@@ -286,19 +311,13 @@ impl Load<'_> {
             clock,
             ..
         } = self;
-        let Connection { stream, inbox, outbox, waiting } = &mut connections[id];
-        while !outbox.is_empty() {
-            match stream.write(outbox) {
-                Ok(count) => drop(outbox.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(format!("the server hung up: {error}")),
-            }
-        }
+        let Connection { stream, inbox, waiting, .. } = &mut connections[id];
         loop {
-            match stream.read(buffer) {
-                Ok(0) => return Err("the server hung up".to_owned()),
-                Ok(count) => inbox.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            match recv(&*stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((_, 0)) => return Err("the server hung up".to_owned()),
+                Ok((_, count)) => inbox.extend_from_slice(&buffer[..count]),
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => continue,
                 Err(error) => return Err(format!("the server hung up: {error}")),
             }
             let now = clock.look();

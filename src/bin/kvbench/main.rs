@@ -3,10 +3,11 @@
 //! - [`options`]: what is asked for
 //! - [`work`]: which requests, as bytes
 //! - [`replies`]: where a reply ends
-//! - [`load`]: connections, and when each request is sent and answered
+//! - [`load`]: connections, and when each request is sent and answered; [`alarm`] wakes it when one is due
 //! - [`report`]: numbers for people and for machines, and a picture
 //! - [`null`]: a server that parses and answers, and stores nothing
 
+mod alarm;
 mod load;
 mod null;
 mod options;

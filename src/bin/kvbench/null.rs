@@ -1,11 +1,13 @@
 //! A server that parses and answers, and stores nothing: what remains is the network and the load itself.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 
 use memchr::memchr;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -51,11 +53,12 @@ impl Peer {
     /// Returns whether the peer is still there.
     fn turn(&mut self, buffer: &mut [u8]) -> bool {
         loop {
-            match self.stream.read(buffer) {
-                Ok(0) => return false,
-                Ok(count) => self.inbox.extend_from_slice(&buffer[..count]),
-                Err(error) => return error.kind() == ErrorKind::WouldBlock,
-            }
+            let count = match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((_, 0)) => return false,
+                Ok((_, count)) => count,
+                Err(error) => return error == Errno::AGAIN,
+            };
+            self.inbox.extend_from_slice(&buffer[..count]);
             let mut used = 0;
             while let Some((length, answer)) = request(&self.inbox[used..]) {
                 used += length;
@@ -63,10 +66,14 @@ impl Peer {
             }
             self.inbox.drain(..used);
             // What a client that pipelines owes its reading is short: it goes at once, or waits for the next turn.
-            match self.stream.write(&self.outbox) {
+            match send(&self.stream, &self.outbox, SendFlags::empty()) {
                 Ok(count) => drop(self.outbox.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => (),
+                Err(Errno::AGAIN) => (),
                 Err(_) => return false,
+            }
+            // As a node: a short read means that no more is there.
+            if count < buffer.len() {
+                return true;
             }
         }
     }
