@@ -6,7 +6,7 @@ usage: scripts/pauses.py [--keys N] [--seconds S] [--only PART] [--out DIRECTORY
 Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
 that is measured has its loop on core 0 (`--cpu`), with root at the highest priority (nice -20); its other
 threads, its peers and the load share core 1: with equal right where the load is a closed loop; in an open one, with root, the load
-goes first (nice -20; it sleeps between requests), so that it is the node that is waited for. One peer is linked all the time; the other is stopped, and goes on
+goes first (in real time; it sleeps between requests), so that it is the node that is waited for. One peer is linked all the time; the other is stopped, and goes on
 when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a pause is not hidden.
 "Undisturbed" are requests that did not wait for the load to get its processor. The longest tick is what the node says of
 itself. What the machine takes away by itself is measured first: how long processes that do nothing but read the clock had
@@ -29,7 +29,7 @@ from servers import Client, Server, encoded, free_ports
 CLIENTS = 50
 EXPIRING = 1_000_000
 LARGE_BYTES = 64 << 20
-FIRST = ["nice", "-n", "-20"] if os.geteuid() == 0 else []
+FIRST = ["chrt", "--fifo", "10"] if os.geteuid() == 0 else []
 RATE_SECONDS = 5
 SHARES = (0.5, 0.8)
 

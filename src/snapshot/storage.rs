@@ -20,6 +20,8 @@ const ROWS_MIN: usize = 16;
 const ROWS_MAX: usize = 1 << 12;
 /// ... unless their values are large: these would be kept twice until the commit.
 const ROW_BYTES_MAX: usize = 4 << 20;
+/// The memory for them that stays for the next transaction.
+const ROW_BYTES_KEPT: usize = 1 << 16;
 /// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold: at least so long,
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
@@ -204,7 +206,7 @@ impl Storage {
 
     fn end_transaction(&mut self) {
         self.journaling = false;
-        self.window.clear(ROW_BYTES_MAX);
+        self.window.clear(ROW_BYTES_KEPT);
     }
 
     /// Takes the file back from a fold that is done.
