@@ -24,6 +24,8 @@ const SLICE: Duration = Duration::from_millis(100);
 /// A request of an open loop that goes out so late, or an answer that is read so long after one should have gone, waited for this
 /// tool to get a processor.
 const STALL: Duration = Duration::from_micros(200);
+/// The shortest sleep of an open loop: what falls due meanwhile goes out together, and its latency counts from when it was due.
+const NAP: Duration = Duration::from_micros(20);
 /// No answer for so long is a server that is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -270,7 +272,7 @@ impl Load<'_> {
         }
         let next = due(*sent);
         self.clock.due = Some(next);
-        self.alarm.timeout(next).map_err(|error| error.to_string())
+        self.alarm.timeout(next.max(now + NAP)).map_err(|error| error.to_string())
     }
 
     fn end_slice(&mut self, at_s: f64) {
