@@ -31,7 +31,8 @@ from servers import Server, free_ports
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SERVER_CORE, LOAD_CORE = "0", "1"
-# Between two folds lie twenty times as long as one takes.
+# So long a run leaves one fold to be done, as in continuous writing: between two lies twenty times as long as one takes, which is
+# some 2 s with 1,000,000 keys.
 LONG_SECONDS = 40
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
 # Each with its server and its dialect.
@@ -82,11 +83,11 @@ class Bench:
                    "--dialect", dialect, "--keys", self.options.keys, "--server-pid", server.process.pid, *flags]
         return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
 
-    def run(self, key, name, dialect, *flags, seconds=None):
+    def run(self, key, name, dialect, *flags):
         """Measures one server, and remembers the result under the key."""
         server = self.servers[name]
         server.go_on()
-        measured = self.kvbench(server, dialect, "--seconds", seconds or self.options.seconds, "--warm-up", 0.3, *flags)
+        measured = self.kvbench(server, dialect, "--seconds", self.options.seconds, "--warm-up", 0.3, *flags)
         self.settle(name)
         server.stop()
         self.seen[key].append(measured)
@@ -97,6 +98,17 @@ class Bench:
             if not any((self.directory / name).glob("backup.db.journal-*")):
                 return
             time.sleep(0.1)
+        print(f"{name} has still journals after 30 s", file=sys.stderr)
+
+    def run_long(self, name):
+        """Processor time of a SET, what it leaves to be done included."""
+        server = self.servers[name]
+        server.go_on()
+        before = server.processor_us()
+        measured = self.kvbench(server, "resp", "--clients", 50, "--depth", 1, "--reads", 0, "--seconds", LONG_SECONDS, "--warm-up", 0)
+        self.settle(name)
+        self.seen["long", name].append((server.processor_us() - before) / measured["requests"])
+        server.stop()
 
     def median(self, key, value=lambda one: one):
         return statistics.median(value(one) for one in self.seen[key])
@@ -159,7 +171,7 @@ def measure(bench):
         bench.keep()
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
     for name in ("node", "redis"):
-        bench.run(("long", name), name, "resp", "--clients", 50, "--depth", 1, "--reads", 0, seconds=LONG_SECONDS)
+        bench.run_long(name)
     for shape in ((1, 1), (50, 1), (50, 16)):
         bench.seen["calls", *shape].append(bench.system_calls(*shape))
     bench.keep()
@@ -209,8 +221,8 @@ def report(bench):
     for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
         row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", ("durable", "commit", depth),
             ("durable", "always", depth), ",.0f", asked, lambda one: one["per_second"])
-    row(f"SET, 50 x 1, {LONG_SECONDS} s in one go: us of processor time a request, whole process", ("long", "node"), ("long", "redis"),
-        ".2f", "<= 0.80", lambda one: one["server"]["cpu_us_per_request"])
+    row(f"SET, 50 x 1, {LONG_SECONDS} s in one go and the fold after it: us of processor time a request, whole process",
+        ("long", "node"), ("long", "redis"), ".2f", "<= 0.80")
     row("resident bytes a key", ("resident", "node"), ("resident", "redis"), ".0f", "<= 0.70")
     print(f"\nResident bytes a key in memcached: {bench.median(('resident', 'memcached')):.0f}. System calls a request: "
           f"{bench.median(('calls', 1, 1)):.2f} with 1 client (goal: 2.1), {bench.median(('calls', 50, 1)):.2f} with 50 x 1, "

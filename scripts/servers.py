@@ -41,6 +41,11 @@ class Server:
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def processor_us(self):
+        """Of all its threads since they were started."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
+
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s*(\d+)", status).group(1)) << 10

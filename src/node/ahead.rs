@@ -6,7 +6,7 @@ use super::session::Session;
 use super::{Core, Node, SessionId};
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command, Decoded, Dialect, Request, Scratch, line, resp};
-use crate::store::WARMED;
+use crate::store::{KEY_BYTES_MAX, WARMED};
 
 /// Requests that lie one behind the other in what a client has sent.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Ahead {
     /// The first key of each, and whether it is to be written.
     fn keys<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8], bool)> {
         self.requests.iter().filter_map(|seen| {
-            let span = self.spans[seen.args.clone()].get(1)?;
+            let span = key_span(&self.spans[seen.args.clone()])?;
             Some((&bytes[seen.bytes.start + span.start..seen.bytes.start + span.end], is_write(seen.command)))
         })
     }
@@ -117,12 +117,17 @@ impl Node {
         let first = |(id, bytes): (SessionId, &'a [u8])| {
             let session = self.session(id).filter(|session| session.inbox.is_empty())?;
             let (request, _) = self.core.decode_plain(session, bytes, &mut scratch)?;
-            let (span, writes) = (request.args.spans().get(1)?.clone(), is_write(request.command));
-            Some((&bytes[span], writes))
+            let span = key_span(request.args.spans())?.clone();
+            Some((&bytes[span], is_write(request.command)))
         };
         self.core.store.warm(group.filter_map(first));
         self.core.scratch = scratch;
     }
+}
+
+/// Where the first key lies, if it is one: what is too long for that would take long to hash.
+fn key_span(spans: &[Range<usize>]) -> Option<&Range<usize>> {
+    spans.get(1).filter(|span| span.len() <= KEY_BYTES_MAX)
 }
 
 fn is_write(command: Option<Command>) -> bool {

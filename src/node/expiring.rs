@@ -2,8 +2,10 @@
 
 use super::{Core, Node, Now};
 
-/// Changes looked at for flushed keys in one tick: some 0.1 ms of work, and as much memory that may go back to the system at once.
+/// Changes looked at for flushed keys in one tick: some 0.1 ms of work, and so much memory goes back to the system at once.
 const SWEPT_PER_TICK: usize = 250;
+/// ... or so many for each change since the tick before: who flushes again and again is not faster than the sweep.
+const SWEPT_PER_CHANGE: u64 = 2;
 /// Keys turned into deletions in one tick: some 0.5 ms of work.
 const EXPIRED_PER_TICK: usize = 500;
 
@@ -12,8 +14,9 @@ impl Node {
     /// turned into deletions.
     pub fn begin_tick(&mut self, now: Now) {
         self.time_tick(now);
-        let Core { store, saver, metrics, ticked, pubsub, expires_actively, .. } = &mut self.core;
+        let Core { store, saver, metrics, ticked, ticked_position, pubsub, expires_actively, .. } = &mut self.core;
         *ticked = now;
+        let changes = store.last_position() - std::mem::replace(ticked_position, store.last_position());
         store.pass_to(now.unix_ms);
         // What a snapshot still wants as it is would be put aside; where that is full, hidden keys can wait as well.
         let (is_told, mut told) = (!pubsub.is_empty(), Vec::new());
@@ -24,7 +27,7 @@ impl Node {
                 }
             }) as u64;
         }
-        store.sweep(SWEPT_PER_TICK);
+        store.sweep(SWEPT_PER_TICK.max((SWEPT_PER_CHANGE * changes) as usize));
         told.iter().for_each(|key| self.notify('x', "expired", key));
     }
 

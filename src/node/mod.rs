@@ -103,6 +103,8 @@ pub(crate) struct Core {
     started_us: u64,
     /// The time of the last tick.
     ticked: Now,
+    /// ... and the last position then.
+    ticked_position: u64,
     pubsub: PubSub,
     notifications: Notifications,
     settings: Settings,
@@ -160,6 +162,7 @@ impl Node {
         let core = Core {
             replication: Replication::new(identity, members, limits, recorded, &store, seed, now),
             saver: Saver::new(options.durability, options.snapshot_interval_ms, position, now),
+            ticked_position: store.last_position(),
             store,
             clock,
             metrics: Metrics::default(),

@@ -323,7 +323,8 @@ impl Saver {
     /// When to look again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self, store: &Store) -> u64 {
         match self.phase {
-            Phase::Idle if self.ending == Ending::Wanted || self.is_awaited(store) || self.is_collecting(store) => 0,
+            Phase::Idle if self.ending == Ending::Wanted || self.is_collecting(store) => 0,
+            Phase::Idle if self.ending == Ending::Not && self.is_awaited(store) => 0,
             Phase::Idle if store.can_collect() => self.due_us.min(self.collect_us),
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,

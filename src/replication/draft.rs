@@ -4,7 +4,7 @@ use super::frame::CHANGES_MAX;
 use crate::store::Change;
 
 /// Changes of a frame, where nothing that belongs together makes it longer.
-pub(super) const FRAME_ROWS: usize = 512;
+pub(super) const FRAME_ROWS: usize = 256;
 /// Bytes of a frame, but for its last change.
 const FRAME_BYTES: usize = 64 << 10;
 /// What a frame may grow to for the sake of changes that belong together; beyond that they come apart.

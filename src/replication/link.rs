@@ -20,8 +20,9 @@ use crate::planted;
 use crate::store::digest::key_hash;
 use crate::store::{Change, NodeId, Stamp, Store};
 
-/// Changes looked at for one frame.
-const LOOKS: usize = 1 << 10;
+/// Changes that each cursor looks at for one frame: as many as are sent, or one would fall behind the other. All three of two
+/// peers take half a millisecond where nothing is in the cache.
+const LOOKS: usize = FRAME_ROWS;
 /// Where changes belong together.
 const LOOKS_MAX: usize = 4 << 10;
 /// No position.

@@ -111,7 +111,9 @@ impl Server {
             }
             let phase = if self.node.is_client(turn[at]) { Phase::Clients } else { Phase::Peers };
             at += self.group.gather(&turn[at..], &mut self.connections, &mut self.node);
-            self.node.warm(self.group.bytes());
+            if self.group.turns.len() > 1 {
+                self.node.warm(self.group.bytes());
+            }
             self.serve_group();
             tick_took_us = self.spent(phase);
         }

@@ -15,9 +15,9 @@ use crate::node::saving::Checkpoint;
 #[cfg(target_os = "linux")]
 const FOLD_NICENESS: i32 = 10;
 
-/// A fold takes some megabytes for as long as it lasts. These are allocated and freed again some time after it, one after the other, so
-/// that the allocator gives them back to the system: it looks whether pieces of a thread's segment (of 32 MiB) were free for 10 ms
-/// when it takes another piece of it, and whether whole segments were for 100 ms when one is freed.
+/// A fold takes some megabytes for as long as it lasts. These are allocated and freed again some time after it, one after
+/// the other, so that the allocator gives them back to the system: it looks whether pieces of a thread's segment (of 32
+/// MiB) were free for 10 ms when it takes another piece of it, and whether whole segments were for 100 ms when one is freed.
 const RELEASING_BYTES: [usize; 2] = [1 << 18, 1 << 25];
 const RELEASE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -71,7 +71,9 @@ impl Folder {
                         releasing = RELEASING_BYTES.iter();
                     }
                     Err(RecvTimeoutError::Timeout) => {
-                        drop(black_box(Vec::<u8>::with_capacity(*releasing.next().expect("there is more to release"))));
+                        let bytes = *releasing.next().expect("there is more to release");
+                        // Where there is no memory, none is given back.
+                        let _ = black_box(Vec::<u8>::new().try_reserve_exact(bytes));
                     }
                     Err(RecvTimeoutError::Disconnected) => break,
                 }

@@ -22,7 +22,7 @@ const ROWS_MAX: usize = 1 << 12;
 const ROW_BYTES_MAX: usize = 4 << 20;
 /// The memory for them that stays for the next transaction.
 const ROW_BYTES_KEPT: usize = 1 << 16;
-/// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold: at least so long,
+/// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold lies at least so long,
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
 const FOLD_PAUSE_FACTOR: u32 = 20;

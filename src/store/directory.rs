@@ -1,7 +1,7 @@
 //! From key to slot: extendible hashing (Fagin et al., 1979), a directory of small hash tables.
 //!
-//! Growing splits one small table and never rehashes all, so the longest insert is a split (490 keys) or a doubling of
-//! the directory (4 bytes for every 245 keys or so). It holds slots, not keys: callers say what a key hashes to and which
+//! Growing splits one small table and never rehashes all, so the longest insert is a split (504 keys) or a doubling of
+//! the directory (4 bytes for every 252 keys or so). It holds slots, not keys: callers say what a key hashes to and which
 //! slot holds it.
 
 use std::ops::{Index, IndexMut};
@@ -131,7 +131,7 @@ impl Directory {
     pub fn remove(&mut self, hash: u64, slot: u32) {
         let index = self.index(hash);
         let was_there = self.tables[self.directory[index]].remove(hash, slot);
-        debug_assert!(was_there, "only what is there is removed");
+        assert!(was_there, "only what is there is removed");
     }
 
     fn index(&self, hash: u64) -> usize {

@@ -78,7 +78,7 @@ pub struct OutOfMemory;
 /// in the expiries once.
 pub struct Store {
     hasher: KeyHasher,
-    table: Directory,
+    directory: Directory,
     slots: Slots,
     changes: ChangeList,
     keys: usize,
@@ -109,7 +109,7 @@ impl Store {
     pub fn new(seed: [u64; 2], bytes_max: usize, first: u64) -> Store {
         Store {
             hasher: KeyHasher::new(seed),
-            table: Directory::default(),
+            directory: Directory::default(),
             slots: Slots::default(),
             changes: ChangeList::new(first),
             keys: 0,
@@ -325,7 +325,7 @@ impl Store {
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.table.find(hash, |slot| self.entry(slot).key() == key)
+        self.directory.find(hash, |slot| self.entry(slot).key() == key)
     }
 
     fn entry(&self, slot: u32) -> &Entry {
@@ -337,8 +337,8 @@ impl Store {
         let (deleted, expiry) = (entry.is_tombstone(), entry.expiry());
         let slot = self.slots.insert(entry);
         self.expiries.changed(slot, None, expiry);
-        let Store { hasher, table, slots, changes, .. } = self;
-        table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+        let Store { hasher, directory, slots, changes, .. } = self;
+        directory.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
         let place = changes.append(slot, deleted, |slot, place| slots.set_place(slot, place));
         slots.set_place(slot, place);
         self.note_floor(slot);
@@ -381,7 +381,7 @@ impl Store {
     fn take_out(&mut self, slot: u32, out: impl Fn(&mut Slots, u32) -> Entry) {
         let place = self.slots.place(slot);
         let hash = self.hasher.hash(self.entry(slot).key());
-        self.table.remove(hash, slot);
+        self.directory.remove(hash, slot);
         let Store { slots, changes, .. } = self;
         let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
         changes.vacate(place, deleted, |slot, place| slots.set_place(slot, place));

@@ -80,11 +80,11 @@ impl Restore {
 impl Store {
     /// Returns whether a slot was retired because another holds a newer state of its key.
     fn fill_table(&mut self, mut hashes: Vec<(u64, u32)>) -> bool {
-        self.table = Directory::with_room_for(hashes.len());
-        hashes.sort_unstable_by_key(|&(hash, _)| self.table.order(hash));
+        self.directory = Directory::with_room_for(hashes.len());
+        hashes.sort_unstable_by_key(|&(hash, _)| self.directory.order(hash));
         let mut retired = false;
         for (hash, slot) in hashes {
-            if let Some(rival) = self.table.find(hash, |rival| self.entry(rival).key() == self.entry(slot).key()) {
+            if let Some(rival) = self.directory.find(hash, |rival| self.entry(rival).key() == self.entry(slot).key()) {
                 let older = self.entry(rival).stamp() < self.entry(slot).stamp();
                 let loser = if older { rival } else { slot };
                 let entry = self.slots.retire(loser);
@@ -93,10 +93,10 @@ impl Store {
                 if !older {
                     continue;
                 }
-                self.table.remove(hash, rival);
+                self.directory.remove(hash, rival);
             }
-            let Store { hasher, table, slots, .. } = self;
-            table.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+            let Store { hasher, directory, slots, .. } = self;
+            directory.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
         }
         retired
     }

@@ -31,7 +31,7 @@ impl Store {
         let hashes = &hashes[..count];
         let mut tables = [None; WARMED];
         for (table, &hash) in tables.iter_mut().zip(hashes) {
-            *table = Some(self.table.table(hash));
+            *table = Some(self.directory.table(hash));
         }
         let tables = || tables.iter().flatten().zip(hashes);
         black_box(tables().map(|(table, _)| table.count()).sum::<usize>());

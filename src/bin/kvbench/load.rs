@@ -21,10 +21,11 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 const FILL_DEPTH: u64 = 64;
 /// Latencies are gathered for so long for the picture over time.
 const SLICE: Duration = Duration::from_millis(100);
-/// A request of an open loop that goes out so late, or an answer that is read so long after one should have gone, waited for this
-/// tool to get a processor.
+/// A request of an open loop that goes out so late, or an answer that is read so long after one should have gone, waited
+/// for this tool to get a processor.
 const STALL: Duration = Duration::from_micros(200);
-/// The shortest sleep of an open loop: what falls due meanwhile goes out together, and its latency counts from when it was due.
+/// The shortest sleep of an open loop: what falls due meanwhile goes out together; its latency counts from when it was
+/// due.
 const NAP: Duration = Duration::from_micros(20);
 /// No answer for so long is a server that is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -177,7 +178,8 @@ impl Load<'_> {
         let begun = Instant::now();
         let counts_from = begun + Duration::from_secs_f64(self.options.warm_up);
         let end = counts_from + Duration::from_secs_f64(self.options.seconds);
-        let mut events = Events::with_capacity(1024);
+        // In an open loop what is due goes out between a few answers and the next.
+        let mut events = Events::with_capacity(if self.options.rate.is_some() { 8 } else { 1024 });
         let (mut server, mut own) = (None, Cpu::default());
         let (mut sent, mut progress, mut sliced) = (0_u64, begun, counts_from);
         if self.options.rate.is_none() {
@@ -347,7 +349,7 @@ impl Load<'_> {
                 }
             }
             inbox.drain(..used);
-            // A short read means that no more is there.
+            // All is answered, so no more is there.
             if waiting.is_empty() {
                 return Ok(());
             }

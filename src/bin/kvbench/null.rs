@@ -71,7 +71,7 @@ impl Peer {
                 Err(Errno::AGAIN) => (),
                 Err(_) => return false,
             }
-            // As a node: a short read means that no more is there.
+            // A short read means that no more is there.
             if count < buffer.len() {
                 return true;
             }
