@@ -86,6 +86,8 @@ pub struct Server {
     ready: Vec<SessionId>,
     /// Connections that may have something to be sent.
     unsent: Vec<SessionId>,
+    /// The memory of the list that is being worked on, for the next.
+    turn: Vec<SessionId>,
     /// When to look whether a client is idle: one entry a client, present where there is a timeout.
     idle: BinaryHeap<Reverse<(u64, SessionId)>>,
     group: Group,
@@ -147,6 +149,7 @@ impl Server {
             connections: Slab::new(),
             ready: Vec::new(),
             unsent: Vec::new(),
+            turn: Vec::new(),
             idle: BinaryHeap::new(),
             group: Group::new(),
             busy_poll: false,
@@ -284,9 +287,9 @@ impl Server {
 
     /// One write for each connection with something to send.
     fn send_out(&mut self) {
-        let mut turn = std::mem::take(&mut self.unsent);
+        let mut turn = std::mem::replace(&mut self.unsent, std::mem::take(&mut self.turn));
         self.node.take_touched(&mut turn);
-        for id in turn {
+        for id in turn.drain(..) {
             let Some(connection) = self.connections.get_mut(id) else { continue };
             let bytes = self.node.sendable(id);
             if !bytes.is_empty() {
@@ -307,6 +310,7 @@ impl Server {
                 queue(&mut self.ready, connection, id);
             }
         }
+        self.turn = turn;
     }
 
     fn close_idle(&mut self) {

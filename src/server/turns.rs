@@ -98,7 +98,7 @@ impl Server {
             self.node.take_runnable(&mut Vec::new());
             return;
         }
-        let mut turn = std::mem::take(&mut self.ready);
+        let mut turn = std::mem::replace(&mut self.ready, std::mem::take(&mut self.turn));
         self.node.take_runnable(&mut turn);
         let (mut at, mut tick_took_us) = (0, 0);
         while at < turn.len() {
@@ -117,6 +117,8 @@ impl Server {
             self.serve_group();
             tick_took_us = self.spent(phase);
         }
+        turn.clear();
+        self.turn = turn;
     }
 
     fn serve_group(&mut self) {

@@ -213,7 +213,11 @@ impl Load<'_> {
                 None => None,
                 Some(rate) => Some(self.send_due(begun, rate, now, &mut sent)?),
             };
-            let wait = self.poll.poll(&mut events, timeout.or(Some(Duration::from_millis(100))));
+            let timeout = match self.options.busy_poll {
+                true => Duration::ZERO,
+                false => timeout.unwrap_or(Duration::from_millis(100)),
+            };
+            let wait = self.poll.poll(&mut events, Some(timeout));
             wait.or_else(|error| if error.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(error) })
                 .map_err(|error| error.to_string())?;
             for id in events.iter().map(|event| event.token()).filter(|&token| token != ALARM).map(|Token(id)| id) {

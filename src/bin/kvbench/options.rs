@@ -62,6 +62,10 @@ pub struct Options {
     #[arg(long, value_name = "per second")]
     pub rate: Option<f64>,
 
+    /// Never sleeps while it waits for answers, so that no latency holds the time that this tool takes to wake up
+    #[arg(long)]
+    pub busy_poll: bool,
+
     /// Seconds that count
     #[arg(long, default_value = "10")]
     pub seconds: f64,
