@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """How long a node's longest pause is, under everything at once; and Redis' beside it, which saves meanwhile.
 
-usage: scripts/pauses.py [--keys N] [--seconds S] [--only PART] [--out DIRECTORY] [--quick]
+usage: scripts/pauses.py [--keys N] [--seconds S] [--rate R] [--only PART] [--out DIRECTORY] [--quick]
 
 Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
 that is measured has its loop on core 0 (`--cpu`), with root at the highest priority (nice -20); its other
-threads, its peers and the load share core 1: with equal right where the load is a closed loop; in an open one, with root, the load
-goes first (in real time; it sleeps between requests), so that it is the node that is waited for. One peer is linked all the time; the other is stopped, and goes on
+threads, its peers and the load share core 1. In the closed loop, whose rate the open ones take shares of, the load goes last, so that
+it is a rate that data files and peers keep up with; in an open one, with root, it goes first (in real time; it sleeps between
+requests), so that it is the node that is waited for. Redis gets the same rates. One peer is linked all the time; the other is stopped, and goes on
 when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a pause is not hidden.
 "Undisturbed" are requests that did not wait for the load to get its processor. The longest tick is what the node says of
 itself. What the machine takes away by itself is measured first: how long processes that do nothing but read the clock had
@@ -29,11 +30,12 @@ from servers import Client, Server, encoded, free_ports
 CLIENTS = 50
 EXPIRING = 1_000_000
 LARGE_BYTES = 64 << 20
+LAST = ["nice", "-n", "10"]
 # Where the system lets it be; a load that is busy all the time would be stopped for 50 ms a second.
 FIRST = ["chrt", "--fifo", "10"]
 if os.geteuid() != 0 or subprocess.run([*FIRST, "true"], stderr=subprocess.DEVNULL).returncode:
     FIRST = []
-RATE_SECONDS = 5
+RATE_SECONDS = 15
 SHARES = (0.5, 0.8)
 
 
@@ -115,7 +117,9 @@ class Measured:
 
     def open_loops(self):
         self.settle()
-        rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS)["per_second"]
+        rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS, first=LAST)["per_second"]
+        self.options.rate = self.options.rate or rate
+        rate = self.options.rate
         print(f"| closed loop | {rate:,.0f} | | | | | | | | | |")
         for share in SHARES:
             self.late.stop()
@@ -182,8 +186,7 @@ def measure_redis(options, directory):
     thread = threading.Thread(target=save)
     try:
         kvbench(options, redis, "--fill", "--seconds", 0.1)
-        rate = kvbench(options, redis, "--seconds", RATE_SECONDS)["per_second"]
-        print(f"| Redis: closed loop | {rate:,.0f} | | | | | | | | | |")
+        rate = options.rate or kvbench(options, redis, "--seconds", RATE_SECONDS)["per_second"]
         thread.start()
         for share in SHARES:
             row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", " | ", open_loop(options, redis, share, rate, "redis"))
@@ -198,6 +201,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=float, default=300, help="of each open loop")
+    parser.add_argument("--rate", type=float, help="a second, of which the open loops take shares; default: that of the closed loop")
     parser.add_argument("--only", choices=("node", "redis"), help="one of the two parts")
     parser.add_argument("--out", type=pathlib.Path, default=TARGET.parent / "pauses")
     parser.add_argument("--quick", action="store_true", help="200,000 keys, 5 s")

@@ -26,7 +26,7 @@ const SLICE: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_micros(200);
 /// The shortest sleep of an open loop: what falls due meanwhile goes out together; its latency counts from when it was
 /// due.
-const NAP: Duration = Duration::from_micros(20);
+const NAP: Duration = Duration::from_micros(50);
 /// No answer for so long is a server that is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
