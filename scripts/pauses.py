@@ -5,7 +5,7 @@ usage: scripts/pauses.py [--keys N] [--seconds S] [--rate R] [--only PART] [--ou
 
 Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
 that is measured has its loop on core 0 (`--cpu`), with root at the highest priority (nice -20); its other
-threads, its peers and the load share core 1. In the closed loop, whose rate the open ones take shares of, the load goes last, so that
+threads, its peers (whose data files are in memory) and the load share core 1. In the closed loop, whose rate the open ones take shares of, the load goes last, so that
 it is a rate that data files and peers keep up with; in an open one, with root, it goes first (in real time; it sleeps between
 requests), so that it is the node that is waited for. Redis gets the same rates. One peer is linked all the time; the other is stopped, and goes on
 when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a pause is not hidden.
@@ -35,6 +35,8 @@ LAST = ["nice", "-n", "10"]
 FIRST = ["chrt", "--fifo", "10"]
 if os.geteuid() != 0 or subprocess.run([*FIRST, "true"], stderr=subprocess.DEVNULL).returncode:
     FIRST = []
+# It looks for answers so often, and shares its core with two peers.
+NAP_US = 50
 RATE_SECONDS = 15
 SHARES = (0.5, 0.8)
 
@@ -80,17 +82,18 @@ def measure_machine(seconds):
 class Measured:
     """The node, and a client that asks it for its longest tick."""
 
-    def __init__(self, options, directory):
+    def __init__(self, options, directory, peers_directory):
         self.options = options
         ports = free_ports(3)
         config = directory / "node_config.json"
         config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port} for port in ports]))
-        self.nodes, self.directory = [], directory
+        self.nodes, self.directories = [], (directory, peers_directory)
         for number, port in enumerate(ports):
             # Its loop has the core for itself, without its other threads.
             core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}"])
-            command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}",
-                       f"--data-dir={directory / str(number)}", "--log-level=error", *flags]
+            data = (peers_directory if number else directory) / str(number)
+            command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}", f"--data-dir={data}",
+                       "--log-level=error", *flags]
             self.nodes.append(Server(core, port, command))
         self.node, _, self.late = self.nodes
         if os.geteuid() == 0:
@@ -103,7 +106,9 @@ class Measured:
         self.client.ask("CONFIG", "RESETSTAT")
         measured = work()
         ms = lambda name: f"{int(self.client.field(name)) / 1000:.2f} ms"
-        row(what, f"{ms('tick_us_p999')} | {ms('longest_tick_us')} ({self.client.field('longest_tick_phase')})", measured)
+        phase = self.client.field("longest_tick_phase")
+        row(what, f"{ms('tick_us_p999')} | {ms('longest_tick_us')} ({phase}) | {ms('longest_tick_off_cpu_us')} | "
+                  f"{ms('tick_on_cpu_us_max')}", measured)
 
     def fill(self):
         kvbench(self.options, self.node, "--fill", "--seconds", 0.1)
@@ -111,7 +116,7 @@ class Measured:
     def settle(self):
         """Waits until the rows of all data files are up to date: growing leaves much to be folded."""
         for _ in range(1200):
-            if not any(self.directory.glob("*/backup.db.journal-*")):
+            if not any(journal for directory in self.directories for journal in directory.glob("*/backup.db.journal-*")):
                 return
             time.sleep(0.1)
 
@@ -120,7 +125,7 @@ class Measured:
         rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS, first=LAST)["per_second"]
         self.options.rate = self.options.rate or rate
         rate = self.options.rate
-        print(f"| closed loop | {rate:,.0f} | | | | | | | | | |")
+        print(f"| closed loop | {rate:,.0f} | | | | | | | | | | | |")
         for share in SHARES:
             self.late.stop()
             kvbench(self.options, self.node, "--seconds", min(10, self.options.seconds))
@@ -156,11 +161,18 @@ class Measured:
 
 def open_loop(options, server, share, rate, name):
     plot = options.out / f"{name}-{share * 100:.0f}.svg"
-    return kvbench(options, server, "--rate", share * rate, "--seconds", options.seconds, "--warm-up", 1, "--plot-time", plot, first=FIRST)
+    return kvbench(options, server, "--rate", share * rate, "--nap", NAP_US, "--seconds", options.seconds, "--warm-up", 1, "--plot-time",
+                   plot, first=FIRST)
 
 
 def measure_nodes(options, directory):
-    measured = Measured(options, directory)
+    # The peers have no disk of their own to wait for.
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(dir=memory) as peers_directory:
+        measure_phases(options, Measured(options, directory, pathlib.Path(peers_directory)))
+
+
+def measure_phases(options, measured):
     try:
         measured.phase(f"growing to {options.keys:,} keys", measured.fill)
         measured.open_loops()
@@ -189,7 +201,7 @@ def measure_redis(options, directory):
         rate = options.rate or kvbench(options, redis, "--seconds", RATE_SECONDS)["per_second"]
         thread.start()
         for share in SHARES:
-            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", " | ", open_loop(options, redis, share, rate, "redis"))
+            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", " | | | ", open_loop(options, redis, share, rate, "redis"))
     finally:
         ends.set()
         if thread.is_alive():
@@ -210,8 +222,8 @@ def main():
         options.keys, options.seconds = 200_000, 5
     options.out.mkdir(parents=True, exist_ok=True)
     measure_machine(min(20, options.seconds))
-    print("| | requests a second | p50 us | p99 us | p99.9 us | undisturbed | their p99.9 us | their longest us | cores the load was busy | 99.9 % of ticks within | longest tick |\n"
-          "|---|---|---|---|---|---|---|---|---|---|---|")
+    print("| | requests a second | p50 us | p99 us | p99.9 us | undisturbed | their p99.9 us | their longest us | cores the load was busy | 99.9 % of ticks within | longest tick | ... without a processor | most on a processor |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name, measure in (("node", measure_nodes), ("redis", measure_redis)):
         if options.only in (None, name):
             with tempfile.TemporaryDirectory() as directory:

@@ -213,6 +213,16 @@ impl Load<'_> {
                 None => None,
                 Some(rate) => Some(self.send_due(begun, rate, now, &mut sent)?),
             };
+            if let Some(us) = self.options.nap {
+                std::thread::sleep(Duration::from_micros(us));
+                for id in 0..self.connections.len() {
+                    if !self.connections[id].waiting.is_empty() {
+                        self.push(id)?;
+                        self.pull(id)?;
+                    }
+                }
+                continue;
+            }
             let timeout = match self.options.busy_poll {
                 true => Duration::ZERO,
                 false => timeout.unwrap_or(Duration::from_millis(100)),

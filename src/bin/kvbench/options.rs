@@ -62,8 +62,13 @@ pub struct Options {
     #[arg(long, value_name = "per second")]
     pub rate: Option<f64>,
 
+    /// Sleeps so long between what is due and answers that have come, and again: half of the processor time at high
+    /// rates; latencies come out some 1.5 naps too long
+    #[arg(long, value_name = "us", requires = "rate", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub nap: Option<u64>,
+
     /// Never sleeps while it waits for answers, so that no latency holds the time that this tool takes to wake up
-    #[arg(long)]
+    #[arg(long, conflicts_with = "nap")]
     pub busy_poll: bool,
 
     /// Seconds that count
