@@ -2,7 +2,7 @@
 //! where they are many; and when journals are folded into the rows.
 //!
 //! Rows are what people read, and small: so they are written at once where that takes next to none of the time. Else
-//! changes are appended, and folded by a thread of its own at intervals that keep this to a twentieth of the time, in which
+//! changes are appended, and folded by a thread of its own at intervals that keep this to a fiftieth of the time, in which
 //! most keys of a busy node are overwritten again.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const ROW_BYTES_KEPT: usize = 1 << 16;
 /// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold lies at least so long,
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
-const FOLD_PAUSE_FACTOR: u32 = 20;
+const FOLD_PAUSE_FACTOR: u32 = 50;
 /// ... unless nothing is written for so long,
 const QUIET: Duration = Duration::from_secs(3);
 /// ... or the journals take so much of the disk. Four of the largest folds of 1,000,000 keys in a minute.
