@@ -69,6 +69,8 @@ pub struct Tick {
     pub unix_ms: u64,
     /// What it did for clients and peers.
     pub traffic: Traffic,
+    /// How much of it the thread had no processor; known of long ones.
+    pub off_cpu_us: u64,
     phases_us: [u64; PHASES],
 }
 
@@ -98,6 +100,7 @@ pub struct Ticks {
     /// Up to here the current tick's time is put down to phases.
     counted_us: u64,
     longest: Tick,
+    on_cpu_us_max: u64,
     durations: Durations,
 }
 
@@ -115,12 +118,13 @@ impl Ticks {
     }
 
     /// It is over.
-    pub fn end(&mut self, traffic: Traffic) -> Tick {
-        let tick = Tick { traffic: traffic.since(self.before), ..self.current };
+    pub fn end(&mut self, traffic: Traffic, off_cpu_us: u64) -> Tick {
+        let tick = Tick { traffic: traffic.since(self.before), off_cpu_us, ..self.current };
         self.durations.note(tick.us());
         if tick.us() >= self.longest.us() {
             self.longest = tick;
         }
+        self.on_cpu_us_max = self.on_cpu_us_max.max(tick.us().saturating_sub(off_cpu_us));
         tick
     }
 
@@ -133,6 +137,11 @@ impl Ticks {
     /// The one that took longest.
     pub fn longest(&self) -> &Tick {
         &self.longest
+    }
+
+    /// The most that one took on a processor.
+    pub fn on_cpu_us_max(&self) -> u64 {
+        self.on_cpu_us_max
     }
 
     /// How long they took.
@@ -159,7 +168,7 @@ mod tests {
                 now_us += us;
                 ticks.spent(phase, now_us);
             }
-            ticks.end(traffic(number + number));
+            ticks.end(traffic(number + number), number);
         }
         ticks
     }
@@ -175,7 +184,7 @@ mod tests {
         let longest = ticks.longest();
         assert_eq!((longest.us(), longest.unix_ms, longest.longest_phase()), (96, 2_000, Clients));
         assert_eq!(Phase::ALL.map(|phase| longest.phase_us(phase)), [1, 0, 60, 35, 0, 0]);
-        assert_eq!(longest.traffic, traffic(2));
+        assert_eq!((longest.traffic, longest.off_cpu_us, ticks.on_cpu_us_max()), (traffic(2), 2, 94));
         assert_eq!((ticks.durations().count(), ticks.durations().sum_us()), (3, 15 + 96 + 95));
     }
 
@@ -186,10 +195,10 @@ mod tests {
         ticks.spent(Phase::Clients, 5_000_700);
         ticks.reset();
         ticks.spent(Phase::Clients, 5_000_900);
-        ticks.end(traffic(0));
+        ticks.end(traffic(0), 50);
         let longest = ticks.longest();
         assert_eq!((longest.us(), longest.unix_ms, longest.traffic), (200, 5_000, Traffic::default()));
-        assert_eq!(ticks.durations().count(), 1);
+        assert_eq!((ticks.durations().count(), ticks.on_cpu_us_max()), (1, 150));
     }
 
     #[test]
@@ -199,6 +208,6 @@ mod tests {
         ticks.spent(Phase::Intake, 1_000);
         ticks.spent(Phase::Clients, 900);
         ticks.spent(Phase::Replies, 901);
-        assert_eq!(ticks.end(Traffic::default()).us(), 1);
+        assert_eq!(ticks.end(Traffic::default(), 0).us(), 1);
     }
 }

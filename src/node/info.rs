@@ -76,6 +76,7 @@ fn ticks(ticks: &Ticks) -> Vec<(String, String)> {
     let longest = ticks.longest();
     let phases = Phase::ALL.map(|phase| (format!("longest_tick_{}_us", phase.name()), longest.phase_us(phase)));
     let others = [
+        ("longest_tick_off_cpu_us", longest.off_cpu_us),
         ("longest_tick_at_unix_ms", longest.unix_ms),
         ("longest_tick_requests", longest.traffic.requests),
         ("longest_tick_bytes_in", longest.traffic.bytes_in),
@@ -83,6 +84,7 @@ fn ticks(ticks: &Ticks) -> Vec<(String, String)> {
         ("tick_us_p50", ticks.durations().at_most_us(500)),
         ("tick_us_p99", ticks.durations().at_most_us(990)),
         ("tick_us_p999", ticks.durations().at_most_us(999)),
+        ("tick_on_cpu_us_max", ticks.on_cpu_us_max()),
     ];
     let mut lines = vec![
         ("longest_tick_us".to_owned(), longest.us().to_string()),

@@ -111,10 +111,10 @@ impl Node {
         self.core.metrics.ticks.spent(phase, monotonic_us);
     }
 
-    /// The tick is over.
-    pub fn end_tick(&mut self) {
+    /// The tick is over. So much of it the thread had no processor.
+    pub fn end_tick(&mut self, off_cpu_us: u64) {
         let metrics = &mut self.core.metrics;
-        let tick = metrics.ticks.end(metrics.traffic());
+        let tick = metrics.ticks.end(metrics.traffic(), off_cpu_us);
         let latency = &mut self.core.timing.latency;
         if latency.threshold_ms > 0 && tick.us() >= 1_000 {
             let unix_s = tick.unix_ms / 1000;

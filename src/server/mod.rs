@@ -8,6 +8,7 @@ mod admission;
 mod connection;
 mod dialing;
 mod errands;
+mod off_cpu;
 pub mod process;
 mod turns;
 
@@ -25,6 +26,7 @@ use connection::Connection;
 use errands::{Errand, Errands};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
+use off_cpu::OffCpu;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
@@ -93,6 +95,7 @@ pub struct Server {
     group: Group,
     busy_poll: bool,
     stage: Stage,
+    off_cpu: OffCpu,
     started: Instant,
     now: Now,
 }
@@ -154,6 +157,7 @@ impl Server {
             group: Group::new(),
             busy_poll: false,
             stage: Stage::Serving,
+            off_cpu: OffCpu::default(),
             started,
             now: now(started),
         })
@@ -182,7 +186,6 @@ impl Server {
             self.spent(Phase::Snapshot);
             self.send_out();
             self.close_idle();
-            self.spent(Phase::Replies);
             self.note_tick();
             if let Some(verdict) = self.proceed() {
                 break verdict;
@@ -200,6 +203,7 @@ impl Server {
             Err(error) => return Err(format!("cannot wait for events: {error}")),
         }
         self.now = now(self.started);
+        self.off_cpu.begin(self.now.monotonic_us, process::thread_cpu_us);
         Ok(())
     }
 
@@ -343,8 +347,10 @@ impl Server {
     }
 
     fn note_tick(&mut self) {
+        let took_us = self.spent(Phase::Replies);
+        let off_cpu_us = self.off_cpu.end(self.now.monotonic_us + took_us, took_us, process::thread_cpu_us);
         self.node.metrics().log_lines_dropped = logging::dropped();
-        self.node.end_tick();
+        self.node.end_tick(off_cpu_us);
     }
 
     /// From one stage to the next. The verdict ends the loop.

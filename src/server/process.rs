@@ -40,6 +40,13 @@ pub fn pin_to(_core: usize) -> Result<(), String> {
     Err("--cpu is supported on Linux only".to_owned())
 }
 
+/// Processor time of this thread, in microseconds.
+pub fn thread_cpu_us() -> u64 {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000
+}
+
 /// Lets the system find out, within some 10 minutes, that the other side of a silent connection is gone without a word.
 pub fn keep_alive(stream: &mio::net::TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl};

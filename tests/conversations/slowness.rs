@@ -159,7 +159,7 @@ fn events_are_kept_where_a_threshold_is_set() {
     client.node.begin_tick(now);
     client.node.spent(Phase::Expiry, now.monotonic_us + 16_000);
     client.node.spent(Phase::Peers, now.monotonic_us + 30_000);
-    client.node.end_tick();
+    client.node.end_tick(0);
     let at =
         [" $7 command :1700000000 :20 :20", " $12 expire-cycle :1700000001 :16 :16", " $4 tick :1700000001 :30 :30"];
     client.check("LATENCY LATEST", &format!("*3 *4{} *4{} *4{}", at[0], at[1], at[2]));
@@ -234,6 +234,8 @@ fn a_real_node_shows_what_its_longest_tick_was_spent_on() {
     let phases_us = phases.map(|phase| number(&format!("longest_tick_{phase}_us")));
     assert_eq!(phases_us.iter().sum::<u64>(), longest_us);
     assert_eq!(phases_us.iter().max(), Some(&number(&format!("longest_tick_{}_us", shown("longest_tick_phase")))));
+    let off_cpu_us = number("longest_tick_off_cpu_us");
+    assert!((longest_us - off_cpu_us..=longest_us).contains(&number("tick_on_cpu_us_max")));
     assert!(number("longest_tick_at_unix_ms") > 1_700_000_000_000);
     assert!(number("tick_us_p50") <= number("tick_us_p999") && number("tick_us_p999") <= longest_us);
 }
