@@ -102,15 +102,19 @@ impl Journal {
     /// Takes in changes; with the first of them a transaction begins.
     pub(super) fn append(&mut self, batch: &Batch) -> rusqlite::Result<()> {
         self.begin()?;
-        self.encoded.clear();
-        self.encoded.shrink_to(ENCODED_BYTES_KEPT);
         batch.encode(&mut self.encoded);
         self.bytes += self.encoded.len() as u64;
         let floor = batch.floor();
-        self.connection
-            .prepare_cached("INSERT INTO journal(floor_clock, floor_node, batch) VALUES(?1, ?2, ?3)")?
-            .execute((floor.map(|floor| floor.clock.cast_signed()), floor.map(|floor| floor.node), &self.encoded[..]))
-            .map(drop)
+        let appended = self
+            .connection
+            .prepare_cached("INSERT INTO journal(floor_clock, floor_node, batch) VALUES(?1, ?2, ?3)")
+            .and_then(|mut statement| {
+                let (clock, node) = (floor.map(|floor| floor.clock.cast_signed()), floor.map(|floor| floor.node));
+                statement.execute((clock, node, &self.encoded[..]))
+            });
+        self.encoded.clear();
+        self.encoded.shrink_to(ENCODED_BYTES_KEPT);
+        appended.map(drop)
     }
 
     /// Ends the transaction; it is on disk when this returns.
