@@ -3,13 +3,14 @@
 
 usage: scripts/bench.sh [--rounds N] [--seconds S] [--keys N] [--out FILE] [--add] [--quick]
 
-All servers are pinned to core 0, the load to core 1. Rounds are interleaved: each measures every server, so that a machine
-that gets slower gets slower for all; the others are stopped (SIGSTOP) meanwhile. The figures are medians over the rounds,
-and so are the ratios: of those of each round, as the machine may change from one to the next. --rounds 0 --add measures nothing and
-writes the table anew. A node takes snapshots every 2 s; Redis and memcached keep nothing on disk, but for the rows about
-durability. Short runs of SETs leave changes that are folded into the data file later; a node is given the time for that before it is
-measured again, and one long run of SETs shows what it costs. What was measured is kept beside the table after each round (FILE.json), so that --add can go on from there, on
-another day too. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
+All servers are pinned to core 0, the load to core 1. Rounds are interleaved: each measures every server, so that a
+machine that gets slower gets slower for all; the others are stopped (SIGSTOP) meanwhile. The figures are medians over
+the rounds, and so are the ratios: of those of each round, as the machine may change from one to the next. --rounds 0
+--add measures nothing and writes the table anew. A node takes snapshots every 2 s; Redis and memcached keep nothing
+on disk, but for the rows about durability. Short runs of SETs leave changes that are folded into the data file later;
+a node is given the time for that before it is measured again, and one long run of SETs shows what it costs. What was
+measured is kept beside the table after each round (FILE.json), so that --add can go on from there, on another day
+too. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
 """
 
 import argparse
@@ -31,8 +32,8 @@ from servers import Server, free_ports
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SERVER_CORE, LOAD_CORE = "0", "1"
-# So long a run leaves one fold to be done, as in continuous writing: between two lies twenty times as long as one takes, which is
-# some 2 s with 1,000,000 keys.
+# So long a run leaves one fold to be done, as in continuous writing: between two lies fifty times as long as one takes,
+# which is some 50 s here, or a gigabyte of journals, which is less.
 LONG_SECONDS = 40
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
 # Each with its server and its dialect.

@@ -3,15 +3,17 @@
 
 usage: scripts/pauses.py [--keys N] [--seconds S] [--rate R] [--only PART] [--out DIRECTORY] [--quick]
 
-Run by hand, some minutes, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the one
-that is measured has its loop on core 0 (`--cpu`), with root at the highest priority (nice -20); its other
-threads, its peers (whose data files are in memory) and the load share core 1. In the closed loop, whose rate the open ones take shares of, the load goes last, so that
-it is a rate that data files and peers keep up with; in an open one, with root, it goes first (in real time; it sleeps between
-requests), so that it is the node that is waited for. Redis gets the same rates. One peer is linked all the time; the other is stopped, and goes on
-when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop), so that a pause is not hidden.
-"Undisturbed" are requests that did not wait for the load to get its processor. The longest tick is what the node says of
-itself. What the machine takes away by itself is measured first: how long processes that do nothing but read the clock had
-to wait, on one core and on both. Plots of latency over time go to --out.
+Run by hand, half an hour, on a machine with nothing else to do; `cargo build --release` comes first. Three nodes: the
+one that is measured has its loop on core 0 and never sleeps (`--cpu`, `--busy-poll`), with root at the highest
+priority (nice -20); its other threads, its peers (whose data files are in memory) and the load share core 1. In the
+closed loop, whose rate the open ones take shares of, the load goes last, so that it is a rate that data files and
+peers keep up with; in an open one, with root, it goes first (in real time; it naps between requests), so that it is
+the node that is waited for. Redis gets the same rates. One peer is linked all the time; the other is stopped, and
+goes on when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop),
+so that a pause is not hidden. Latencies hold some 75 us of naps. "Undisturbed" are requests that did not wait for the
+load to get its processor. The longest tick is what the node says of itself, and so is how much of it it had no
+processor. What the machine takes away by itself is measured first: how long processes that do nothing but read the
+clock had to wait, on one core and on both. Plots of latency over time go to --out.
 """
 
 import argparse
@@ -92,7 +94,7 @@ class Measured:
         self.nodes, self.directories = [], (directory, peers_directory)
         for number, port in enumerate(ports):
             # Its loop has the core for itself, without its other threads.
-            core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}"])
+            core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}", "--busy-poll"])
             data = (peers_directory if number else directory) / str(number)
             command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}", f"--data-dir={data}",
                        "--log-level=error", *flags]

@@ -83,8 +83,8 @@ impl Core {
         self.store.warm(ahead.keys(bytes));
     }
 
-    /// The first request, if it is all there, lies in the bytes as it is meant, and changes nothing of how the session's
-    /// next bytes are read.
+    /// The first request, if it is all there, lies in the bytes as it is meant, and changes nothing of how the
+    /// session's next bytes are read.
     fn decode_plain<'a>(
         &self,
         session: &Session,
@@ -110,8 +110,8 @@ impl Core {
 }
 
 impl Node {
-    /// These bytes have come from these clients, and will be received: brings what their first requests look for into the
-    /// cache. [`WARMED`] clients at most.
+    /// These bytes have come from these clients, and will be received: brings what their first requests look for into
+    /// the cache. [`WARMED`] clients at most.
     pub fn warm<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
         let mut scratch = std::mem::take(&mut self.core.scratch);
         let first = |(id, bytes): (SessionId, &'a [u8])| {

@@ -2,7 +2,8 @@
 
 use super::{Core, Node, Now};
 
-/// Changes looked at for flushed keys in one tick: some 0.1 ms of work, and so much memory goes back to the system at once.
+/// Changes looked at for flushed keys in one tick: some 0.1 ms of work, and so much memory goes back to the system at
+/// once.
 const SWEPT_PER_TICK: usize = 250;
 /// ... or so many for each change since the tick before: who flushes again and again is not faster than the sweep.
 const SWEPT_PER_CHANGE: u64 = 2;
@@ -10,8 +11,8 @@ const SWEPT_PER_CHANGE: u64 = 2;
 const EXPIRED_PER_TICK: usize = 500;
 
 impl Node {
-    /// A tick begins, and it is that time: what has expired is hidden from here on, and a bounded number of such keys is
-    /// turned into deletions.
+    /// A tick begins, and it is that time: what has expired is hidden from here on, and a bounded number of such keys
+    /// is turned into deletions.
     pub fn begin_tick(&mut self, now: Now) {
         self.time_tick(now);
         let Core { store, saver, metrics, ticked, ticked_position, pubsub, expires_actively, .. } = &mut self.core;

@@ -1,9 +1,11 @@
-//! Durability of a single write, and group commit: how long a commit that writes wait for waits itself, for more of them.
+//! Durability of a single write, and group commit: how long a commit that writes wait for waits itself, for more of
+//! them.
 //!
 //! Clients that one commit has answered write again at once. A commit that began before they have would leave them to
 //! the next, and from there on clients would take turns: each commit would serve half of them.
 
-/// So long a commit waits for the writers that the last one has answered, at most, and so long from one write to the next.
+/// So long a commit waits for the writers that the last one has answered, at most, and so long from one write to the
+/// next.
 const WAIT_US: u64 = 500;
 const PAUSE_US: u64 = 50;
 
@@ -43,7 +45,8 @@ struct Growth {
 }
 
 impl Gathering {
-    /// Whether the writes after `durable` up to `last` are as many as the last commit has answered, or no more seem to come.
+    /// Whether the writes after `durable` up to `last` are as many as the last commit has answered, or no more seem to
+    /// come.
     pub(super) fn is_done(&mut self, durable: u64, last: u64, now_us: u64) -> bool {
         let before = self.growth.unwrap_or(Growth { since_us: now_us, last: durable, grown_us: now_us });
         let grown_us = if last > before.last { now_us } else { before.grown_us };

@@ -241,8 +241,8 @@ impl Node {
         self.after_turn(id, session);
     }
 
-    /// Where the next bytes of a client are to be put whose request is long, so that they are not copied; `None`: anywhere.
-    /// To be followed by [`Node::received`].
+    /// Where the next bytes of a client are to be put whose request is long, so that they are not copied; `None`:
+    /// anywhere. To be followed by [`Node::received`].
     pub fn room(&mut self, id: SessionId) -> Option<&mut [u8]> {
         if self.ending { None } else { self.sessions.get_mut(id)?.room() }
     }

@@ -1,4 +1,5 @@
-//! Changes of keys as messages (keyspace notifications, <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
+//! Changes of keys as messages (keyspace notifications,
+//! <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
 
 use super::commands::Context;
 use super::{Core, Node};

@@ -29,8 +29,8 @@ struct Large {
 
 /// Offsets count from the beginning of the conversation, large values left out.
 ///
-/// Invariant: `bytes[sent..]` is owed; `bytes[0]` is byte `begin`; gates and large values are in order and lie within what
-/// is owed; behind each large value comes a byte of the same answer.
+/// Invariant: `bytes[sent..]` is owed; `bytes[0]` is byte `begin`; gates and large values are in order and lie within
+/// what is owed; behind each large value comes a byte of the same answer.
 #[derive(Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,

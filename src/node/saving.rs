@@ -250,8 +250,8 @@ impl Saver {
         }
     }
 
-    /// Forgets deletions that are durable everywhere they must be, a bounded number of them. `settle` says where: `None`
-    /// is here alone.
+    /// Forgets deletions that are durable everywhere they must be, a bounded number of them. `settle` says where:
+    /// `None` is here alone.
     pub fn collect_tombstones(
         &mut self,
         store: &mut Store,

@@ -216,7 +216,8 @@ fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
     One::Used(count)
 }
 
-/// Does what a request of `count` bytes asks for. Apart from what is read, so that one decoded ahead is not copied once more.
+/// Does what a request of `count` bytes asks for. Apart from what is read, so that one decoded ahead is not copied once
+/// more.
 fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
     let Context { core, sessions, id, session, now } = context;
     (session.scanned, session.needs) = (0, 0);

@@ -1,7 +1,7 @@
 //! Where the node's time goes: ticks, and the commands that are timed one by one.
 //!
-//! Timing a command costs some 0.1 us, a quarter of a pipelined `GET`, so only what can take long is timed: commands that
-//! can by their nature, those with many arguments, and all where somebody has asked for it.
+//! Timing a command costs some 0.1 us, a quarter of a pipelined `GET`, so only what can take long is timed: commands
+//! that can by their nature, those with many arguments, and all where somebody has asked for it.
 
 use super::session::Session;
 use super::{Node, Now};

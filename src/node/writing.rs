@@ -63,7 +63,8 @@ impl Context<'_> {
 }
 
 impl Node {
-    /// Deletes all keys, as a client's request would, and returns the change's position; `None` where writers have to wait.
+    /// Deletes all keys, as a client's request would, and returns the change's position; `None` where writers have to
+    /// wait.
     pub fn flush(&mut self, now: Now) -> Option<u64> {
         let Core { store, clock, .. } = self.writable()?;
         Some(store.flush(clock.issue(now.unix_ms)))

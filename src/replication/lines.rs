@@ -5,8 +5,8 @@ use super::wire::Wire;
 use super::{HANDSHAKE_US, Replication, SessionId, Turn};
 use crate::store::{NodeId, Now};
 
-/// Connections, beside one of each peer, that owe a hello or do not take a refusal: each may hold 1 MiB, and counts among
-/// no clients. One more is closed; whoever is kept out by that dials again, and is dialed.
+/// Connections, beside one of each peer, that owe a hello or do not take a refusal: each may hold 1 MiB, and counts
+/// among no clients. One more is closed; whoever is kept out by that dials again, and is dialed.
 const ACCEPTED_MAX: usize = 16;
 
 /// A connection between nodes.

@@ -1,10 +1,10 @@
 //! One established link, as the side that sends sees it: cursors on the own change list, and what goes next.
 //!
-//! Two cursors walk the list towards its end. The *direct* cursor sends the own writes. The *relay* cursor sends
-//! those of nodes whose writes the peer does not get first-hand; where it gets all of them, nothing is sent twice. Both
-//! skip what the peer's version vector covers. A third one, `safe`, trails: everything up to it that is not an own write
-//! was sent or is had for certain. It is what the relay goes back to when a node becomes unreachable for the peer,
-//! and where a later link resumes.
+//! Two cursors walk the list towards its end. The *direct* cursor sends the own writes. The *relay* cursor sends those
+//! of nodes whose writes the peer does not get first-hand; where it gets all of them, nothing is sent twice. Both skip
+//! what the peer's version vector covers. A third one, `safe`, trails: everything up to it that is not an own write was
+//! sent or is had for certain. It is what the relay goes back to when a node becomes unreachable for the peer, and
+//! where a later link resumes.
 //!
 //! When the cursors are at the end of the list, the stream *claims*: from this frame on, the peer has every write of
 //! the nodes the link is responsible for that this node has, or something newer. That is true only if whatever
@@ -20,8 +20,8 @@ use crate::planted;
 use crate::store::digest::key_hash;
 use crate::store::{Change, NodeId, Stamp, Store};
 
-/// Changes that each cursor looks at for one frame: as many as are sent, or one would fall behind the other. All three of two
-/// peers take half a millisecond where nothing is in the cache.
+/// Changes that each cursor looks at for one frame: as many as are sent, or one would fall behind the other. All three
+/// of two peers take half a millisecond where nothing is in the cache.
 const LOOKS: usize = FRAME_ROWS;
 /// Where changes belong together.
 const LOOKS_MAX: usize = 4 << 10;
@@ -42,8 +42,8 @@ pub(super) struct View<'a> {
 /// What goes on beside the changes.
 enum Extra {
     Nothing,
-    /// The peer may hold what was deleted so long ago that nobody remembers: everything is sent that its vector does not
-    /// cover (or that it may not), and then a list of all that is held.
+    /// The peer may hold what was deleted so long ago that nobody remembers: everything is sent that its vector does
+    /// not cover (or that it may not), and then a list of all that is held.
     ListingOwed {
         trusting: bool,
     },
@@ -91,8 +91,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A link to a peer that said hello and is to be sent what comes after `resumed`. `overwritten` is the highest position at which an own write was overwritten by
-    /// another node's.
+    /// A link to a peer that said hello and is to be sent what comes after `resumed`. `overwritten` is the highest
+    /// position at which an own write was overwritten by another node's.
     pub(super) fn new(
         hello: &Hello,
         resumed: Cursor,
@@ -187,7 +187,8 @@ impl Link {
         }
     }
 
-    /// The change `older` came too late: `newer` is here already, at `position`. It may be an own one that a crash had lost.
+    /// The change `older` came too late: `newer` is here already, at `position`. It may be an own one that a crash had
+    /// lost.
     pub(super) fn outdated(&mut self, older: Stamp, newer: Stamp, position: u64, own: NodeId) {
         let matters = self.answers_for(older.node, own) && !self.is_had(older);
         if matters && !self.answers_for(newer.node, own) && position > self.safe {
@@ -296,9 +297,9 @@ impl Link {
         self.vector.covers(stamp) || (stamp.node == self.peer && self.since < stamp.clock && stamp.clock <= self.heard)
     }
 
-    /// A flush goes to every peer, whoever it is by and before anything else: it stands for writes that were not sent, and
-    /// whoever has it may be the last to have it. The vector does not say: a node that was wiped may flush with a stamp
-    /// that others take for one they have.
+    /// A flush goes to every peer, whoever it is by and before anything else: it stands for writes that were not sent,
+    /// and whoever has it may be the last to have it. The vector does not say: a node that was wiped may flush with a
+    /// stamp that others take for one they have.
     fn send_floor(&mut self, view: View<'_>, draft: &mut Draft<'_, '_>) {
         let stamp = view.store.floor();
         let is_kept = planted::is("flush sent by its author alone") && stamp.node != view.own;

@@ -1,8 +1,8 @@
 //! The lives of this node's data file, so that a position of an earlier one can be understood.
 //!
-//! A crash takes back what was not committed, and an old copy of the data file takes back more. Positions after that may
-//! be those of before, for other changes. So a follower's position goes with the life it is of, and the file knows which
-//! lives its changes are from, each up to where it was committed (as PostgreSQL's timelines do).
+//! A crash takes back what was not committed, and an old copy of the data file takes back more. Positions after that
+//! may be those of before, for other changes. So a follower's position goes with the life it is of, and the file knows
+//! which lives its changes are from, each up to where it was committed (as PostgreSQL's timelines do).
 
 use super::frame::Cursor;
 
@@ -27,12 +27,12 @@ impl Lives {
         self.earlier[skipped..].iter().copied().chain([(self.own, position)]).collect()
     }
 
-    /// Where in the list a follower, in this life of its own, goes on that is at this position of that life, and was sent so
-    /// much of the list as the data file has it; never past its end, where nothing would ever come.
+    /// Where in the list a follower, in this life of its own, goes on that is at this position of that life, and was
+    /// sent so much of the list as the data file has it; never past its end, where nothing would ever come.
     ///
     /// In an earlier life the follower may have passed a place whose change was by then overwritten further on, in a
-    /// future that the crash took back: there is nothing newer any more, and what stands at that place again it never had.
-    /// Nor has it what it was sent in an earlier life of its own, where it has crashed since, too.
+    /// future that the crash took back: there is nothing newer any more, and what stands at that place again it never
+    /// had. Nor has it what it was sent in an earlier life of its own, where it has crashed since, too.
     pub(super) fn resume(&self, cursor: Cursor, sent: Cursor, follower: u64, tail: u64) -> Cursor {
         let Cursor { life, direct, relay } = cursor;
         if crate::planted::is("positions of a forgotten life believed") {

@@ -57,8 +57,8 @@ use crate::store::{Clock, NodeId, Now, Stamp, Store};
 
 /// What a peer that does not read may be owed before the walk waits for it: what one tick sends on a fast link.
 const OUTBOX_BYTES_MAX: usize = 1 << 20;
-/// So long after a frame changes gather for the next, unless they fill one: a write to a socket and waking the peer cost
-/// as much as many changes do. The first after a pause goes at once.
+/// So long after a frame changes gather for the next, unless they fill one: a write to a socket and waking the peer
+/// cost as much as many changes do. The first after a pause goes at once.
 const FRAME_PAUSE_US: u64 = 500;
 /// Least time between two acknowledgements, but for one that says that something is durable.
 const ACK_US: u64 = 20_000;
@@ -72,7 +72,8 @@ const STUCK_US: u64 = 10_000_000;
 const HANDSHAKE_US: u64 = 3_000_000;
 /// So long others are not asked for the writes of a peer whose link was lost: it may come back at once.
 const GRACE_US: u64 = 500_000;
-/// A peer to whose list nothing was added for so long will not get what is held back for it from the node that wrote it.
+/// A peer to whose list nothing was added for so long will not get what is held back for it from the node that wrote
+/// it.
 const STILL_US: u64 = 2_000_000;
 /// Least time between two mendings of one link.
 const MEND_US: u64 = 60_000_000;
@@ -307,8 +308,8 @@ impl Replication {
                 stable = stable.intersection(&peer.durable_vector);
             }
         }
-        // While stores are compared, what one of them dropped may come from another that still has it, although all have
-        // heard of that write: who remembers the deletion then decides.
+        // While stores are compared, what one of them dropped may come from another that still has it, although all
+        // have heard of that write: who remembers the deletion then decides.
         let linked = |peer: &Peer| peer.linked.as_ref().is_some_and(Linked::is_comparing);
         let is_comparing = !self.purges.is_empty() || self.peers.values().any(linked);
         if is_comparing {

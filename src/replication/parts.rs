@@ -1,5 +1,5 @@
-//! A large value goes over a link in parts, before the frame with the change that it belongs to: no frame, no outbox and no
-//! tick has to be as large as a value may be.
+//! A large value goes over a link in parts, before the frame with the change that it belongs to: no frame, no outbox
+//! and no tick has to be as large as a value may be.
 
 use bytes::Bytes;
 

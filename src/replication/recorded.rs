@@ -21,8 +21,8 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// A life begins with the file as it is, up to the position. To be recorded before anybody hears of that life: a peer
-    /// that knows one that the file does not proves that the file is an old copy.
+    /// A life begins with the file as it is, up to the position. To be recorded before anybody hears of that life: a
+    /// peer that knows one that the file does not proves that the file is an old copy.
     pub fn begin_life(&mut self, life: u64, position: u64) {
         self.lives.push((life, position));
     }

@@ -1,7 +1,7 @@
 //! What a node does that finds out, from a peer, that its data file was wiped or is an old copy.
 //!
-//! What it has written since its start then has stamps among those of an earlier life, perhaps the very same ones. So it
-//! writes all of that again, with stamps beyond; only then it links, and gets back what the file had forgotten.
+//! What it has written since its start then has stamps among those of an earlier life, perhaps the very same ones. So
+//! it writes all of that again, with stamps beyond; only then it links, and gets back what the file had forgotten.
 
 use super::{Here, Replication};
 use crate::store::NodeId;
@@ -11,7 +11,8 @@ const LOOKS: usize = 1 << 10;
 /// Bytes of values written again in one tick, but for the last.
 const BYTES: usize = 1 << 18;
 
-/// See the module. Changes after `at` and up to `up_to` have yet to be looked at, those of the span to be written again.
+/// See the module. Changes after `at` and up to `up_to` have yet to be looked at, those of the span to be written
+/// again.
 pub(super) struct Rewinding {
     at: u64,
     up_to: u64,

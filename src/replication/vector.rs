@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use super::codec::{Reader, put_u16, put_u32, put_u64};
 use crate::store::{NodeId, Stamp};
 
-/// Spans of a peer's vector that are understood: each crash and each restart leaves one while a node is away, and two vectors of
-/// so many fit into a hello.
+/// Spans of a peer's vector that are understood: each crash and each restart leaves one while a node is away, and two
+/// vectors of so many fit into a hello.
 const SPANS_MAX: usize = 1 << 14;
 
 /// Clock values above `after`, up to and including `up_to`.

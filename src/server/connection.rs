@@ -1,7 +1,7 @@
 //! One socket: what is known of it, and bytes in and out without ever waiting.
 //!
-//! Bytes go by system calls alone: those of the C library make each a place where its thread may be cancelled, which costs a
-//! twentieth of a request's time.
+//! Bytes go by system calls alone: those of the C library make each a place where its thread may be cancelled, which
+//! costs a twentieth of a request's time.
 
 use std::io::{Error, Result};
 
@@ -88,7 +88,7 @@ impl Connection {
             return Ok(0);
         }
         loop {
-            match send(&self.stream, bytes, SendFlags::empty()) {
+            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
                 Ok(count) => {
                     self.writable = count == bytes.len();
                     return Ok(count);

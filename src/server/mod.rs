@@ -46,8 +46,8 @@ const WAKER: Token = Token(usize::MAX - 2);
 
 /// Bytes written to one client in one tick.
 const WRITE_BYTES: usize = 256 << 10;
-/// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the cache, 300 us
-/// where it is not.
+/// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the
+/// cache, 300 us where it is not.
 const HAND_OVER_US: u64 = 100;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;
@@ -195,30 +195,40 @@ impl Server {
         verdict
     }
 
+    /// Until something happens or is due.
     fn wait(&mut self, events: &mut Events) -> Result<(), String> {
-        let timeout = if self.busy_poll { Some(Duration::ZERO) } else { self.timeout() };
-        match self.poll.poll(events, timeout) {
-            Ok(()) => (),
-            Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
-            Err(error) => return Err(format!("cannot wait for events: {error}")),
+        let due_us = self.due_us();
+        loop {
+            let timeout = match (self.busy_poll, due_us) {
+                (true, _) => Some(Duration::ZERO),
+                (false, u64::MAX) => None,
+                (false, _) => Some(Duration::from_micros(due_us.saturating_sub(self.now.monotonic_us))),
+            };
+            match self.poll.poll(events, timeout) {
+                Ok(()) => (),
+                Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+                Err(error) => return Err(format!("cannot wait for events: {error}")),
+            }
+            self.now = now(self.started);
+            if !self.busy_poll || !events.is_empty() || due_us <= self.now.monotonic_us {
+                break;
+            }
         }
-        self.now = now(self.started);
         self.off_cpu.begin(self.now.monotonic_us, process::thread_cpu_us);
         Ok(())
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    /// When the next tick is due, in monotonic microseconds, where nothing happens before; `u64::MAX` where none is.
+    fn due_us(&self) -> u64 {
         if !self.ready.is_empty() || !self.unsent.is_empty() {
-            return Some(Duration::ZERO);
+            return 0;
         }
         let stage_us = match self.stage {
             Stage::Draining { until_us } | Stage::Parting { until_us } => Some(until_us),
             Stage::Serving | Stage::Saving => None,
         };
         let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
-        let due_us =
-            [Some(self.node.deadline_us()), idle_us, self.acceptor.due_us(), stage_us].into_iter().flatten().min()?;
-        (due_us != u64::MAX).then(|| Duration::from_micros(due_us.saturating_sub(self.now.monotonic_us)))
+        [idle_us, self.acceptor.due_us(), stage_us].into_iter().flatten().fold(self.node.deadline_us(), u64::min)
     }
 
     fn take_in(&mut self, events: &Events) {

@@ -1,9 +1,9 @@
-//! Time inside a tick in which the loop's thread had no processor: another thread's turn, the host's, a page that came from
-//! a disk.
+//! Time inside a tick in which the loop's thread had no processor: another thread's turn, the host's, a page that came
+//! from a disk.
 //!
 //! The thread's processor time is asked for by a system call, so not in each tick, but at the beginning of one now and
-//! then, and again where a tick was long: between the two, all time that was neither spent on a processor nor waited for
-//! events is lost.
+//! then, and again where a tick was long: between the two, all time that was neither spent on a processor nor waited
+//! for events is lost.
 
 /// From one reading to the next.
 const MARK_US: u64 = 200;

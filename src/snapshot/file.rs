@@ -1,8 +1,9 @@
 //! `backup.db`: one SQLite file, readable by any tool while the node runs.
 //!
 //! Table `entry` holds one row per slot, deletions included (`value` is null); view `kvstore` shows what a person looks
-//! for: the keys that have a value, those included whose time has come and that are not turned into deletions yet. Keys and values that are valid UTF-8 are TEXT, others BLOB. Table `meta` holds
-//! what the last transaction recorded beside its rows.
+//! for: the keys that have a value, those included whose time has come and that are not turned into deletions yet. Keys
+//! and values that are valid UTF-8 are TEXT, others BLOB. Table `meta` holds what the last transaction recorded beside
+//! its rows.
 //!
 //! The file is in WAL mode with `synchronous=FULL`: a commit returns after its fsync. After an error the transaction is
 //! rolled back, and the next one writes all of its pages anew before it syncs, so no commit rests on the second

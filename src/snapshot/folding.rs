@@ -15,9 +15,10 @@ use crate::node::saving::Checkpoint;
 #[cfg(target_os = "linux")]
 const FOLD_NICENESS: i32 = 10;
 
-/// A fold takes some megabytes for as long as it lasts. These are allocated and freed again some time after it, one after
-/// the other, so that the allocator gives them back to the system: it looks whether pieces of a thread's segment (of 32
-/// MiB) were free for 10 ms when it takes another piece of it, and whether whole segments were for 100 ms when one is freed.
+/// A fold takes some megabytes for as long as it lasts. These are allocated and freed again some time after it, one
+/// after the other, so that the allocator gives them back to the system: it looks whether pieces of a thread's segment
+/// (of 32 MiB) were free for 10 ms when it takes another piece of it, and whether whole segments were for 100 ms when
+/// one is freed.
 const RELEASING_BYTES: [usize; 2] = [1 << 18, 1 << 25];
 const RELEASE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -124,8 +125,8 @@ fn run(job: Fold) -> Folded {
 /// Brings the rows up to the end of the last journal, all or nothing, and returns what that recorded. Journals come
 /// oldest first, none of them folded.
 ///
-/// Read backwards, the first change of a slot is the one that counts, so all that is to be remembered of the newer ones is a bit
-/// for each slot.
+/// Read backwards, the first change of a slot is the one that counts, so all that is to be remembered of the newer ones
+/// is a bit for each slot.
 pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoint, String> {
     let last = journals.last().expect("there is something to fold");
     let path = file.path().to_owned();

@@ -4,9 +4,9 @@
 //! A row of `backup.db` costs a search and the writing of a page; a change that is appended costs its own bytes. So
 //! snapshots of many changes and busy `--durability commit` go here first; see [`super::storage`].
 //!
-//! A journal is a SQLite file whose log is never moved into the file proper: each change is written once, and read
-//! back once. It is used by one process alone, and removed as a whole. Its first row says which state of `backup.db` (or
-//! end of the journal before) it goes on from, so that it is never applied to another.
+//! A journal is a SQLite file whose log is never moved into the file proper: each change is written once, and read back
+//! once. It is used by one process alone, and removed as a whole. Its first row says which state of `backup.db` (or end
+//! of the journal before) it goes on from, so that it is never applied to another.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -139,8 +139,8 @@ impl Journal {
         }
     }
 
-    /// The positions that it can go on from: its base, and what its first commit covers beside it. A commit that was rolled back
-    /// because its fsync failed may be there after a crash.
+    /// The positions that it can go on from: its base, and what its first commit covers beside it. A commit that was
+    /// rolled back because its fsync failed may be there after a crash.
     pub(super) fn bases(&self) -> Result<RangeInclusive<u64>, String> {
         let query = "SELECT min(position), max(position) FROM
                      (SELECT position FROM journal WHERE position IS NOT NULL ORDER BY number LIMIT 2)";

@@ -2,8 +2,8 @@
 //! where they are many; and when journals are folded into the rows.
 //!
 //! Rows are what people read, and small: so they are written at once where that takes next to none of the time. Else
-//! changes are appended, and folded by a thread of its own at intervals that keep this to a fiftieth of the time, in which
-//! most keys of a busy node are overwritten again.
+//! changes are appended, and folded by a thread of its own at intervals that keep this to a fiftieth of the time, in
+//! which most keys of a busy node are overwritten again.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,15 +14,16 @@ use super::journal::Journal;
 use crate::node::saving::Checkpoint;
 use crate::store::Batch;
 
-/// Changes that go into the rows at once: so many, and one more for each millisecond since the last commit. A row takes some 5 us
-/// where it is alone on its page.
+/// Changes that go into the rows at once: so many, and one more for each millisecond since the last commit. A row takes
+/// some 5 us where it is alone on its page.
 const ROWS_MIN: usize = 16;
 const ROWS_MAX: usize = 1 << 12;
 /// ... unless their values are large: these would be kept twice until the commit.
 const ROW_BYTES_MAX: usize = 4 << 20;
 /// The memory for them that stays for the next transaction.
 const ROW_BYTES_KEPT: usize = 1 << 16;
-/// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold lies at least so long,
+/// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold lies at least so
+/// long,
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
 const FOLD_PAUSE_FACTOR: u32 = 50;
@@ -37,8 +38,8 @@ const FOLD_LOOK: Duration = Duration::from_millis(50);
 
 /// See the module.
 ///
-/// Invariant: `file` is absent exactly while a fold is under way, and none goes into the rows while that is so or a journal is
-/// there.
+/// Invariant: `file` is absent exactly while a fold is under way, and none goes into the rows while that is so or a
+/// journal is there.
 pub(super) struct Storage {
     directory: PathBuf,
     file: Option<DataFile>,

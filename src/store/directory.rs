@@ -1,8 +1,8 @@
 //! From key to slot: extendible hashing (Fagin et al., 1979), a directory of small hash tables.
 //!
 //! Growing splits one small table and never rehashes all, so the longest insert is a split (504 keys) or a doubling of
-//! the directory (4 bytes for every 252 keys or so). It holds slots, not keys: callers say what a key hashes to and which
-//! slot holds it.
+//! the directory (4 bytes for every 252 keys or so). It holds slots, not keys: callers say what a key hashes to and
+//! which slot holds it.
 
 use std::ops::{Index, IndexMut};
 

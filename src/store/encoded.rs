@@ -1,7 +1,8 @@
 //! A [`Batch`] as bytes on a disk, and read back from there without a copy.
 //!
-//! Two counts, the numbers of retired slots, a head of fixed length for each change, then all keys and values, each change's
-//! key and value together. Numbers are little-endian. A deletion has all bits set as length, a key that stays 0 as expiry.
+//! Two counts, the numbers of retired slots, a head of fixed length for each change, then all keys and values, each
+//! change's key and value together. Numbers are little-endian. A deletion has all bits set as length, a key that stays
+//! 0 as expiry.
 
 use std::num::NonZeroU64;
 

@@ -4,7 +4,8 @@
 //! - `header` points to an allocation of `allocation_bytes(..)` bytes, aligned to `ALIGN`, owned by this `Entry` alone.
 //! - The allocation begins with an initialised `Header`; `key_bytes` bytes of key, then `value_bytes` bytes of value,
 //!   and where the key expires the 8 bytes of when follow it, initialised.
-//! - With `SHARED` the value's place holds a pointer from `Box::<Bytes>::into_raw` instead, owned by this `Entry` alone.
+//! - With `SHARED` the value's place holds a pointer from `Box::<Bytes>::into_raw` instead, owned by this `Entry`
+//!   alone.
 //! - The lengths in the header always give back the layout the memory was allocated with.
 #![allow(unsafe_code)]
 
@@ -39,7 +40,8 @@ const ALIGN: usize = align_of::<Header>();
 #[repr(C)]
 struct Header {
     clock: u64,
-    /// Length of the value, with `EXPIRES` where its expiry follows it, and `SHARED` where it lies elsewhere; or `DELETED`.
+    /// Length of the value, with `EXPIRES` where its expiry follows it, and `SHARED` where it lies elsewhere; or
+    /// `DELETED`.
     value: u32,
     key_bytes: u16,
     node: u16,
@@ -72,7 +74,8 @@ fn layout(bytes: usize) -> Layout {
 }
 
 impl Entry {
-    /// `None` as value is a deletion, which does not expire. Panics where key or value are longer than the layout holds.
+    /// `None` as value is a deletion, which does not expire. Panics where key or value are longer than the layout
+    /// holds.
     pub fn new(key: &[u8], value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) -> Entry {
         let value_bytes = value.map_or(0, |value| value.len());
         assert!(key.len() <= KEY_BYTES_MAX && value_bytes <= VALUE_BYTES_MAX);

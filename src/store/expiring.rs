@@ -1,8 +1,8 @@
 //! Keys that are there until a time: each node finds out by itself when that has come.
 //!
-//! From its expiry on a key is hidden, and a bounded number of such keys is turned into deletions with every tick. Such a
-//! deletion has the stamp of the write that set the expiry: who has that write has this deletion, so there is nothing to
-//! send, and of two equal stamps the deletion wins.
+//! From its expiry on a key is hidden, and a bounded number of such keys is turned into deletions with every tick. Such
+//! a deletion has the stamp of the write that set the expiry: who has that write has this deletion, so there is nothing
+//! to send, and of two equal stamps the deletion wins.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
@@ -20,8 +20,8 @@ const INDEX_BYTES: usize = 32;
 
 /// The keys that expire, by when, and how far time has come.
 ///
-/// An ordered set costs some 100 ns a key and never moves more than a few of them, so a million keys that expire at once
-/// are as far from a pause as one is.
+/// An ordered set costs some 100 ns a key and never moves more than a few of them, so a million keys that expire at
+/// once are as far from a pause as one is.
 #[derive(Default)]
 pub(super) struct Expiries {
     index: BTreeSet<(u64, u32)>,

@@ -5,8 +5,8 @@
 //! below is *flushed*: absent from then on, and freed in bounded steps by a sweep of the change list up to the floor.
 //!
 //! A slot that was swept may be used again at once: the commit that holds the new row holds the floor as well, and with
-//! the floor the data file drops all rows below. A snapshot that ends before the floor holds what was there before, which
-//! is why nothing is swept behind a fence.
+//! the floor the data file drops all rows below. A snapshot that ends before the floor holds what was there before,
+//! which is why nothing is swept behind a fence.
 
 use super::entry::Entry;
 use super::slots::Slots;
@@ -55,8 +55,8 @@ pub(super) fn is_floor(entry: &Entry) -> bool {
 }
 
 impl Store {
-    /// Deletes all keys and returns the change's position. The stamp must be above all there are, as a stamp just issued
-    /// is. O(1): what the keys took is freed by [`Store::sweep`].
+    /// Deletes all keys and returns the change's position. The stamp must be above all there are, as a stamp just
+    /// issued is. O(1): what the keys took is freed by [`Store::sweep`].
     pub fn flush(&mut self, stamp: Stamp) -> u64 {
         let hash = self.hasher.hash(b"");
         match self.find(hash, b"") {

@@ -62,8 +62,8 @@ use together::Together;
 pub use value::Value;
 pub use warming::WARMED;
 
-/// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change list,
-/// 8 to 9 in the tables.
+/// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
+/// list, 8 to 9 in the tables.
 const KEY_OVERHEAD_BYTES: usize = 26;
 /// Slots that may be retired before collection waits for the data file to hear of them.
 const RETIRED_MAX: u32 = 1 << 16;

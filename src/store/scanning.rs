@@ -3,8 +3,8 @@
 use super::Store;
 
 impl Store {
-    /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and ends.
-    /// Every key that is there from the first call to the last is visited, however the store grows.
+    /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and
+    /// ends. Every key that is there from the first call to the last is visited, however the store grows.
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
         self.directory.scan(cursor, |slot| {
             let entry = self.entry(slot);

@@ -63,8 +63,8 @@ impl Clock {
     }
 
     /// The next stamp; must not be called while the clock [is spent](Clock::is_spent). Follows the wall clock up to the
-    /// persisted ceiling, counts where the wall clock stands still, steps back or has passed the ceiling. A counter that
-    /// overflows borrows a millisecond.
+    /// persisted ceiling, counts where the wall clock stands still, steps back or has passed the ceiling. A counter
+    /// that overflows borrows a millisecond.
     pub fn issue(&mut self, unix_ms: u64) -> Stamp {
         debug_assert!(!self.is_spent());
         let follow_max = self.ceiling.saturating_sub(COUNT_ONLY_MS << COUNTER_BITS);

@@ -1,9 +1,11 @@
-//! A small hash table of slots: open addressing over buckets of one cache line, with 16 bits of each slot's hash, its *tag*.
+//! A small hash table of slots: open addressing over buckets of one cache line, with 16 bits of each slot's hash, its
+//! *tag*.
 //!
-//! A bucket counts the slots that found it full and went on to the next one (as F14 does; Bronson & Shi, 2019), so that a
-//! search knows where to end and a removal leaves nothing behind. Which bucket a slot belongs to follows from its tag:
-//! the table grows, eight buckets at a time, without a look at any key. So one of some hundred keys is never emptier than
-//! seven tenths, but where keys were removed, and all pieces of memory that tables are made of have one size.
+//! A bucket counts the slots that found it full and went on to the next one (as F14 does; Bronson & Shi, 2019), so that
+//! a search knows where to end and a removal leaves nothing behind. Which bucket a slot belongs to follows from its
+//! tag: the table grows, eight buckets at a time, without a look at any key. So one of some hundred keys is never
+//! emptier than seven tenths, but where keys were removed, and all pieces of memory that tables are made of have one
+//! size.
 
 /// Slots of a bucket.
 const WAYS: usize = 10;

@@ -1,7 +1,8 @@
 //! Changes that belong together, as those of one request: whoever follows the change list should not stop between them.
 //!
-//! Kept as ranges of positions until every follower that is there has passed them. What is overwritten leaves its place, so
-//! a range grows to where its key went: else a follower that stops at its end would have one key and lack the other.
+//! Kept as ranges of positions until every follower that is there has passed them. What is overwritten leaves its
+//! place, so a range grows to where its key went: else a follower that stops at its end would have one key and lack the
+//! other.
 
 use std::collections::VecDeque;
 

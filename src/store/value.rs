@@ -19,8 +19,8 @@ thread_local! {
     static FREE: OnceCell<Free> = const { OnceCell::new() };
 }
 
-/// Has large values that this thread is the last to have freed by `free`, from here on: by another thread, say, as to give
-/// 64 MiB back to the system takes some milliseconds. Only the first call counts.
+/// Has large values that this thread is the last to have freed by `free`, from here on: by another thread, say, as to
+/// give 64 MiB back to the system takes some milliseconds. Only the first call counts.
 pub fn free_with(free: impl Fn(Bytes) + 'static) {
     FREE.with(|place| drop(place.set(Box::new(free))));
 }
@@ -86,8 +86,8 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Memory that comes in, to be freed as [`free_with`] has it. Once: around what is owned already another owner would only
-/// be one more to be gone through at the end.
+/// Memory that comes in, to be freed as [`free_with`] has it. Once: around what is owned already another owner would
+/// only be one more to be gone through at the end.
 pub fn owned(bytes: Bytes) -> Bytes {
     if bytes.len() < SLOW_TO_FREE_BYTES { bytes } else { Bytes::from_owner(Owner(bytes)) }
 }

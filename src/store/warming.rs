@@ -12,8 +12,9 @@ use super::{Change, Store, change_of};
 pub const WARMED: usize = 16;
 
 impl Store {
-    /// Looks at the entries of the first [`WARMED`] of these keys, and where some are to be written (`true`) at their places in
-    /// the change list, which these leave. Does nothing with them, nor with one alone, which waits as long now as later.
+    /// Looks at the entries of the first [`WARMED`] of these keys, and where some are to be written (`true`) at their
+    /// places in the change list, which these leave. Does nothing with them, nor with one alone, which waits as long
+    /// now as later.
     pub fn warm<'k>(&self, next: impl Iterator<Item = (&'k [u8], bool)>) {
         let (mut keys, mut count, mut writes): ([&[u8]; WARMED], _, _) = ([&[]; WARMED], 0, false);
         for (place, (key, is_written)) in keys.iter_mut().zip(next) {

@@ -72,7 +72,8 @@ impl Written {
         (0..SHARED_KEYS).map(|number| format!("shared{number}")).chain(self.unique.iter().cloned()).collect()
     }
 
-    /// Nothing that is certain is lost, and nothing is there that nobody wrote. `answers` are those for [`Written::keys`].
+    /// Nothing that is certain is lost, and nothing is there that nobody wrote. `answers` are those for
+    /// [`Written::keys`].
     pub fn check(&self, answers: &[String]) {
         let held = |(_, answer): &(&String, &String)| *answer != "KEY NOT FOUND";
         let unique: Vec<(&String, &String)> = self.unique.iter().zip(&answers[SHARED_KEYS..]).filter(held).collect();

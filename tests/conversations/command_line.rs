@@ -436,22 +436,25 @@ fn cpu_pins_the_loop_and_keeps_the_writer_off_that_core() {
 }
 
 #[test]
-fn busy_poll_turns_the_loop_without_events_and_without_it_the_loop_sleeps() {
+fn busy_poll_never_sleeps_and_without_it_the_loop_does() {
     let ticks = |client: &mut Client| client.info("ticks").parse::<u64>().expect("a number");
-    let mut asked = 0;
-    let server = Server::start(&["--busy-poll"]);
-    let mut client = server.connect();
-    let first = ticks(&mut client);
-    wait_for("a thousand ticks a request", || {
-        asked += 1;
-        (ticks(&mut client) - first > 1_000 * asked).then_some(())
-    });
+    for busy in [true, false] {
+        let flags: &[&str] = if busy { &["--busy-poll"] } else { &[] };
+        let server = Server::start(&[&["--snapshot-interval-ms=60000"], flags].concat());
+        let mut client = server.connect();
+        let (first, slept) = (ticks(&mut client), sleeps(&server));
+        let last = (0..200).map(|_| ticks(&mut client)).last().expect("there are some");
+        let slept = sleeps(&server) - slept;
+        assert!(last - first <= 200 + 20, "{} ticks for 200 requests", last - first);
+        assert_eq!(slept < 50, busy, "slept {slept} times for 200 requests");
+    }
+}
 
-    let server = Server::start(&["--snapshot-interval-ms=60000"]);
-    let mut client = server.connect();
-    let first = ticks(&mut client);
-    let last = (0..200).map(|_| ticks(&mut client)).last().expect("there are some");
-    assert!(last - first <= 200 + 20, "{} ticks for 200 requests", last - first);
+/// How often the loop's thread has given up its processor to wait for something.
+fn sleeps(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("the process is there");
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("the system counts")
 }
 
 #[test]

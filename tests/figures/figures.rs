@@ -137,8 +137,8 @@ fn put(store: &mut Store, number: u64, fill: u8) {
     store.set(&key(number), &[fill; 64], stamp).expect("no limit is set");
 }
 
-/// Times each operation alone, in several rounds of the same operations. What a busy machine adds to one of them it does
-/// not add in every round, so each operation counts as long as in its shortest round.
+/// Times each operation alone, in several rounds of the same operations. What a busy machine adds to one of them it
+/// does not add in every round, so each operation counts as long as in its shortest round.
 struct Timing {
     shortest_ns: Vec<u32>,
     allocations: u64,

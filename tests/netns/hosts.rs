@@ -1,5 +1,5 @@
-//! Machines on one wire, made of network namespaces: hosts at 10.77.0.<id + 1>, joined by a bridge in a namespace of its
-//! own. Faults are packet filters where packets arrive. Everything is gone with the [`Network`].
+//! Machines on one wire, made of network namespaces: hosts at 10.77.0.<id + 1>, joined by a bridge in a namespace of
+//! its own. Faults are packet filters where packets arrive. Everything is gone with the [`Network`].
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;

@@ -1,7 +1,8 @@
 //! The same requests to Debian's Redis and to a node: the answers are the same, byte for byte.
 //!
 //! Exceptions, each with its reason:
-//! - times to live that count milliseconds, and what is measured (`TIME`, `INFO`): two processes are never at the same instant
+//! - times to live that count milliseconds, and what is measured (`TIME`, `INFO`): two processes are never at the same
+//!   instant
 //! - `SCAN`, `KEYS`, `RANDOMKEY` with keys: the order of a hash table is its own
 //! - the empty key, which is reserved here
 //! - `OBJECT REFCOUNT`: nothing is shared here

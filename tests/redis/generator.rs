@@ -3,7 +3,8 @@
 use fastrand::Rng;
 
 /// Patterns: `k` a key, `v` a value, `n` a number, `s` a small number, `b` a bit, `f` a number with a fraction, `t` a
-/// time to live, `T` a unix time in seconds, `M` in milliseconds, `p` a pattern, `i` an integer type, `o` its offset; all else is a word.
+/// time to live, `T` a unix time in seconds, `M` in milliseconds, `p` a pattern, `i` an integer type, `o` its offset;
+/// all else is a word.
 const PATTERNS: &[&str] = &[
     "GET k",
     "SET k v",

@@ -124,8 +124,8 @@ impl Model {
         write.and_then(|write| write.expiry).is_some_and(|expiry| expiry <= latest_ms)
     }
 
-    /// Whether this write expires, or a later one that may have been on its way when all was healed. A node that has lost
-    /// its disk may have given a write a later stamp than it was issued with.
+    /// Whether this write expires, or a later one that may have been on its way when all was healed. A node that has
+    /// lost its disk may have given a write a later stamp than it was issued with.
     fn expires_after(&self, key: &[u8], stamp: Stamp) -> bool {
         let later = |write: &Write| write.stamp >= stamp || self.is_rewound(write.host);
         self.writes.iter().any(|write| write.key == key && write.expiry.is_some() && later(write))
@@ -136,14 +136,14 @@ impl Model {
         self.rewound.contains(&host)
     }
 
-    /// Whether the write cannot be told from one of a future that was taken back: its author is dead, and never wrote it
-    /// again.
+    /// Whether the write cannot be told from one of a future that was taken back: its author is dead, and never wrote
+    /// it again.
     fn is_doubtful(&self, stamp: Stamp, hosts: &[Host]) -> bool {
         self.doubtful.contains(&stamp) && hosts.iter().any(|host| host.id == HostId::from(stamp.node) && host.is_dead)
     }
 
-    /// Whether the key's state is a write of a node that had lost its disk, under another stamp than it was issued with: one
-    /// that the node's lost life may have given to something else, which nobody has seen.
+    /// Whether the key's state is a write of a node that had lost its disk, under another stamp than it was issued
+    /// with: one that the node's lost life may have given to something else, which nobody has seen.
     fn is_written_again(&self, key: &[u8], store: &Store) -> bool {
         let Some(change) = store.state(key) else { return false };
         let is_it = |write: &Write| write.key == key && write.value.as_deref() == change.value;
@@ -283,8 +283,8 @@ impl Model {
         newest
     }
 
-    /// Whether somebody has deleted the key later: that may have been on its way when all was healed. A node that has lost
-    /// its disk may have given the deletion a later stamp than it was issued with.
+    /// Whether somebody has deleted the key later: that may have been on its way when all was healed. A node that has
+    /// lost its disk may have given the deletion a later stamp than it was issued with.
     fn is_deleted_after(&self, key: &[u8], stamp: Stamp) -> bool {
         let later = |write: &Write| write.stamp > stamp || self.is_rewound(write.host);
         self.writes.iter().any(|write| write.key == key && write.value.is_none() && later(write))
@@ -301,12 +301,14 @@ impl Model {
             let forgotten = self.forgotten.get(key).copied();
             let deleted =
                 |stamp: Stamp| self.stamps.get(&stamp).is_some_and(|&write| self.writes[write].value.is_none());
-            // Where two disks or more were lost or put back, a write may be on one of them that no vector speaks of, and outlive
-            // its deletion once all others have it and have forgotten it.
+            // Where two disks or more were lost or put back, a write may be on one of them that no vector speaks of,
+            // and outlive its deletion once all others have it and have forgotten it.
             let outlived = |newest: Stamp| self.rewound.len() >= 2 && forgotten.is_some_and(|stamp| stamp >= newest);
-            // Nor can a write of such a node be told from one of a future that was taken back, by who has seen that future.
+            // Nor can a write of such a node be told from one of a future that was taken back, by who has seen that
+            // future.
             let taken_back = |newest: Stamp| self.rewound.len() >= 2 && self.is_rewound(newest.node.into());
-            // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write of that node.
+            // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write
+            // of that node.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
                 (Some(end), _) if end < self.floor => {
@@ -333,8 +335,8 @@ impl Model {
                     return Err(format!("4: {name} ends as the deletion {end:?}, alive"));
                 }
                 (Some(end), _)
-                    // A node that is appended with a clock that is behind may write what is older than a deletion that it
-                    // was never to hear of.
+                    // A node that is appended with a clock that is behind may write what is older than a deletion that
+                    // it was never to hear of.
                     if forgotten.is_some_and(|forgotten| end < forgotten)
                         && !(plan.appended && plan.clock_step_us > 0)
                         && self.rewound.len() < 2

@@ -1,7 +1,8 @@
-//! The worth of the simulator: mistakes planted in replication and store, one at a time, each with a seed that finds it.
+//! The worth of the simulator: mistakes planted in replication and store, one at a time, each with a seed that finds
+//! it.
 //!
-//! `cargo test --features planted-faults --test planted`. `KVSTOREAPP_SEARCH=<count>` searches that many seeds for each whose seed
-//! does not find it any more.
+//! `cargo test --features planted-faults --test planted`. `KVSTOREAPP_SEARCH=<count>` searches that many seeds for each
+//! whose seed does not find it any more.
 
 mod disk;
 mod host;

@@ -408,8 +408,8 @@ impl World {
                     self.note(|| format!("{id} refuses {to}: {why}"));
                     self.count(if why.contains("clock") { "clock refused" } else { "link refused" });
                 }
-                // Where disks were lost or deletions given up, nodes may differ until they have heard of it from all; and
-                // where a clock was further off than is allowed, until keys have expired everywhere.
+                // Where disks were lost or deletions given up, nodes may differ until they have heard of it from all;
+                // and where a clock was further off than is allowed, until keys have expired everywhere.
                 Heard::Diverged if self.plan.forgets() || self.plan.expires_askew() => self.count("mended"),
                 Heard::Diverged => {
                     return Err(format!("1: {id} says that it and {to} have diverged{}", self.describe()));

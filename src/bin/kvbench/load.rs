@@ -21,8 +21,8 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 const FILL_DEPTH: u64 = 64;
 /// Latencies are gathered for so long for the picture over time.
 const SLICE: Duration = Duration::from_millis(100);
-/// A request of an open loop that goes out so late, or an answer that is read so long after one should have gone, waited
-/// for this tool to get a processor.
+/// A request of an open loop that goes out so late, or an answer that is read so long after one should have gone,
+/// waited for this tool to get a processor.
 const STALL: Duration = Duration::from_micros(200);
 /// The shortest sleep of an open loop: what falls due meanwhile goes out together; its latency counts from when it was
 /// due.

@@ -42,7 +42,8 @@ pub fn serve(port: u16) -> Result<(), String> {
                 continue;
             }
             let id = event.token().0;
-            if peers.get_mut(&id).is_some_and(|peer: &mut Peer| !peer.turn(&mut buffer)) {
+            let is_over = |peer: &mut Peer| !peer.turn(&mut buffer) || event.is_read_closed();
+            if peers.get_mut(&id).is_some_and(is_over) {
                 peers.remove(&id);
             }
         }
