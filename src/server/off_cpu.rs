@@ -6,7 +6,7 @@
 //! for events is lost.
 
 /// From one reading to the next.
-const MARK_US: u64 = 200;
+const MARK_US: u64 = 1_000;
 /// A tick that is long.
 const LONG_US: u64 = 1_000;
 
@@ -33,7 +33,7 @@ impl OffCpu {
 
     /// A tick is over that took so long. Returns how much of that was lost; zero where it was short.
     ///
-    /// Up to the processor time of the waits since the last reading, some microseconds, is missing.
+    /// The processor time of the waits since the last reading is missing: 0.1 ms where they were many.
     pub(super) fn end(&mut self, now_us: u64, took_us: u64, cpu_us: impl FnOnce() -> u64) -> u64 {
         self.ended_us = now_us;
         if took_us < LONG_US {
