@@ -119,6 +119,8 @@ impl Ticks {
 
     /// It is over.
     pub fn end(&mut self, traffic: Traffic, off_cpu_us: u64) -> Tick {
+        // After a reset what is left of the tick may be shorter than what all of it had lost.
+        let off_cpu_us = off_cpu_us.min(self.current.us());
         let tick = Tick { traffic: traffic.since(self.before), off_cpu_us, ..self.current };
         self.durations.note(tick.us());
         if tick.us() >= self.longest.us() {

@@ -88,7 +88,7 @@ impl Connection {
             return Ok(0);
         }
         loop {
-            match send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+            match send(&self.stream, bytes, SendFlags::empty()) {
                 Ok(count) => {
                     self.writable = count == bytes.len();
                     return Ok(count);

@@ -210,11 +210,11 @@ impl Server {
                 Err(error) => return Err(format!("cannot wait for events: {error}")),
             }
             self.now = now(self.started);
+            self.off_cpu.begin(self.now.monotonic_us, process::thread_cpu_us);
             if !self.busy_poll || !events.is_empty() || due_us <= self.now.monotonic_us {
                 break;
             }
         }
-        self.off_cpu.begin(self.now.monotonic_us, process::thread_cpu_us);
         Ok(())
     }
 
@@ -358,7 +358,7 @@ impl Server {
 
     fn note_tick(&mut self) {
         let took_us = self.spent(Phase::Replies);
-        let off_cpu_us = self.off_cpu.end(self.now.monotonic_us + took_us, took_us, process::thread_cpu_us);
+        let off_cpu_us = self.off_cpu.end(took_us, process::thread_cpu_us);
         self.node.metrics().log_lines_dropped = logging::dropped();
         self.node.end_tick(off_cpu_us);
     }

@@ -55,7 +55,8 @@ fn quiet_server() -> Server {
 
 /// How often each system call was made.
 ///
-/// The loop reads its thread's processor time, too: not for each request, but once in a millisecond at most.
+/// The loop reads its thread's processor time, too: not for each request, but where the last reading is half a millisecond old or a tick was
+/// longer than one.
 #[derive(Debug)]
 struct Calls(BTreeMap<String, usize>);
 
@@ -91,7 +92,7 @@ impl Calls {
         let took = begun.elapsed();
         let calls = Calls::between("GET begin", "GET finish", &lines(&path));
         let readings = calls.of(&["clock_gettime"]);
-        assert!(readings as u128 <= took.as_millis() + 2, "{readings} readings of processor time in {took:?}");
+        assert!(readings as u128 <= 3 * took.as_millis() + 3, "{readings} readings of processor time in {took:?}");
         Some(calls)
     }
 

@@ -90,6 +90,8 @@ struct Load<'a> {
 struct Clock {
     /// When the next request is due.
     due: Option<Instant>,
+    /// How long each sleep is meant to be, where answers are not waited for.
+    nap: Duration,
     /// The end of the last stall.
     stalled_until: Instant,
 }
@@ -97,7 +99,7 @@ struct Clock {
 impl Clock {
     fn look(&mut self) -> Instant {
         let now = Instant::now();
-        if self.due.is_some_and(|due| now.saturating_duration_since(due) > STALL) {
+        if self.due.is_some_and(|due| now.saturating_duration_since(due) > STALL + 2 * self.nap) {
             self.stalled_until = now;
         }
         now
@@ -147,7 +149,7 @@ impl Load<'_> {
             requests: 0,
             errors: 0,
             heard: now,
-            clock: Clock { due: None, stalled_until: now },
+            clock: Clock { due: None, nap: Duration::from_micros(options.nap.unwrap_or(0)), stalled_until: now },
         })
     }
 
@@ -288,6 +290,9 @@ impl Load<'_> {
         }
         let next = due(*sent);
         self.clock.due = Some(next);
+        if self.options.nap.is_some() {
+            return Ok(Duration::ZERO);
+        }
         self.alarm.timeout(next.max(now + NAP)).map_err(|error| error.to_string())
     }
 

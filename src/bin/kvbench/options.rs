@@ -63,7 +63,7 @@ pub struct Options {
     pub rate: Option<f64>,
 
     /// Sleeps so long between what is due and answers that have come, and again: half of the processor time at high
-    /// rates; latencies come out some 1.5 naps too long
+    /// rates; latencies come out some 1.5 naps too long, and without real time by what the system adds to a sleep
     #[arg(long, value_name = "us", requires = "rate", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub nap: Option<u64>,
 
