@@ -134,10 +134,10 @@ class Measured:
 
     def open_loops(self):
         self.settle()
-        rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS, first=LAST)["per_second"]
-        self.options.rate = self.options.rate or rate
+        if self.options.rate is None:
+            self.options.rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS, first=LAST)["per_second"]
+            print(f"| closed loop | {self.options.rate:,.0f} | | | | | | | | | | | |")
         rate = self.options.rate
-        print(f"| closed loop | {rate:,.0f} | | | | | | | | | | | |")
         for share in SHARES:
             self.late.stop()
             kvbench(self.options, self.node, "--seconds", min(10, self.options.seconds))

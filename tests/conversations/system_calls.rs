@@ -55,8 +55,8 @@ fn quiet_server() -> Server {
 
 /// How often each system call was made.
 ///
-/// The loop reads its thread's processor time, too: not for each request, but where the last reading is half a millisecond old or a tick was
-/// longer than one.
+/// The loop reads its thread's processor time, too: not for each request, but where the last reading is half a
+/// millisecond old or a tick was longer than one.
 #[derive(Debug)]
 struct Calls(BTreeMap<String, usize>);
 

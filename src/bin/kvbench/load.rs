@@ -90,8 +90,8 @@ struct Load<'a> {
 struct Clock {
     /// When the next request is due.
     due: Option<Instant>,
-    /// How long each sleep is meant to be, where answers are not waited for.
-    nap: Duration,
+    /// So late is a stall: longer than the sleeps that are meant.
+    stall: Duration,
     /// The end of the last stall.
     stalled_until: Instant,
 }
@@ -99,7 +99,7 @@ struct Clock {
 impl Clock {
     fn look(&mut self) -> Instant {
         let now = Instant::now();
-        if self.due.is_some_and(|due| now.saturating_duration_since(due) > STALL + 2 * self.nap) {
+        if self.due.is_some_and(|due| now.saturating_duration_since(due) > self.stall) {
             self.stalled_until = now;
         }
         now
@@ -133,6 +133,7 @@ impl Load<'_> {
             connections.push(Connection { stream, inbox: Vec::new(), outbox: Vec::new(), waiting: VecDeque::new() });
         }
         let now = Instant::now();
+        let stall = STALL + 2 * Duration::from_micros(options.nap.unwrap_or(0));
         let histogram = || Histogram::new_with_max(LATENCY_NS_MAX, 3).expect("three digits are possible");
         Ok(Load {
             options,
@@ -149,7 +150,7 @@ impl Load<'_> {
             requests: 0,
             errors: 0,
             heard: now,
-            clock: Clock { due: None, nap: Duration::from_micros(options.nap.unwrap_or(0)), stalled_until: now },
+            clock: Clock { due: None, stall, stalled_until: now },
         })
     }
 
@@ -211,10 +212,9 @@ impl Load<'_> {
                 self.end_slice(sliced.duration_since(counts_from).as_secs_f64());
                 sliced += SLICE;
             }
-            let timeout = match self.options.rate {
-                None => None,
-                Some(rate) => Some(self.send_due(begun, rate, now, &mut sent)?),
-            };
+            if let Some(rate) = self.options.rate {
+                self.send_due(begun, rate, now, &mut sent)?;
+            }
             if let Some(us) = self.options.nap {
                 std::thread::sleep(Duration::from_micros(us));
                 for id in 0..self.connections.len() {
@@ -225,9 +225,10 @@ impl Load<'_> {
                 }
                 continue;
             }
-            let timeout = match self.options.busy_poll {
-                true => Duration::ZERO,
-                false => timeout.unwrap_or(Duration::from_millis(100)),
+            let timeout = match self.clock.due {
+                _ if self.options.busy_poll => Duration::ZERO,
+                Some(due) => self.alarm.timeout(due.max(now + NAP)).map_err(|error| error.to_string())?,
+                None => Duration::from_millis(100),
             };
             let wait = self.poll.poll(&mut events, Some(timeout));
             wait.or_else(|error| if error.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(error) })
@@ -273,8 +274,8 @@ impl Load<'_> {
         self.push(id)
     }
 
-    /// Sends what is due. Returns how long to wait for what is due next.
-    fn send_due(&mut self, begun: Instant, rate: f64, now: Instant, sent: &mut u64) -> Result<Duration, String> {
+    /// Sends what is due, and notes when the next is.
+    fn send_due(&mut self, begun: Instant, rate: f64, now: Instant, sent: &mut u64) -> Result<(), String> {
         let due = |number: u64| begun + Duration::from_secs_f64(number as f64 / rate);
         let due_count = (now.duration_since(begun).as_secs_f64() * rate) as u64 + 1;
         let first = *sent;
@@ -288,12 +289,8 @@ impl Load<'_> {
         for number in first..(*sent).min(first + self.connections.len() as u64) {
             self.push(number as usize % self.connections.len())?;
         }
-        let next = due(*sent);
-        self.clock.due = Some(next);
-        if self.options.nap.is_some() {
-            return Ok(Duration::ZERO);
-        }
-        self.alarm.timeout(next.max(now + NAP)).map_err(|error| error.to_string())
+        self.clock.due = Some(due(*sent));
+        Ok(())
     }
 
     fn end_slice(&mut self, at_s: f64) {
