@@ -118,10 +118,10 @@ impl Directory {
         &self.tables[self.directory[self.index(hash)]]
     }
 
-    /// Adds a slot whose key is not there yet.
-    pub fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Adds a slot whose key is not there yet. `hash_all` says what the keys of slots that are there hash to.
+    pub fn insert(&mut self, hash: u64, slot: u32, hash_all: impl Fn(&[u32], &mut [u64])) {
         while self.table(hash).count() == SLOTS_MAX {
-            self.split(self.index(hash), &hash_of);
+            self.split(self.index(hash), &hash_all);
         }
         let index = self.index(hash);
         self.tables[self.directory[index]].insert(hash, slot);
@@ -138,7 +138,7 @@ impl Directory {
         (directory_bits(hash) & ((1 << self.depth) - 1)) as usize
     }
 
-    fn split(&mut self, index: usize, hash_of: &impl Fn(u32) -> u64) {
+    fn split(&mut self, index: usize, hash_all: &impl Fn(&[u32], &mut [u64])) {
         let old = self.directory[index];
         let bit = u32::from(self.tables[old].depth);
         if bit == self.depth {
@@ -147,8 +147,10 @@ impl Directory {
         }
         let table = std::mem::take(&mut self.tables[old]);
         let mut halves = [0, 0].map(|_| Table::with_room_for(SLOTS_MAX / 2, table.depth + 1));
-        for slot in table.slots() {
-            let hash = hash_of(slot);
+        let (mut slots, mut hashes) = ([0; SLOTS_MAX], [0; SLOTS_MAX]);
+        let count = slots.iter_mut().zip(table.slots()).map(|(place, slot)| *place = slot).count();
+        hash_all(&slots[..count], &mut hashes[..count]);
+        for (&hash, &slot) in hashes.iter().zip(&slots[..count]) {
             halves[(directory_bits(hash) >> bit & 1) as usize].insert(hash, slot);
         }
         let [zeros, ones] = halves;
@@ -174,9 +176,12 @@ mod tests {
     fn every_key_is_found_while_the_directory_grows_and_none_after_its_removal() {
         let hasher = KeyHasher::new([1, 2]);
         let hash_of = |slot: u32| hasher.hash(&slot.to_le_bytes());
+        let hash_all = |slots: &[u32], hashes: &mut [u64]| {
+            hashes.iter_mut().zip(slots).for_each(|(hash, &slot)| *hash = hash_of(slot));
+        };
         let mut directory = Directory::default();
         for slot in 0..100_000 {
-            directory.insert(hash_of(slot), slot, hash_of);
+            directory.insert(hash_of(slot), slot, hash_all);
         }
         assert!(directory.tables.0.iter().flatten().all(|table| table.count() <= SLOTS_MAX));
         assert!((0..100_000).all(|slot| directory.find(hash_of(slot), |other| other == slot) == Some(slot)));

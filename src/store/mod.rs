@@ -338,7 +338,7 @@ impl Store {
         let slot = self.slots.insert(entry);
         self.expiries.changed(slot, None, expiry);
         let Store { hasher, directory, slots, changes, .. } = self;
-        directory.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+        directory.insert(hash, slot, |there, hashes| slots.hash_keys(hasher, there, hashes));
         let place = changes.append(slot, deleted, |slot, place| slots.set_place(slot, place));
         slots.set_place(slot, place);
         self.note_floor(slot);

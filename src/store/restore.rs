@@ -96,7 +96,7 @@ impl Store {
                 self.directory.remove(hash, rival);
             }
             let Store { hasher, directory, slots, .. } = self;
-            directory.insert(hash, slot, |slot| hasher.hash(slots.get(slot).expect("it is in the table").key()));
+            directory.insert(hash, slot, |there, hashes| slots.hash_keys(hasher, there, hashes));
         }
         retired
     }

@@ -6,6 +6,8 @@
 use std::hint::black_box;
 
 use super::changes::Place;
+use super::directory::KeyHasher;
+use super::slots::Slots;
 use super::{Change, Store, change_of};
 
 /// Keys looked at together.
@@ -82,5 +84,20 @@ impl Store {
             *entry = self.slots.get(slot);
         }
         black_box(entries.iter().flatten().map(|entry| usize::from(entry.last_byte())).sum::<usize>());
+    }
+}
+
+impl Slots {
+    /// What the keys in these slots hash to.
+    pub(super) fn hash_keys(&self, hasher: &KeyHasher, slots: &[u32], hashes: &mut [u64]) {
+        for (slots, hashes) in slots.chunks(WARMED).zip(hashes.chunks_mut(WARMED)) {
+            let (mut entries, mut keys): (_, [&[u8]; WARMED]) = ([None; WARMED], [&[]; WARMED]);
+            for (entry, &slot) in entries.iter_mut().zip(slots) {
+                *entry = Some(self.get(slot).expect("only slots with an entry have a key"));
+            }
+            keys.iter_mut().zip(entries.iter().flatten()).for_each(|(key, entry)| *key = entry.key());
+            black_box(keys.iter().filter_map(|key| key.last()).map(|&byte| usize::from(byte)).sum::<usize>());
+            hashes.iter_mut().zip(keys).for_each(|(hash, key)| *hash = hasher.hash(key));
+        }
     }
 }

@@ -67,7 +67,7 @@ fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
     for _ in 0..80 {
         one.tick();
     }
-    assert!(one.node.peer_bytes() > 1 << 20, "the outbox is full");
+    assert!((64 << 10..512 << 10).contains(&one.node.peer_bytes()), "the outbox is full");
     one.now.monotonic_us += 20_000;
     one.tick();
     assert!(one.node.deadline_us() > one.now.monotonic_us, "the loop does not rest");
