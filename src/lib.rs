@@ -31,6 +31,8 @@ pub mod config;
 
 pub mod logging;
 
+pub mod allocator;
+
 pub mod snapshot;
 
 pub mod server;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use kvstoreapp::allocator;
 use kvstoreapp::config::{Config, Stop, members};
 use kvstoreapp::logging;
 use kvstoreapp::node::saving::Saver;
@@ -18,6 +19,7 @@ use kvstoreapp::store::{Clock, Restore};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    allocator::give_back_at_once();
     match Config::load(std::env::args_os().skip(1)) {
         Ok(config) => match run(config) {
             Ok(()) => ExitCode::SUCCESS,

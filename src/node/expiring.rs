@@ -2,49 +2,61 @@
 
 use super::{Core, Node, Now};
 
-/// Changes looked at for flushed keys in one tick: some 0.1 ms of work, and so much memory goes back to the system at
-/// once.
-const SWEPT_PER_TICK: usize = 250;
-/// ... or so many for each change since the tick before: who flushes again and again is not faster than the sweep.
+/// Keys turned into deletions in one step, and changes looked at for flushed keys: some 50 us of work where nothing of
+/// them is cached, and so much memory goes back to the system at once.
+const STEP: usize = 32;
+/// Changes looked at for flushed keys, whatever the time, for each change since the tick before: who flushes again and
+/// again is not faster than the sweep.
 const SWEPT_PER_CHANGE: u64 = 2;
-/// Keys turned into deletions in one tick: some 0.3 ms of work where nothing of them is cached.
-const EXPIRED_PER_TICK: usize = 250;
 
 impl Node {
-    /// A tick begins, and it is that time: what has expired is hidden from here on, and a bounded number of such keys
-    /// is turned into deletions.
+    /// A tick begins, and it is that time: what has expired is hidden from here on.
     pub fn begin_tick(&mut self, now: Now) {
         self.time_tick(now);
-        let Core { store, saver, metrics, ticked, ticked_position, pubsub, expires_actively, .. } = &mut self.core;
+        let Core { store, ticked, ticked_position, .. } = &mut self.core;
         *ticked = now;
         let changes = store.last_position() - std::mem::replace(ticked_position, store.last_position());
         store.pass_to(now.unix_ms);
-        // What a snapshot still wants as it is would be put aside; where that is full, hidden keys can wait as well.
-        let (is_told, mut told) = (!pubsub.is_empty(), Vec::new());
-        if store.has_expired() && *expires_actively && !saver.holds_writers(store) {
-            metrics.keys_expired += store.expire(EXPIRED_PER_TICK, |key| {
+        store.sweep((SWEPT_PER_CHANGE * changes) as usize);
+        self.clear_out();
+    }
+
+    /// Turns some keys that have expired into deletions and frees some that were flushed. Returns whether there are
+    /// more: to be called again as long as the tick has time.
+    pub fn clear_out(&mut self) -> bool {
+        self.core.store.sweep(STEP);
+        let mut told = Vec::new();
+        if self.core.can_expire() {
+            let Core { store, metrics, pubsub, .. } = &mut self.core;
+            let is_told = !pubsub.is_empty();
+            metrics.keys_expired += store.expire(STEP, |key| {
                 if is_told {
                     told.push(key.to_vec());
                 }
             }) as u64;
         }
-        store.sweep(SWEPT_PER_TICK.max((SWEPT_PER_CHANGE * changes) as usize));
         told.iter().for_each(|key| self.notify('x', "expired", key));
+        self.core.store.can_sweep() || self.core.can_expire()
     }
 
     /// When the next tick is to begin for keys that expire, in monotonic microseconds.
     pub(super) fn expiry_us(&self) -> u64 {
-        let Core { store, saver, ticked, .. } = &self.core;
-        if store.can_sweep() {
+        let Core { store, ticked, .. } = &self.core;
+        if store.can_sweep() || self.core.can_expire() {
             return 0;
         }
-        match store.next_expiry() {
-            u64::MAX => u64::MAX,
-            _ if store.has_expired() && (saver.holds_writers(store) || !self.core.expires_actively) => u64::MAX,
-            next_ms => {
-                let left_ms = next_ms.saturating_sub(ticked.unix_ms);
-                if store.has_expired() { 0 } else { ticked.monotonic_us.saturating_add(left_ms.saturating_mul(1_000)) }
-            }
+        if store.has_expired() {
+            return u64::MAX;
         }
+        let left_ms = store.next_expiry().saturating_sub(ticked.unix_ms);
+        ticked.monotonic_us.saturating_add(left_ms.saturating_mul(1_000))
+    }
+}
+
+impl Core {
+    /// Whether a key has expired and may be turned into a deletion.
+    fn can_expire(&self) -> bool {
+        // What a snapshot still wants as it is would be put aside; where that is full, hidden keys can wait as well.
+        self.store.has_expired() && self.expires_actively && !self.saver.holds_writers(&self.store)
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 
 use bytes::Bytes;
 
+use crate::allocator;
 use crate::config::{NodeAddress, read_nodes};
 use crate::store::NodeId;
 use crate::store::value::free_with;
@@ -50,7 +51,7 @@ impl Errands {
                 let result = match errand {
                     Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
                     Errand::Free(value) => {
-                        drop(value);
+                        allocator::free(value);
                         continue;
                     }
                     Errand::Reload => Result::Reloaded(read_nodes(&config)),

@@ -49,6 +49,8 @@ const WRITE_BYTES: usize = 256 << 10;
 /// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the
 /// cache, 300 us where it is not.
 const HAND_OVER_US: u64 = 100;
+/// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each.
+const CLEAR_OUT_US: u64 = 200;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;
 /// Events taken from the poll in one tick.
@@ -174,7 +176,7 @@ impl Server {
         let verdict = loop {
             self.wait(&mut events)?;
             self.node.begin_tick(self.now);
-            self.spent(Phase::Expiry);
+            self.clear_out();
             self.take_in(&events);
             self.spent(Phase::Intake);
             self.serve_clients();
@@ -229,6 +231,11 @@ impl Server {
         };
         let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
         [idle_us, self.acceptor.due_us(), stage_us].into_iter().flatten().fold(self.node.deadline_us(), u64::min)
+    }
+
+    fn clear_out(&mut self) {
+        while self.node.clear_out() && self.spent(Phase::Expiry) < CLEAR_OUT_US {}
+        self.spent(Phase::Expiry);
     }
 
     fn take_in(&mut self, events: &Events) {

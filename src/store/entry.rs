@@ -1,6 +1,6 @@
 //! One key, its stamp, and its value or the memory that it was deleted: one allocation behind a thin pointer.
 //!
-//! The only `unsafe` of the library. What makes it sound:
+//! `unsafe`, for one pointer. What makes it sound:
 //! - `header` points to an allocation of `allocation_bytes(..)` bytes, aligned to `ALIGN`, owned by this `Entry` alone.
 //! - The allocation begins with an initialised `Header`; `key_bytes` bytes of key, then `value_bytes` bytes of value,
 //!   and where the key expires the 8 bytes of when follow it, initialised.

@@ -9,6 +9,7 @@ mod conversations;
 mod coverage;
 mod crowds;
 mod hostile;
+mod machine;
 mod netcat;
 mod pure;
 #[path = "../redis/reply.rs"]

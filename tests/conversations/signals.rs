@@ -1,6 +1,5 @@
 //! Signals, and a log that nobody takes.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{ChildStdout, Stdio};
@@ -196,10 +195,7 @@ fn accepted(server: &Server) -> TcpStream {
 /// Stops the process until SIGCONT.
 fn stand_still(server: &Server) {
     server.signal(Signal::STOP);
-    let status = format!("/proc/{}/status", server.child.id());
-    wait_for("the process to stand still", || {
-        fs::read_to_string(&status).expect("Linux says").contains("State:\tT").then_some(())
-    });
+    wait_for("the process to stand still", || server.status("State").starts_with('T').then_some(()));
 }
 
 /// A node that logs a lot, with its standard output in our hands.

@@ -52,6 +52,29 @@ fn reading_and_writing_a_key_reads_no_clock() {
 }
 
 #[test]
+fn what_expired_or_was_flushed_is_cleared_out_in_steps_of_32() {
+    const KEYS: usize = 200;
+    let mut client = Timed::new(1);
+    (0..KEYS).for_each(|key| client.check(&format!("SET {key} value PX 10"), "+OK"));
+    let mut now = Now { monotonic_us: NOW.monotonic_us + 10_000, unix_ms: NOW.unix_ms + 10 };
+    client.node.begin_tick(now);
+    for left in (32..KEYS).step_by(32).map(|done| KEYS - done) {
+        assert_eq!(client.node.store().expiring(), left);
+        assert!(left <= 32 || client.node.clear_out());
+    }
+    assert!(!client.node.clear_out() && client.node.store().expiring() == 0);
+
+    (0..KEYS).for_each(|key| client.check(&format!("SET {key} value"), "+OK"));
+    // So that there is nothing else to be done in the next.
+    client.node.begin_tick(now);
+    client.check("FLUSHALL", "+OK");
+    now.monotonic_us += 1;
+    client.node.begin_tick(now);
+    let steps = 1 + std::iter::from_fn(|| client.node.clear_out().then_some(())).count();
+    assert!(steps >= KEYS / 32 && !client.node.store().is_sweeping(), "{steps} steps");
+}
+
+#[test]
 fn a_slow_request_is_listed_with_its_time_its_words_and_its_client() {
     let mut client = Timed::new(20_000);
     client.ask("CLIENT SETNAME me");

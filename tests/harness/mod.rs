@@ -123,6 +123,13 @@ impl Server {
         kill_process(pid, signal).expect("the process is ours");
     }
 
+    /// What Linux says of the process, or of its first thread, under this name.
+    pub fn status(&self, name: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process runs");
+        let field = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        field.expect("Linux says so").trim().to_owned()
+    }
+
     /// SIGKILL: what a crash leaves behind.
     pub fn kill(mut self) -> TempDir {
         self.child.kill().expect("the process is ours");

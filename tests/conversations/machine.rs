@@ -1,0 +1,153 @@
+//! A node and the machine it has: cores, memory, how many clients and how much of each it takes.
+
+use std::fs;
+
+use crate::harness::{Client, Server, wait_for};
+use crate::wire::{connect, read_to_end};
+
+#[test]
+fn past_max_clients_a_client_is_told_so_and_others_notice_nothing() {
+    let server = Server::start(&["--max-clients=2"]);
+    let [mut one, mut other] = [server.connect(), server.connect()];
+    assert_eq!(one.ask("SET a b"), "OK");
+    assert_eq!(other.ask("GET a"), "b");
+    for _ in 0..3 {
+        let told = read_to_end(&mut connect(server.address));
+        assert_eq!(String::from_utf8_lossy(&told), "ERROR too many clients: at most 2 (--max-clients)\n");
+    }
+    assert_eq!(one.ask("GET a"), "b");
+    assert_eq!(one.info("clients"), "2");
+    assert_eq!(one.info("clients_refused"), "3");
+    drop(other);
+    wait_for("the place to be free", || (one.info("clients") == "1").then_some(()));
+    assert_eq!(server.connect().ask("GET a"), "b");
+}
+
+#[test]
+fn a_client_idle_for_too_long_is_closed() {
+    let server = Server::start(&["--idle-timeout-s=1"]);
+    let mut idle = connect(server.address);
+    assert_eq!(read_to_end(&mut idle), b"");
+    assert_eq!(server.info("clients_closed_idle"), "1");
+}
+
+#[test]
+fn full_memory_refuses_what_needs_more_and_nothing_else() {
+    let server = Server::start(&["--max-memory=1M", "--snapshot-interval-ms=10"]);
+    let mut client = server.connect();
+    let value = "v".repeat(10_000);
+    let set = |client: &mut Client, number: usize| client.ask(&format!("SET key{number} {value}"));
+    let refused = (0..200).find(|&number| set(&mut client, number) != "OK").expect("a megabyte is full by then");
+    assert!(refused > 50, "{refused} values of 10 KB fill no megabyte");
+    assert_eq!(
+        set(&mut client, refused),
+        "ERROR out of memory: raise --max-memory, or delete keys and wait until all nodes know"
+    );
+    assert!(client.info("memory_bytes").parse::<usize>().expect("a number") <= 1 << 20);
+    assert_eq!(client.ask(&format!("GET key{refused}")), "KEY NOT FOUND");
+    assert_eq!(client.ask("GET key0"), value);
+    assert_eq!(set(&mut client, 0), "OK", "overwriting takes no more");
+    assert_eq!(client.ask("SET key0 short"), "OK");
+    assert_eq!(client.ask("DELETE key1"), "OK");
+    assert_eq!(client.ask("GET key1"), "KEY NOT FOUND");
+    wait_for("room", || (set(&mut client, refused) == "OK").then_some(()));
+    assert_eq!(client.ask(&format!("GET key{refused}")), value);
+}
+
+#[test]
+fn max_value_bytes_is_the_longest_value_that_is_taken() {
+    let flagged = "(--max-value-bytes)";
+    for (flag, longest, why) in [
+        ("--max-value-bytes=100", 100, flagged),
+        ("--max-value-bytes=1k", 1 << 10, flagged),
+        ("--max-clients=9", 1 << 20, "in a line or in JSON; more in RESP"),
+    ] {
+        let server = Server::start(&[flag]);
+        let mut client = server.connect();
+        let (fits, too_long) = ("v".repeat(longest), "w".repeat(longest + 1));
+        assert_eq!(client.ask(&format!("SET a {fits}")), "OK");
+        let refusal = format!("ERROR value too long: at most {longest} bytes {why}");
+        assert_eq!(client.ask(&format!("SET a {too_long}")), refusal);
+        assert!(client.ask("GET a") == fits);
+    }
+}
+
+#[test]
+fn cpu_pins_the_loop_and_keeps_the_writer_off_that_core() {
+    let cores = allowed_cores("/proc/self/status");
+    let core = cores[0];
+    let server = Server::start(&[&format!("--cpu={core}")]);
+    assert_eq!(server.connect().ask("SET a b"), "OK");
+    let main = server.child.id();
+    assert_eq!(allowed_cores(&format!("/proc/{main}/task/{main}/status")), [core]);
+    let writer = fs::read_dir(format!("/proc/{main}/task")).expect("the process runs").find_map(|task| {
+        let path = task.ok()?.path();
+        (fs::read_to_string(path.join("comm")).ok()? == "snapshot\n").then(|| path.join("status").display().to_string())
+    });
+    let others = allowed_cores(&writer.expect("the writer has a thread"));
+    if cores.len() == 1 {
+        return println!("skipped: there is no other core for the writer");
+    }
+    assert_eq!(others, cores[1..], "the writer is kept off core {core}");
+}
+
+#[test]
+fn busy_poll_never_sleeps_and_without_it_the_loop_does() {
+    let ticks = |client: &mut Client| client.info("ticks").parse::<u64>().expect("a number");
+    // A page of the program may have to be read from the disk.
+    const SLEEPS_FEW: u64 = 20;
+    let server = Server::start(&["--snapshot-interval-ms=60000", "--busy-poll"]);
+    let mut client = server.connect();
+    let (first, slept) = (ticks(&mut client), sleeps(&server));
+    let last = (0..200).map(|_| ticks(&mut client)).last().expect("there are some");
+    let slept = sleeps(&server) - slept;
+    assert!(slept <= SLEEPS_FEW, "slept {slept} times for 200 requests");
+    assert!(last - first <= 200 + 20, "{} ticks for 200 requests", last - first);
+
+    let server = Server::start(&["--snapshot-interval-ms=60000"]);
+    let mut client = server.connect();
+    let (first, slept) = (ticks(&mut client), sleeps(&server));
+    let last = (0..200).map(|_| ticks(&mut client)).last().expect("there are some");
+    assert!(last - first <= 200 + 20, "{} ticks for 200 requests", last - first);
+    // On a busy machine the next request may be there before the loop sleeps.
+    wait_for("sleeps between requests", || {
+        ticks(&mut client);
+        (sleeps(&server) - slept > SLEEPS_FEW).then_some(())
+    });
+}
+
+#[test]
+fn what_a_flush_frees_goes_back_to_the_system() {
+    const KEYS: usize = 200_000;
+    let server = Server::start(&["--snapshot-interval-ms=60000"]);
+    let mut client = server.connect();
+    let resident_kb = || server.status("VmRSS").trim_end_matches(" kB").parse::<u64>().expect("a number");
+    let value = "v".repeat(200);
+    let set = |number: usize| format!("SET key:{number} {value}");
+    let empty = resident_kb();
+    assert!(client.ask_all(&(0..KEYS).map(set).collect::<Vec<_>>()).iter().all(|answer| answer == "OK"));
+    // Once more, in another order, which is the one they are freed in.
+    let again: Vec<_> = (0..KEYS).map(|at| set(at * 7_919 % KEYS)).collect();
+    assert!(client.ask_all(&again).iter().all(|answer| answer == "OK"));
+    let full = resident_kb();
+    assert!(full - empty > 45_000, "{} KiB for 40 MB of values", full - empty);
+    client.send("*1\r\n$8\r\nFLUSHALL\r\n");
+    assert_eq!(client.line(), "+OK\r");
+    wait_for("nine tenths of the memory to be back", || {
+        (resident_kb().saturating_sub(empty) < (full - empty) / 10 + 3_000).then_some(())
+    });
+}
+
+/// How often the loop's thread has given up its processor to wait for something.
+fn sleeps(server: &Server) -> u64 {
+    server.status("voluntary_ctxt_switches").parse().expect("a number")
+}
+
+/// The cores that a `/proc/.../status` says its thread may use.
+fn allowed_cores(status: &str) -> Vec<usize> {
+    let text = fs::read_to_string(status).expect("the thread runs");
+    let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("Linux says so");
+    let number = |text: &str| text.trim().parse::<usize>().expect("a core's number");
+    let ranges = list.split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
+    ranges.flat_map(|(first, last)| number(first)..=number(last)).collect()
+}
