@@ -36,10 +36,11 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 # which is some 50 s here, or a gigabyte of journals, which is less.
 LONG_SECONDS = 40
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
+CALL_SHAPES = [(1, 1), (50, 1), (50, 16)]
 # Each with its server and its dialect.
 COLUMNS = {
-    "node-line": ("line", "line"), "node": ("node", "resp"), "redis": ("redis", "resp"), "memcached": ("memcached", "memcached"),
-    "null": ("null", "resp"),
+    "node-line": ("line", "line"), "node": ("node", "resp"), "redis": ("redis", "resp"),
+    "memcached": ("memcached", "memcached"), "null": ("null", "resp"),
 }
 # The goals of a node in RESP against Redis: clients, depth, reads -> processor time at most, throughput at least.
 ASKED = {
@@ -106,23 +107,30 @@ class Bench:
         server = self.servers[name]
         server.go_on()
         before = server.processor_us()
-        measured = self.kvbench(server, "resp", "--clients", 50, "--depth", 1, "--reads", 0, "--seconds", LONG_SECONDS, "--warm-up", 0)
+        measured = self.kvbench(server, "resp", "--clients", 50, "--depth", 1, "--reads", 0, "--seconds", LONG_SECONDS,
+                                "--warm-up", 0)
         self.settle(name)
         self.seen["long", name].append((server.processor_us() - before) / measured["requests"])
         server.stop()
 
+    def measured(self, key):
+        if not self.seen[key]:
+            raise SystemExit(f"{self.kept} has nothing for {key}: it was measured by another version, so leave out --add")
+        return self.seen[key]
+
     def median(self, key, value=lambda one: one):
-        return statistics.median(value(one) for one in self.seen[key])
+        return statistics.median(value(one) for one in self.measured(key))
 
     def ratio(self, key, other, value=lambda one: one):
-        return statistics.median(value(one) / value(two) for one, two in zip(self.seen[key], self.seen[other]))
+        return statistics.median(value(one) / value(two) for one, two in zip(self.measured(key), self.measured(other)))
 
     def system_calls(self, clients, depth):
         """Of the event loop's thread, for each request."""
         server = self.servers["node"]
         server.go_on()
         counts = self.directory / "calls"
-        trace = subprocess.Popen(["strace", "-c", "-p", str(server.process.pid), "-o", str(counts)], stderr=subprocess.DEVNULL)
+        trace = subprocess.Popen(["strace", "-c", "-p", str(server.process.pid), "-o", str(counts)],
+                                 stderr=subprocess.DEVNULL)
         time.sleep(0.5)
         measured = self.kvbench(server, "resp", "--clients", clients, "--depth", depth, "--reads", 0.5, "--seconds", 2,
                                 "--warm-up", 0)
@@ -173,7 +181,7 @@ def measure(bench):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
     for name in ("node", "redis"):
         bench.run_long(name)
-    for shape in ((1, 1), (50, 1), (50, 16)):
+    for shape in CALL_SHAPES:
         bench.seen["calls", *shape].append(bench.system_calls(*shape))
     bench.keep()
 
@@ -189,8 +197,10 @@ def table(bench, title, value, style, asked=None):
         for reads in (0, 1):
             key = lambda column: (column, clients, depth, reads)
             star = lambda column: "*" if bench.median(key(column), lambda one: one["own_cores"]) >= 0.9 else ""
-            shown = ["" if column in unknown else f"{bench.median(key(column), value):{style}}{star(column)}" for column in COLUMNS]
-            over = ["" if other in unknown else f"{bench.ratio(key(one), key(other), value):.2f}" for one, other in ratios]
+            shown = lambda column: f"{bench.median(key(column), value):{style}}{star(column)}"
+            over = lambda one, other: f"{bench.ratio(key(one), key(other), value):.2f}"
+            shown = ["" if column in unknown else shown(column) for column in COLUMNS]
+            over = ["" if other in unknown else over(one, other) for one, other in ratios]
             over.insert(1, ASKED.get((clients, depth, reads), ("", ""))[asked] if asked is not None else "")
             print(f"| {clients} x {depth} | {'GET' if reads else 'SET'} | {' | '.join(shown + over)} |")
     print()
@@ -200,10 +210,11 @@ def report(bench):
     options = bench.options
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     print(f"{processor.group(1) if processor else 'unknown processor'}, Linux {platform.release()}; "
-          f"{version('redis-server', '--version')[:22]}; {version('memcached', '--version')}; {options.keys:,} keys of 16 B "
-          f"with 64 B; medians of {len(bench.seen['one client', 'busy'])} interleaved rounds of {options.seconds} s. Columns: a node in its line "
-          f"dialect and in RESP, Redis, memcached, and a server of the same kind without a store. `*`: the load was busy for "
-          f"90 % of the time or more, so it is not only the server that is measured.\n")
+          f"{version('redis-server', '--version')[:22]}; {version('memcached', '--version')}; {options.keys:,} keys of "
+          f"16 B with 64 B; medians of {len(bench.measured(('one client', 'busy')))} interleaved rounds of "
+          f"{options.seconds} s. Columns: a node in its line dialect and in RESP, Redis, memcached, and a server of the "
+          f"same kind without a store. `*`: the load was busy for 90 % of the time or more, so it is not only the "
+          f"server that is measured.\n")
     table(bench, "Requests a second", lambda one: one["per_second"], ",.0f", 1)
     table(bench, "Microseconds of processor time a request, event loop's thread",
           lambda one: one["server"]["first_thread_us_per_request"], ".2f", 0)
@@ -217,17 +228,17 @@ def report(bench):
         print(f"| {what} | {bench.median(ours, value):{style}} | {bench.median(theirs, value):{style}} | "
               f"{bench.ratio(ours, theirs, value):.2f} | {asked} |")
 
-    row("GET, 1 client that never sleeps, node with `--busy-poll`: p50 in us", ("one client", "busy"), ("one client", "redis"), ".1f", "<= 0.5",
-        lambda one: one["p50_us"])
+    row("GET, 1 client that never sleeps, node with `--busy-poll`: p50 in us", ("one client", "busy"),
+        ("one client", "redis"), ".1f", "<= 0.5", lambda one: one["p50_us"])
     for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
         row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", ("durable", "commit", depth),
             ("durable", "always", depth), ",.0f", asked, lambda one: one["per_second"])
     row(f"SET, 50 x 1, {LONG_SECONDS} s in one go and the fold after it: us of processor time a request, whole process",
         ("long", "node"), ("long", "redis"), ".2f", "<= 0.80")
     row("resident bytes a key", ("resident", "node"), ("resident", "redis"), ".0f", "<= 0.70")
+    calls = [bench.median(("calls", *shape)) for shape in CALL_SHAPES]
     print(f"\nResident bytes a key in memcached: {bench.median(('resident', 'memcached')):.0f}. System calls a request: "
-          f"{bench.median(('calls', 1, 1)):.2f} with 1 client (goal: 2.1), {bench.median(('calls', 50, 1)):.2f} with 50 x 1, "
-          f"{bench.median(('calls', 50, 16)):.3f} with 50 x 16 (goal: 0.15).")
+          f"{calls[0]:.2f} with 1 client (goal: 2.1), {calls[1]:.2f} with 50 x 1, {calls[2]:.3f} with 50 x 16 (goal: 0.15).")
 
 
 def main():

@@ -42,12 +42,16 @@ if os.geteuid() != 0 or subprocess.run([*FIRST, "true"], stderr=subprocess.DEVNU
 NAP_US = 50
 MEMORY = "/dev/shm"
 RATE_SECONDS = 15
+COLUMNS = ("", "requests a second", "p50 us", "p99 us", "p99.9 us", "undisturbed", "their p99.9 us", "their longest us",
+           "cores the load was busy", "99.9 % of ticks within", "longest tick", "... without a processor",
+           "most on a processor")
 SHARES = (0.5, 0.8)
 
 
 def kvbench(options, server, *flags, first=()):
-    command = [*first, "taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}", "--dialect",
-               "resp", "--keys", options.keys, "--clients", CLIENTS, "--reads", 0.8, *flags]
+    command = [*first, "taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address",
+               f"127.0.0.1:{server.port}", "--dialect", "resp", "--keys", options.keys, "--clients", CLIENTS,
+               "--reads", 0.8, *flags]
     return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
 
 
@@ -62,7 +66,7 @@ def row(what, ticks, measured=None):
 
 
 def longest_wait(core, seconds, waits):
-    """In ms, of a process on this core that does nothing but read the clock; and of waits in which it had a processor."""
+    """In ms, of a process on this core that only reads the clock; and of waits in which it had a processor."""
     os.sched_setaffinity(0, {int(core)})
     longest, longest_on_cpu = 0, 0
     last, last_cpu = time.perf_counter_ns(), time.thread_time_ns()
@@ -81,8 +85,8 @@ def measure_machine(seconds):
         for one in spinning:
             one.start()
         longest, longest_on_cpu = map(max, zip(*[waits.get() for _ in spinning]))
-        print(f"Processes that only read the clock, on {len(cores)} of the cores for {seconds:.0f} s: longest wait {longest:.2f} ms, "
-              f"with a processor {longest_on_cpu:.2f} ms.\n", flush=True)
+        print(f"Processes that only read the clock, on {len(cores)} of the cores for {seconds:.0f} s: longest wait "
+              f"{longest:.2f} ms, with a processor {longest_on_cpu:.2f} ms.\n", flush=True)
 
 
 class Measured:
@@ -94,13 +98,17 @@ class Measured:
         config = directory / "node_config.json"
         config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port} for port in ports]))
         self.nodes, self.directories = [], (directory, peers_directory)
-        for number, port in enumerate(ports):
-            # Its loop has the core for itself, without its other threads.
-            core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}", "--busy-poll"])
-            data = (peers_directory if number else directory) / str(number)
-            command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}", f"--data-dir={data}",
-                       "--log-level=error", *flags]
-            self.nodes.append(Server(core, port, command))
+        try:
+            for number, port in enumerate(ports):
+                # Its loop has the core for itself, without its other threads.
+                core, flags = (LOAD_CORE, []) if number else (None, [f"--cpu={SERVER_CORE}", "--busy-poll"])
+                data = (peers_directory if number else directory) / str(number)
+                command = [TARGET / "kvstoreapp", f"--id={number}", f"--config={config}", f"--data-dir={data}",
+                           "--log-level=error", *flags]
+                self.nodes.append(Server(core, port, command))
+        except BaseException:
+            self.end()
+            raise
         self.node, _, self.late = self.nodes
         if os.geteuid() == 0:
             # Of the loop's thread alone: threads of the kernel take less of its core, and for less long.
@@ -127,7 +135,7 @@ class Measured:
     def settle(self):
         """Waits until the rows of all data files are up to date: growing leaves much to be folded."""
         for _ in range(1200):
-            if not any(journal for directory in self.directories for journal in directory.glob("*/backup.db.journal-*")):
+            if not any(any(directory.glob("*/backup.db.journal-*")) for directory in self.directories):
                 return
             time.sleep(0.1)
         print("Journals are left to be folded after two minutes.\n", flush=True)
@@ -135,9 +143,7 @@ class Measured:
     def open_loops(self):
         self.settle()
         if self.options.rate is None:
-            self.options.rate = kvbench(self.options, self.node, "--seconds", RATE_SECONDS, first=LAST)["per_second"]
-            print(f"| closed loop | {self.options.rate:,.0f} | | | | | | | | | | | |")
-        rate = self.options.rate
+            self.options.rate = closed_loop(self.options, self.node, "closed loop", first=LAST)
         for share in SHARES:
             self.late.stop()
             kvbench(self.options, self.node, "--seconds", min(10, self.options.seconds))
@@ -145,7 +151,7 @@ class Measured:
             time.sleep(3.5)
             self.late.go_on()
             self.phase(f"open loop at {share:.0%}, one peer linked, one catching up",
-                       lambda share=share: open_loop(self.options, self.node, share, rate, "node"))
+                       lambda share=share: open_loop(self.options, self.node, share, self.options.rate, "node"))
 
     def expire(self):
         count = min(EXPIRING, self.options.keys)
@@ -159,7 +165,8 @@ class Measured:
         time.sleep(max(0, at / 1000 - time.time()) + 3)
 
     def large(self):
-        self.phase("64 MiB written", lambda: self.client.ask("SET", "large", bytes(LARGE_BYTES)) and None)
+        for what in ("written", "written again"):
+            self.phase(f"64 MiB {what}", lambda: self.client.ask("SET", "large", bytes(LARGE_BYTES)) and None)
         self.phase("64 MiB read", lambda: self.client.ask("GET", "large") and None)
         self.phase("64 MiB deleted", lambda: self.client.ask("DEL", "large") and None)
 
@@ -173,20 +180,29 @@ class Measured:
             node.end()
 
 
+def closed_loop(options, server, what, first=()):
+    """Its rate."""
+    rate = kvbench(options, server, "--seconds", RATE_SECONDS, first=first)["per_second"]
+    print(f"| {what} | {rate:,.0f} | | | | | | | | | | | |", flush=True)
+    return rate
+
+
 def open_loop(options, server, share, rate, name):
     plot = options.out / f"{name}-{share * 100:.0f}.svg"
-    return kvbench(options, server, "--rate", share * rate, "--nap", NAP_US, "--seconds", options.seconds, "--warm-up", 1, "--plot-time",
-                   plot, first=FIRST)
+    return kvbench(options, server, "--rate", share * rate, "--nap", NAP_US, "--seconds", options.seconds,
+                   "--warm-up", 1, "--plot-time", plot, first=FIRST)
 
 
-def has_room(directory, count):
-    return os.access(directory, os.W_OK) and shutil.disk_usage(directory).free > count
+def memory_directory(options):
+    """For the peers, which have no disk of their own to wait for; `None` where there is no room."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > options.keys * 500:
+        return MEMORY
+    print(f"The peers' data files are on the disk, as there is no room in {MEMORY}.\n")
+    return None
 
 
 def measure_nodes(options, directory):
-    # The peers have no disk of their own to wait for.
-    memory = MEMORY if has_room(MEMORY, options.keys * 500) else None
-    with tempfile.TemporaryDirectory(dir=memory) as peers_directory:
+    with tempfile.TemporaryDirectory(dir=options.memory) as peers_directory:
         measure_phases(options, Measured(options, directory, pathlib.Path(peers_directory)))
 
 
@@ -216,10 +232,11 @@ def measure_redis(options, directory):
     thread = threading.Thread(target=save)
     try:
         kvbench(options, redis, "--fill", "--seconds", 0.1)
-        rate = options.rate or kvbench(options, redis, "--seconds", RATE_SECONDS)["per_second"]
+        rate = options.rate or closed_loop(options, redis, "Redis: closed loop")
         thread.start()
         for share in SHARES:
-            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", " | | | ", open_loop(options, redis, share, rate, "redis"))
+            measured = open_loop(options, redis, share, rate, "redis")
+            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", " | | | ", measured)
     finally:
         ends.set()
         if thread.is_alive():
@@ -231,7 +248,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=float, default=300, help="of each open loop")
-    parser.add_argument("--rate", type=float, help="a second, of which the open loops take shares; default: that of the closed loop")
+    parser.add_argument("--rate", type=float,
+                        help="a second, of which the open loops take shares; default: that of the closed loop")
     parser.add_argument("--only", choices=("node", "redis"), help="one of the two parts")
     parser.add_argument("--out", type=pathlib.Path, default=TARGET.parent / "pauses")
     parser.add_argument("--quick", action="store_true", help="200,000 keys, 5 s")
@@ -240,10 +258,8 @@ def main():
         options.keys, options.seconds = 200_000, 5
     options.out.mkdir(parents=True, exist_ok=True)
     measure_machine(min(20, options.seconds))
-    if not has_room(MEMORY, options.keys * 500):
-        print(f"The peers' data files are on the disk, as there is no room in {MEMORY}.\n")
-    print("| | requests a second | p50 us | p99 us | p99.9 us | undisturbed | their p99.9 us | their longest us | cores the load was busy | 99.9 % of ticks within | longest tick | ... without a processor | most on a processor |\n"
-          "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    options.memory = memory_directory(options) if options.only != "redis" else None
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for name, measure in (("node", measure_nodes), ("redis", measure_redis)):
         if options.only in (None, name):
             with tempfile.TemporaryDirectory() as directory:

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use kvstoreapp::allocator;
+use kvstoreapp::allocator::Allocator;
 use kvstoreapp::config::{Config, Stop, members};
 use kvstoreapp::logging;
 use kvstoreapp::node::saving::Saver;
@@ -16,10 +16,10 @@ use kvstoreapp::snapshot::opening::Opened;
 use kvstoreapp::store::{Clock, Restore};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    allocator::give_back_at_once();
+    ALLOCATOR.start();
     match Config::load(std::env::args_os().skip(1)) {
         Ok(config) => match run(config) {
             Ok(()) => ExitCode::SUCCESS,

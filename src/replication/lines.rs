@@ -2,7 +2,7 @@
 
 use super::peer::Tie;
 use super::wire::Wire;
-use super::{HANDSHAKE_US, Replication, SessionId, Turn};
+use super::{HANDSHAKE_US, OUTBOX_BYTES_MAX, Replication, SessionId, Turn};
 use crate::store::{NodeId, Now};
 
 /// Connections, beside one of each peer, that owe a hello or do not take a refusal: each may hold 1 MiB, and counts
@@ -60,8 +60,12 @@ impl Replication {
 
     /// So many of them are sent.
     pub fn sent(&mut self, session: SessionId, count: usize) {
-        if let Some(line) = self.lines[session].as_deref_mut() {
-            line.wire.sent(count);
+        let Some(line) = self.lines[session].as_deref_mut() else { return };
+        let was_full = line.wire.owed() >= OUTBOX_BYTES_MAX;
+        line.wire.sent(count);
+        if was_full && line.wire.owed() < OUTBOX_BYTES_MAX {
+            // The walk waited for this.
+            self.due_us = 0;
         }
     }
 

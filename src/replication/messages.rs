@@ -1,11 +1,13 @@
 //! Messages for the listeners of all nodes: told once to whoever is linked, and forgotten.
 
+use super::Replication;
 use super::codec::{Reader, put_u32};
 use super::frame::{self, Frame};
-use super::{OUTBOX_BYTES_MAX, Replication};
 
 /// The kind of the frame.
 pub(super) const MESSAGE: u8 = 6;
+/// What a peer may be owed before it misses messages: far more than of changes, as nothing sends them again.
+const OWED_BYTES_MAX: usize = 1 << 20;
 /// What peers may have said in one turn before it is told.
 const MESSAGES_MAX: usize = 1 << 10;
 
@@ -19,7 +21,7 @@ impl Replication {
         let Replication { peers, lines, touched, .. } = self;
         for linked in peers.values().filter_map(|peer| peer.linked.as_ref()) {
             let Some(line) = lines[linked.session].as_deref_mut() else { continue };
-            if line.wire.owed() < OUTBOX_BYTES_MAX {
+            if line.wire.owed() < OWED_BYTES_MAX {
                 encode(channel, message, line.wire.outbox());
                 touched.push(linked.session);
             }

@@ -55,7 +55,7 @@ use vector::{Span, VersionVector};
 use crate::planted;
 use crate::store::{Clock, NodeId, Now, Stamp, Store};
 
-/// What a peer that does not read may be owed before the walk waits for it: the system keeps more for it than that.
+/// What a peer that does not read may be owed before the walk waits for it: the socket's buffer holds more.
 const OUTBOX_BYTES_MAX: usize = 64 << 10;
 /// So long after a frame changes gather for the next, unless they fill one: a write to a socket and waking the peer
 /// cost as much as many changes do. The first after a pause goes at once.

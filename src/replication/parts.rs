@@ -11,7 +11,7 @@ use crate::store::{Change, Stamp, VALUE_BYTES_MAX, Value};
 /// The kind of the frame.
 pub(super) const PART: u8 = 7;
 /// Longest value that goes with its change, unless a test says otherwise.
-pub const WHOLE_BYTES_MAX: usize = 1 << 20;
+pub const WHOLE_BYTES_MAX: usize = 1 << 18;
 
 /// A value on its way out.
 pub(super) struct Parting {

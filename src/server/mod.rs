@@ -49,7 +49,8 @@ const WRITE_BYTES: usize = 256 << 10;
 /// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the
 /// cache, 300 us where it is not.
 const HAND_OVER_US: u64 = 100;
-/// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each.
+/// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each,
+/// and ten times that where much memory becomes free.
 const CLEAR_OUT_US: u64 = 200;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;

@@ -1,8 +1,7 @@
 //! Journals folded into the rows of the data file: each key's last state is written once, in one transaction.
 
-use std::hint::black_box;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,13 +13,6 @@ use crate::node::saving::Checkpoint;
 /// Lets the loop go first where both share a core.
 #[cfg(target_os = "linux")]
 const FOLD_NICENESS: i32 = 10;
-
-/// A fold takes some megabytes for as long as it lasts. These are allocated and freed again some time after it, one
-/// after the other, so that the allocator gives them back to the system: it looks whether pieces of a thread's segment
-/// (of 32 MiB) were free for 10 ms when it takes another piece of it, and whether whole segments were for 100 ms when
-/// one is freed.
-const RELEASING_BYTES: [usize; 2] = [1 << 18, 1 << 25];
-const RELEASE_PAUSE: Duration = Duration::from_millis(200);
 
 /// The thread that folds.
 pub(super) struct Folder {
@@ -58,25 +50,9 @@ impl Folder {
             if let Err(error) = rustix::process::nice(FOLD_NICENESS) {
                 log::debug!("folds go on without giving way: {error}");
             }
-            let mut releasing = [].iter();
-            loop {
-                let job = match releasing.as_slice() {
-                    [] => to_fold.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                    _ => to_fold.recv_timeout(RELEASE_PAUSE),
-                };
-                match job {
-                    Ok(job) => {
-                        if folded.send(run(job)).is_err() {
-                            break;
-                        }
-                        releasing = RELEASING_BYTES.iter();
-                    }
-                    Err(RecvTimeoutError::Timeout) => {
-                        let bytes = *releasing.next().expect("there is more to release");
-                        // Where there is no memory, none is given back.
-                        let _ = black_box(Vec::<u8>::new().try_reserve_exact(bytes));
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
+            for job in to_fold {
+                if folded.send(run(job)).is_err() {
+                    break;
                 }
             }
         };

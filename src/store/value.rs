@@ -9,8 +9,8 @@ use bytes::Bytes;
 /// they are sent to.
 pub const SHARED_BYTES_MIN: usize = 64 << 10;
 
-/// To give so much memory back takes long enough to be left to somebody else.
-const SLOW_TO_FREE_BYTES: usize = 1 << 20;
+/// To give so much memory back takes long enough to be left to somebody else: some 250 us.
+const SLOW_TO_FREE_BYTES: usize = 4 << 20;
 
 /// Frees memory that nobody has any more.
 type Free = Box<dyn Fn(Bytes)>;

@@ -121,20 +121,19 @@ fn what_a_flush_frees_goes_back_to_the_system() {
     const KEYS: usize = 200_000;
     let server = Server::start(&["--snapshot-interval-ms=60000"]);
     let mut client = server.connect();
-    let resident_kb = || server.status("VmRSS").trim_end_matches(" kB").parse::<u64>().expect("a number");
     let value = "v".repeat(200);
     let set = |number: usize| format!("SET key:{number} {value}");
-    let empty = resident_kb();
+    let empty = server.anonymous_kb();
     assert!(client.ask_all(&(0..KEYS).map(set).collect::<Vec<_>>()).iter().all(|answer| answer == "OK"));
     // Once more, in another order, which is the one they are freed in.
     let again: Vec<_> = (0..KEYS).map(|at| set(at * 7_919 % KEYS)).collect();
     assert!(client.ask_all(&again).iter().all(|answer| answer == "OK"));
-    let full = resident_kb();
+    let full = server.anonymous_kb();
     assert!(full - empty > 45_000, "{} KiB for 40 MB of values", full - empty);
     client.send("*1\r\n$8\r\nFLUSHALL\r\n");
     assert_eq!(client.line(), "+OK\r");
     wait_for("nine tenths of the memory to be back", || {
-        (resident_kb().saturating_sub(empty) < (full - empty) / 10 + 3_000).then_some(())
+        (server.anonymous_kb().saturating_sub(empty) < (full - empty) / 10 + 3_000).then_some(())
     });
 }
 

@@ -10,6 +10,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use kvstoreapp::allocator::Allocator;
 use kvstoreapp::node::saving::Checkpoint;
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
@@ -24,11 +25,11 @@ static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Relaxed);
-        unsafe { mimalloc::MiMalloc.alloc(layout) }
+        unsafe { Allocator.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        unsafe { mimalloc::MiMalloc.dealloc(memory, layout) }
+        unsafe { Allocator.dealloc(memory, layout) }
     }
 }
 
@@ -36,6 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
+    Allocator.start();
     let keys = std::env::args().nth(1).map_or(10_000_000, |keys| keys.parse().expect("a number of keys"));
     println!("keys of 16 B with values of 64 B: {keys}");
     let (mut inserts, mut overwrites, mut gets) = (Timing::new(keys), Timing::new(keys), Timing::new(keys));

@@ -125,8 +125,17 @@ impl Server {
 
     /// What Linux says of the process, or of its first thread, under this name.
     pub fn status(&self, name: &str) -> String {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process runs");
-        let field = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        self.proc("status", name)
+    }
+
+    /// Memory that the process has from the system, in KiB.
+    pub fn anonymous_kb(&self) -> u64 {
+        self.proc("smaps_rollup", "Anonymous").trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    fn proc(&self, file: &str, name: &str) -> String {
+        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("the process runs");
+        let field = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         field.expect("Linux says so").trim().to_owned()
     }
 

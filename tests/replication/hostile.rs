@@ -71,6 +71,19 @@ fn a_peer_that_does_not_read_does_not_keep_the_loop_awake() {
     one.now.monotonic_us += 20_000;
     one.tick();
     assert!(one.node.deadline_us() > one.now.monotonic_us, "the loop does not rest");
+    one.hear(1);
+    assert!(one.node.deadline_us() <= one.now.monotonic_us, "it reads, and has to wait for more");
+}
+
+#[test]
+fn messages_of_one_turn_reach_a_peer_that_reads_though_they_are_more_than_it_may_be_owed_of_changes() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    one.hear(1);
+    let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$10000\r\n{:010000}\r\n", 7);
+    assert_eq!(one.request(publish.repeat(50).trim_end_matches('\n')), ":0\r\n".repeat(50));
+    let is_message = |body: &Vec<u8>| matches!(decode(body), Ok(Frame::Message(b"news", _)));
+    assert_eq!(one.hear(1).iter().filter(|body| is_message(body)).count(), 50);
 }
 
 #[test]

@@ -190,6 +190,7 @@ impl Mesh {
             let (now, has_disk) = (self.now(id), self.diskless != Some(id));
             let node = &mut self.nodes[id];
             node.begin_tick(now);
+            node.clear_out();
             let mut runnable = Vec::new();
             node.take_runnable(&mut runnable);
             runnable.into_iter().for_each(|session| node.resume(session, now));
