@@ -197,10 +197,10 @@ def table(bench, title, value, style, asked=None):
         for reads in (0, 1):
             key = lambda column: (column, clients, depth, reads)
             star = lambda column: "*" if bench.median(key(column), lambda one: one["own_cores"]) >= 0.9 else ""
-            shown = lambda column: f"{bench.median(key(column), value):{style}}{star(column)}"
-            over = lambda one, other: f"{bench.ratio(key(one), key(other), value):.2f}"
-            shown = ["" if column in unknown else shown(column) for column in COLUMNS]
-            over = ["" if other in unknown else over(one, other) for one, other in ratios]
+            median = lambda column: f"{bench.median(key(column), value):{style}}{star(column)}"
+            ratio = lambda one, other: f"{bench.ratio(key(one), key(other), value):.2f}"
+            shown = ["" if column in unknown else median(column) for column in COLUMNS]
+            over = ["" if other in unknown else ratio(one, other) for one, other in ratios]
             over.insert(1, ASKED.get((clients, depth, reads), ("", ""))[asked] if asked is not None else "")
             print(f"| {clients} x {depth} | {'GET' if reads else 'SET'} | {' | '.join(shown + over)} |")
     print()

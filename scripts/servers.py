@@ -74,10 +74,6 @@ class Client:
         line = self.reader.readline()
         return self.reader.read(int(line[1:]) + 2)[:-2] if line[:1] == b"$" else line
 
-    def field(self, name):
-        found = re.search(rf"^{name}:([^\r\n]*)", self.ask("INFO", "everything").decode(), re.M)
-        return found.group(1) if found else "?"
-
 
 def encoded(*words):
     words = [word if isinstance(word, bytes) else str(word).encode() for word in words]

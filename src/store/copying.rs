@@ -34,7 +34,7 @@ impl Store {
         loop {
             let count = next.iter_mut().zip(&mut changes).map(|(next, change)| *next = change).count();
             let next = &next[..count];
-            self.warm_entries(next.iter().map(|&(_, slot)| slot));
+            self.slots.warm(next.iter().map(|&(_, slot)| slot));
             for &(position, slot) in next {
                 let change = change_of(position, slot, self.entry(slot));
                 if skips && self.is_flushed(change.stamp) {

@@ -48,7 +48,7 @@ impl Store {
         if writes {
             self.warm_places(slots);
         }
-        self.warm_entries(slots.iter().copied());
+        self.slots.warm(slots.iter().copied());
     }
 
     /// The changes after `after`, oldest first, those included that expired and were not turned yet, or that
@@ -61,7 +61,7 @@ impl Store {
                 count = group[..size].iter_mut().zip(&mut changes).map(|(place, change)| *place = change).count();
                 // Who wants one alone does not pay for others.
                 (at, size) = (0, (2 * size).min(WARMED));
-                self.warm_entries(group[..count].iter().map(|&(_, slot)| slot));
+                self.slots.warm(group[..count].iter().map(|&(_, slot)| slot));
             }
             let &(position, slot) = group[..count].get(at)?;
             at += 1;
@@ -76,28 +76,25 @@ impl Store {
         }
         black_box(places[..slots.len()].iter().map(|&place| self.changes.glance(place)).sum::<usize>());
     }
-
-    /// Looks at the whole of these entries, [`WARMED`] at most.
-    pub(super) fn warm_entries(&self, slots: impl Iterator<Item = u32>) {
-        let mut entries = [None; WARMED];
-        for (entry, slot) in entries.iter_mut().zip(slots) {
-            *entry = self.slots.get(slot);
-        }
-        black_box(entries.iter().flatten().map(|entry| usize::from(entry.last_byte())).sum::<usize>());
-    }
 }
 
 impl Slots {
+    /// Looks at the whole of the entries in these slots, [`WARMED`] at most.
+    pub(super) fn warm(&self, slots: impl Iterator<Item = u32>) {
+        let mut entries = [None; WARMED];
+        for (entry, slot) in entries.iter_mut().zip(slots) {
+            *entry = self.get(slot);
+        }
+        black_box(entries.iter().flatten().map(|entry| usize::from(entry.last_byte())).sum::<usize>());
+    }
+
     /// What the keys in these slots hash to.
     pub(super) fn hash_keys(&self, hasher: &KeyHasher, slots: &[u32], hashes: &mut [u64]) {
         for (slots, hashes) in slots.chunks(WARMED).zip(hashes.chunks_mut(WARMED)) {
-            let (mut entries, mut keys): (_, [&[u8]; WARMED]) = ([None; WARMED], [&[]; WARMED]);
-            for (entry, &slot) in entries.iter_mut().zip(slots) {
-                *entry = Some(self.get(slot).expect("only slots with an entry have a key"));
+            self.warm(slots.iter().copied());
+            for (hash, &slot) in hashes.iter_mut().zip(slots) {
+                *hash = hasher.hash(self.get(slot).expect("only slots with an entry have a key").key());
             }
-            keys.iter_mut().zip(entries.iter().flatten()).for_each(|(key, entry)| *key = entry.key());
-            black_box(keys.iter().filter_map(|key| key.last()).map(|&byte| usize::from(byte)).sum::<usize>());
-            hashes.iter_mut().zip(keys).for_each(|(hash, key)| *hash = hasher.hash(key));
         }
     }
 }
