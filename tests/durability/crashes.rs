@@ -18,6 +18,8 @@ use crate::history::{History, Random, State};
 const SEEDS: [u64; 2] = [1, 20];
 /// Lives after each other on one data directory.
 const ROUNDS: u64 = 4;
+/// States of the file seen under a load without a pause: folds become rarer while it lasts.
+const LOOKS: usize = 2;
 
 #[test]
 fn a_write_answered_under_commit_durability_survives_any_crash() {
@@ -61,7 +63,7 @@ fn under_interval_durability_a_crash_leaves_one_beginning_of_the_history_not_old
 #[test]
 fn sqlite3_shows_exactly_the_live_rows_of_one_moment_while_the_node_runs_and_writes() {
     let history = History { seed: 5, keys: 500, value_bytes: 60 };
-    let (server, sent) = watch_under_load(history, 3);
+    let (server, sent) = watch_under_load(history);
     server.connect().ask("SET 5-7 0 the last word");
     wait_until_saved(&server);
     wait_until_folded(&server);
@@ -80,7 +82,7 @@ fn sqlite3_shows_exactly_the_live_rows_of_one_moment_while_the_node_runs_and_wri
 #[test]
 fn a_load_above_what_the_disk_takes_starves_no_snapshot_and_each_is_a_beginning_of_the_history() {
     let history = History { seed: 6, keys: 60_000, value_bytes: 100 };
-    let (server, sent) = watch_under_load(history, 3);
+    let (server, sent) = watch_under_load(history);
     let directory = server.kill();
     let file = directory.path().join("data/backup.db");
     assert_is_intact(&file);
@@ -90,23 +92,23 @@ fn a_load_above_what_the_disk_takes_starves_no_snapshot_and_each_is_a_beginning_
     assert!(beginning.is_some(), "what was recovered is no beginning of the history");
 }
 
-/// Starts a node with short intervals, overwrites as fast as it takes, and looks at the file until it has shown so many
-/// states. Returns the node with all sent writes answered, and how many they are.
-fn watch_under_load(history: History, looks: usize) -> (Server, u64) {
+/// Starts a node with short intervals, overwrites as fast as it takes, and looks at the file until it has shown `LOOKS`
+/// states, each later than the one before. Returns the node with all sent writes answered, and how many they are.
+fn watch_under_load(history: History) -> (Server, u64) {
     let server = Server::start(&["--snapshot-interval-ms=20"]);
     let (sent, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let load = scope.spawn(|| overwrite(server.address, history, &sent, &stop));
-        let mut beginning = 0;
-        for _ in 0..looks {
-            beginning = wait_for("the file to go on", || {
+        let (mut beginning, mut state) = (0, history.nothing());
+        for _ in 0..LOOKS {
+            (beginning, state) = wait_for("the file to go on", || {
                 assert!(!load.is_finished(), "the load ended before its time");
                 let shown = sqlite3(&server.data_file(), "SELECT key, value FROM kvstore");
                 let found = history.state(rows(&shown));
                 let shown = history
-                    .beginning_that_is(&found, &history.nothing(), 1, beginning..=sent.load(SeqCst))
+                    .beginning_that_is(&found, &state, beginning + 1, beginning..=sent.load(SeqCst))
                     .expect("the file holds a beginning of the history, not older than before");
-                (shown > beginning).then_some(shown)
+                (shown > beginning).then_some((shown, found))
             });
         }
         stop.store(true, SeqCst);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::sqlite::assert_is_intact;
@@ -186,14 +187,19 @@ fn a_sync_of_the_file_proper_that_fails_once_costs_no_commit() {
 
 #[test]
 fn a_stop_with_a_failing_disk_says_what_is_lost_and_does_not_exit_with_zero() {
-    for durability in ["interval", "commit"] {
+    // A node tries for some seconds before it gives up; both do so at once.
+    let nodes = ["interval", "commit"].map(|durability| {
         let disk = Disk::new();
         let server = disk.start(&[&format!("--durability={durability}")]);
         let mut client = server.connect();
         assert_eq!(client.ask("SET a 1"), "OK");
         disk.fail("ENOSPC write sync truncate");
         client.ask("SET a 2");
-        let (directory, status) = server.stop();
+        server.signal(Signal::TERM);
+        (disk, server)
+    });
+    for (disk, server) in nodes {
+        let (_directory, status) = server.wait();
         assert!(!status.success(), "{status}");
         let complaint = fs::read_to_string(&disk.complaints).expect("stderr went there");
         assert!(
@@ -201,7 +207,6 @@ fn a_stop_with_a_failing_disk_says_what_is_lost_and_does_not_exit_with_zero() {
                 && complaint.contains("disk"),
             "{complaint}"
         );
-        drop(directory);
     }
 }
 

@@ -39,7 +39,7 @@ fn every_commit_is_the_state_at_its_position_while_the_writer_keeps_up() {
 #[test]
 fn a_failure_at_any_step_costs_no_write() {
     let mut targets_seen = 0;
-    for step in 0..60 {
+    for step in 0..40 {
         let mut play = Play::new(Setting::default());
         play.disk.failing = (step..=step + step % 3).collect();
         let mut random = Random::new(step);
@@ -496,7 +496,7 @@ impl Disk {
         self.commits += 1;
         assert!(self.rows.values().all(|row| row.position <= checkpoint.position), "a row from after the position");
         // Maps of tens of thousands of keys are not worth printing.
-        assert!(&self.live() == model.go_to(checkpoint.position), "a commit is not the state at its position");
+        assert!(self.holds(model.go_to(checkpoint.position)), "a commit is not the state at its position");
         Outcome::Committed(checkpoint)
     }
 
@@ -505,6 +505,12 @@ impl Disk {
         (self.open, self.failed) = (None, 0);
         self.queue.clear();
         self.pending.clear();
+    }
+
+    /// Whether the live rows are these keys and values.
+    fn holds(&self, state: &BTreeMap<Vec<u8>, Vec<u8>>) -> bool {
+        let mut live = self.rows.values().filter_map(|row| Some((&row.key, row.value.as_ref()?)));
+        live.clone().count() == state.len() && live.all(|(key, value)| state.get(key) == Some(value))
     }
 
     fn live(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
