@@ -154,10 +154,11 @@ def measure(bench):
     bench.node("commit", "--durability=commit")
     bench.redis("redis", "--appendonly", "no")
     bench.redis("always", "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
-    memcached, null = free_ports(2)
+    memcached, null, null_busy = free_ports(3)
     bench.start("memcached", "memcached", memcached,
                 ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", memcached, "-t", 1, "-m", 4096])
     bench.start("null", "resp", null, [TARGET / "kvbench", "--null-server", null])
+    bench.start("null busy", "resp", null_busy, [TARGET / "kvbench", "--null-server", null_busy, "--busy-poll"])
     for name, server in bench.servers.items():
         server.go_on()
         before = server.resident_bytes()
@@ -172,7 +173,7 @@ def measure(bench):
                 for column, (name, dialect) in COLUMNS.items():
                     flags = ("--clients", clients, "--depth", depth, "--reads", reads)
                     bench.run((column, clients, depth, reads), name, dialect, *flags)
-        for name in ("busy", "redis"):
+        for name in ("busy", "redis", "null busy"):
             bench.run(("one client", name), name, "resp", "--clients", 1, "--depth", 1, "--reads", 1, "--busy-poll")
         for depth in (1, 16):
             for name in ("commit", "always"):
@@ -230,6 +231,8 @@ def report(bench):
 
     row("GET, 1 client that never sleeps, node with `--busy-poll`: p50 in us", ("one client", "busy"),
         ("one client", "redis"), ".1f", "<= 0.5", lambda one: one["p50_us"])
+    row("... and in the node's place a server without a store that never sleeps", ("one client", "null busy"),
+        ("one client", "redis"), ".1f", "", lambda one: one["p50_us"])
     for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
         row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", ("durable", "commit", depth),
             ("durable", "always", depth), ",.0f", asked, lambda one: one["per_second"])

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Client, Server, wait_for};
+use crate::harness::{Client, Server, proc_field, wait_for};
 use crate::wire::{connect, read_to_end};
 
 #[test]
@@ -168,9 +168,8 @@ fn sleeps(server: &Server) -> u64 {
 
 /// The cores that a `/proc/.../status` says its thread may use.
 fn allowed_cores(status: &str) -> Vec<usize> {
-    let text = fs::read_to_string(status).expect("the thread runs");
-    let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("Linux says so");
-    let number = |text: &str| text.trim().parse::<usize>().expect("a core's number");
+    let list = proc_field(status, "Cpus_allowed_list");
+    let number = |text: &str| text.parse::<usize>().expect("a core's number");
     let ranges = list.split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
     ranges.flat_map(|(first, last)| number(first)..=number(last)).collect()
 }

@@ -11,6 +11,7 @@ mod crowds;
 mod hostile;
 mod machine;
 mod netcat;
+mod place;
 mod pure;
 #[path = "../redis/reply.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]

@@ -5,8 +5,10 @@ mod cluster;
 mod harness;
 
 mod crashes;
+mod disk;
 mod disk_faults;
 mod files;
 mod flushes;
 mod history;
+mod play;
 mod schedules;

@@ -134,9 +134,7 @@ impl Server {
     }
 
     fn proc(&self, file: &str, name: &str) -> String {
-        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("the process runs");
-        let field = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        field.expect("Linux says so").trim().to_owned()
+        proc_field(&format!("/proc/{}/{file}", self.child.id()), name)
     }
 
     /// SIGKILL: what a crash leaves behind.
@@ -162,6 +160,13 @@ impl Server {
     pub fn info(&self, name: &str) -> String {
         self.connect().info(name)
     }
+}
+
+/// What a file below `/proc`, of a line for each field, says under this name.
+pub fn proc_field(path: &str, name: &str) -> String {
+    let text = std::fs::read_to_string(path).expect("it is of something that runs");
+    let field = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    field.expect("Linux says so").trim().to_owned()
 }
 
 /// One TCP connection that speaks lines.

@@ -22,7 +22,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let options = options::Options::parse();
     let outcome = match options.null_server {
-        Some(port) => null::serve(port),
+        Some(port) => null::serve(port, options.busy_poll),
         None => load::run(&options).and_then(|measured| report::print(&options, &measured)),
     };
     match outcome {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use memchr::memchr;
 use mio::net::{TcpListener, TcpStream};
@@ -17,8 +18,8 @@ struct Peer {
     outbox: Vec<u8>,
 }
 
-/// Until the process is ended.
-pub fn serve(port: u16) -> Result<(), String> {
+/// Until the process is ended. With `busy_poll` it never sleeps.
+pub fn serve(port: u16, busy_poll: bool) -> Result<(), String> {
     let said = |error: std::io::Error| error.to_string();
     let mut listener = TcpListener::bind(([127, 0, 0, 1], port).into()).map_err(said)?;
     let mut poll = Poll::new().map_err(said)?;
@@ -26,8 +27,9 @@ pub fn serve(port: u16) -> Result<(), String> {
     println!("listening on {}", listener.local_addr().map_err(said)?);
     let (mut events, mut peers, mut next) = (Events::with_capacity(1024), HashMap::new(), 0);
     let mut buffer = vec![0; 64 << 10];
+    let timeout = busy_poll.then_some(Duration::ZERO);
     loop {
-        match poll.poll(&mut events, None) {
+        match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.to_string()),
             Err(_) | Ok(()) => (),
         }

@@ -67,7 +67,8 @@ pub struct Options {
     #[arg(long, value_name = "us", requires = "rate", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub nap: Option<u64>,
 
-    /// Never sleeps while it waits for answers, so that no latency holds the time that this tool takes to wake up
+    /// Never sleeps while it waits for answers, so that no latency holds the time that this tool takes to wake up; as
+    /// --null-server while it waits for requests
     #[arg(long, conflicts_with = "nap")]
     pub busy_poll: bool,
 
