@@ -39,6 +39,18 @@ pub(super) struct View<'a> {
     pub(super) whole_bytes_max: usize,
 }
 
+impl View<'_> {
+    /// The same where the change belongs together with others, which would be sent without it.
+    fn together_bytes_max(self) -> usize {
+        4 * self.whole_bytes_max
+    }
+
+    /// Longest part of a value that goes before its change.
+    fn part_bytes_max(self) -> usize {
+        self.whole_bytes_max / 4
+    }
+}
+
 /// What goes on beside the changes.
 enum Extra {
     Nothing,
@@ -231,7 +243,7 @@ impl Link {
         }
         if let Some(change) = large {
             let begun = self.parting.take().filter(|parting| parting.stamp == change.stamp);
-            self.parting.insert(begun.unwrap_or_else(|| Parting::new(&change))).next(view.whole_bytes_max / 4, out);
+            self.parting.insert(begun.unwrap_or_else(|| Parting::new(&change))).next(view.part_bytes_max(), out);
         } else if met || has_parted {
             self.parting = None;
         }
@@ -349,7 +361,8 @@ impl Link {
                 let Change { stamp, key, value, expiry, .. } = change;
                 let expiry = expiry.filter(|_| !planted::is("expiry not sent"));
                 let value_bytes = value.map_or(0, <[u8]>::len);
-                if value_bytes <= view.whole_bytes_max {
+                let is_together = value_bytes <= view.together_bytes_max() && view.store.is_together(change.position);
+                if value_bytes <= view.whole_bytes_max || is_together {
                     Sent { stamp, key, value, expiry, apart: 0 }.encode(draft.bytes);
                 } else if self.parting.as_ref().is_some_and(|parting| parting.stamp == stamp && parting.is_complete()) {
                     Sent { stamp, key, value: Some(b""), expiry, apart: value_bytes }.encode(draft.bytes);

@@ -57,6 +57,13 @@ impl Store {
         }
     }
 
+    /// Whether the change at the position belongs together with others.
+    pub fn is_together(&self, position: u64) -> bool {
+        let ranges = &self.together.0;
+        let at = ranges.partition_point(|&(_, last)| last < position);
+        ranges.get(at).is_some_and(|&(first, _)| first <= position)
+    }
+
     /// Whether the change at the position and one after it belong together.
     pub fn goes_on_after(&self, position: u64) -> bool {
         let ranges = &self.together.0;
@@ -87,6 +94,7 @@ mod tests {
         ["a", "b"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
         store.together(6, 7);
         assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 7]);
+        assert!((1..=7).map(|position| store.is_together(position)).eq((1..=7).map(|position| position > 5)));
         set(&mut store, "f");
         set(&mut store, "a");
         assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 9]);

@@ -348,3 +348,23 @@ fn what_one_request_changed_is_never_seen_half_on_a_live_peer() {
     mesh.settle();
     mesh.assert_same();
 }
+
+#[test]
+fn large_values_that_one_request_sets_are_never_seen_half_either() {
+    let mut mesh = Mesh::new(2);
+    mesh.settle();
+    let keys = ["one", "two", "three"].map(str::to_owned);
+    for round in 0..6 {
+        mesh.request(0, &format!("SET other {round}"));
+        // Each is more than goes whole by itself; all three are less than may come apart.
+        mesh.set_together(0, &keys, &format!("{round} {}", "v".repeat(300_000 + 10_000 * round)));
+        for _ in 0..40 {
+            mesh.tick();
+            let store = mesh.node(1).store();
+            let seen = |key: &String| store.get(key.as_bytes());
+            assert!(keys.windows(2).all(|pair| seen(&pair[0]) == seen(&pair[1])), "half of round {round} is there");
+        }
+    }
+    mesh.settle();
+    mesh.assert_same();
+}
