@@ -4,8 +4,7 @@ use super::frame::{Ack, Cursor};
 use super::link::View;
 use super::peer::News;
 use super::{
-    ACK_US, Agreement, FRAME_PAUSE_US, HEARTBEAT_US, OUTBOX_BYTES_MAX, Replication, SILENCE_US, STILL_US, STUCK_US,
-    Turn, highest_seen,
+    ACK_US, Agreement, FRAME_PAUSE_US, HEARTBEAT_US, Replication, SILENCE_US, STILL_US, STUCK_US, Turn, highest_seen,
 };
 use crate::planted;
 use crate::store::{NodeId, Now, Store};
@@ -40,13 +39,13 @@ impl Replication {
         let walk_us = linked.sent_us + FRAME_PAUSE_US;
         if walk_us <= now_us || linked.link.has_full_frame(tail) {
             // One frame at a time: a tick is as long as what it sends.
-            let may_send = line.wire.owed() < OUTBOX_BYTES_MAX;
-            let more = may_send && linked.link.next_frame(view, scratch, line.wire.outbox());
-            if !more && line.wire.owed() > owed_before {
-                linked.sent_us = now_us;
+            let more = line.has_room() && linked.link.next_frame(view, scratch, line.wire.outbox());
+            if line.wire.owed() > owed_before {
+                line.changes_end = line.wire.end();
+                linked.sent_us = if more { linked.sent_us } else { now_us };
             }
             // Where the peer does not read, its next read is what is waited for.
-            if (more || !linked.link.is_walked(tail)) && line.wire.owed() < OUTBOX_BYTES_MAX {
+            if (more || !linked.link.is_walked(tail)) && line.has_room() {
                 self.due_us = 0;
             }
         } else if !linked.link.is_walked(tail) {

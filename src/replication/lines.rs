@@ -15,6 +15,16 @@ pub(super) struct Line {
     pub(super) role: Role,
     pub(super) waits: Turn,
     pub(super) opened_us: u64,
+    /// Where in all that was ever owed the last frame of changes ends.
+    pub(super) changes_end: u64,
+}
+
+impl Line {
+    /// Whether changes may be put behind what is owed. Messages do not count, or where enough of them are published no
+    /// change would ever go.
+    pub(super) fn has_room(&self) -> bool {
+        self.wire.owed() < OUTBOX_BYTES_MAX || self.wire.is_handed_over(self.changes_end)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,9 +71,9 @@ impl Replication {
     /// So many of them are sent.
     pub fn sent(&mut self, session: SessionId, count: usize) {
         let Some(line) = self.lines[session].as_deref_mut() else { return };
-        let was_full = line.wire.owed() >= OUTBOX_BYTES_MAX;
+        let was_full = !line.has_room();
         line.wire.sent(count);
-        if was_full && line.wire.owed() < OUTBOX_BYTES_MAX {
+        if was_full && line.has_room() {
             // The walk waited for this.
             self.due_us = 0;
         }
@@ -100,7 +110,7 @@ impl Replication {
             self.lines.resize_with(session + 1, || None);
         }
         self.lines[session] =
-            Some(Box::new(Line { wire: Wire::default(), role, waits: Turn::Done, opened_us: now_us }));
+            Some(Box::new(Line { wire: Wire::default(), role, waits: Turn::Done, opened_us: now_us, changes_end: 0 }));
         self.due_us = self.due_us.min(now_us + HANDSHAKE_US);
     }
 

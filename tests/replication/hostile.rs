@@ -9,7 +9,7 @@ use kvstoreapp::store::Stamp;
 use kvstoreapp::store::digest::key_hash;
 
 use crate::pair::SECOND_US;
-use crate::stranger::{LIFE, Stranger, ack, progress, span};
+use crate::stranger::{LIFE, Stranger, ack, bodies, progress, span};
 
 #[test]
 fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays() {
@@ -84,6 +84,24 @@ fn messages_of_one_turn_reach_a_peer_that_reads_though_they_are_more_than_it_may
     assert_eq!(one.request(publish.repeat(50).trim_end_matches('\n')), ":0\r\n".repeat(50));
     let is_message = |body: &Vec<u8>| matches!(decode(body), Ok(Frame::Message(b"news", _)));
     assert_eq!(one.hear(1).iter().filter(|body| is_message(body)).count(), 50);
+}
+
+#[test]
+fn more_messages_than_a_link_takes_hold_up_no_change() {
+    let mut one = Stranger::new(2);
+    one.dial(&one.hello(1));
+    one.hear(1);
+    let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$10000\r\n{:010000}\r\n", 7).repeat(20);
+    let mut heard = Vec::new();
+    for round in 0..100 {
+        one.request(publish.trim_end_matches('\n'));
+        one.request(&format!("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$3\r\n{round:03}\r"));
+        one.tick();
+        heard.extend(one.hear_some(1, 100_000));
+    }
+    assert!(one.node.peer_bytes() < 3 << 20, "{} bytes are held", one.node.peer_bytes());
+    let changes = bodies(&heard).iter().filter(|body| matches!(decode(body), Ok(Frame::Changes(..)))).count();
+    assert!(changes >= 5, "{changes} frames of changes went in {} bytes", heard.len());
 }
 
 #[test]

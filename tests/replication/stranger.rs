@@ -121,16 +121,15 @@ impl Stranger {
 
     /// Takes all that the peer is owed, and returns the bodies of the frames.
     pub fn hear(&mut self, session: usize) -> Vec<Vec<u8>> {
-        let bytes = self.node.sendable(session).to_vec();
+        bodies(&self.hear_some(session, usize::MAX))
+    }
+
+    /// Takes so many bytes of what the peer is owed, at most.
+    pub fn hear_some(&mut self, session: usize, count: usize) -> Vec<u8> {
+        let owed = self.node.sendable(session);
+        let bytes = owed[..count.min(owed.len())].to_vec();
         self.node.sent(session, bytes.len());
-        let mut rest = bytes.strip_prefix(GREETING).unwrap_or(&bytes);
-        let mut bodies = Vec::new();
-        while let Some((head, after)) = rest.split_first_chunk::<8>() {
-            let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-            bodies.push(after[..length].to_vec());
-            rest = &after[length..];
-        }
-        bodies
+        bytes
     }
 
     /// Keys that the peer is sent within a second.
@@ -164,4 +163,17 @@ pub fn ack(ack: &Ack) -> Vec<u8> {
     let mut bytes = Vec::new();
     ack.encode(&mut bytes);
     bytes
+}
+
+/// Of the frames that have come whole.
+pub fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = bytes.strip_prefix(GREETING).unwrap_or(bytes);
+    let mut bodies = Vec::new();
+    while let Some((head, after)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let Some((body, behind)) = after.split_at_checked(length) else { break };
+        bodies.push(body.to_vec());
+        rest = behind;
+    }
+    bodies
 }
