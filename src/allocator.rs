@@ -1,9 +1,10 @@
 //! The process's allocator: mimalloc, version 2, told when memory is to go back to the system.
 //!
 //! By itself mimalloc gathers what becomes free for 10 ms, so that it may be taken again, and gives it back in whatever
-//! call comes next: after a `FLUSHALL` hundreds of pieces in one tick, which took 25 ms. So small pieces go back as soon
-//! as 64 KiB of them are free; buffers and large values, which are wanted again at once, are few and stay for the 10 ms.
-//! What is larger still, a thread that has the time [gives back](free): 64 MiB take 4 ms.
+//! call comes next: after a `FLUSHALL` hundreds of pieces in one tick, which took 25 ms, or nothing where no call comes.
+//! So small pieces go back as soon as 64 KiB of them are free. Buffers and large values *linger* for the 10 ms where as
+//! much has been taken: what is overwritten leaves its memory to what comes next, what only goes does not stay. Where a
+//! large value may not linger, a thread that has the time [gives its pages back](give_pages_back): 64 MiB take 4 ms.
 //!
 //! `unsafe`, for calls of C and of the system. What makes it sound:
 //! - Memory comes from mimalloc and goes to it, with the layouts that the caller vouches for.
@@ -16,16 +17,20 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_long;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use bytes::Bytes;
 use libmimalloc_sys::{mi_option_set, mi_option_t};
 use mimalloc::MiMalloc;
 
 /// `mi_option_purge_delay` of `mimalloc.h`, version 2: so many milliseconds memory that became free is kept.
 const PURGE_DELAY: mi_option_t = 15;
 const PURGE_DELAY_MS: c_long = 10;
-/// What lingers so long: more than the allocator keeps anyhow, and less than what has a segment of its own.
-const LINGERING_BYTES: RangeInclusive<usize> = 64 << 10..=16 << 20;
+/// What may linger so long: more than the allocator keeps anyhow, and no more than may linger together.
+const LINGERING_BYTES: RangeInclusive<usize> = 64 << 10..=LINGERING_BYTES_MAX;
+/// Of all that lingers: to give it back takes 0.25 ms.
+const LINGERING_BYTES_MAX: usize = 4 << 20;
+/// How much more may be freed and linger: as much as was taken meanwhile.
+static MAY_LINGER: AtomicUsize = AtomicUsize::new(0);
 
 /// See the module. [`Allocator::start`] comes first.
 pub struct Allocator;
@@ -40,28 +45,56 @@ impl Allocator {
 // SAFETY: see the module.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        lingering(layout.size(), || unsafe { MiMalloc.alloc(layout) })
+        let alloc = || unsafe { MiMalloc.alloc(layout) };
+        if take(layout.size()) { lingering(alloc) } else { alloc() }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        lingering(layout.size(), || unsafe { MiMalloc.alloc_zeroed(layout) })
+        let alloc = || unsafe { MiMalloc.alloc_zeroed(layout) };
+        if take(layout.size()) { lingering(alloc) } else { alloc() }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        lingering(layout.size(), || unsafe { MiMalloc.dealloc(place, layout) })
+        let free = || unsafe { MiMalloc.dealloc(place, layout) };
+        if linger(layout.size()) { lingering(free) } else { free() }
     }
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        lingering(layout.size().max(bytes), || unsafe { MiMalloc.realloc(place, layout, bytes) })
+        if !LINGERING_BYTES.contains(&bytes) && !LINGERING_BYTES.contains(&layout.size()) {
+            return unsafe { MiMalloc.realloc(place, layout, bytes) };
+        }
+        // As the trait has it by itself. A copy takes long, and what other threads free meanwhile should not linger.
+        unsafe {
+            let new = self.alloc(Layout::from_size_align_unchecked(bytes, layout.align()));
+            if !new.is_null() {
+                place.copy_to_nonoverlapping(new, layout.size().min(bytes));
+                self.dealloc(place, layout);
+            }
+            new
+        }
     }
 }
 
-/// Does what takes or frees so much memory; what lingers does so for longer from here on, too.
+/// Whether so much may linger when it is freed. As much is counted as taken.
 #[inline]
-fn lingering<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    if !LINGERING_BYTES.contains(&bytes) {
-        return work();
+fn take(bytes: usize) -> bool {
+    let can = LINGERING_BYTES.contains(&bytes);
+    if can {
+        let more = |now: usize| Some((now + bytes).min(LINGERING_BYTES_MAX));
+        let _ = MAY_LINGER.fetch_update(Relaxed, Relaxed, more);
     }
+    can
+}
+
+/// Whether so much lingers that is freed now.
+#[inline]
+fn linger(bytes: usize) -> bool {
+    let less = |now: usize| now.checked_sub(bytes);
+    LINGERING_BYTES.contains(&bytes) && MAY_LINGER.fetch_update(Relaxed, Relaxed, less).is_ok()
+}
+
+/// Does what takes or frees memory that lingers: what lingers there already does so for longer, too.
+fn lingering<T>(work: impl FnOnce() -> T) -> T {
     give_back_after_ms(PURGE_DELAY_MS);
     let done = work();
     give_back_after_ms(0);
@@ -73,16 +106,14 @@ fn give_back_after_ms(delay_ms: c_long) {
     unsafe { mi_option_set(PURGE_DELAY, delay_ms) }
 }
 
-/// Frees memory, its pages first, where nobody else has it: so that nothing is left to the thread that allocated it.
-pub fn free(bytes: Bytes) {
-    if let Ok(mut bytes) = bytes.try_into_mut() {
-        give_pages_back(&mut bytes);
-    }
+/// Whether to free so much memory takes long enough to be left to somebody else: it may not linger.
+pub fn is_slow_to_free(bytes: usize) -> bool {
+    bytes > LINGERING_BYTES_MAX || (bytes >= *LINGERING_BYTES.start() && bytes > MAY_LINGER.load(Relaxed))
 }
 
-/// The pages that lie whole in this memory may be taken away; what they held is lost.
+/// Gives the pages that lie whole in this memory to the system; what they held is lost.
 #[cfg(target_os = "linux")]
-fn give_pages_back(memory: &mut [u8]) {
+pub fn give_pages_back(memory: &mut [u8]) {
     let page_bytes = rustix::param::page_size();
     let before = memory.as_ptr().align_offset(page_bytes).min(memory.len());
     let pages = &mut memory[before..];
@@ -97,8 +128,9 @@ fn give_pages_back(memory: &mut [u8]) {
     }
 }
 
+/// Nothing, here.
 #[cfg(not(target_os = "linux"))]
-fn give_pages_back(_memory: &mut [u8]) {}
+pub fn give_pages_back(_memory: &mut [u8]) {}
 
 #[cfg(test)]
 mod tests {

@@ -6,8 +6,9 @@ use super::{Core, Node, Now};
 /// them is cached, and 500 us where each is the last in its piece of memory, which goes back to the system.
 const STEP: usize = 32;
 /// Changes looked at for flushed keys, whatever the time, for each change since the tick before: who flushes again and
-/// again is not faster than the sweep.
+/// again is not faster than the sweep. More than so many are left to [`Node::clear_out`].
 const SWEPT_PER_CHANGE: u64 = 2;
+const SWEPT_PER_TICK: u64 = 1 << 10;
 
 impl Node {
     /// A tick begins, and it is that time: what has expired is hidden from here on. Followed by [`Node::clear_out`].
@@ -17,7 +18,7 @@ impl Node {
         *ticked = now;
         let changes = store.last_position() - std::mem::replace(ticked_position, store.last_position());
         store.pass_to(now.unix_ms);
-        store.sweep((SWEPT_PER_CHANGE * changes) as usize);
+        store.sweep((SWEPT_PER_CHANGE * changes).min(SWEPT_PER_TICK) as usize);
     }
 
     /// Turns some keys that have expired into deletions and frees some that were flushed. Returns whether there are

@@ -1,8 +1,8 @@
 //! What one tick sends to one peer: changes, and how far this node is.
 
 use super::frame::{Ack, Cursor};
-use super::link::View;
 use super::peer::News;
+use super::view::View;
 use super::{
     ACK_US, Agreement, FRAME_PAUSE_US, HEARTBEAT_US, Replication, SILENCE_US, STILL_US, STUCK_US, Turn, highest_seen,
 };

@@ -1,9 +1,10 @@
 //! Who may become a link: hellos, and what is wrong with them.
 
 use super::frame::{Cursor, GREETING, Hello, VERSION, encode_refusal};
-use super::link::{Link, View};
+use super::link::Link;
 use super::parts::Assembly;
 use super::peer::{Agreement, Lag, Linked, News, SessionId, Tie};
+use super::view::View;
 use super::{Here, Replication, Role, highest_seen, is_ahead};
 use crate::store::{Clock, NodeId, Now};
 

@@ -16,9 +16,10 @@ use super::draft::{Draft, FRAME_ROWS};
 use super::frame::{Ack, Cursor, Hello, ITEMS_MAX, Items, Listing, Progress, Sent};
 use super::parts::Parting;
 use super::vector::VersionVector;
+use super::view::View;
 use crate::planted;
 use crate::store::digest::key_hash;
-use crate::store::{Change, NodeId, Stamp, Store};
+use crate::store::{Change, NodeId, Stamp};
 
 /// Changes that each cursor looks at for one frame: as many as are sent, or one would fall behind the other. All three
 /// of two peers take half a millisecond where nothing is in the cache.
@@ -27,29 +28,6 @@ const LOOKS: usize = FRAME_ROWS;
 const LOOKS_MAX: usize = 4 << 10;
 /// No position.
 const NONE: u64 = u64::MAX;
-
-/// What a link reads of its node.
-#[derive(Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) store: &'a Store,
-    pub(super) own: NodeId,
-    /// What this node has.
-    pub(super) vector: &'a VersionVector,
-    /// Longest value that goes with its change.
-    pub(super) whole_bytes_max: usize,
-}
-
-impl View<'_> {
-    /// The same where the change belongs together with others, which would be sent without it.
-    fn together_bytes_max(self) -> usize {
-        4 * self.whole_bytes_max
-    }
-
-    /// Longest part of a value that goes before its change.
-    fn part_bytes_max(self) -> usize {
-        self.whole_bytes_max / 4
-    }
-}
 
 /// What goes on beside the changes.
 enum Extra {

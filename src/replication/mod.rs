@@ -5,6 +5,7 @@
 //! - `wire`: the bytes of one connection
 //! - `lines`: connections, and what the end of one means
 //! - `draft`, [`parts`]: how long a frame becomes, and large values in several of them
+//! - `view`: what a link reads of its node
 //! - `link`: cursors on the own change list, and what goes next
 //! - `sent`: changes as they lie in a frame
 //! - `messages`: what is told and not kept
@@ -37,6 +38,7 @@ mod rewinding;
 mod sent;
 mod status;
 pub mod vector;
+mod view;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@
 
 use super::frame::{FRAME_BYTES_MAX, GREETING, HEAD_BYTES, HELLO_BYTES_MAX};
 
-/// Memory that an empty inbox or outbox keeps: that of the longest frame with a value that goes whole, and as much again
-/// before it. What goes back to the system comes again page by page, half a millisecond for these.
+/// Memory that an empty inbox or outbox keeps: that of the longest frame with a value that goes whole by itself, and as
+/// much again before it. What goes back to the system comes again page by page, half a millisecond for these.
 const KEPT_BYTES: usize = 512 << 10;
 
 /// See the module. Invariant: `outbox[sent..]` is owed; `inbox[..taken]` is understood.

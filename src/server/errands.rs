@@ -1,5 +1,5 @@
 //! What may take long and is no business of the loop: looking up host names, reading the config file again,
-//! giving large values' memory back.
+//! giving the memory of large values back.
 //!
 //! One thread that is given errands and gives results back; it ends with the process.
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 
 use crate::allocator;
 use crate::config::{NodeAddress, read_nodes};
@@ -21,8 +21,8 @@ pub(super) enum Errand {
     LookUp(NodeId, String),
     /// Read the config file again.
     Reload,
-    /// Give a large value's memory back to the system.
-    Free(Bytes),
+    /// Give a large value's pages back to the system.
+    GiveBack(BytesMut),
 }
 
 /// What came of it.
@@ -31,6 +31,8 @@ pub(super) enum Result {
     Found(NodeId, std::result::Result<Vec<SocketAddr>, String>),
     /// The nodes, or what is wrong with the file.
     Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
+    /// What is left of a large value, to be freed by whose allocator has it: else all of many would fall to it at once.
+    GivenBack(BytesMut),
 }
 
 /// The thread.
@@ -50,11 +52,11 @@ impl Errands {
             for errand in to_do {
                 let result = match errand {
                     Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
-                    Errand::Free(value) => {
-                        allocator::free(value);
-                        continue;
-                    }
                     Errand::Reload => Result::Reloaded(read_nodes(&config)),
+                    Errand::GiveBack(mut memory) => {
+                        allocator::give_pages_back(&mut memory);
+                        Result::GivenBack(memory)
+                    }
                 };
                 if done.send(result).is_err() {
                     return;
@@ -63,7 +65,13 @@ impl Errands {
             }
         };
         let freeing = errands.clone();
-        free_with(move |value| drop(freeing.send(Errand::Free(value))));
+        free_with(move |value| {
+            if allocator::is_slow_to_free(value.len())
+                && let Ok(memory) = value.try_into_mut()
+            {
+                let _ = freeing.send(Errand::GiveBack(memory));
+            }
+        });
         thread::Builder::new().name("errands".into()).spawn(run)?;
         Ok(Errands { errands, results, looked_up: Vec::new() })
     }

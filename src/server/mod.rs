@@ -86,6 +86,7 @@ pub struct Server {
     /// Names looked up so far.
     dials: usize,
     woken: Arc<AtomicBool>,
+    wake: Arc<dyn Fn() + Send + Sync>,
     connections: Slab<Connection>,
     /// Connections that may have something to read or to execute.
     ready: Vec<SessionId>,
@@ -121,6 +122,8 @@ impl Server {
     ) -> std::io::Result<Server> {
         let poll = Poll::new()?;
         let mut listener = listener;
+        // First of all, or one that comes here would be noted below and never seen.
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         // In the signals' handlers, so that a second one works whatever the loop is waiting for: leave where an
         // earlier one was noted, then note this one.
         let noted = Arc::new(AtomicBool::new(false));
@@ -128,19 +131,18 @@ impl Server {
             flag::register_conditional_shutdown(signal, 1, Arc::clone(&noted))?;
             flag::register(signal, Arc::clone(&noted))?;
         }
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let woken = Arc::new(AtomicBool::new(false));
         let pending = Arc::clone(&woken);
-        let wake = Arc::new(move || {
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             // One wake is enough until the loop has looked.
             if !pending.swap(true, Ordering::AcqRel) {
                 waker.wake().expect("the poll lives as long as the process serves");
             }
         });
-        let wake_from_errands = Arc::clone(&wake);
+        let [wake_from_writer, wake_from_errands] = [Arc::clone(&wake), Arc::clone(&wake)];
         let mut node = node;
         node.time_by(move || started.elapsed().as_micros() as u64);
         Ok(Server {
@@ -148,10 +150,11 @@ impl Server {
             acceptor: Acceptor::new(listener),
             signals,
             node,
-            writer: Writer::start(file, move || wake())?,
+            writer: Writer::start(file, move || wake_from_writer())?,
             errands: Errands::start(config, move || wake_from_errands())?,
             dials: 0,
             woken,
+            wake,
             connections: Slab::new(),
             ready: Vec::new(),
             unsent: Vec::new(),

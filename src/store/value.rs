@@ -9,9 +9,6 @@ use bytes::Bytes;
 /// they are sent to.
 pub const SHARED_BYTES_MIN: usize = 64 << 10;
 
-/// To give so much memory back takes long enough to be left to somebody else: some 250 us.
-const SLOW_TO_FREE_BYTES: usize = 4 << 20;
-
 /// Frees memory that nobody has any more.
 type Free = Box<dyn Fn(Bytes)>;
 
@@ -19,7 +16,7 @@ thread_local! {
     static FREE: OnceCell<Free> = const { OnceCell::new() };
 }
 
-/// Has large values that this thread is the last to have freed by `free`, from here on: by another thread, say, as to
+/// Has shared values that this thread is the last to have freed by `free`, from here on: by another thread, say, as to
 /// give 64 MiB back to the system takes some milliseconds. Only the first call counts.
 pub fn free_with(free: impl Fn(Bytes) + 'static) {
     FREE.with(|place| drop(place.set(Box::new(free))));
@@ -89,7 +86,7 @@ impl<'a> Value<'a> {
 /// Memory that comes in, to be freed as [`free_with`] has it. Once: around what is owned already another owner would
 /// only be one more to be gone through at the end.
 pub fn owned(bytes: Bytes) -> Bytes {
-    if bytes.len() < SLOW_TO_FREE_BYTES { bytes } else { Bytes::from_owner(Owner(bytes)) }
+    if bytes.len() < SHARED_BYTES_MIN { bytes } else { Bytes::from_owner(Owner(bytes)) }
 }
 
 impl Deref for Value<'_> {

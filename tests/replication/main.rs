@@ -95,7 +95,7 @@ fn a_peer_that_does_not_read_costs_its_node_no_more_than_an_outbox() {
     }
     let held = mesh.peer_bytes(0);
     println!("{held} bytes are held for a peer that does not read");
-    assert!(held < 3 << 20, "{held} bytes are held for a peer that does not read");
+    assert!(held < 512 << 10, "{held} bytes are held for a peer that does not read");
     mesh.tick_without_time();
     assert!(mesh.is_at_rest(0), "the node is busy with a peer that does not read");
 }
