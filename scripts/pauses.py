@@ -12,8 +12,9 @@ the node that is waited for. Redis gets the same rates. One peer is linked all t
 goes on when a run begins, so that it catches up. Load: 80 % GET, 20 % SET, requests due at fixed times (open loop),
 so that a pause is not hidden. Latencies hold some 75 us of naps. "Undisturbed" are requests that did not wait for the
 load to get its processor. The longest tick is what the node says of itself, and so is how much of it it had no
-processor. What the machine takes away by itself is measured first: how long processes that do nothing but read the
-clock had to wait, on one core and on both. Plots of latency over time go to --out.
+processor. The share of the server's core that the host took is the system's account (/proc/stat): so many requests,
+at least, had to wait for that. What the machine takes away by itself is measured first: how long processes that do
+nothing but read the clock had to wait, on one core and on both. Plots of latency over time go to --out.
 """
 
 import argparse
@@ -44,7 +45,7 @@ MEMORY = "/dev/shm"
 RATE_SECONDS = 15
 COLUMNS = ("", "requests a second", "p50 us", "p99 us", "p99.9 us", "undisturbed", "their p99.9 us", "their longest us",
            "cores the load was busy", "99.9 % of ticks within", "longest tick", "... without a processor",
-           "most on a processor")
+           "most on a processor", "of its core the host took")
 SHARES = (0.5, 0.8)
 
 
@@ -63,6 +64,20 @@ def row(what, ticks, measured=None):
         shown += [f"{undisturbed['share']:.1%}", f"{undisturbed['p999_us']:,.0f}", f"{undisturbed['max_us']:,.0f}"]
         shown.append(f"{measured['own_cores']:.2f}")
     print(f"| {what} | {' | '.join(shown)} | {ticks} |", flush=True)
+
+
+def stolen_s(core):
+    """What the host has taken of it so far, as far as the system knows."""
+    with open("/proc/stat") as stat:
+        [fields] = [line.split() for line in stat if line.startswith(f"cpu{core} ")]
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def with_stolen(work):
+    """What it returns, and which share of the server's core the host took meanwhile."""
+    before, begun = stolen_s(SERVER_CORE), time.monotonic()
+    measured = work()
+    return measured, f"{(stolen_s(SERVER_CORE) - before) / (time.monotonic() - begun):.2%}"
 
 
 def longest_wait(core, seconds, waits):
@@ -123,11 +138,11 @@ class Measured:
     def phase(self, what, work):
         """The longest tick while something is done."""
         self.client.ask("CONFIG", "RESETSTAT")
-        measured = work()
+        measured, stolen = with_stolen(work)
         info = dict(line.split(":", 1) for line in self.client.ask("INFO", "ticks").decode().split() if ":" in line)
         ms = lambda name: f"{int(info[name]) / 1000:.2f} ms"
         row(what, f"{ms('tick_us_p999')} | {ms('longest_tick_us')} ({info['longest_tick_phase']}) | "
-                  f"{ms('longest_tick_off_cpu_us')} | {ms('tick_on_cpu_us_max')}", measured)
+                  f"{ms('longest_tick_off_cpu_us')} | {ms('tick_on_cpu_us_max')} | {stolen}", measured)
 
     def fill(self):
         kvbench(self.options, self.node, "--fill", "--seconds", 0.1)
@@ -183,7 +198,7 @@ class Measured:
 def closed_loop(options, server, what, first=()):
     """Its rate."""
     rate = kvbench(options, server, "--seconds", RATE_SECONDS, first=first)["per_second"]
-    print(f"| {what} | {rate:,.0f} | | | | | | | | | | | |", flush=True)
+    print(f"| {what} | {rate:,.0f} | | | | | | | | | | | | |", flush=True)
     return rate
 
 
@@ -235,8 +250,8 @@ def measure_redis(options, directory):
         rate = options.rate or closed_loop(options, redis, "Redis: closed loop")
         thread.start()
         for share in SHARES:
-            measured = open_loop(options, redis, share, rate, "redis")
-            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", " | | | ", measured)
+            measured, stolen = with_stolen(lambda share=share: open_loop(options, redis, share, rate, "redis"))
+            row(f"Redis: open loop at {share:.0%}, BGSAVE every 3 s", f" | | | | {stolen}", measured)
     finally:
         ends.set()
         if thread.is_alive():

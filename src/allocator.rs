@@ -27,7 +27,7 @@ const PURGE_DELAY: mi_option_t = 15;
 const PURGE_DELAY_MS: c_long = 10;
 /// What may linger so long: more than the allocator keeps anyhow, and no more than may linger together.
 const LINGERING_BYTES: RangeInclusive<usize> = 64 << 10..=LINGERING_BYTES_MAX;
-/// Of all that lingers: to give it back takes 0.25 ms.
+/// Of all that lingers, about: to give it back takes 0.25 ms.
 const LINGERING_BYTES_MAX: usize = 4 << 20;
 /// How much more may be freed and linger: as much as was taken meanwhile.
 static MAY_LINGER: AtomicUsize = AtomicUsize::new(0);

@@ -105,6 +105,8 @@ pub(crate) struct Core {
     ticked: Now,
     /// ... and the last position then.
     ticked_position: u64,
+    /// Looks for flushed keys that changes have called for.
+    sweep_owed: u64,
     pubsub: PubSub,
     notifications: Notifications,
     settings: Settings,
@@ -163,6 +165,7 @@ impl Node {
             replication: Replication::new(identity, members, limits, recorded, &store, seed, now),
             saver: Saver::new(options.durability, options.snapshot_interval_ms, position, now),
             ticked_position: store.last_position(),
+            sweep_owed: 0,
             store,
             clock,
             metrics: Metrics::default(),

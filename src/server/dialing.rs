@@ -9,10 +9,11 @@ use super::connection::Connection;
 use super::errands::{Errand, Result};
 use super::{Server, process};
 use crate::config::members;
+use crate::metrics::ticks::Phase;
 use crate::store::NodeId;
 
-/// Results of errands taken in one tick: to free what is left of a large value takes 10 us.
-const RESULTS: usize = 16;
+/// Time of a tick that goes to results of errands, but for the last: some 10 us for what is left of a large value.
+const RESULTS_US: u64 = 150;
 
 impl Server {
     /// Dials, sends and answers what is due to and because of other nodes.
@@ -27,7 +28,8 @@ impl Server {
     }
 
     pub(super) fn take_results(&mut self) {
-        for _ in 0..RESULTS {
+        let until_us = self.spent(Phase::Intake) + RESULTS_US;
+        while self.spent(Phase::Intake) <= until_us {
             let Some(result) = self.errands.take() else { return };
             match result {
                 Result::GivenBack(memory) => drop(memory),

@@ -1,7 +1,8 @@
-//! What may take long and is no business of the loop: looking up host names, reading the config file again,
-//! giving the memory of large values back.
+//! What may take long and is no business of the loop: looking up host names, reading the config file again, giving the
+//! memory of large values back.
 //!
-//! One thread that is given errands and gives results back; it ends with the process.
+//! A thread that is given errands and gives results back, and one for memory, which should not wait for names. They end
+//! with the process.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -21,8 +22,6 @@ pub(super) enum Errand {
     LookUp(NodeId, String),
     /// Read the config file again.
     Reload,
-    /// Give a large value's pages back to the system.
-    GiveBack(BytesMut),
 }
 
 /// What came of it.
@@ -31,7 +30,8 @@ pub(super) enum Result {
     Found(NodeId, std::result::Result<Vec<SocketAddr>, String>),
     /// The nodes, or what is wrong with the file.
     Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
-    /// What is left of a large value, to be freed by whose allocator has it: else all of many would fall to it at once.
+    /// What is left of a large value without its pages, to be freed by the thread whose allocator has it: that of many
+    /// freed elsewhere would fall to it at once.
     GivenBack(BytesMut),
 }
 
@@ -45,34 +45,35 @@ pub(super) struct Errands {
 
 impl Errands {
     /// Starts it. `wake` is called whenever [`Errands::take`] has something new.
-    pub(super) fn start(config: PathBuf, wake: impl Fn() + Send + 'static) -> std::io::Result<Errands> {
+    pub(super) fn start(config: PathBuf, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Errands> {
         let (errands, to_do) = channel();
         let (done, results) = channel();
+        let (wake_from_memory, memory_done) = (wake.clone(), done.clone());
         let run = move || {
-            for errand in to_do {
+            to_do.into_iter().try_for_each(|errand| {
                 let result = match errand {
                     Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
                     Errand::Reload => Result::Reloaded(read_nodes(&config)),
-                    Errand::GiveBack(mut memory) => {
-                        allocator::give_pages_back(&mut memory);
-                        Result::GivenBack(memory)
-                    }
                 };
-                if done.send(result).is_err() {
-                    return;
-                }
-                wake();
-            }
+                done.send(result).map(|()| wake())
+            })
         };
-        let freeing = errands.clone();
+        thread::Builder::new().name("errands".into()).spawn(run)?;
+        let (freed, to_give_back) = channel::<BytesMut>();
+        let run = move || {
+            to_give_back.into_iter().try_for_each(|mut memory| {
+                allocator::give_pages_back(&mut memory);
+                memory_done.send(Result::GivenBack(memory)).map(|()| wake_from_memory())
+            })
+        };
+        thread::Builder::new().name("memory".into()).spawn(run)?;
         free_with(move |value| {
             if allocator::is_slow_to_free(value.len())
                 && let Ok(memory) = value.try_into_mut()
             {
-                let _ = freeing.send(Errand::GiveBack(memory));
+                let _ = freed.send(memory);
             }
         });
-        thread::Builder::new().name("errands".into()).spawn(run)?;
         Ok(Errands { errands, results, looked_up: Vec::new() })
     }
 

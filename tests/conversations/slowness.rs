@@ -75,6 +75,35 @@ fn what_expired_or_was_flushed_is_cleared_out_in_steps_of_32() {
 }
 
 #[test]
+fn a_request_that_changes_many_keys_pays_for_its_sweep_over_several_ticks() {
+    const FLUSHED: usize = 20_000;
+    const CHANGED: usize = 12_000;
+    let mut client = Timed::new(1);
+    let set = |name: &str, keys: usize| {
+        format!("MSET{}", (0..keys).map(|key| format!(" {name}{key:06} value")).collect::<String>())
+    };
+    let mut now = NOW;
+    let mut tick = |client: &mut Timed| {
+        now.monotonic_us += 1;
+        client.node.begin_tick(now);
+        client.node.store().bytes()
+    };
+    client.check(&set("flushed:", FLUSHED), "+OK");
+    let key_bytes = client.node.store().bytes() / FLUSHED;
+    tick(&mut client);
+    client.check("FLUSHALL", "+OK");
+    tick(&mut client);
+    client.check(&set("changed:", CHANGED), "+OK");
+    let freed = client.node.store().bytes() - tick(&mut client);
+    assert!((1_000..4_000).contains(&(freed / key_bytes)), "{} keys in a tick", freed / key_bytes);
+    // Nobody clears out: it is the changes alone that call for it.
+    for _ in 0..30 {
+        tick(&mut client);
+    }
+    assert!(!client.node.store().is_sweeping());
+}
+
+#[test]
 fn a_slow_request_is_listed_with_its_time_its_words_and_its_client() {
     let mut client = Timed::new(20_000);
     client.ask("CLIENT SETNAME me");

@@ -126,8 +126,8 @@ impl Disk {
 
     /// Whether the live rows are these keys and values.
     fn holds(&self, state: &BTreeMap<Vec<u8>, Vec<u8>>) -> bool {
-        let mut live = self.rows.values().filter_map(|row| Some((&row.key, row.value.as_ref()?)));
-        live.clone().count() == state.len() && live.all(|(key, value)| state.get(key) == Some(value))
+        let live: BTreeMap<_, _> = self.rows.values().filter_map(|row| Some((&row.key, row.value.as_ref()?))).collect();
+        live.into_iter().eq(state)
     }
 
     pub fn live(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {

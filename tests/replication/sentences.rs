@@ -357,7 +357,7 @@ fn large_values_that_one_request_sets_are_never_seen_half_either() {
     for round in 0..6 {
         mesh.request(0, &format!("SET other {round}"));
         // Each is more than goes whole by itself; all three are less than may come apart.
-        mesh.set_together(0, &keys, &format!("{round} {}", "v".repeat(300_000 + 10_000 * round)));
+        mesh.set_together(0, &keys, &format!("{round} {}", "v".repeat(300_000 + 4_000 * round)));
         for _ in 0..40 {
             mesh.tick();
             let store = mesh.node(1).store();
