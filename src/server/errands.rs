@@ -35,7 +35,7 @@ pub(super) enum Result {
     GivenBack(BytesMut),
 }
 
-/// The thread.
+/// The threads.
 pub(super) struct Errands {
     errands: Sender<Errand>,
     results: Receiver<Result>,
@@ -44,29 +44,21 @@ pub(super) struct Errands {
 }
 
 impl Errands {
-    /// Starts it. `wake` is called whenever [`Errands::take`] has something new.
+    /// Starts them. `wake` is called whenever [`Errands::take`] has something new.
     pub(super) fn start(config: PathBuf, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Errands> {
         let (errands, to_do) = channel();
         let (done, results) = channel();
-        let (wake_from_memory, memory_done) = (wake.clone(), done.clone());
-        let run = move || {
-            to_do.into_iter().try_for_each(|errand| {
-                let result = match errand {
-                    Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
-                    Errand::Reload => Result::Reloaded(read_nodes(&config)),
-                };
-                done.send(result).map(|()| wake())
-            })
+        let run = move |errand| match errand {
+            Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
+            Errand::Reload => Result::Reloaded(read_nodes(&config)),
         };
-        thread::Builder::new().name("errands".into()).spawn(run)?;
-        let (freed, to_give_back) = channel::<BytesMut>();
-        let run = move || {
-            to_give_back.into_iter().try_for_each(|mut memory| {
-                allocator::give_pages_back(&mut memory);
-                memory_done.send(Result::GivenBack(memory)).map(|()| wake_from_memory())
-            })
+        start_thread("errands", to_do, run, done.clone(), wake.clone())?;
+        let (freed, to_give_back) = channel();
+        let give_back = |mut memory: BytesMut| {
+            allocator::give_pages_back(&mut memory);
+            Result::GivenBack(memory)
         };
-        thread::Builder::new().name("memory".into()).spawn(run)?;
+        start_thread("memory", to_give_back, give_back, done, wake)?;
         free_with(move |value| {
             if allocator::is_slow_to_free(value.len())
                 && let Ok(memory) = value.try_into_mut()
@@ -96,6 +88,18 @@ impl Errands {
         }
         Some(result)
     }
+}
+
+/// Does what there is to do, one after the other, as long as somebody wants the results.
+fn start_thread<T: Send + 'static>(
+    name: &str,
+    to_do: Receiver<T>,
+    run: impl Fn(T) -> Result + Send + 'static,
+    done: Sender<Result>,
+    wake: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
+    let work = move || to_do.into_iter().try_for_each(|one| done.send(run(one)).map(|()| wake()));
+    thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }
 
 fn look_up(address: &str) -> std::result::Result<Vec<SocketAddr>, String> {

@@ -21,11 +21,17 @@ impl Together {
         if self.0.is_empty() {
             return;
         }
-        let at = self.0.partition_point(|&(_, last)| last < before);
-        if let Some(&(first, _)) = self.0.get(at).filter(|&&(first, _)| first <= before) {
+        if let Some(at) = self.with(before) {
+            let (first, _) = self.0[at];
             self.0.truncate(at);
             self.0.push_back((first, position));
         }
+    }
+
+    /// Which range the position is in.
+    fn with(&self, position: u64) -> Option<usize> {
+        let at = self.0.partition_point(|&(_, last)| last < position);
+        self.0.get(at).is_some_and(|&(first, _)| first <= position).then_some(at)
     }
 }
 
@@ -59,16 +65,12 @@ impl Store {
 
     /// Whether the change at the position belongs together with others.
     pub fn is_together(&self, position: u64) -> bool {
-        let ranges = &self.together.0;
-        let at = ranges.partition_point(|&(_, last)| last < position);
-        ranges.get(at).is_some_and(|&(first, _)| first <= position)
+        self.together.with(position).is_some()
     }
 
     /// Whether the change at the position and one after it belong together.
     pub fn goes_on_after(&self, position: u64) -> bool {
-        let ranges = &self.together.0;
-        let at = ranges.partition_point(|&(_, last)| last <= position);
-        ranges.get(at).is_some_and(|&(first, _)| first <= position)
+        self.together.with(position).is_some_and(|at| position < self.together.0[at].1)
     }
 }
 

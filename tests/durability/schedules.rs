@@ -36,7 +36,7 @@ fn every_commit_is_the_state_at_its_position_while_the_writer_keeps_up() {
 #[test]
 fn a_failure_at_any_step_costs_no_write() {
     let mut targets_seen = 0;
-    for step in 0..40 {
+    for step in 0..60 {
         let mut play = Play::new(Setting::default());
         play.disk.failing = (step..=step + step % 3).collect();
         let mut random = Random::new(step);

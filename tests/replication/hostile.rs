@@ -100,7 +100,7 @@ fn more_messages_than_a_link_takes_hold_up_no_change() {
         heard.extend(one.hear_some(1, 100_000));
     }
     assert!(one.node.peer_bytes() < 3 << 20, "{} bytes are held", one.node.peer_bytes());
-    let changes = bodies(&heard).iter().filter(|body| matches!(decode(body), Ok(Frame::Changes(..)))).count();
+    let changes = bodies(&heard).0.iter().filter(|body| matches!(decode(body), Ok(Frame::Changes(..)))).count();
     assert!(changes >= 5, "{changes} frames of changes went in {} bytes", heard.len());
 }
 

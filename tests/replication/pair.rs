@@ -155,6 +155,12 @@ impl Mesh {
         }
     }
 
+    /// Whether the node has the same for all these keys.
+    pub fn have_one_value(&self, node: usize, keys: &[String]) -> bool {
+        let store = self.nodes[node].store();
+        keys.windows(2).all(|pair| store.get(pair[0].as_bytes()) == store.get(pair[1].as_bytes()))
+    }
+
     pub fn flush(&mut self, node: usize) {
         let now = self.now(node);
         let one = &mut self.nodes[node];

@@ -121,7 +121,10 @@ impl Stranger {
 
     /// Takes all that the peer is owed, and returns the bodies of the frames.
     pub fn hear(&mut self, session: usize) -> Vec<Vec<u8>> {
-        bodies(&self.hear_some(session, usize::MAX))
+        let bytes = self.hear_some(session, usize::MAX);
+        let (bodies, rest) = bodies(&bytes);
+        assert!(rest.is_empty(), "half a frame is owed");
+        bodies
     }
 
     /// Takes so many bytes of what the peer is owed, at most.
@@ -165,8 +168,8 @@ pub fn ack(ack: &Ack) -> Vec<u8> {
     bytes
 }
 
-/// Of the frames that have come whole.
-pub fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
+/// Of the frames that have come whole; and what is behind them.
+pub fn bodies(bytes: &[u8]) -> (Vec<Vec<u8>>, &[u8]) {
     let mut rest = bytes.strip_prefix(GREETING).unwrap_or(bytes);
     let mut bodies = Vec::new();
     while let Some((head, after)) = rest.split_first_chunk::<8>() {
@@ -175,5 +178,5 @@ pub fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
         bodies.push(body.to_vec());
         rest = behind;
     }
-    bodies
+    (bodies, rest)
 }
