@@ -100,7 +100,6 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
     let Core { store, clock, saver, replication, metrics, options, started_us, pubsub, .. } = core;
     let uptime_s = (now.monotonic_us - started_us) / 1_000_000;
     let per_s = metrics.requests / uptime_s.max(1);
-    let since_save_s = (now.monotonic_us - saver.committed_us) / 1_000_000;
     let megabytes = |bytes: usize| format!("{:.2}M", bytes as f64 / (1 << 20) as f64);
     let keyspace = match store.keys() {
         0 => Vec::new(),
@@ -150,8 +149,8 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
             vec![
                 ("loading", "0".to_owned()),
                 ("rdb_changes_since_last_save", store.count_after(saver.durable()).to_string()),
-                ("rdb_bgsave_in_progress", u8::from(saver.state() != "idle").to_string()),
-                ("rdb_last_save_time", (now.unix_ms / 1000).saturating_sub(since_save_s).to_string()),
+                ("rdb_bgsave_in_progress", u8::from(saver.is_backing_up()).to_string()),
+                ("rdb_last_save_time", (saver.saved_unix_ms() / 1000).to_string()),
                 ("rdb_last_bgsave_status", if saver.error.is_some() { "err" } else { "ok" }.to_owned()),
                 ("rdb_last_bgsave_time_sec", (saver.took_us / 1_000_000).to_string()),
                 ("aof_enabled", "0".to_owned()),

@@ -2,7 +2,8 @@
 //!
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
-//! - [`saving`]: snapshots: when, what next, what a failure means; `gathering`: group commit
+//! - [`saving`]: snapshots: when, what next, what a failure means; `gathering`: group commit; `backup`: `SAVE`
+//! - `handover`: what goes to the data file's thread and comes back; `disk`: what the node does with it
 //! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
 //! - `transaction`: requests that are run as one
@@ -20,10 +21,13 @@
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod ahead;
+mod backup;
 mod commands;
+mod disk;
 mod expiring;
 mod gathering;
 mod glob;
+mod handover;
 mod info;
 mod notifications;
 mod outbox;
@@ -43,7 +47,7 @@ use ahead::Ahead;
 use bytes::Bytes;
 use notifications::Notifications;
 use pubsub::PubSub;
-use saving::{Checkpoint, Durability, Save, Saved, Saver, Verdict};
+use saving::{Checkpoint, Durability, Saver};
 pub use serving::REQUESTS_PER_TURN;
 use session::{OUTBOX_BYTES_MAX, Session, Waits};
 use sessions::Sessions;
@@ -337,41 +341,6 @@ impl Node {
     /// The sessions to be [resumed](Node::resume) since the last call.
     pub fn take_runnable(&mut self, into: &mut Vec<SessionId>) {
         into.append(&mut self.sessions.runnable);
-    }
-
-    /// The next piece of work for the data file, where there is one and the writer has room.
-    pub fn next_save(&mut self, now: Now) -> Option<Save> {
-        let Core { store, clock, saver, replication, metrics, .. } = &mut self.core;
-        let settle = |tombstones| (!replication.is_alone()).then(|| replication.settle(tombstones));
-        saver.collect_tombstones(store, settle, now);
-        let save = saver.next(store, clock, |store| replication.record(clock, store), now);
-        metrics.rows_written += save.as_ref().map_or(0, |save| save.batch.len() as u64);
-        let is_free = !saver.holds_writers(store) && (!clock.is_spent() || saver.is_failing());
-        if is_free {
-            self.sessions.run_held();
-        }
-        save
-    }
-
-    /// Takes back a piece of work from the data file, and with it the answers that waited for it.
-    pub fn saved(&mut self, saved: Saved, now: Now) {
-        let Core { store, clock, saver, replication, metrics, .. } = &mut self.core;
-        match saver.done(saved, store, clock, now) {
-            Verdict::None => (),
-            Verdict::Release(recorded) => {
-                metrics.snapshots += 1;
-                replication.recorded(recorded);
-                let durable = saver.durable();
-                self.sessions.visit_gated(|session| session.release(durable));
-            }
-            Verdict::Refuse => {
-                metrics.snapshots_failed += 1;
-                self.sessions.visit_gated(|session| {
-                    session.refuse_gated(Refusal::MaybeDurable);
-                    false
-                });
-            }
-        }
     }
 
     /// Nothing is executed any more; one last snapshot is wanted.

@@ -1,5 +1,5 @@
 //! Answers on their way to a client: bytes, large values between them that are shared with the store, and gates that
-//! hold answers back until what they say is durable.
+//! hold answers back until what they say is so.
 
 use std::collections::VecDeque;
 
@@ -14,11 +14,36 @@ const GATE_BYTES: usize = size_of::<Gate>() + 80;
 /// Memory that an empty outbox keeps: what a pipelining client needs again at once.
 const KEPT_BYTES: usize = 16 << 10;
 
-/// An answer that may go out once a position is durable.
+/// What an answer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// All changes up to this position are on disk.
+    Durable(u64),
+    /// The rows of the data file hold this snapshot.
+    Merged(u64),
+}
+
+impl Until {
+    /// Whether this is so once `reached` is.
+    fn is_with(self, reached: Until) -> bool {
+        match (self, reached) {
+            (Until::Durable(one), Until::Durable(all)) | (Until::Merged(one), Until::Merged(all)) => one <= all,
+            (Until::Durable(_), Until::Merged(_)) | (Until::Merged(_), Until::Durable(_)) => false,
+        }
+    }
+
+    /// Whether both are of one kind.
+    fn is_like(self, other: Until) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+}
+
+/// An answer that waits.
 struct Gate {
     start: u64,
     end: u64,
-    position: u64,
+    /// `None`: for nothing but an earlier one.
+    until: Option<Until>,
 }
 
 /// A value that is sent from where it lies, before the byte `at`.
@@ -66,10 +91,10 @@ impl Outbox {
         self.begin + self.bytes.len() as u64
     }
 
-    /// What was written since the mark stays here until the position is durable, and with it all that comes later.
-    pub(super) fn hold(&mut self, start: u64, position: u64) {
+    /// What was written since the mark stays here until this is so, and with it all that comes later.
+    pub(super) fn hold(&mut self, start: u64, until: Until) {
         let end = self.mark();
-        self.gates.push_back(Gate { start, end, position });
+        self.gates.push_back(Gate { start, end, until: Some(until) });
     }
 
     /// Takes back what was written since the mark; large values are forgotten.
@@ -80,17 +105,29 @@ impl Outbox {
         self.bytes.split_off((start - self.begin) as usize)
     }
 
-    /// Opens the gates up to a durable position. Returns whether any stays closed.
-    pub(super) fn release(&mut self, durable: u64) -> bool {
-        let open = self.gates.partition_point(|gate| gate.position <= durable);
-        self.gates.drain(..open);
+    /// Opens the gates whose answers are so with this. Returns whether any stays closed.
+    pub(super) fn release(&mut self, reached: Until) -> bool {
+        // Those of one kind rise. One behind a closed one of the other kind stays, but waits for that alone.
+        for gate in &mut self.gates {
+            match gate.until {
+                Some(until) if until.is_with(reached) => gate.until = None,
+                Some(until) if until.is_like(reached) => break,
+                Some(_) | None => (),
+            }
+        }
+        while self.gates.pop_front_if(|gate| gate.until.is_none()).is_some() {}
         self.gates.shrink_to(GATES_KEPT);
         !self.gates.is_empty()
     }
 
-    /// Lets `refuse` write something else in the place of every answer that still waits to be durable.
-    pub(super) fn refuse_gated(&mut self, refuse: impl Fn(&[u8], &mut Vec<u8>)) {
-        let Some(first) = self.gates.front() else { return };
+    /// Lets `refuse` write something else in the place of the answers that wait for what `is_lost`. Returns whether
+    /// any gate stays closed.
+    pub(super) fn refuse_gated(
+        &mut self,
+        is_lost: impl Fn(Until) -> bool,
+        refuse: impl Fn(&[u8], &mut Vec<u8>),
+    ) -> bool {
+        let Some(first) = self.gates.front() else { return false };
         let tail_start = first.start;
         let behind = self.large.partition_point(|large| large.at < tail_start);
         let mut large = self.large.split_off(behind);
@@ -98,14 +135,23 @@ impl Outbox {
         let tail = self.bytes.split_off((tail_start - self.begin) as usize);
         let tail_end = tail_start + tail.len() as u64;
         let part = |from: u64, to: u64| &tail[(from - tail_start) as usize..(to - tail_start) as usize];
-        let mut copied = tail_start;
+        let (mut copied, mut kept) = (tail_start, VecDeque::new());
         for gate in std::mem::take(&mut self.gates) {
             self.copy(copied, part(copied, gate.start), &mut large);
-            refuse(part(gate.start, gate.end), &mut self.bytes);
-            while large.pop_front_if(|large| large.at < gate.end).is_some() {}
+            let start = self.mark();
+            if gate.until.is_some_and(&is_lost) {
+                refuse(part(gate.start, gate.end), &mut self.bytes);
+                while large.pop_front_if(|large| large.at < gate.end).is_some() {}
+            } else {
+                self.copy(gate.start, part(gate.start, gate.end), &mut large);
+                kept.push_back(Gate { start, end: self.mark(), until: gate.until });
+            }
             copied = gate.end;
         }
         self.copy(copied, part(copied, tail_end), &mut large);
+        while kept.pop_front_if(|gate| gate.until.is_none()).is_some() {}
+        self.gates = kept;
+        !self.gates.is_empty()
     }
 
     /// Writes what began at `start` again, with the large values in it.
@@ -226,15 +272,54 @@ mod tests {
         let start = answer(&mut outbox, &large);
         assert_eq!(outbox.take_back(start), b"<>");
         let start = answer(&mut outbox, &large);
-        outbox.hold(start, 7);
+        outbox.hold(start, Until::Durable(7));
         answer(&mut outbox, &large);
         let whole = [b"<", &large[..], b">"].concat();
         assert_eq!(drain(&mut outbox, 1000), whole);
         assert!(outbox.has_gates());
-        outbox.refuse_gated(|_, out| out.extend_from_slice(b"refused"));
+        assert!(!outbox.refuse_gated(|_| true, |_, out| out.extend_from_slice(b"refused")));
         let expected = [b"refused", &whole[..]].concat();
         assert_eq!(outbox.owed(), expected.len());
         assert_eq!(drain(&mut outbox, 1000), expected);
         assert_eq!((outbox.owed(), large.is_unique()), (0, true));
+    }
+
+    /// An answer each, which waits for that.
+    fn waiting(untils: &[Until]) -> Outbox {
+        let mut outbox = Outbox::default();
+        for (number, &until) in untils.iter().enumerate() {
+            let start = outbox.mark();
+            outbox.bytes().extend_from_slice(format!("<{number}>").as_bytes());
+            outbox.hold(start, until);
+        }
+        outbox
+    }
+
+    #[test]
+    fn an_answer_that_may_go_out_waits_for_an_earlier_one_and_for_nothing_else() {
+        let mut outbox = waiting(&[Until::Merged(3), Until::Durable(10), Until::Merged(4), Until::Durable(20)]);
+        assert!(outbox.release(Until::Durable(10)));
+        assert_eq!(drain(&mut outbox, 100), b"");
+        // That the disk fails later is not said of what it has.
+        assert!(outbox.refuse_gated(|until| matches!(until, Until::Durable(_)), |_, out| out.push(b'!')));
+        assert_eq!(drain(&mut outbox, 100), b"");
+        assert!(outbox.release(Until::Merged(3)));
+        assert_eq!(drain(&mut outbox, 100), b"<0><1>");
+        assert!(!outbox.release(Until::Merged(5)));
+        assert_eq!(drain(&mut outbox, 100), b"<2>!");
+    }
+
+    #[test]
+    fn an_answer_that_waits_for_something_else_is_not_refused() {
+        let large = Bytes::from(vec![b'x'; SHARED_BYTES_MIN]);
+        let mut outbox = waiting(&[Until::Merged(3), Until::Merged(4)]);
+        let start = answer(&mut outbox, &large);
+        outbox.hold(start, Until::Durable(7));
+        assert!(outbox.refuse_gated(|until| until == Until::Merged(4), |_, out| out.extend_from_slice(b"refused")));
+        assert!(outbox.release(Until::Merged(4)));
+        assert_eq!(drain(&mut outbox, 1000), b"<0>refused");
+        assert!(!outbox.release(Until::Durable(7)));
+        assert_eq!(drain(&mut outbox, 1000), [b"<", &large[..], b">"].concat());
+        assert!(large.is_unique());
     }
 }

@@ -9,8 +9,10 @@
 //! It hands out [`Save`]s and takes back [`Saved`]s; it does not know SQLite, threads or files.
 
 use super::Now;
+use super::backup::Backup;
 pub use super::gathering::Durability;
 use super::gathering::Gathering;
+pub use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
 use crate::replication::Recorded;
 use crate::replication::vector::VersionVector;
 use crate::store::{Batch, Clock, Copied, Store};
@@ -42,59 +44,14 @@ const COLLECT_LOOKS: usize = 1 << 10;
 /// Least time between two searches through all deletions.
 const COLLECT_US: u64 = 1_000_000;
 
-/// What a transaction records beside its rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// All changes up to here are in the file.
-    pub position: u64,
-    /// No life before the next start uses this position or one above.
-    pub position_ceiling: u64,
-    /// Nor a clock value above this one.
-    pub clock_ceiling: u64,
-    /// How replication stood at the position.
-    pub recorded: Recorded,
-}
-
-/// One piece of work for the writer.
-pub struct Save {
-    /// Which snapshot it belongs to; a transaction begins with the first piece of each.
-    pub snapshot: u64,
-    /// Rows to take out and to put in.
-    pub batch: Batch,
-    /// Present on the last piece: record this and commit.
-    pub commit: Option<Checkpoint>,
-}
-
-/// What became of one.
-pub struct Saved {
-    /// As in the [`Save`].
-    pub snapshot: u64,
-    /// Its memory, for the next.
-    pub batch: Batch,
-    /// How it went.
-    pub outcome: Outcome,
-}
-
-/// See [`Saved`].
-pub enum Outcome {
-    /// In the open transaction.
-    Taken,
-    /// On disk.
-    Committed(Checkpoint),
-    /// The transaction is rolled back, for this reason; what is still under way for it will be skipped.
-    Failed(String),
-    /// Not written: its transaction had failed before.
-    Skipped,
-}
-
 /// What to do with the sessions whose answers wait.
 pub enum Verdict {
     /// Nothing yet.
     None,
     /// Open the gates up to the durable position; peers are to hear of what was recorded.
     Release(Recorded),
-    /// Refuse what waits.
-    Refuse,
+    /// Refuse what waits: for positions, and for this snapshot and later ones.
+    Refuse(u64),
 }
 
 enum Phase {
@@ -132,6 +89,7 @@ pub struct Saver {
     cursor: u64,
     durable: u64,
     gathering: Gathering,
+    backup: Backup,
     /// Deletions up to here were looked at, and those gone that every node holds by this vector (`None`: all).
     collected: u64,
     stable: Option<VersionVector>,
@@ -163,6 +121,7 @@ impl Saver {
             cursor: durable,
             durable,
             gathering: Gathering::default(),
+            backup: Backup::new(now.unix_ms),
             collected: 0,
             stable: Some(VersionVector::default()),
             collect_us: 0,
@@ -230,21 +189,27 @@ impl Saver {
             self.phase = Phase::Writing { since_us, target: Some(Target { position, recorded: record(store) }) };
         }
         self.in_flight += 1;
-        Some(Save { snapshot: self.snapshot, batch, commit })
+        let merge = commit.is_some() && self.backup.wants(self.snapshot);
+        Some(Save { snapshot: self.snapshot, batch, commit, merge })
     }
 
     /// Takes back a piece of work.
     pub fn done(&mut self, saved: Saved, store: &mut Store, clock: &mut Clock, now: Now) -> Verdict {
-        let Saved { snapshot, mut batch, outcome } = saved;
+        let Saved { snapshot, mut batch, outcome, is_merged } = saved;
         self.in_flight -= 1;
         batch.clear(SLICE_BYTES);
         self.spare.push(batch);
         match outcome {
             Outcome::Taken | Outcome::Skipped => Verdict::None,
-            Outcome::Committed(checkpoint) => Verdict::Release(self.committed(checkpoint, store, clock, now)),
+            Outcome::Committed(checkpoint) => {
+                if is_merged {
+                    self.backup.is_up_to_date(now.unix_ms);
+                }
+                Verdict::Release(self.committed(checkpoint, store, clock, now))
+            }
             Outcome::Failed(why) if snapshot == self.snapshot => {
                 self.failed(why, store, now);
-                Verdict::Refuse
+                Verdict::Refuse(snapshot)
             }
             Outcome::Failed(_) => Verdict::None,
         }
@@ -289,14 +254,35 @@ impl Saver {
     pub fn ended(&self) -> Option<Result<(), &str>> {
         match self.ending {
             Ending::Not | Ending::Wanted => None,
+            Ending::Saved if self.backup.is_awaited() => None,
             Ending::Saved => Some(Ok(())),
             Ending::Failed => Some(Err(self.error.as_deref().unwrap_or("unknown"))),
         }
     }
 
-    /// The next snapshot begins at once.
-    pub fn hurry(&mut self) {
-        self.due_us = 0;
+    /// A snapshot of all there is begins as soon as none is under way, and goes into the rows at once. Returns its
+    /// number.
+    pub fn back_up(&mut self) -> u64 {
+        self.backup.want_after(self.snapshot)
+    }
+
+    /// Whether a snapshot that [`Saver::back_up`] has asked for is under way.
+    pub fn is_backing_up(&self) -> bool {
+        self.backup.is_awaited()
+    }
+
+    /// When the rows held all there was last, in unix milliseconds; not while a snapshot that [`Saver::back_up`] has
+    /// asked for is on its way there.
+    pub fn saved_unix_ms(&self) -> u64 {
+        self.backup.saved_unix_ms()
+    }
+
+    /// The rows have come up to a snapshot, or have not where somebody asked for it.
+    pub fn merged(&mut self, merged: &Merged, now: Now) {
+        match merged.failure {
+            None => self.backup.merged(merged.snapshot, now.unix_ms),
+            Some(_) => self.backup.not_merged(merged.snapshot),
+        }
     }
 
     /// Whether writers have to wait for the writer to take what they would overwrite.
@@ -325,6 +311,7 @@ impl Saver {
         match self.phase {
             Phase::Idle if self.ending == Ending::Wanted || self.is_collecting(store) => 0,
             Phase::Idle if self.ending == Ending::Not && self.is_awaited(store) => 0,
+            Phase::Idle if self.ending == Ending::Not && self.backup.wants_after(self.snapshot) => 0,
             Phase::Idle if store.can_collect() => self.due_us.min(self.collect_us),
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
@@ -351,6 +338,7 @@ impl Saver {
             Phase::Idle => match self.ending {
                 Ending::Wanted => true,
                 Ending::Saved | Ending::Failed => false,
+                Ending::Not if self.backup.wants_after(self.snapshot) => true,
                 Ending::Not if self.is_awaited(store) => {
                     self.gathering.is_done(self.durable, store.last_position(), now.monotonic_us)
                 }
@@ -419,7 +407,8 @@ impl Saver {
         self.spare.truncate(1);
         store.reuse_retired();
         clock.reserved(checkpoint.clock_ceiling);
-        if self.ending == Ending::Wanted && checkpoint.clock_ceiling == clock.last() {
+        let is_last = checkpoint.clock_ceiling == clock.last() && !self.backup.wants_after(self.snapshot);
+        if self.ending == Ending::Wanted && is_last {
             self.ending = Ending::Saved;
         }
         checkpoint.recorded
@@ -435,6 +424,7 @@ impl Saver {
         self.error = Some(why);
         let pause_us = (RETRY_US_MIN << self.failures.min(10)).min(RETRY_US_MAX);
         self.failures += 1;
+        self.backup.failed(self.snapshot);
         self.phase = Phase::Failed { retry_us: now.monotonic_us + pause_us };
         store.drop_fence();
         store.retract_retired();

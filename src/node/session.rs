@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use memchr::memchr;
 
 use super::commands::Walk;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Until};
 use super::transaction::{Queue, Watched};
 use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, resp, value_frame};
 use crate::replication::frame::GREETING;
@@ -119,6 +119,8 @@ pub struct Session {
     pub(super) gated: bool,
     /// The position of its last write; 0: none.
     pub(super) written: u64,
+    /// The snapshot that the answer under way waits for; 0: none.
+    pub(super) saves: u64,
     /// What it waits for: so many peers, until then at most.
     pub(super) wanted: (usize, u64),
     outbox: Outbox,
@@ -159,6 +161,7 @@ impl Session {
             touched: false,
             gated: false,
             written: 0,
+            saves: 0,
             wanted: (0, 0),
             outbox: Outbox::default(),
         }
@@ -185,9 +188,9 @@ impl Session {
         self.outbox.mark()
     }
 
-    /// What was answered since the mark stays here until the position is durable, and with it all later answers.
-    pub(super) fn hold(&mut self, start: u64, position: u64) {
-        self.outbox.hold(start, position);
+    /// What was answered since the mark stays here until this is so, and with it all later answers.
+    pub(super) fn hold(&mut self, start: u64, until: Until) {
+        self.outbox.hold(start, until);
     }
 
     /// Takes back what was answered since the mark.
@@ -211,18 +214,18 @@ impl Session {
         !self.channels.is_empty() || !self.patterns.is_empty()
     }
 
-    /// Opens the gates up to a durable position. Returns whether any stays closed.
-    pub fn release(&mut self, durable: u64) -> bool {
-        self.outbox.release(durable)
+    /// Opens the gates whose answers are so with this. Returns whether any stays closed.
+    pub(super) fn release(&mut self, reached: Until) -> bool {
+        self.outbox.release(reached)
     }
 
-    /// Puts a refusal in the place of every answer that still waits to be durable.
-    pub fn refuse_gated(&mut self, refusal: Refusal) {
+    /// Puts a refusal in the place of the answers that wait for what `is_lost`. Returns whether any gate stays closed.
+    pub(super) fn refuse_gated(&mut self, refusal: Refusal, is_lost: impl Fn(Until) -> bool) -> bool {
         let dialect = self.dialect;
-        self.outbox.refuse_gated(|answer, out| match dialect {
+        self.outbox.refuse_gated(is_lost, |answer, out| match dialect {
             Dialect::Json => json::refuse(answer, refusal, out),
             dialect => encode(dialect, Reply::Error(refusal), out),
-        });
+        })
     }
 
     /// The bytes that may be sent.
@@ -244,7 +247,7 @@ impl Session {
         self.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
     }
 
-    /// Whether an answer waits to be durable.
+    /// Whether an answer waits for the disk.
     pub fn has_gates(&self) -> bool {
         self.outbox.has_gates()
     }

@@ -179,6 +179,8 @@ pub enum Refusal {
     NotDurable,
     /// Commit durability is asked for and the disk failed while it took this write, which other clients may have seen.
     MaybeDurable,
+    /// All was to be saved, and the disk failed.
+    NotSaved,
     /// As many clients as configured are connected already.
     TooManyClients(usize),
     /// The node is about to exit.
@@ -192,6 +194,7 @@ impl Refusal {
             Refusal::OutOfMemory => "OOM",
             Refusal::NotDurable | Refusal::MaybeDurable => "MISCONF",
             Refusal::KeyTooLong
+            | Refusal::NotSaved
             | Refusal::ValueTooLong(_)
             | Refusal::LineTooLong(_)
             | Refusal::Unterminated
@@ -216,6 +219,7 @@ impl std::fmt::Display for Refusal {
             }
             Refusal::NotDurable => write!(out, "the disk takes no commits: nothing was written"),
             Refusal::MaybeDurable => write!(out, "the disk failed: the write is in memory but not known to be on disk"),
+            Refusal::NotSaved => write!(out, "the disk failed: not all is saved; the log says why"),
             Refusal::TooManyClients(max) => write!(out, "too many clients: at most {max} (--max-clients)"),
             Refusal::ShuttingDown => write!(out, "the node is shutting down"),
         }

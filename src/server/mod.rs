@@ -37,8 +37,8 @@ use crate::logging;
 use crate::metrics::ticks::Phase;
 use crate::node::session::Waits;
 use crate::node::{Node, Now, SessionId};
-use crate::snapshot::Writer;
 use crate::snapshot::file::DataFile;
+use crate::snapshot::{Report, Writer};
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -262,8 +262,11 @@ impl Server {
             }
         }
         if self.woken.swap(false, Ordering::AcqRel) {
-            while let Some(saved) = self.writer.take() {
-                self.node.saved(saved, self.now);
+            while let Some(report) = self.writer.take() {
+                match report {
+                    Report::Saved(saved) => self.node.saved(saved, self.now),
+                    Report::Merged(merged) => self.node.merged(merged, self.now),
+                }
             }
             self.take_results();
         }

@@ -18,15 +18,24 @@ mod storage;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
+use crate::node::saving::{Checkpoint, IN_FLIGHT_MAX, Merged, Outcome, Save, Saved};
 use crate::store::Batch;
 use file::DataFile;
 use storage::Storage;
 
+/// What the thread has done.
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one, in a queue of a few")]
+pub enum Report {
+    /// A piece of work.
+    Saved(Saved),
+    /// What one of them has asked for.
+    Merged(Merged),
+}
+
 /// The thread that owns the data file.
 pub struct Writer {
     saves: SyncSender<Save>,
-    saved: Receiver<Saved>,
+    reports: Receiver<Report>,
     thread: JoinHandle<()>,
 }
 
@@ -34,17 +43,23 @@ impl Writer {
     /// Starts the thread. `wake` is called whenever [`Writer::take`] has something new.
     pub fn start(file: DataFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Writer> {
         let (saves, to_save) = sync_channel::<Save>(IN_FLIGHT_MAX);
-        let (done, saved) = channel();
+        let (report, reports) = channel();
         let mut session = WriteSession { storage: Storage::new(file)?, open: None, failed: 0 };
         let write = move || {
+            // Nobody listens any more once the server is gone.
+            let tell = |news| {
+                report.send(news).is_ok_and(|()| {
+                    wake();
+                    true
+                })
+            };
             loop {
                 match session.next(&to_save) {
                     Ok(save) => {
                         let ends = save.commit.is_some();
-                        if done.send(session.save(save)).is_err() {
+                        if !tell(Report::Saved(session.save(save))) {
                             break;
                         }
-                        wake();
                         if ends {
                             session.storage.tidy();
                         }
@@ -52,11 +67,16 @@ impl Writer {
                     Err(RecvTimeoutError::Timeout) => session.storage.tidy(),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
+                if let Some(merged) = session.storage.take_merged()
+                    && !tell(Report::Merged(merged))
+                {
+                    break;
+                }
             }
             session.storage.close();
         };
         let thread = thread::Builder::new().name("snapshot".into()).spawn(write)?;
-        Ok(Writer { saves, saved, thread })
+        Ok(Writer { saves, reports, thread })
     }
 
     /// Gives the thread a piece of work.
@@ -66,9 +86,9 @@ impl Writer {
             .expect("the node keeps no more pieces under way and the thread lives as long as this");
     }
 
-    /// Takes back a piece of work that is done.
-    pub fn take(&self) -> Option<Saved> {
-        self.saved.try_recv().ok()
+    /// What is done.
+    pub fn take(&self) -> Option<Report> {
+        self.reports.try_recv().ok()
     }
 
     /// Waits for the thread to close the file.
@@ -95,19 +115,24 @@ impl WriteSession {
     }
 
     fn save(&mut self, save: Save) -> Saved {
-        let Save { snapshot, batch, commit } = save;
+        let Save { snapshot, batch, commit, merge } = save;
         if snapshot == self.failed {
-            return Saved { snapshot, batch, outcome: Outcome::Skipped };
+            return Saved { snapshot, batch, outcome: Outcome::Skipped, is_merged: false };
         }
         let outcome = match self.write(snapshot, &batch, commit) {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                if merge {
+                    self.storage.merge(snapshot);
+                }
+                outcome
+            }
             Err(error) => {
                 self.storage.roll_back();
                 (self.open, self.failed) = (None, snapshot);
                 Outcome::Failed(error.to_string())
             }
         };
-        Saved { snapshot, batch, outcome }
+        Saved { snapshot, batch, outcome, is_merged: self.storage.is_merged() }
     }
 
     fn write(&mut self, snapshot: u64, batch: &Batch, commit: Option<Checkpoint>) -> rusqlite::Result<Outcome> {
@@ -117,7 +142,7 @@ impl WriteSession {
         }
         self.storage.write(batch)?;
         let Some(checkpoint) = commit else { return Ok(Outcome::Taken) };
-        self.storage.commit(&checkpoint)?;
+        self.storage.commit(snapshot, &checkpoint)?;
         self.open = None;
         Ok(Outcome::Committed(checkpoint))
     }

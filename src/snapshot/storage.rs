@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::file::DataFile;
 use super::folding::{Fold, Folded, Folder};
 use super::journal::Journal;
-use crate::node::saving::Checkpoint;
+use crate::node::saving::{Checkpoint, Merged};
 use crate::store::Batch;
 
 /// Changes that go into the rows at once: so many, and one more for each millisecond since the last commit. A row takes
@@ -27,7 +27,7 @@ const ROW_BYTES_KEPT: usize = 1 << 16;
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
 const FOLD_PAUSE_FACTOR: u32 = 50;
-/// ... unless nothing is written for so long,
+/// ... unless somebody waits for it, or nothing is written for so long,
 const QUIET: Duration = Duration::from_secs(3);
 /// ... or the journals take so much of the disk. Four of the largest folds of 1,000,000 keys in a minute.
 const JOURNAL_BYTES_MAX: u64 = 1 << 30;
@@ -35,6 +35,8 @@ const JOURNAL_BYTES_MAX: u64 = 1 << 30;
 const FOLD_RETRY: Duration = Duration::from_secs(5);
 /// How often it is looked whether a fold is done, where no commit comes meanwhile.
 const FOLD_LOOK: Duration = Duration::from_millis(50);
+/// ... and where somebody waits for it.
+const FOLD_LOOK_AWAITED: Duration = Duration::from_millis(2);
 
 /// See the module.
 ///
@@ -53,9 +55,14 @@ pub(super) struct Storage {
     window: Batch,
     /// Whether the open transaction goes into the journal.
     journaling: bool,
+    /// Changes in the open transaction.
+    changes: usize,
     /// What is durable, in rows or journals.
     position: u64,
     committed: Instant,
+    /// When changes were committed last.
+    written: Instant,
+    merging: Merging,
     /// Number of the last journal.
     number: u64,
     fold_due: Instant,
@@ -77,7 +84,10 @@ impl Storage {
             folder: Folder::start()?,
             window: Batch::default(),
             journaling: false,
+            changes: 0,
             committed: now,
+            written: now,
+            merging: Merging::default(),
             fold_due: now,
             fold_pause: FOLD_PAUSE,
             fold_failed: false,
@@ -92,6 +102,7 @@ impl Storage {
 
     /// Takes changes into the open transaction.
     pub(super) fn write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        self.changes += batch.len();
         if self.journaling {
             return self.journal()?.append(batch);
         }
@@ -99,8 +110,8 @@ impl Storage {
         if self.may_become_rows() { Ok(()) } else { self.begin_journaling() }
     }
 
-    /// Ends the transaction; it is on disk when this returns.
-    pub(super) fn commit(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+    /// Ends the transaction, that of this snapshot; it is on disk when this returns.
+    pub(super) fn commit(&mut self, snapshot: u64, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
         match &mut self.file {
             Some(file) if !self.journaling => {
                 file.begin()?;
@@ -109,10 +120,31 @@ impl Storage {
             }
             _ => self.journal()?.commit(checkpoint)?,
         }
-        self.end_transaction();
+        let is_in_rows = !self.journaling && self.file.is_some();
+        self.merging.committed(snapshot, is_in_rows);
         self.position = checkpoint.position;
         self.committed = Instant::now();
+        if self.changes > 0 {
+            self.written = self.committed;
+        }
+        self.end_transaction();
         Ok(())
+    }
+
+    /// The rows are to be brought up to this snapshot, the last that was committed, as soon as can be.
+    pub(super) fn merge(&mut self, snapshot: u64) {
+        self.merging.want(snapshot);
+    }
+
+    /// That the rows have come up to a snapshot in a fold, or why they have not where somebody waits for it. Told once.
+    pub(super) fn take_merged(&mut self) -> Option<Merged> {
+        self.take_back();
+        self.merging.news.take()
+    }
+
+    /// Whether the rows hold all that is committed.
+    pub(super) fn is_merged(&self) -> bool {
+        self.merging.merged == self.merging.committed
     }
 
     /// Ends the transaction, where one is open, without effect.
@@ -128,10 +160,11 @@ impl Storage {
         let bytes = self.journal.as_ref().map_or(0, Journal::bytes);
         let now = Instant::now();
         let due = self.fold_due <= now || bytes >= JOURNAL_BYTES_MAX && !self.fold_failed;
-        let quiet = now - self.committed >= QUIET && !self.fold_failed;
+        let quiet = now - self.written >= QUIET && !self.fold_failed;
         match self.file.take() {
-            Some(file) if self.has_journals() && (due || quiet) => {
+            Some(file) if self.has_journals() && (due || quiet || self.merging.is_awaited()) => {
                 let journals = self.take_journals();
+                self.merging.begun();
                 self.folder.begin(Fold { file, journals });
             }
             file => self.file = file,
@@ -143,10 +176,12 @@ impl Storage {
     pub(super) fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
         match (&self.file, self.has_journals()) {
+            (None, _) if self.merging.is_awaited() => Some(FOLD_LOOK_AWAITED),
             (None, _) => Some(FOLD_LOOK),
             (Some(_), false) => None,
+            (Some(_), true) if self.merging.is_awaited() => Some(Duration::ZERO),
             (Some(_), true) if self.fold_failed => Some(self.fold_due.saturating_duration_since(now)),
-            (Some(_), true) => Some(self.fold_due.min(self.committed + QUIET).saturating_duration_since(now)),
+            (Some(_), true) => Some(self.fold_due.min(self.written + QUIET).saturating_duration_since(now)),
         }
     }
 
@@ -207,6 +242,7 @@ impl Storage {
 
     fn end_transaction(&mut self) {
         self.journaling = false;
+        self.changes = 0;
         self.window.clear(ROW_BYTES_KEPT);
     }
 
@@ -225,10 +261,64 @@ impl Storage {
             _ => (),
         }
         self.fold_failed = failure.is_some();
+        self.merging.ended(failure);
         self.fold_pause = if self.fold_failed { FOLD_RETRY } else { FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR) };
         self.fold_due = Instant::now() + self.fold_pause;
         self.unfolded = unfolded;
         self.file = Some(file);
+    }
+}
+
+/// Which snapshot the rows hold, and which one somebody waits for. Numbers rise, and one stands for all up to it; 0 is
+/// none.
+#[derive(Default)]
+struct Merging {
+    /// On disk, in rows or journals.
+    committed: u64,
+    /// In the rows once the fold under way has succeeded.
+    folding: u64,
+    /// In the rows.
+    merged: u64,
+    /// Somebody waits for it.
+    wanted: u64,
+    /// To be said.
+    news: Option<Merged>,
+}
+
+impl Merging {
+    fn committed(&mut self, snapshot: u64, is_in_rows: bool) {
+        self.committed = snapshot;
+        if is_in_rows {
+            self.merged = snapshot;
+        }
+    }
+
+    fn want(&mut self, snapshot: u64) {
+        self.wanted = snapshot;
+        if !self.is_awaited() {
+            self.news = Some(Merged { snapshot: self.merged, failure: None });
+        }
+    }
+
+    /// Whether a fold is wanted at once.
+    fn is_awaited(&self) -> bool {
+        self.wanted > self.merged
+    }
+
+    /// A fold of all there is has begun.
+    fn begun(&mut self) {
+        self.folding = self.committed;
+    }
+
+    fn ended(&mut self, failure: Option<String>) {
+        if failure.is_none() {
+            self.merged = self.folding;
+            self.news = Some(Merged { snapshot: self.merged, failure });
+        } else if self.is_awaited() {
+            // Who waits for a later one hears of it, too, rather than wait for the next try.
+            self.news = Some(Merged { snapshot: self.wanted, failure });
+            self.wanted = self.merged;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The pure node, and whoever plays its server: bytes in, bytes out, each session's turns.
 
-use kvstoreapp::node::saving::{Durability, Saver};
+use kvstoreapp::node::saving::{Durability, Merged, Outcome, Save, Saved, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options, SessionId};
 use kvstoreapp::replication::Recorded;
@@ -71,6 +71,17 @@ pub fn take_turns(node: &mut Node) -> usize {
     ids.len()
 }
 
+/// A disk that takes everything at once.
+fn save(node: &mut Node) {
+    while let Some(Save { snapshot, batch, commit, merge }) = node.next_save(NOW) {
+        let outcome = commit.map_or(Outcome::Taken, Outcome::Committed);
+        node.saved(Saved { snapshot, batch, outcome, is_merged: true }, NOW);
+        if merge {
+            node.merged(Merged { snapshot, failure: None }, NOW);
+        }
+    }
+}
+
 /// Reads and takes turns until the session waits for its client or for nothing.
 fn settle(node: &mut Node, id: SessionId, received: usize) -> Vec<u8> {
     let mut answers = read(node, id);
@@ -80,6 +91,8 @@ fn settle(node: &mut Node, id: SessionId, received: usize) -> Vec<u8> {
         rounds += 1;
         assert!(rounds <= received + 10, "it goes in circles: {rounds} rounds for {received} bytes");
     }
+    save(node);
+    answers.append(&mut read(node, id));
     let waits = node.waits(id);
     assert!(matches!(waits, Waits::ForInput | Waits::ForNothing), "nobody will wake it: it waits {waits:?}");
     answers

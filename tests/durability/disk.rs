@@ -76,7 +76,7 @@ impl Disk {
     }
 
     pub fn take_one(&mut self, model: &mut Model) -> Option<Saved> {
-        let Save { snapshot, batch, commit } = self.queue.pop_front()?;
+        let Save { snapshot, batch, commit, .. } = self.queue.pop_front()?;
         let step = self.steps;
         self.steps += 1;
         let fails = self.failing.front().is_some_and(|&failing| failing <= step);
@@ -97,7 +97,7 @@ impl Disk {
                 None => Outcome::Taken,
             }
         };
-        Some(Saved { snapshot, batch, outcome })
+        Some(Saved { snapshot, batch, outcome, is_merged: true })
     }
 
     fn commit(&mut self, checkpoint: Checkpoint, model: &mut Model) -> Outcome {

@@ -227,7 +227,7 @@ fn a_start_on_a_full_disk_is_refused_with_a_sentence_and_leaves_the_file_as_it_w
 }
 
 /// Says when calls on the data file fail.
-struct Disk {
+pub struct Disk {
     directory: TempDir,
     control: PathBuf,
     /// What nodes say on stderr.
@@ -235,7 +235,7 @@ struct Disk {
 }
 
 impl Disk {
-    fn new() -> Disk {
+    pub fn new() -> Disk {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
         let control = directory.path().join("faults");
         let complaints = directory.path().join("complaints");
@@ -243,13 +243,13 @@ impl Disk {
     }
 
     /// Fails calls from here on; the words are those of `disk_faults.c`.
-    fn fail(&self, words: &str) {
+    pub fn fail(&self, words: &str) {
         // The node must never see half of the words.
         let new = self.directory.path().join("faults.new");
         fs::write(&new, words).and_then(|()| fs::rename(&new, &self.control)).expect("it can be written");
     }
 
-    fn recover(&self) {
+    pub fn recover(&self) {
         fs::remove_file(&self.control).expect("it failed until here");
     }
 
@@ -257,7 +257,7 @@ impl Disk {
         self.control.exists()
     }
 
-    fn start(&self, arguments: &[&str]) -> Server {
+    pub fn start(&self, arguments: &[&str]) -> Server {
         self.start_in(tempfile::tempdir().expect("there is a temporary directory"), arguments)
     }
 

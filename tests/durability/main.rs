@@ -4,6 +4,7 @@ mod cluster;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod backups;
 mod crashes;
 mod disk;
 mod disk_faults;

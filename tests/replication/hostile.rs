@@ -280,10 +280,10 @@ fn what_deletions_were_collected_under_is_recorded_with_their_rows_going() {
     one.now.monotonic_us += 2 * SECOND_US;
     let recorded = loop {
         let save = taken.pop().or_else(|| one.node.next_save(one.now)).expect("the snapshot goes on");
-        let Save { snapshot, batch, commit } = save;
+        let Save { snapshot, batch, commit, .. } = save;
         let recorded = commit.as_ref().map(|commit| commit.recorded.clone());
         let outcome = commit.map_or(Outcome::Taken, Outcome::Committed);
-        one.node.saved(Saved { snapshot, batch, outcome }, one.now);
+        one.node.saved(Saved { snapshot, batch, outcome, is_merged: true }, one.now);
         if let Some(recorded) = recorded {
             break recorded;
         }

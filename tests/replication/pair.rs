@@ -344,6 +344,6 @@ pub fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Nod
 pub fn save(node: &mut Node, now: Now) {
     while let Some(save) = node.next_save(now) {
         let outcome = save.commit.map_or(Outcome::Taken, Outcome::Committed);
-        node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome }, now);
+        node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome, is_merged: true }, now);
     }
 }

@@ -109,7 +109,7 @@ impl Stranger {
         while let Some(save) = self.node.next_save(self.now) {
             last = save.commit.clone().or(last);
             let outcome = save.commit.map_or(Outcome::Taken, Outcome::Committed);
-            self.node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome }, self.now);
+            self.node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome, is_merged: true }, self.now);
         }
         last
     }

@@ -66,7 +66,7 @@ impl Disk {
 
     /// The writer takes the oldest piece of work.
     pub fn take_one(&mut self, unix_ms: u64) -> Option<Saved> {
-        let Save { snapshot, batch, commit } = self.queue.pop_front()?;
+        let Save { snapshot, batch, commit, .. } = self.queue.pop_front()?;
         let outcome = if snapshot == self.failed {
             Outcome::Skipped
         } else if self.failing {
@@ -85,7 +85,7 @@ impl Disk {
                 None => Outcome::Taken,
             }
         };
-        Some(Saved { snapshot, batch, outcome })
+        Some(Saved { snapshot, batch, outcome, is_merged: true })
     }
 
     fn commit(&mut self, checkpoint: Checkpoint, unix_ms: u64) -> Outcome {

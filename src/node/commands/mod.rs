@@ -31,6 +31,7 @@ pub(super) use connection::REDIS_VERSION;
 use fail::{Fail, unknown, wrong_arity};
 pub(super) use scanning::Walk;
 
+use super::outbox::Until;
 use super::session::{Answers, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
@@ -305,9 +306,15 @@ impl Context<'_> {
             if position > before + 1 {
                 core.store.together(before + 1, position);
             }
-            if core.saver.holds_answers() && session.mark() > start {
-                session.hold(start, position);
-            }
+        }
+        // What a transaction has written before it saves is saved with it.
+        let until = match std::mem::take(&mut session.saves) {
+            0 if position != before && core.saver.holds_answers() => Until::Durable(position),
+            0 => return,
+            snapshot => Until::Merged(snapshot),
+        };
+        if session.mark() > start {
+            session.hold(start, until);
         }
     }
 }

@@ -31,27 +31,21 @@ pub(super) fn time(cx: &mut Context<'_>) -> Outcome {
 }
 
 pub(super) fn last_save(cx: &mut Context<'_>) -> Outcome {
-    let age_ms = (cx.now.monotonic_us - cx.core.saver.committed_us) / 1000;
-    cx.answer(Reply::Int((cx.now.unix_ms.saturating_sub(age_ms) / 1000) as i64))
+    cx.answer(Reply::Int((cx.core.saver.saved_unix_ms() / 1000) as i64))
 }
 
-/// `SAVE` answers once all that was written before is on disk, `BGSAVE` at once.
+/// `SAVE` answers once the rows of the data file hold all that was written before, `BGSAVE` at once.
 pub(super) fn save(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
     match args.get(1) {
         Some(option) if !is(option, "SCHEDULE") || args.len() > 2 => return Err(SYNTAX),
         Some(_) | None => (),
     }
-    cx.core.saver.hurry();
+    let snapshot = cx.core.saver.back_up();
     if command == Command::BgSave {
         return cx.answer(Reply::Simple("Background saving started"));
     }
-    let start = cx.session.mark();
-    cx.session.answer(Reply::Ok);
-    let position = cx.core.store.last_position();
-    if cx.core.saver.durable() < position {
-        cx.session.hold(start, position);
-    }
-    DONE
+    cx.session.saves = snapshot;
+    cx.answer(Reply::Ok)
 }
 
 pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

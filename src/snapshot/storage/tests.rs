@@ -20,13 +20,14 @@ struct World {
     durable: u64,
     committed: Content,
     clock: u64,
+    snapshot: u64,
 }
 
 impl World {
     fn new() -> World {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
         let (storage, store) = open(&directory);
-        World { directory, storage, store, durable: 0, committed: Content::new(), clock: 0 }
+        World { directory, storage, store, durable: 0, committed: Content::new(), clock: 0, snapshot: 0 }
     }
 
     fn write(&mut self, random: &mut Rng, keys: u64) {
@@ -53,7 +54,7 @@ impl World {
 
     /// A transaction in slices; it is rolled back where it does not succeed.
     fn save(&mut self, succeeds: bool) {
-        let World { storage, store, .. } = self;
+        let World { storage, store, snapshot, .. } = self;
         storage.begin();
         let mut after = self.durable;
         loop {
@@ -69,7 +70,8 @@ impl World {
         if succeeds {
             self.durable = store.last_position();
             let checkpoint = Checkpoint { position: self.durable, clock_ceiling: self.clock, ..Checkpoint::default() };
-            storage.commit(&checkpoint).expect("the disk takes it");
+            *snapshot += 1;
+            storage.commit(*snapshot, &checkpoint).expect("the disk takes it");
             store.reuse_retired();
             self.committed = content(store);
         } else {
@@ -103,7 +105,7 @@ impl World {
         let (storage, store) = open(&directory);
         assert_eq!(content(&store), committed);
         let durable = store.last_position();
-        World { directory, storage, store, durable, committed, clock }
+        World { directory, storage, store, durable, committed, clock, snapshot: 0 }
     }
 
     fn journals(&self) -> usize {

@@ -1,0 +1,62 @@
+//! What goes between the node and whoever writes its data file: pieces of work, and what became of them.
+
+use crate::replication::Recorded;
+use crate::store::Batch;
+
+/// What a transaction records beside its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// All changes up to here are in the file.
+    pub position: u64,
+    /// No life before the next start uses this position or one above.
+    pub position_ceiling: u64,
+    /// Nor a clock value above this one.
+    pub clock_ceiling: u64,
+    /// How replication stood at the position.
+    pub recorded: Recorded,
+}
+
+/// One piece of work for the writer.
+pub struct Save {
+    /// Which snapshot it belongs to; a transaction begins with the first piece of each.
+    pub snapshot: u64,
+    /// Rows to take out and to put in.
+    pub batch: Batch,
+    /// Present on the last piece: record this and commit.
+    pub commit: Option<Checkpoint>,
+    /// Whether somebody waits until all of the commit is in the rows; [`Merged`] tells when it is.
+    pub merge: bool,
+}
+
+/// What became of one.
+pub struct Saved {
+    /// As in the [`Save`].
+    pub snapshot: u64,
+    /// Its memory, for the next.
+    pub batch: Batch,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Whether the rows hold all that is committed.
+    pub is_merged: bool,
+}
+
+/// See [`Saved`].
+pub enum Outcome {
+    /// In the open transaction.
+    Taken,
+    /// On disk.
+    Committed(Checkpoint),
+    /// The transaction is rolled back, for this reason; what is still under way for it will be skipped.
+    Failed(String),
+    /// Not written: its transaction had failed before.
+    Skipped,
+}
+
+/// The rows hold all snapshots up to this one, or cannot be brought to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The latest one.
+    pub snapshot: u64,
+    /// Why they do not.
+    pub failure: Option<String>,
+}
