@@ -171,6 +171,7 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("keyspace_misses", metrics.misses.to_string()),
                 ("pubsub_channels", pubsub.channels.len().to_string()),
                 ("pubsub_patterns", pubsub.patterns.len().to_string()),
+                ("pubsubshard_channels", pubsub.shards.len().to_string()),
                 ("total_error_replies", metrics.requests_refused.to_string()),
                 ("eventloop_cycles", metrics.ticks.durations().count().to_string()),
                 ("eventloop_duration_sum", metrics.ticks.durations().sum_us().to_string()),

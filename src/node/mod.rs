@@ -7,7 +7,7 @@
 //! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
 //! - `transaction`: requests that are run as one
-//! - `pubsub`: who listens to which channel
+//! - `listening`, `pubsub`: who listens to which channel
 //! - `notifications`: changes as messages; `watching`: changes by prefix
 //! - `outbox`: answers on their way
 //! - `glob`: patterns
@@ -29,6 +29,7 @@ mod gathering;
 mod glob;
 mod handover;
 mod info;
+mod listening;
 mod notifications;
 mod outbox;
 mod peers;

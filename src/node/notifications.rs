@@ -3,6 +3,7 @@
 
 use super::commands::Context;
 use super::{Core, Node};
+use crate::replication::Audience;
 
 /// Which changes are told of: Redis' letters, `K` and `E` for the two kinds of channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Node {
     pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
         let Node { core, sessions, .. } = self;
         for (channel, message) in core.notifications.channels(class, event, key).into_iter().flatten() {
-            core.pubsub.deliver(sessions, None, &channel, &message);
+            core.pubsub.deliver(sessions, None, Audience::Channel, &channel, &message);
         }
     }
 }
@@ -74,7 +75,7 @@ impl Context<'_> {
         }
         for (channel, message) in self.core.notifications.channels(class, event, key).into_iter().flatten() {
             let own = Some((self.id, &mut *self.session));
-            self.core.pubsub.deliver(self.sessions, own, &channel, &message);
+            self.core.pubsub.deliver(self.sessions, own, Audience::Channel, &channel, &message);
         }
     }
 }

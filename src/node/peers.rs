@@ -3,7 +3,7 @@
 use super::session::Waits;
 use super::{Core, Node, Now, SessionId};
 use crate::protocol::Reply;
-use crate::replication::{Here, PeerStatus, Turn};
+use crate::replication::{Here, Message, PeerStatus, Turn};
 use crate::store::NodeId;
 
 impl Node {
@@ -79,8 +79,8 @@ impl Node {
             Turn::Done => (),
         }
         self.notify_of_peers(position);
-        for (channel, message) in self.core.replication.take_messages() {
-            self.core.pubsub.deliver(&mut self.sessions, None, &channel, &message);
+        for Message { audience, channel, message } in self.core.replication.take_messages() {
+            self.core.pubsub.deliver(&mut self.sessions, None, audience, &channel, &message);
         }
     }
 
@@ -118,13 +118,7 @@ impl Node {
                 self.sessions.run(id);
                 continue;
             }
-            let start = session.mark();
-            session.answer(Reply::Int(count as i64));
-            if let Some(envelope) = session.envelope.take() {
-                session.wrap(start, &envelope);
-            }
-            self.sessions.run(id);
-            self.sessions.note_output(id);
+            self.sessions.end_wait(id, Reply::Int(count as i64));
         }
     }
 }

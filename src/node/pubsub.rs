@@ -4,27 +4,29 @@ use std::collections::BTreeMap;
 
 use super::SessionId;
 use super::glob;
+use super::listening::Names;
 use super::session::Session;
 use super::sessions::Sessions;
 use crate::protocol::Reply;
+use crate::replication::Audience;
 
-/// Listeners by channel and by pattern, each in the order they came.
+/// Listeners by channel, pattern and shard channel, each in the order they came.
 #[derive(Default)]
 pub(super) struct PubSub {
     pub(super) channels: BTreeMap<Vec<u8>, Vec<SessionId>>,
     pub(super) patterns: BTreeMap<Vec<u8>, Vec<SessionId>>,
+    pub(super) shards: BTreeMap<Vec<u8>, Vec<SessionId>>,
 }
 
 impl PubSub {
-    /// The session listens to the channel, or to channels that match the pattern.
-    pub(super) fn add(&mut self, id: SessionId, name: &[u8], is_pattern: bool) {
-        let names = if is_pattern { &mut self.patterns } else { &mut self.channels };
-        names.entry(name.to_vec()).or_default().push(id);
+    /// The session listens to one more name.
+    pub(super) fn add(&mut self, id: SessionId, name: &[u8], names: Names) {
+        self.to_mut(names).entry(name.to_vec()).or_default().push(id);
     }
 
     /// It does no longer.
-    pub(super) fn remove(&mut self, id: SessionId, name: &[u8], is_pattern: bool) {
-        let names = if is_pattern { &mut self.patterns } else { &mut self.channels };
+    pub(super) fn remove(&mut self, id: SessionId, name: &[u8], names: Names) {
+        let names = self.to_mut(names);
         let Some(listeners) = names.get_mut(name) else { return };
         listeners.retain(|&other| other != id);
         if listeners.is_empty() {
@@ -34,16 +36,25 @@ impl PubSub {
 
     /// The session is over.
     pub(super) fn forget(&mut self, id: SessionId, session: &Session) {
-        session.channels.iter().for_each(|name| self.remove(id, name, false));
-        session.patterns.iter().for_each(|name| self.remove(id, name, true));
+        for names in [Names::Channels, Names::Patterns, Names::Shards] {
+            session.listening.to(names).iter().for_each(|name| self.remove(id, name, names));
+        }
     }
 
     /// How many names are listened to, by how many each.
     pub(super) fn listeners(&self) -> usize {
-        self.channels.values().chain(self.patterns.values()).map(Vec::len).sum()
+        self.channels.values().chain(self.patterns.values()).chain(self.shards.values()).map(Vec::len).sum()
     }
 
-    /// Whether nobody listens to anything.
+    fn to_mut(&mut self, names: Names) -> &mut BTreeMap<Vec<u8>, Vec<SessionId>> {
+        match names {
+            Names::Channels => &mut self.channels,
+            Names::Patterns => &mut self.patterns,
+            Names::Shards => &mut self.shards,
+        }
+    }
+
+    /// Whether nobody listens to any channel that keys are told of in.
     pub(super) fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.patterns.is_empty()
     }
@@ -53,6 +64,7 @@ impl PubSub {
         &self,
         sessions: &mut Sessions,
         own: Option<(SessionId, &mut Session)>,
+        audience: Audience,
         channel: &[u8],
         message: &[u8],
     ) -> usize {
@@ -65,9 +77,16 @@ impl PubSub {
                 Some(_) | None => sessions.tell(id, replies),
             }
         };
-        for &id in self.channels.get(channel).into_iter().flatten() {
-            let replies = [Reply::Push(3), Reply::Value(b"message"), Reply::Value(channel), Reply::Value(message)];
+        let (verb, names) = match audience {
+            Audience::Channel => (&b"message"[..], &self.channels),
+            Audience::Shard => (&b"smessage"[..], &self.shards),
+        };
+        for &id in names.get(channel).into_iter().flatten() {
+            let replies = [Reply::Push(3), Reply::Value(verb), Reply::Value(channel), Reply::Value(message)];
             send(id, &replies);
+        }
+        if audience == Audience::Shard {
+            return count;
         }
         for (pattern, listeners) in self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel)) {
             for &id in listeners {

@@ -2,11 +2,10 @@
 //!
 //! It does not know sockets; whoever owns one brings bytes and takes bytes away.
 
-use std::collections::BTreeSet;
-
 use memchr::memchr;
 
 use super::commands::Walk;
+use super::listening::Listening;
 use super::outbox::{Outbox, Until};
 use super::transaction::{Queue, Watched};
 use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, resp, value_frame};
@@ -89,9 +88,8 @@ pub struct Session {
     /// The transaction that is being put together.
     pub(super) queue: Option<Box<Queue>>,
     pub(super) watched: Watched,
-    /// Channels and patterns it listens to, in order.
-    pub(super) channels: BTreeSet<Vec<u8>>,
-    pub(super) patterns: BTreeSet<Vec<u8>>,
+    /// What it listens to.
+    pub(super) listening: Listening,
     /// A walk through all keys that takes several turns.
     pub(super) walk: Option<Box<Walk>>,
     /// What it watches by prefix, and how far it was told of that.
@@ -145,8 +143,7 @@ impl Session {
             answers: Answers::default(),
             queue: None,
             watched: Watched::default(),
-            channels: BTreeSet::new(),
-            patterns: BTreeSet::new(),
+            listening: Listening::default(),
             walk: None,
             watch: None,
             sleeps_until_us: None,
@@ -211,7 +208,7 @@ impl Session {
 
     /// Whether it listens to anything.
     pub(super) fn is_listening(&self) -> bool {
-        !self.channels.is_empty() || !self.patterns.is_empty()
+        !self.listening.is_empty()
     }
 
     /// Opens the gates whose answers are so with this. Returns whether any stays closed.

@@ -158,6 +158,18 @@ impl Sessions {
         self.runnable.push(id);
     }
 
+    /// It waited for peers: answers it, and it goes on.
+    pub(super) fn end_wait(&mut self, id: SessionId, reply: Reply<'_>) {
+        let Some(session) = self.get_mut(id) else { return };
+        let start = session.mark();
+        session.answer(reply);
+        if let Some(envelope) = session.envelope.take() {
+            session.wrap(start, &envelope);
+        }
+        self.run(id);
+        self.note_output(id);
+    }
+
     /// The snapshot holds nobody.
     pub(super) fn run_held(&mut self) {
         for id in std::mem::take(&mut self.held) {

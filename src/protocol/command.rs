@@ -1,7 +1,7 @@
-//! The commands there are: names, arity, and what tools ask about them.
+//! The commands there are: what a node has to know of each before it runs it. What clients ask about them is in
+//! `catalog.rs`.
 //!
-//! Names, arity, flags and key places are those of Redis 7 (<https://redis.io/docs/latest/commands/>) where it has the
-//! command.
+//! Names and arity are those of Redis 7 (<https://redis.io/docs/latest/commands/>) where it has the command.
 
 /// What a command does, as far as the node has to know before it runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,26 +23,20 @@ pub struct Described {
     pub arity: i32,
     /// What it does to keys.
     pub kind: Kind,
-    /// First key, last key (negative: counted from the end), and the step between them; 0: none.
-    pub keys: (i32, i32, i32),
     /// The group Redis' documentation has it in.
     pub group: &'static str,
-    /// What it is for, in a sentence.
-    pub summary: &'static str,
 }
 
 macro_rules! commands {
-    ($($command:ident $name:literal $arity:literal $kind:ident $keys:expr, $group:literal, $summary:literal;)*) => {
+    ($($command:ident $name:literal $arity:literal $kind:ident $group:literal;)*) => {
         /// One of the commands.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "the table has a summary of each")]
+        #[allow(missing_docs, reason = "`catalog.txt` has a summary of each")]
         pub enum Command { $($command,)* }
 
         /// All commands, in the order of the variants.
         pub const COMMANDS: &[Described] = &[
-            $(Described {
-                name: $name, arity: $arity, kind: Kind::$kind, keys: $keys, group: $group, summary: $summary,
-            },)*
+            $(Described { name: $name, arity: $arity, kind: Kind::$kind, group: $group },)*
         ];
 
         const ALL: &[Command] = &[$(Command::$command,)*];
@@ -58,104 +52,115 @@ macro_rules! commands {
 
 commands! {
     // Of the line dialect alone.
-    Delete "delete" 2 Write (1, 1, 1), "line", "Forgets a key";
-    WatchPrefix "watch-prefix" -2 Other (0, 0, 0), "json", "Tells of the changes of all keys that begin so";
-    UnwatchPrefix "unwatch-prefix" 1 Other (0, 0, 0), "json", "Tells of changes no more";
-    Help "help" 1 Other (0, 0, 0), "line", "What can be said in the line dialect";
+    Delete "delete" 2 Write "line";
+    WatchPrefix "watch-prefix" -2 Other "json";
+    UnwatchPrefix "unwatch-prefix" 1 Other "json";
+    Help "help" 1 Other "line";
 
-    Get "get" 2 Read (1, 1, 1), "string", "Returns the value of a key";
-    Set "set" -3 Write (1, 1, 1), "string", "Sets the value of a key, whatever it was";
-    SetNx "setnx" 3 Write (1, 1, 1), "string", "Sets the value of a key only where it has none";
-    SetEx "setex" 4 Write (1, 1, 1), "string", "Sets value and expiration in seconds";
-    PSetEx "psetex" 4 Write (1, 1, 1), "string", "Sets value and expiration in milliseconds";
-    GetSet "getset" 3 Write (1, 1, 1), "string", "Sets the value of a key and returns the one before";
-    GetDel "getdel" 2 Write (1, 1, 1), "string", "Returns the value of a key and deletes it";
-    GetEx "getex" -2 Write (1, 1, 1), "string", "Returns the value of a key and sets its expiration";
-    MGet "mget" -2 Read (1, -1, 1), "string", "Returns the values of several keys";
-    MSet "mset" -3 Write (1, -1, 2), "string", "Sets several keys as one";
-    MSetNx "msetnx" -3 Write (1, -1, 2), "string", "Sets several keys as one, only where none of them has a value";
-    Append "append" 3 Write (1, 1, 1), "string", "Appends to the value of a key";
-    StrLen "strlen" 2 Read (1, 1, 1), "string", "Returns the length of a value";
-    GetRange "getrange" 4 Read (1, 1, 1), "string", "Returns a part of a value";
-    SubStr "substr" 4 Read (1, 1, 1), "string", "Returns a part of a value";
-    SetRange "setrange" 4 Write (1, 1, 1), "string", "Overwrites a part of a value";
-    Incr "incr" 2 Write (1, 1, 1), "string", "Adds one to the number a key holds";
-    Decr "decr" 2 Write (1, 1, 1), "string", "Takes one from the number a key holds";
-    IncrBy "incrby" 3 Write (1, 1, 1), "string", "Adds to the number a key holds";
-    DecrBy "decrby" 3 Write (1, 1, 1), "string", "Takes from the number a key holds";
-    IncrByFloat "incrbyfloat" 3 Write (1, 1, 1), "string", "Adds to the floating point number a key holds";
-    Lcs "lcs" -3 Read (1, 2, 1), "string", "Finds the longest common subsequence of two values";
+    Get "get" 2 Read "string";
+    Set "set" -3 Write "string";
+    SetNx "setnx" 3 Write "string";
+    SetEx "setex" 4 Write "string";
+    PSetEx "psetex" 4 Write "string";
+    GetSet "getset" 3 Write "string";
+    GetDel "getdel" 2 Write "string";
+    GetEx "getex" -2 Write "string";
+    MGet "mget" -2 Read "string";
+    MSet "mset" -3 Write "string";
+    MSetNx "msetnx" -3 Write "string";
+    Append "append" 3 Write "string";
+    StrLen "strlen" 2 Read "string";
+    GetRange "getrange" 4 Read "string";
+    SubStr "substr" 4 Read "string";
+    SetRange "setrange" 4 Write "string";
+    Incr "incr" 2 Write "string";
+    Decr "decr" 2 Write "string";
+    IncrBy "incrby" 3 Write "string";
+    DecrBy "decrby" 3 Write "string";
+    IncrByFloat "incrbyfloat" 3 Write "string";
+    Lcs "lcs" -3 Read "string";
 
-    Del "del" -2 Write (1, -1, 1), "generic", "Deletes keys";
-    Unlink "unlink" -2 Write (1, -1, 1), "generic", "Deletes keys";
-    Exists "exists" -2 Read (1, -1, 1), "generic", "Counts which of the keys exist";
-    Type "type" 2 Read (1, 1, 1), "generic", "Returns the type of a value";
-    Touch "touch" -2 Read (1, -1, 1), "generic", "Counts which of the keys exist";
-    Rename "rename" 3 Write (1, 2, 1), "generic", "Renames a key and overwrites the destination";
-    RenameNx "renamenx" 3 Write (1, 2, 1), "generic", "Renames a key only where the destination has no value";
-    Copy "copy" -3 Write (1, 2, 1), "generic", "Copies the value of a key to another";
-    RandomKey "randomkey" 1 Read (0, 0, 0), "generic", "Returns a random key";
-    Keys "keys" 2 Read (0, 0, 0), "generic", "Returns all keys that match a pattern";
-    Scan "scan" -2 Read (0, 0, 0), "generic", "Goes through the keys";
-    DbSize "dbsize" 1 Read (0, 0, 0), "server", "Returns the number of keys";
-    Expire "expire" -3 Write (1, 1, 1), "generic", "Sets the expiration of a key in seconds";
-    PExpire "pexpire" -3 Write (1, 1, 1), "generic", "Sets the expiration of a key in milliseconds";
-    ExpireAt "expireat" -3 Write (1, 1, 1), "generic", "Sets the expiration of a key to a unix time in seconds";
-    PExpireAt "pexpireat" -3 Write (1, 1, 1), "generic", "Sets the expiration of a key to a unix time in milliseconds";
-    Ttl "ttl" 2 Read (1, 1, 1), "generic", "Returns the time to live of a key in seconds";
-    PTtl "pttl" 2 Read (1, 1, 1), "generic", "Returns the time to live of a key in milliseconds";
-    ExpireTime "expiretime" 2 Read (1, 1, 1), "generic", "Returns the expiration of a key as a unix time in seconds";
-    PExpireTime "pexpiretime" 2 Read (1, 1, 1), "generic", "Returns the expiration of a key as a unix time in milliseconds";
-    Persist "persist" 2 Write (1, 1, 1), "generic", "Removes the expiration of a key";
-    Object "object" -2 Read (2, 2, 1), "generic", "Looks into how a value is stored";
-    FlushDb "flushdb" -1 Write (0, 0, 0), "server", "Removes all keys";
-    FlushAll "flushall" -1 Write (0, 0, 0), "server", "Removes all keys";
+    Del "del" -2 Write "generic";
+    Unlink "unlink" -2 Write "generic";
+    Exists "exists" -2 Read "generic";
+    Type "type" 2 Read "generic";
+    Touch "touch" -2 Read "generic";
+    Rename "rename" 3 Write "generic";
+    RenameNx "renamenx" 3 Write "generic";
+    Copy "copy" -3 Write "generic";
+    RandomKey "randomkey" 1 Read "generic";
+    Keys "keys" 2 Read "generic";
+    Scan "scan" -2 Read "generic";
+    DbSize "dbsize" 1 Read "server";
+    Expire "expire" -3 Write "generic";
+    PExpire "pexpire" -3 Write "generic";
+    ExpireAt "expireat" -3 Write "generic";
+    PExpireAt "pexpireat" -3 Write "generic";
+    Ttl "ttl" 2 Read "generic";
+    PTtl "pttl" 2 Read "generic";
+    ExpireTime "expiretime" 2 Read "generic";
+    PExpireTime "pexpiretime" 2 Read "generic";
+    Persist "persist" 2 Write "generic";
+    Object "object" -2 Read "generic";
+    FlushDb "flushdb" -1 Write "server";
+    FlushAll "flushall" -1 Write "server";
 
-    SetBit "setbit" 4 Write (1, 1, 1), "bitmap", "Sets a bit of a value";
-    GetBit "getbit" 3 Read (1, 1, 1), "bitmap", "Returns a bit of a value";
-    BitCount "bitcount" -2 Read (1, 1, 1), "bitmap", "Counts the bits that are set";
-    BitPos "bitpos" -3 Read (1, 1, 1), "bitmap", "Finds the first bit that is set or clear";
-    BitOp "bitop" -4 Write (2, -1, 1), "bitmap", "Combines values bit by bit";
-    BitField "bitfield" -2 Write (1, 1, 1), "bitmap", "Reads and writes integers of any width in a value";
-    BitFieldRo "bitfield_ro" -2 Read (1, 1, 1), "bitmap", "Reads integers of any width in a value";
+    SetBit "setbit" 4 Write "bitmap";
+    GetBit "getbit" 3 Read "bitmap";
+    BitCount "bitcount" -2 Read "bitmap";
+    BitPos "bitpos" -3 Read "bitmap";
+    BitOp "bitop" -4 Write "bitmap";
+    BitField "bitfield" -2 Write "bitmap";
+    BitFieldRo "bitfield_ro" -2 Read "bitmap";
 
-    Ping "ping" -1 Other (0, 0, 0), "connection", "Answers PONG";
-    Echo "echo" 2 Other (0, 0, 0), "connection", "Returns its argument";
-    Select "select" 2 Other (0, 0, 0), "connection", "Selects the database: there is 0";
-    Hello "hello" -1 Other (0, 0, 0), "connection", "Begins a conversation in RESP2 or RESP3";
-    Quit "quit" -1 Other (0, 0, 0), "connection", "Ends the conversation";
-    Reset "reset" 1 Other (0, 0, 0), "connection", "Puts the conversation back to its beginning";
-    Client "client" -2 Other (0, 0, 0), "connection", "Looks at clients and sets what concerns them";
+    Ping "ping" -1 Other "connection";
+    Echo "echo" 2 Other "connection";
+    Select "select" 2 Other "connection";
+    Hello "hello" -1 Other "connection";
+    Auth "auth" -2 Other "connection";
+    Quit "quit" -1 Other "connection";
+    Reset "reset" 1 Other "connection";
+    Client "client" -2 Other "connection";
 
-    Multi "multi" 1 Other (0, 0, 0), "transactions", "Begins a transaction";
-    Exec "exec" 1 Other (0, 0, 0), "transactions", "Runs a transaction";
-    Discard "discard" 1 Other (0, 0, 0), "transactions", "Drops a transaction";
-    Watch "watch" -2 Other (1, -1, 1), "transactions", "Makes a transaction depend on keys that nobody changes";
-    Unwatch "unwatch" 1 Other (0, 0, 0), "transactions", "Forgets the watched keys";
+    Multi "multi" 1 Other "transactions";
+    Exec "exec" 1 Other "transactions";
+    Discard "discard" 1 Other "transactions";
+    Watch "watch" -2 Other "transactions";
+    Unwatch "unwatch" 1 Other "transactions";
 
-    Subscribe "subscribe" -2 Other (0, 0, 0), "pubsub", "Listens to channels";
-    Unsubscribe "unsubscribe" -1 Other (0, 0, 0), "pubsub", "Stops listening to channels";
-    PSubscribe "psubscribe" -2 Other (0, 0, 0), "pubsub", "Listens to channels that match patterns";
-    PUnsubscribe "punsubscribe" -1 Other (0, 0, 0), "pubsub", "Stops listening to channels that match patterns";
-    Publish "publish" 3 Other (0, 0, 0), "pubsub", "Sends a message to a channel";
-    PubSub "pubsub" -2 Other (0, 0, 0), "pubsub", "Looks at channels";
+    Subscribe "subscribe" -2 Other "pubsub";
+    Unsubscribe "unsubscribe" -1 Other "pubsub";
+    PSubscribe "psubscribe" -2 Other "pubsub";
+    PUnsubscribe "punsubscribe" -1 Other "pubsub";
+    Publish "publish" 3 Other "pubsub";
+    SSubscribe "ssubscribe" -2 Other "pubsub";
+    SUnsubscribe "sunsubscribe" -1 Other "pubsub";
+    SPublish "spublish" 3 Other "pubsub";
+    PubSub "pubsub" -2 Other "pubsub";
 
-    Info "info" -1 Other (0, 0, 0), "server", "Returns the state of the node";
-    CommandInfo "command" -1 Other (0, 0, 0), "server", "Returns what commands there are";
-    Config "config" -2 Other (0, 0, 0), "server", "Reads and changes settings";
-    Time "time" 1 Other (0, 0, 0), "server", "Returns the node's wall clock";
-    LastSave "lastsave" 1 Other (0, 0, 0), "server", "Returns when the last snapshot was committed";
-    Save "save" 1 Other (0, 0, 0), "server", "Answers once everything is on disk";
-    BgSave "bgsave" -1 Other (0, 0, 0), "server", "Begins a snapshot";
-    Debug "debug" -2 Other (0, 0, 0), "server", "For tests of clients";
-    SlowLog "slowlog" -2 Other (0, 0, 0), "server", "Returns the slowest commands";
-    Latency "latency" -2 Other (0, 0, 0), "server", "Looks at latency";
-    Memory "memory" -2 Read (0, 0, 0), "server", "Looks at memory";
-    Wait "wait" 3 Other (0, 0, 0), "generic", "Answers once peers have the session's last write on disk";
-    WaitAof "waitaof" 4 Other (0, 0, 0), "generic", "Answers once this node and peers have the session's last write on disk";
-    Shutdown "shutdown" -1 Other (0, 0, 0), "server", "Ends the node";
-    Lolwut "lolwut" -1 Other (0, 0, 0), "server", "Shows the version";
-    Function "function" -2 Other (0, 0, 0), "scripting", "There are no functions: FUNCTION FLUSH is all there is";
+    Info "info" -1 Other "server";
+    CommandInfo "command" -1 Other "server";
+    Config "config" -2 Other "server";
+    Time "time" 1 Other "server";
+    LastSave "lastsave" 1 Other "server";
+    Save "save" 1 Other "server";
+    BgSave "bgsave" -1 Other "server";
+    Debug "debug" -2 Other "server";
+    SlowLog "slowlog" -2 Other "server";
+    Latency "latency" -2 Other "server";
+    Memory "memory" -2 Read "server";
+    Wait "wait" 3 Other "generic";
+    WaitAof "waitaof" 4 Other "generic";
+    Shutdown "shutdown" -1 Other "server";
+    Lolwut "lolwut" -1 Other "server";
+    Function "function" -2 Other "scripting";
+    Acl "acl" -2 Other "server";
+    Module "module" -2 Other "server";
+    Role "role" 1 Other "server";
+    Cluster "cluster" -2 Other "cluster";
+    Asking "asking" 1 Other "cluster";
+    ReadOnly "readonly" 1 Other "cluster";
+    ReadWrite "readwrite" 1 Other "cluster";
 }
 
 impl Described {
@@ -190,6 +195,7 @@ impl Command {
     /// Parts and their arity: arguments with both names; negative: so many at least.
     pub fn parts(self) -> &'static [(&'static str, i32)] {
         match self {
+            Command::Acl => &[("cat", -2), ("getuser", 3), ("help", 2), ("list", 2), ("users", 2), ("whoami", 2)],
             Command::Client => &[
                 ("id", 2),
                 ("getname", 2),
@@ -203,11 +209,51 @@ impl Command {
                 ("reply", 3),
                 ("pause", -3),
                 ("unpause", 2),
+                ("unblock", -3),
+                ("tracking", -3),
+                ("trackinginfo", 2),
+                ("getredir", 2),
+                ("caching", 3),
                 ("help", 2),
             ],
-            Command::CommandInfo => {
-                &[("count", 2), ("info", -2), ("docs", -2), ("list", -2), ("getkeys", -4), ("help", 2)]
-            }
+            Command::Cluster => &[
+                ("addslots", -3),
+                ("addslotsrange", -4),
+                ("bumpepoch", 2),
+                ("count-failure-reports", 3),
+                ("countkeysinslot", 3),
+                ("delslots", -3),
+                ("delslotsrange", -4),
+                ("failover", -2),
+                ("flushslots", 2),
+                ("forget", 3),
+                ("getkeysinslot", 4),
+                ("help", 2),
+                ("info", 2),
+                ("keyslot", 3),
+                ("links", 2),
+                ("meet", -4),
+                ("myid", 2),
+                ("nodes", 2),
+                ("replicas", 3),
+                ("replicate", 3),
+                ("reset", -2),
+                ("saveconfig", 2),
+                ("set-config-epoch", 3),
+                ("setslot", -4),
+                ("shards", 2),
+                ("slaves", 3),
+                ("slots", 2),
+            ],
+            Command::CommandInfo => &[
+                ("count", 2),
+                ("info", -2),
+                ("docs", -2),
+                ("list", -2),
+                ("getkeys", -4),
+                ("getkeysandflags", -4),
+                ("help", 2),
+            ],
             Command::Config => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2), ("help", 2)],
             Command::Function => &[("flush", -2), ("help", 2), ("list", -2)],
             Command::Latency => &[
@@ -220,6 +266,7 @@ impl Command {
                 ("reset", -2),
             ],
             Command::Memory => &[("doctor", 2), ("help", 2), ("purge", 2), ("stats", 2), ("usage", -3)],
+            Command::Module => &[("help", 2), ("list", 2)],
             Command::Object => &[("encoding", 3), ("freq", 3), ("help", 2), ("idletime", 3), ("refcount", 3)],
             Command::PubSub => &[
                 ("channels", -2),

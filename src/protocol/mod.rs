@@ -1,6 +1,6 @@
 //! Bytes to requests and replies to bytes; one file a dialect.
 //!
-//! - [`command`]: the commands there are
+//! - [`command`]: the commands there are; [`catalog`]: what clients ask about them
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
@@ -8,6 +8,7 @@
 //! Pure: a dialect borrows the bytes it reads and writes straight into the bytes that are sent. It does not know what
 //! a request does.
 
+pub mod catalog;
 pub mod command;
 pub mod json;
 pub mod line;

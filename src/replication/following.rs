@@ -160,7 +160,9 @@ impl Replication {
             }
             (Ok(Frame::Ack(ack)), Role::Linked(id)) => self.ack(id, &ack, here.store, here.now),
             (Ok(Frame::Listing(listing, items)), Role::Linked(id)) => self.listing(id, listing, items),
-            (Ok(Frame::Message(channel, message)), Role::Linked(_)) => self.message(channel, message),
+            (Ok(Frame::Message(audience, channel, message)), Role::Linked(_)) => {
+                self.message(audience, channel, message)
+            }
             (Ok(Frame::Part(part)), Role::Linked(id)) => {
                 let linked = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut());
                 if linked.is_some_and(|linked| !linked.assembly.add(part)) {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::codec::{Reader, put_u16, put_u64};
-use super::messages::{self, MESSAGE};
+use super::messages::{self, Audience, MESSAGE, SHARD_MESSAGE};
 pub use super::parts::Part;
 use super::parts::{self, PART};
 pub use super::sent::{Changes, Sent};
@@ -17,7 +17,7 @@ use crate::store::{Content, NodeId, Stamp};
 /// The first bytes of a connection between nodes, from the dialing side and from the other.
 pub const GREETING: &[u8; 8] = b"\0KVPEER\n";
 /// The version of the frames.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Longest frame before both sides have said hello.
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
 /// Longest frame after that: changes that belong together, and the longest value that goes with its change.
@@ -147,8 +147,8 @@ pub enum Frame<'a> {
     Ack(Box<Ack>),
     /// See there; items follow where it says so.
     Listing(Listing, Items<'a>),
-    /// A message for the listeners of a channel.
-    Message(&'a [u8], &'a [u8]),
+    /// A message: for whom, in which channel, what.
+    Message(Audience, &'a [u8], &'a [u8]),
     /// A piece of a value whose change follows.
     Part(Part<'a>),
 }
@@ -303,7 +303,8 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
         CHANGES => changes(&mut reader, body),
         ACK => ack(&mut reader).map(|ack| Frame::Ack(Box::new(ack))),
         LISTING => listing(&mut reader, body),
-        MESSAGE => messages::decode(&mut reader),
+        MESSAGE => messages::decode(Audience::Channel, &mut reader),
+        SHARD_MESSAGE => messages::decode(Audience::Shard, &mut reader),
         PART => parts::decode(&mut reader),
         _ => return Err(Fault::Garbage("a frame of unknown kind")),
     };

@@ -47,6 +47,7 @@ pub use following::Turn;
 use frame::Cursor;
 use lines::{Line, Role};
 use lives::Lives;
+pub use messages::{Audience, Message};
 pub use peer::Agreement;
 use peer::{Linked, Peer, SessionId, Tie};
 pub use recorded::Recorded;
@@ -126,7 +127,7 @@ pub struct Replication {
     /// Connections with something new to send, or that are over.
     touched: Vec<SessionId>,
     /// What peers have said to listeners here.
-    messages: Vec<messages::Message>,
+    messages: Vec<Message>,
     /// The highest stamp of each node that was ever here.
     seen: BTreeMap<NodeId, u64>,
     /// The highest position at which an own write was overwritten by another node's.

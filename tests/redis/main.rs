@@ -8,10 +8,12 @@ mod nodes;
 #[path = "../cluster/sharing.rs"]
 mod sharing;
 
+mod catalog;
 mod clients;
 mod crate_client;
 mod differential;
 mod generator;
 mod json;
 mod large;
+mod others;
 mod reply;

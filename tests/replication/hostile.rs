@@ -82,7 +82,7 @@ fn messages_of_one_turn_reach_a_peer_that_reads_though_they_are_more_than_it_may
     one.hear(1);
     let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$10000\r\n{:010000}\r\n", 7);
     assert_eq!(one.request(publish.repeat(50).trim_end_matches('\n')), ":0\r\n".repeat(50));
-    let is_message = |body: &Vec<u8>| matches!(decode(body), Ok(Frame::Message(b"news", _)));
+    let is_message = |body: &Vec<u8>| matches!(decode(body), Ok(Frame::Message(_, b"news", _)));
     assert_eq!(one.hear(1).iter().filter(|body| is_message(body)).count(), 50);
 }
 

@@ -48,11 +48,18 @@ pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.sessions.run_paused();
             cx.answer(Reply::Ok)
         }
+        _ if is(part, "UNBLOCK") => unblock(cx, args),
+        _ if is(part, "GETREDIR") => cx.answer(Reply::Int(-1)),
+        _ if is(part, "TRACKINGINFO") => tracking_info(cx),
+        _ if is(part, "TRACKING") => tracking(cx, args),
+        _ if is(part, "CACHING") => Err(Fail::said(
+            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+        )),
         _ if is(part, "HELP") => help(
             cx,
             &[
                 "CLIENT ID | GETNAME | SETNAME <name> | SETINFO LIB-NAME|LIB-VER <text> | LIST | INFO | KILL ... | REPLY \
-               ON|OFF|SKIP | PAUSE <ms> [WRITE|ALL] | UNPAUSE | NO-EVICT ON|OFF | NO-TOUCH ON|OFF",
+               ON|OFF|SKIP | PAUSE <ms> [WRITE|ALL] | UNPAUSE | UNBLOCK <id> [TIMEOUT|ERROR] | GETREDIR | TRACKINGINFO | NO-EVICT ON|OFF | NO-TOUCH ON|OFF",
             ],
         ),
         _ => Err(unknown_part("client", part)),
@@ -147,7 +154,7 @@ fn describe(session: &Session, now_us: u64) -> String {
     let resp = if session.dialect == Dialect::Resp3 { 3 } else { 2 };
     writeln!(
         line,
-        "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub=0 multi={multi} \
+        "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} multi={multi} \
          qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem={} events=r cmd={command} \
          user=default redir=-1 resp={resp} lib-name={} lib-ver={}",
         session.number,
@@ -156,8 +163,9 @@ fn describe(session: &Session, now_us: u64) -> String {
         text(&session.name),
         age_s(session.begun_us),
         age_s(session.active_us),
-        session.channels.len(),
-        session.patterns.len(),
+        session.listening.channels.len(),
+        session.listening.patterns.len(),
+        session.listening.shards.len(),
         session.inbox.len(),
         session.queue.as_ref().map_or(0, |queue| queue.bytes()),
         session.owed(),
@@ -255,4 +263,52 @@ fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let earlier = cx.core.pause.unwrap_or((0, true));
     cx.core.pause = Some((until_us.max(earlier.0), writers_only && earlier.1));
     cx.answer(Reply::Ok)
+}
+
+/// Ends another client's wait for peers.
+fn unblock(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let is_error = match args.get(3) {
+        Some(_) if args.len() > 4 => return Err(unknown_or_arity("CLIENT", args.at(1))),
+        Some(reason) if is(reason, "ERROR") => true,
+        Some(reason) if !is(reason, "TIMEOUT") => {
+            return Err(Fail::said("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+        Some(_) | None => false,
+    };
+    let number = integer(args.at(2))?;
+    let is_meant = |session: &Session| session.number as i64 == number && session.sleeps_until_us.is_none();
+    let mut waiting = cx.sessions.waiting.iter().copied();
+    let found = waiting.find(|&id| cx.sessions.get(id).is_some_and(is_meant));
+    if let Some(id) = found {
+        let written = cx.sessions.get(id).map_or(0, |session| session.written);
+        let count = cx.core.replication.count_durable(written);
+        let unblocked = Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        cx.sessions.forget(id);
+        cx.sessions.end_wait(id, if is_error { unblocked } else { Reply::Int(count as i64) });
+    }
+    cx.answer(Reply::Int(found.is_some().into()))
+}
+
+/// No keys are tracked for any client.
+fn tracking_info(cx: &mut Context<'_>) -> Outcome {
+    let session = &mut *cx.session;
+    session.answer(Reply::Map(3));
+    session.answer(Reply::Value(b"flags"));
+    session.answer(Reply::Set(1));
+    session.answer(Reply::Value(b"off"));
+    session.answer(Reply::Value(b"redirect"));
+    session.answer(Reply::Int(-1));
+    session.answer(Reply::Value(b"prefixes"));
+    cx.answer(Reply::Array(0))
+}
+
+/// A client that is told it is tracked would keep values that have changed.
+fn tracking(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    match args.at(2) {
+        switch if is(switch, "OFF") && args.len() == 3 => cx.answer(Reply::Ok),
+        switch if is(switch, "ON") => {
+            Err(Fail::said("ERR client side caching is not supported: this node tracks no keys"))
+        }
+        _ => Err(SYNTAX),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::fail::{Fail, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::node::listening::Listening;
 use crate::node::session::Answers;
 use crate::protocol::Dialect;
 
@@ -44,12 +45,8 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (mut name, mut rest) = (None, args.from(2));
     while let Some(option) = rest.next() {
         if is(option, "AUTH") && rest.clone().count() >= 2 {
-            // No password is configured; the default user takes any, as Redis does.
-            let user = rest.next();
+            super::users::authenticate(rest.next().unwrap_or_default())?;
             rest.next();
-            if user != Some(b"default") {
-                return Err(Fail::said("WRONGPASS invalid username-password pair or user is disabled."));
-            }
         } else if is(option, "SETNAME") && rest.clone().count() >= 1 {
             name = rest.next();
         } else {
@@ -82,8 +79,7 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     let Context { core, session, id, .. } = cx;
     core.pubsub.forget(*id, session);
-    session.channels.clear();
-    session.patterns.clear();
+    session.listening = Listening::default();
     session.queue = None;
     session.watched.clear();
     session.name.clear();

@@ -45,8 +45,9 @@ impl Fail {
 }
 
 impl From<String> for Fail {
+    /// Words of the client's may be in it, and an error is one line.
     fn from(why: String) -> Fail {
-        Fail::Said(why.into())
+        Fail::Said(why.replace(['\r', '\n'], " ").into())
     }
 }
 

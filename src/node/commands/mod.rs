@@ -4,13 +4,14 @@
 //! - `strings`, `numbers`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
-//! - `connection`, `clients`: conversations
-//! - `server`, `configuration`, `catalog`, `slowness`: the node
+//! - `connection`, `users`, `clients`: conversations
+//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`: the node
 
 mod bitfield;
 mod bits;
 mod catalog;
 mod clients;
+mod cluster;
 mod configuration;
 mod connection;
 mod expiring;
@@ -25,18 +26,21 @@ mod server;
 mod slowness;
 mod strings;
 mod transactions;
+mod users;
 mod watching;
 
 pub(super) use connection::REDIS_VERSION;
 use fail::{Fail, unknown, wrong_arity};
 pub(super) use scanning::Walk;
 
+use super::listening::Names;
 use super::outbox::Until;
 use super::session::{Answers, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command, Dialect, Refusal, Reply, Request, line};
+use crate::replication::Audience;
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +222,7 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::Help => cx.answer(Reply::Text(line::HELP)),
         Command::Select => connection::select(cx, args),
         Command::Hello => connection::hello(cx, args),
+        Command::Auth => users::auth(cx, args),
         Command::Quit => {
             cx.session.answer(Reply::Ok);
             Ok(Executed::Ended)
@@ -231,11 +236,14 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::Watch => transactions::watch(cx, args),
         Command::Unwatch => transactions::unwatch(cx),
 
-        Command::Subscribe => publishing::subscribe(cx, args, false),
-        Command::PSubscribe => publishing::subscribe(cx, args, true),
-        Command::Unsubscribe => publishing::unsubscribe(cx, args, false),
-        Command::PUnsubscribe => publishing::unsubscribe(cx, args, true),
-        Command::Publish => publishing::publish(cx, args),
+        Command::Subscribe => publishing::subscribe(cx, args, Names::Channels),
+        Command::PSubscribe => publishing::subscribe(cx, args, Names::Patterns),
+        Command::SSubscribe => publishing::subscribe(cx, args, Names::Shards),
+        Command::Unsubscribe => publishing::unsubscribe(cx, args, Names::Channels),
+        Command::PUnsubscribe => publishing::unsubscribe(cx, args, Names::Patterns),
+        Command::SUnsubscribe => publishing::unsubscribe(cx, args, Names::Shards),
+        Command::Publish => publishing::publish(cx, args, Audience::Channel),
+        Command::SPublish => publishing::publish(cx, args, Audience::Shard),
         Command::PubSub => publishing::pubsub(cx, args),
 
         Command::Info => server::info(cx, args),
@@ -253,6 +261,10 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::Shutdown => server::shutdown(cx, args),
         Command::Lolwut => server::lolwut(cx),
         Command::Function => server::function(cx, args),
+        Command::Acl => users::acl(cx, args),
+        Command::Module => catalog::module(cx, args),
+        Command::Role => cluster::role(cx),
+        Command::Cluster | Command::Asking | Command::ReadOnly | Command::ReadWrite => cluster::refuse(),
     }
 }
 

@@ -1,9 +1,14 @@
 //! Messages between clients.
 
+use std::collections::BTreeMap;
+
 use super::fail::{Fail, is, unknown_or_arity};
 use super::keys::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
-use crate::node::glob;
+use crate::node::listening::Names;
+use crate::node::session::Session;
+use crate::node::{SessionId, glob};
+use crate::replication::Audience;
 
 /// Longest channel and message: they are copied for each listener, and go to peers in one frame.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -13,8 +18,10 @@ pub(super) fn allow_listener(command: Command, args: Args<'_>) -> Result<(), Fai
     match command {
         Command::Subscribe
         | Command::PSubscribe
+        | Command::SSubscribe
         | Command::Unsubscribe
         | Command::PUnsubscribe
+        | Command::SUnsubscribe
         | Command::Ping
         | Command::Quit
         | Command::Reset => Ok(()),
@@ -27,39 +34,48 @@ pub(super) fn allow_listener(command: Command, args: Args<'_>) -> Result<(), Fai
     }
 }
 
-pub(super) fn subscribe(cx: &mut Context<'_>, args: Args<'_>, is_pattern: bool) -> Outcome {
+pub(super) fn subscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) -> Outcome {
+    if names == Names::Shards && cx.session.is_executing {
+        return Err(Fail::said("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     for name in args.from(1) {
-        let names = if is_pattern { &mut cx.session.patterns } else { &mut cx.session.channels };
-        if names.insert(name.to_vec()) {
-            cx.core.pubsub.add(cx.id, name, is_pattern);
+        if cx.session.listening.to_mut(names).insert(name.to_vec()) {
+            cx.core.pubsub.add(cx.id, name, names);
         }
-        confirm(cx, if is_pattern { "psubscribe" } else { "subscribe" }, Some(name));
+        let verb = match names {
+            Names::Channels => "subscribe",
+            Names::Patterns => "psubscribe",
+            Names::Shards => "ssubscribe",
+        };
+        confirm(cx, verb, names, Some(name));
     }
     DONE
 }
 
-pub(super) fn unsubscribe(cx: &mut Context<'_>, args: Args<'_>, is_pattern: bool) -> Outcome {
-    let verb = if is_pattern { "punsubscribe" } else { "unsubscribe" };
-    let names = if is_pattern { &cx.session.patterns } else { &cx.session.channels };
+pub(super) fn unsubscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) -> Outcome {
+    let verb = match names {
+        Names::Channels => "unsubscribe",
+        Names::Patterns => "punsubscribe",
+        Names::Shards => "sunsubscribe",
+    };
     let given: Vec<Vec<u8>> = match args.len() {
-        1 => names.iter().cloned().collect(),
+        1 => cx.session.listening.to(names).iter().cloned().collect(),
         _ => args.from(1).map(<[u8]>::to_vec).collect(),
     };
     if given.is_empty() {
-        confirm(cx, verb, None);
+        confirm(cx, verb, names, None);
     }
     for name in given {
-        let names = if is_pattern { &mut cx.session.patterns } else { &mut cx.session.channels };
-        if names.remove(&name) {
-            cx.core.pubsub.remove(cx.id, &name, is_pattern);
+        if cx.session.listening.to_mut(names).remove(&name) {
+            cx.core.pubsub.remove(cx.id, &name, names);
         }
-        confirm(cx, verb, Some(&name));
+        confirm(cx, verb, names, Some(&name));
     }
     DONE
 }
 
-fn confirm(cx: &mut Context<'_>, verb: &str, name: Option<&[u8]>) {
-    let count = cx.session.channels.len() + cx.session.patterns.len();
+fn confirm(cx: &mut Context<'_>, verb: &str, names: Names, name: Option<&[u8]>) {
+    let count = cx.session.listening.count(names);
     cx.session.answer(Reply::Push(3));
     cx.session.answer(Reply::Value(verb.as_bytes()));
     cx.session.answer(name.map_or(Reply::Nil, Reply::Value));
@@ -67,14 +83,14 @@ fn confirm(cx: &mut Context<'_>, verb: &str, name: Option<&[u8]>) {
 }
 
 /// Answers how many listen on this node; those on other nodes are told too.
-pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>, audience: Audience) -> Outcome {
     let (channel, message) = (args.at(1), args.at(2));
     if channel.len() + message.len() > MESSAGE_BYTES_MAX {
         return Err(Fail::said("ERR message too long: at most 1 MiB with its channel's name"));
     }
     let own = Some((cx.id, &mut *cx.session));
-    let count = cx.core.pubsub.deliver(cx.sessions, own, channel, message);
-    cx.core.replication.publish(channel, message);
+    let count = cx.core.pubsub.deliver(cx.sessions, own, audience, channel, message);
+    cx.core.replication.publish(audience, channel, message);
     cx.answer(Reply::Int(count as i64))
 }
 
@@ -83,29 +99,32 @@ pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Context { core, session, .. } = cx;
     let pubsub = &core.pubsub;
     match part {
-        _ if is(part, "CHANNELS") && args.len() <= 3 => {
-            let wanted = |name: &&Vec<u8>| args.get(2).is_none_or(|pattern| glob::matches(pattern, name));
-            let names: Vec<&Vec<u8>> = pubsub.channels.keys().filter(wanted).collect();
-            session.answer(Reply::Array(names.len()));
-            names.into_iter().for_each(|name| session.answer(Reply::Value(name)));
-        }
-        _ if is(part, "NUMSUB") => {
-            session.answer(Reply::Array(2 * (args.len() - 2)));
-            for name in args.from(2) {
-                session.answer(Reply::Value(name));
-                session.answer(Reply::Int(pubsub.channels.get(name).map_or(0, Vec::len) as i64));
-            }
-        }
+        _ if is(part, "CHANNELS") && args.len() <= 3 => channels(session, &pubsub.channels, args.get(2)),
+        _ if is(part, "NUMSUB") => listeners(session, &pubsub.channels, args),
         _ if is(part, "NUMPAT") && args.len() == 2 => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
-        _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => session.answer(Reply::Array(0)),
-        _ if is(part, "SHARDNUMSUB") => {
-            session.answer(Reply::Array(2 * (args.len() - 2)));
-            args.from(2).flat_map(|name| [Reply::Value(name), Reply::Int(0)]).for_each(|part| session.answer(part));
-        }
+        _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => channels(session, &pubsub.shards, args.get(2)),
+        _ if is(part, "SHARDNUMSUB") => listeners(session, &pubsub.shards, args),
         _ if is(part, "HELP") && args.len() == 2 => {
             return help(cx, &["PUBSUB CHANNELS [pattern] | NUMSUB [channel ...] | NUMPAT: who listens on this node"]);
         }
         _ => return Err(unknown_or_arity("PUBSUB", part)),
     }
     DONE
+}
+
+/// The names that match.
+fn channels(session: &mut Session, all: &BTreeMap<Vec<u8>, Vec<SessionId>>, pattern: Option<&[u8]>) {
+    let wanted = |name: &&Vec<u8>| pattern.is_none_or(|pattern| glob::matches(pattern, name));
+    let names: Vec<&Vec<u8>> = all.keys().filter(wanted).collect();
+    session.answer(Reply::Array(names.len()));
+    names.into_iter().for_each(|name| session.answer(Reply::Value(name)));
+}
+
+/// How many listen to each of the names that are given.
+fn listeners(session: &mut Session, all: &BTreeMap<Vec<u8>, Vec<SessionId>>, args: Args<'_>) {
+    session.answer(Reply::Array(2 * (args.len() - 2)));
+    for name in args.from(2) {
+        session.answer(Reply::Value(name));
+        session.answer(Reply::Int(all.get(name).map_or(0, Vec::len) as i64));
+    }
 }
