@@ -34,11 +34,16 @@ if [ ${#need[@]} -gt 0 ]; then
 fi
 
 # Redis clients. What is there in this release is not asked for again.
-redis_py=redis==8.1.0 node_clients="ioredis@6.0.0 redis@6.3.1"
+redis_py=redis==8.1.0 redis_py_5=redis==5.3.1 node_clients="ioredis@6.0.0 redis@6.3.1"
 if [ "$(cat target/clients/installed 2>/dev/null)" != "$redis_py" ]; then
     rm -rf target/clients && mkdir -p target && python3 -m venv target/clients
     target/clients/bin/pip install --quiet --disable-pip-version-check "$redis_py"
     echo "$redis_py" >target/clients/installed
+fi
+if [ "$(cat target/clients-redis-py-5/installed 2>/dev/null)" != "$redis_py_5" ]; then
+    rm -rf target/clients-redis-py-5
+    target/clients/bin/pip install --quiet --disable-pip-version-check --target target/clients-redis-py-5 "$redis_py_5"
+    echo "$redis_py_5" >target/clients-redis-py-5/installed
 fi
 if [ "$(cat target/clients-node/installed 2>/dev/null)" != "$node_clients" ]; then
     rm -rf target/clients-node && mkdir -p target/clients-node

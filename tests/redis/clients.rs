@@ -152,20 +152,32 @@ fn run_script(command: &mut Command, script: &str, nodes: [SocketAddr; 2]) {
     assert_eq!(told, "", "a script that ends well has nothing to say");
 }
 
-fn redis_py(protocol: &str) {
+/// `packages` come before those of the environment.
+fn redis_py(packages: &str, protocol: &str) {
     let (_cluster, a, b) = linked(&[]);
     let mut python = Command::new("target/clients/bin/python");
-    run_script(python.env("PROTOCOL", protocol), "redis_py.py", [a, b]);
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join(packages);
+    run_script(python.env("PYTHONPATH", packages).env("PROTOCOL", protocol), "redis_py.py", [a, b]);
 }
 
 #[test]
 fn redis_py_works_in_resp2() {
-    redis_py("2");
+    redis_py("target/clients", "2");
 }
 
 #[test]
 fn redis_py_works_in_resp3() {
-    redis_py("3");
+    redis_py("target/clients", "3");
+}
+
+#[test]
+fn redis_py_5_works_in_resp2() {
+    redis_py("target/clients-redis-py-5", "2");
+}
+
+#[test]
+fn redis_py_5_works_in_resp3() {
+    redis_py("target/clients-redis-py-5", "3");
 }
 
 fn node_client(name: &str) {

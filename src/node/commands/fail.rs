@@ -105,7 +105,7 @@ pub(super) fn unknown_or_arity(command: &str, part: &[u8]) -> Fail {
 }
 
 /// An error is one line, and Redis shows an argument up to a zero byte.
-fn printable(text: &[u8]) -> String {
+pub(super) fn printable(text: &[u8]) -> String {
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).replace(['\r', '\n'], " ")
 }

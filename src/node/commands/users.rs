@@ -1,7 +1,7 @@
 //! Users: there is one, who needs no password and may do all.
 
 use super::catalog::{is_in, names};
-use super::fail::{Fail, SYNTAX, is, unknown_or_arity, unknown_part};
+use super::fail::{Fail, SYNTAX, is, printable, unknown_or_arity, unknown_part};
 use super::keys::help;
 use super::{Args, Context, DONE, Outcome, Reply};
 use crate::protocol::catalog::{CATEGORIES, Catalog};
@@ -97,7 +97,7 @@ fn cat(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             let catalog = Catalog::read();
             names(cx, catalog.all().filter(|entry| is_in(entry, category)))
         }
-        [category] => Err(format!("ERR Unknown category '{}'", String::from_utf8_lossy(category)).into()),
+        [category] => Err(format!("ERR Unknown category '{}'", printable(category)).into()),
         _ => Err(unknown_or_arity("ACL", args.at(1))),
     }
 }
