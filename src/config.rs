@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use log::LevelFilter;
@@ -20,8 +20,10 @@ use crate::store::{NodeId, VALUE_BYTES_MAX};
 
 /// Where the cluster is described, unless `--config` says otherwise.
 const CONFIG_DEFAULT: &str = "node_config.json";
-/// The cluster where no file describes one: the file that the project ships.
-const CONFIG_EMBEDDED: &str = include_str!("../node_config.json");
+/// The only node where no file describes any, as a file would say it.
+const ALONE: (&str, u16) = ("127.0.0.1", 5000);
+/// What some editors put in front of a text, as UTF-8 has it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
 
@@ -40,19 +42,17 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
     max_term_width = 110,
     after_help = "\
 Signals: SIGTERM and SIGINT answer what was received, save and exit with 0; a second one exits at once with 1.\n\
-SIGHUP reads the config file again: nodes may be appended, or replaced by null."
+SIGHUP reads the config file again, or for the first time: nodes may be appended, or replaced by null."
 )]
 struct Arguments {
-    /// Which entry of the config file this node is, counted from 0
+    /// Which entry of the config file this node is, counted from 0; needed where there is such a file
     #[arg(long, value_name = "n")]
-    id: NodeId,
+    id: Option<NodeId>,
 
-    /// Cluster description: a JSON array of { "ip", "port" }; "ip" is an IPv4 or IPv6 address or a host name
-    ///
-    /// Where this flag is absent and the current directory has no such file, three nodes on 127.0.0.1, ports 5000 to
-    /// 5002, are assumed
-    #[arg(long, value_name = "file", default_value = CONFIG_DEFAULT)]
-    config: PathBuf,
+    /// Cluster description: a JSON array of { "ip", "port" }; "ip" is an IPv4 or IPv6 address or a host name. Without
+    /// this flag and that file there is one node, 0, on 127.0.0.1:5000 [default: node_config.json]
+    #[arg(long, value_name = "file")]
+    config: Option<PathBuf>,
 
     /// Directory of the data file backup.db
     #[arg(long, value_name = "directory", help = "Directory of the data file backup.db [default: data/node-<id>]")]
@@ -147,6 +147,14 @@ impl std::fmt::Display for NodeAddress {
     }
 }
 
+/// The file that describes the cluster, and what of this node's flags it has to go with.
+#[derive(Clone, Debug)]
+pub struct ClusterFile {
+    path: PathBuf,
+    snapshot_interval_ms: u64,
+    clock_drift_ms_max: u64,
+}
+
 /// What a node runs with.
 #[derive(Debug)]
 pub struct Config {
@@ -154,8 +162,8 @@ pub struct Config {
     pub id: NodeId,
     /// The cluster; `None` where a node was removed.
     pub nodes: Vec<Option<NodeAddress>>,
-    /// The file that says so, to be read again.
-    pub file: PathBuf,
+    /// What says so, to be read again.
+    pub file: ClusterFile,
     /// Where to listen: the first of these that can be bound.
     pub listen: Vec<SocketAddr>,
     /// Directory of the data file.
@@ -198,25 +206,21 @@ impl Config {
     }
 
     fn check(arguments: Arguments) -> Result<Config, String> {
-        let id = arguments.id;
-        let nodes = read_nodes(&arguments.config)?;
-        let file = arguments.config.display();
-        let own = nodes.get(usize::from(id)).ok_or_else(|| {
-            let last = nodes.len() - 1;
-            format!("--id={id} is not in {file}, which has ids 0 to {last}")
-        })?;
-        let own = own.as_ref().ok_or_else(|| format!("--id={id} is null in {file}: that node was removed"))?;
+        let file = ClusterFile {
+            path: arguments.config.clone().unwrap_or_else(|| CONFIG_DEFAULT.into()),
+            snapshot_interval_ms: arguments.snapshot_interval_ms,
+            clock_drift_ms_max: arguments.max_clock_drift_ms,
+        };
+        let (id, nodes) = if arguments.config.is_none() && file.is_absent() {
+            (file.id_alone(arguments.id)?, vec![Some(NodeAddress::alone())])
+        } else {
+            let nodes = file.read()?;
+            (file.own_id(arguments.id, &nodes)?, nodes)
+        };
+        let own = nodes[usize::from(id)].as_ref().expect("the own entry was checked");
         let value_bytes_max = arguments.max_value_bytes as usize;
         if !(1..=VALUE_BYTES_MAX).contains(&value_bytes_max) {
             return Err(format!("--max-value-bytes is {value_bytes_max}, but must be from 1 to {VALUE_BYTES_MAX}"));
-        }
-        let (interval_ms, drift_ms_max) = (arguments.snapshot_interval_ms, arguments.max_clock_drift_ms);
-        let ahead_ms = start_ahead_ms(interval_ms);
-        if nodes.iter().flatten().count() > 1 && drift_ms_max < ahead_ms {
-            return Err(format!(
-                "--max-clock-drift-ms={drift_ms_max} is too little: with --snapshot-interval-ms={interval_ms} a start \
-                 puts a node's clock up to {ahead_ms} ms ahead, and the others would not link to it for so long"
-            ));
         }
         Ok(Config {
             id,
@@ -243,7 +247,7 @@ impl Config {
                 },
             },
             nodes,
-            file: arguments.config,
+            file,
             log_level: arguments.log_level,
             cpu: arguments.cpu,
             busy_poll: arguments.busy_poll,
@@ -262,36 +266,93 @@ fn sentence(error: &clap::Error) -> String {
     format!("{first}; --help explains all flags")
 }
 
-/// Reads and checks the list of nodes.
-pub fn read_nodes(path: &Path) -> Result<Vec<Option<NodeAddress>>, String> {
-    let name = path.display();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path == Path::new(CONFIG_DEFAULT) => {
-            CONFIG_EMBEDDED.to_owned()
-        }
-        Err(error) => return Err(format!("cannot read the config file {name}: {error}")),
-    };
-    let nodes: Vec<Option<NodeAddress>> = serde_json::from_str(&text).map_err(|error| {
-        format!(r#"the config file {name} is not an array of {{ "ip": "...", "port": ... }}: {error}"#)
-    })?;
-    if nodes.is_empty() {
-        return Err(format!("the config file {name} lists no node"));
+impl NodeAddress {
+    /// Of the only node where no file describes any.
+    fn alone() -> NodeAddress {
+        NodeAddress { ip: ALONE.0.to_owned(), port: ALONE.1 }
     }
-    if nodes.len() > usize::from(NodeId::MAX) {
-        return Err(format!("the config file {name} lists {} nodes, but at most {} can be", nodes.len(), NodeId::MAX));
+}
+
+impl ClusterFile {
+    /// Reads and checks the list of nodes, each `None` where it was removed. An error is a sentence.
+    pub fn read(&self) -> Result<Vec<Option<NodeAddress>>, String> {
+        let name = self.path.display();
+        let text = std::fs::read_to_string(&self.path);
+        let text = text.map_err(|error| format!("cannot read the config file {name}: {error}"))?;
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+        let nodes: Vec<Option<NodeAddress>> = serde_json::from_str(text).map_err(|error| {
+            format!(r#"the config file {name} is not an array of {{ "ip": "...", "port": ... }}: {error}"#)
+        })?;
+        self.check(&nodes)?;
+        Ok(nodes)
     }
-    let mut seen = HashMap::new();
-    for (id, node) in nodes.iter().enumerate().filter_map(|(id, node)| Some((id, node.as_ref()?))) {
-        if node.ip.is_empty() || node.port == 0 {
-            return Err(format!("node {id} in {name} has no address to connect to: {node}"));
+
+    fn is_absent(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    fn check(&self, nodes: &[Option<NodeAddress>]) -> Result<(), String> {
+        let name = self.path.display();
+        if nodes.is_empty() {
+            return Err(format!("the config file {name} lists no node"));
         }
-        let host = node.ip.parse().map_or_else(|_| node.ip.to_lowercase(), |ip: IpAddr| ip.to_string());
-        if let Some(other) = seen.insert((host, node.port), id) {
-            return Err(format!("nodes {other} and {id} in {name} have the same address {node}"));
+        if nodes.len() > usize::from(NodeId::MAX) {
+            let count = nodes.len();
+            return Err(format!("the config file {name} lists {count} nodes, but at most {} can be", NodeId::MAX));
+        }
+        let is_cluster = nodes.iter().flatten().count() > 1;
+        let mut seen = HashMap::new();
+        for (id, node) in nodes.iter().enumerate().filter_map(|(id, node)| Some((id, node.as_ref()?))) {
+            if node.ip.is_empty() || node.port == 0 {
+                return Err(format!("node {id} in {name} has no address to connect to: {node}"));
+            }
+            let ip = node.ip.parse().map(|ip: IpAddr| ip.to_canonical());
+            if is_cluster && ip.as_ref().is_ok_and(IpAddr::is_unspecified) {
+                return Err(format!(
+                    "node {id} in {name} has the address {node}, which no other node can reach it at: give one that \
+                     they can, and --bind={} to node {id} where it is to listen on all its addresses",
+                    node.ip
+                ));
+            }
+            let host = ip.map_or_else(|_| node.ip.to_lowercase(), |ip| ip.to_string());
+            if let Some(other) = seen.insert((host, node.port), id) {
+                return Err(format!("nodes {other} and {id} in {name} have the same address {node}"));
+            }
+        }
+        let (interval_ms, drift_ms_max) = (self.snapshot_interval_ms, self.clock_drift_ms_max);
+        let ahead_ms = start_ahead_ms(interval_ms);
+        if is_cluster && drift_ms_max < ahead_ms {
+            return Err(format!(
+                "--max-clock-drift-ms={drift_ms_max} is too little: with --snapshot-interval-ms={interval_ms} a start \
+                 puts a node's clock up to {ahead_ms} ms ahead, and the others would not link to it for so long"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The id that was given, where the file has it.
+    fn own_id(&self, id: Option<NodeId>, nodes: &[Option<NodeAddress>]) -> Result<NodeId, String> {
+        let (name, last) = (self.path.display(), nodes.len() - 1);
+        let Some(id) = id else {
+            return Err(format!("--id=<n> is missing: which node of {name} is this, of 0 to {last}?"));
+        };
+        match nodes.get(usize::from(id)) {
+            None => Err(format!("--id={id} is not in {name}, which has ids 0 to {last}")),
+            Some(None) => Err(format!("--id={id} is null in {name}: that node was removed")),
+            Some(Some(_)) => Ok(id),
         }
     }
-    Ok(nodes)
+
+    /// The id that was given, where there is no file.
+    fn id_alone(&self, id: Option<NodeId>) -> Result<NodeId, String> {
+        match id {
+            None | Some(0) => Ok(0),
+            Some(id) => Err(format!(
+                "--id={id}: there is no {} here, so there is one node, 0; --config=<file> names the file of a cluster",
+                self.path.display()
+            )),
+        }
+    }
 }
 
 /// The addresses as text, empty where a node was removed.

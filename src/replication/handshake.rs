@@ -209,7 +209,10 @@ impl Replication {
         if !relinked {
             log::info!("linked to node {}", hello.node);
         }
-        if listing {
+        if listing && hello.cursor.life == 0 {
+            // Whoever begins here, with an empty disk or not, has no deletions of this node's to have missed.
+            log::info!("node {} was never linked to this node: it gets all there is, and a full listing", hello.node);
+        } else if listing {
             log::warn!("node {} may hold what was deleted while its disk was away: it gets a full listing", hello.node);
         }
         if self.vector.includes(&hello.collected) {

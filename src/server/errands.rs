@@ -5,14 +5,13 @@
 //! with the process.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use bytes::BytesMut;
 
 use crate::allocator;
-use crate::config::{NodeAddress, read_nodes};
+use crate::config::{ClusterFile, NodeAddress};
 use crate::store::NodeId;
 use crate::store::value::free_with;
 
@@ -45,12 +44,12 @@ pub(super) struct Errands {
 
 impl Errands {
     /// Starts them. `wake` is called whenever [`Errands::take`] has something new.
-    pub(super) fn start(config: PathBuf, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Errands> {
+    pub(super) fn start(config: ClusterFile, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Errands> {
         let (errands, to_do) = channel();
         let (done, results) = channel();
         let run = move |errand| match errand {
             Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
-            Errand::Reload => Result::Reloaded(read_nodes(&config)),
+            Errand::Reload => Result::Reloaded(config.read()),
         };
         start_thread("errands", to_do, run, done.clone(), wake.clone())?;
         let (freed, to_give_back) = channel();

@@ -15,7 +15,6 @@ mod turns;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::ErrorKind;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -33,6 +32,7 @@ use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 use turns::Group;
 
+use crate::config::ClusterFile;
 use crate::logging;
 use crate::metrics::ticks::Phase;
 use crate::node::session::Waits;
@@ -117,7 +117,7 @@ impl Server {
         listener: TcpListener,
         node: Node,
         file: DataFile,
-        config: PathBuf,
+        config: ClusterFile,
         started: Instant,
     ) -> std::io::Result<Server> {
         let poll = Poll::new()?;

@@ -1,6 +1,7 @@
 //! Config files that change while the nodes run: SIGHUP.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use rustix::process::Signal;
 
@@ -43,6 +44,33 @@ fn a_node_appended_to_the_config_file_is_linked_without_a_restart() {
     assert_eq!(answers, ["yes"; 3]);
     // These connections are older than the change.
     clients.iter_mut().for_each(|client| assert_eq!(client.ask("GET two"), "yes"));
+}
+
+#[test]
+fn a_node_that_began_without_a_config_file_links_to_those_of_one_that_appears() {
+    let mut cluster = Cluster::of_nodes(2, FLAGS);
+    let [own, _] = cluster.addresses[..] else { panic!("there are two") };
+    let members = [Some(SocketAddr::from(([127, 0, 0, 1], 5000))), cluster.members()[1]];
+    fs::remove_file(cluster.config_file(0)).expect("it is there");
+    cluster.start_with(0, &[&format!("--bind={own}")]);
+    let mut client = cluster.client(0);
+    for request in ["SET gone yes", "DELETE gone", "SET alone yes"] {
+        assert_eq!(client.ask(request), "OK");
+    }
+    cluster.await_info(0, "tombstones", "0");
+
+    cluster.configure(0, &[None, members[1]]);
+    cluster.signal(0, Signal::HUP);
+    cluster.await_log(0, "nothing was changed: this node, 0, is not in it");
+    (0..2).for_each(|id| cluster.configure(id, &members));
+    cluster.signal(0, Signal::HUP);
+    cluster.await_log(0, "the config file was read again: 2 nodes");
+    cluster.start(1);
+    cluster.await_links();
+    let answers = cluster.await_identical(&["alone", "gone"].map(str::to_owned));
+    assert_eq!(answers, ["yes", "KEY NOT FOUND"]);
+    // The new node's disk was never away.
+    (0..2).for_each(|id| assert_eq!(cluster.logged(id, "may hold what was deleted"), Vec::<String>::new()));
 }
 
 #[test]

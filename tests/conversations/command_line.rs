@@ -37,22 +37,55 @@ fn the_id_may_stand_behind_an_equals_sign_or_a_space() {
 }
 
 #[test]
-fn without_a_config_file_there_are_three_nodes_on_this_machine() {
+fn without_a_config_file_there_is_one_node_and_no_flag_is_needed() {
     let place = Place::empty();
-    assert_eq!(place.answer(&["--check-config", "--id=2"]), "valid: node 2 of 3, data in data/node-2/backup.db\n");
-    place.refused(&["--id=3"], &["--id=3", "0 to 2"]);
-    let server = place.start(&["--id=2", "--bind=127.0.0.1:0"]);
-    assert!(server.log[0].ends_with("node 2 of 3"), "{:?}", server.log);
-    assert_eq!(server.connect().ask("PING"), "PONG");
+    let valid = "valid: node 0 of 1, data in data/node-0/backup.db\n";
+    assert_eq!(place.answer(&["--check-config"]), valid);
+    assert_eq!(place.answer(&["--check-config", "--id=0"]), valid);
+    place.refused(&["--id=1"], &["--id=1", "no node_config.json", "--config"]);
+    // Ours or another program's: it is taken.
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 5000));
+    place.refused(&[], &["cannot listen on 127.0.0.1:5000"]);
+    drop(taken);
+
+    let server = place.start(&["--bind=127.0.0.1:0"]);
+    assert!(server.log[0].ends_with("node 0 of 1"), "{:?}", server.log);
+    let mut client = server.connect();
+    assert_eq!((client.info("nodes"), client.info("peers_linked")), ("1".to_owned(), "0".to_owned()));
+    assert_eq!(client.ask("SET color blue"), "OK");
+    assert_eq!(client.ask("DELETE color"), "OK");
+    assert_eq!(client.ask("GET color"), "KEY NOT FOUND");
+    wait_for("the deletion to be forgotten", || (client.info("tombstones") == "0").then_some(()));
+    server.signal(Signal::HUP);
+    let stays = "the cluster stays as it is: cannot read the config file node_config.json: No such file";
+    wait_for("the log to say so", || (server.later_lines(stays).len() == 1).then_some(()));
+    assert!(server.later_lines("WARN").is_empty(), "{:?}", server.later);
+    assert_eq!(server.stop().1.code(), Some(0));
 }
 
 #[test]
-fn the_shipped_file_is_what_is_assumed_without_one() {
+fn a_config_file_that_goes_away_does_not_make_a_node_lonely() {
+    let place = Place::with_config(&THREE_NODES.replace("192.168.1.5", "127.0.0.1"));
+    let server = place.start(&["--id=0", "--bind=127.0.0.1:0"]);
+    fs::remove_file(server.directory.path().join("node_config.json")).expect("it is there");
+    server.signal(Signal::HUP);
+    wait_for("the log to say so", || (server.later_lines("the cluster stays as it is").len() == 1).then_some(()));
+    assert_eq!(server.connect().info("nodes"), "3");
+}
+
+#[test]
+fn the_shipped_file_has_three_nodes_on_this_machine() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_config.json");
     let nodes: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(shipped).expect("it is there")).expect("JSON");
     let node = |port: u16| serde_json::json!({ "ip": "127.0.0.1", "port": port });
     assert_eq!(nodes, serde_json::json!([node(5000), node(5001), node(5002)]));
+}
+
+#[test]
+fn a_byte_order_mark_before_the_array_is_no_part_of_it() {
+    let place = Place::with_config(&format!("\u{feff}{THREE_NODES}"));
+    assert_eq!(place.answer(&["--check-config", "--id=2"]), "valid: node 2 of 3, data in data/node-2/backup.db\n");
 }
 
 #[test]
@@ -157,8 +190,8 @@ fn help_tells_each_flags_meaning_unit_and_default() {
         found.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     for (name, words) in [
-        ("id <n>", ["counted from 0", "config file"].as_slice()),
-        ("config <file>", &["JSON", "[default: node_config.json]"]),
+        ("id <n>", ["counted from 0", "config file", "needed where"].as_slice()),
+        ("config <file>", &["JSON", "one node, 0, on 127.0.0.1:5000", "[default: node_config.json]"]),
         ("data-dir <directory>", &["backup.db", "[default: data/node-<id>]"]),
         ("snapshot-interval-ms <ms>", &["Milliseconds", "[default: 2000]"]),
         ("durability <mode>", &["interval", "commit", "[default: interval]"]),
@@ -189,7 +222,7 @@ fn the_version_is_told() {
 #[test]
 fn a_missing_or_impossible_id_is_a_mistake() {
     let place = Place::with_config(THREE_NODES);
-    place.refused(&[], &["--id"]);
+    place.refused(&[], &["--id=<n> is missing", "node_config.json", "0 to 2"]);
     place.refused(&["--id"], &["--id"]);
     place.refused(&["--id="], &["--id"]);
     place.refused(&["--id=3"], &["--id=3 is not in node_config.json", "0 to 2"]);
@@ -231,6 +264,7 @@ fn a_config_file_that_describes_no_cluster_is_a_mistake() {
 fn a_config_file_that_is_named_has_to_be_there() {
     let place = Place::with_config(THREE_NODES);
     place.refused(&["--id=0", "--config=missing.json"], &["missing.json", "No such file"]);
+    Place::empty().refused(&["--config=node_config.json"], &["node_config.json", "No such file"]);
     place.refused(&["--id=0", "--config=."], &["cannot read the config file .", "directory"]);
     fs::write(place.path("bytes.json"), b"[\xFF]").expect("writable");
     place.refused(&["--id=0", "--config=bytes.json"], &["bytes.json", "UTF-8"]);
@@ -279,6 +313,20 @@ fn a_mistake_is_one_line_also_where_it_quotes_several() {
     place.refused(&["--id=0", "--config=two\nlines.json"], &[r"two\nlines.json"]);
     place.refused(&["--id=0", "--bind=127.0.0.1\n:0"], &[r"127.0.0.1\n:0"]);
     Place::with_config(r#"[{ "ip": "two\nlines", "port": 0 }]"#).refused(&["--id=0"], &[r"two\nlines"]);
+}
+
+#[test]
+fn an_address_that_no_other_node_can_dial_is_a_mistake_in_a_cluster() {
+    for ip in ["0.0.0.0", "::", "::ffff:0.0.0.0"] {
+        let one = format!(r#"{{ "ip": "{ip}", "port": 5000 }}"#);
+        let place = Place::with_config(&format!(r#"[{{ "ip": "127.0.0.1", "port": 5001 }}, {one}]"#));
+        for id in ["--id=0", "--id=1"] {
+            place.refused(&["--check-config", id], &["node 1", ip, &format!("--bind={ip}")]);
+        }
+        // Alone it is nobody's but its own.
+        let alone = Place::with_config(&format!("[{one}]"));
+        assert_eq!(alone.answer(&["--check-config", "--id=0"]), "valid: node 0 of 1, data in data/node-0/backup.db\n");
+    }
 }
 
 #[test]
