@@ -104,7 +104,7 @@ struct Arguments {
     idle_timeout_s: u64,
 
     /// A node whose clock is ahead of this one's by more milliseconds is not linked until its clock is right. A start
-    /// puts a node's clock some 20 s ahead, so that no stamp is used twice
+    /// in a cluster puts a node's clock some 20 s ahead, so that no stamp is used twice
     #[arg(long, value_name = "ms", default_value = "60000", value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
     max_clock_drift_ms: u64,
 

@@ -13,7 +13,7 @@ use kvstoreapp::replication::Identity;
 use kvstoreapp::server::{Server, listen, now, process};
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::snapshot::opening::Opened;
-use kvstoreapp::store::{Clock, Restore};
+use kvstoreapp::store::Restore;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -98,15 +98,15 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
 
     let now = now(started);
     let [life, chance] = random_numbers();
-    let clock = Clock::new(config.id, checkpoint.clock_ceiling, now.unix_ms, chance);
+    let identity = Identity { node: config.id, life };
+    let cluster = Cluster { identity, members: members(&config.nodes), seed: life };
+    let clock = cluster.clock(checkpoint.clock_ceiling, now.unix_ms, chance);
     let interval_ms = options.snapshot_interval_ms;
     let position = store.last_position();
     let mut recorded = checkpoint.recorded;
     recorded.begin_life(life, position);
     let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
     file.record(&reserved)?;
-    let identity = Identity { node: config.id, life };
-    let cluster = Cluster { identity, members: members(&config.nodes), seed: life };
     Ok((Node::new(store, clock, reserved, cluster, options, now), file))
 }
 

@@ -9,7 +9,7 @@ impl Node {
     /// The next piece of work for the data file, where there is one and the writer has room.
     pub fn next_save(&mut self, now: Now) -> Option<Save> {
         let Core { store, clock, saver, replication, metrics, .. } = &mut self.core;
-        let settle = |tombstones| (!replication.is_alone()).then(|| replication.settle(tombstones));
+        let settle = |tombstones| replication.settle(tombstones);
         saver.collect_tombstones(store, settle, now);
         let save = saver.next(store, clock, |store| replication.record(clock, store), now);
         metrics.rows_written += save.as_ref().map_or(0, |save| save.batch.len() as u64);

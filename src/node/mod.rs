@@ -94,6 +94,18 @@ pub struct Cluster {
     pub seed: u64,
 }
 
+impl Cluster {
+    /// The clock that the node begins with, above the ceiling that the life before has recorded (0: there was none).
+    pub fn clock(&self, floor: u64, unix_ms: u64, chance: u64) -> Clock {
+        let node = self.identity.node;
+        if self.members.iter().filter(|member| !member.is_empty()).count() > 1 {
+            Clock::new(node, floor, unix_ms, chance)
+        } else {
+            Clock::alone(node, floor, unix_ms)
+        }
+    }
+}
+
 /// Names a session; small numbers, chosen by whoever opens it.
 pub type SessionId = usize;
 

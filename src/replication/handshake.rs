@@ -55,7 +55,7 @@ impl Replication {
         match self.check(hello, dialed, here.now) {
             // Before anything else: a second rewinding would forget what the first has yet to write again.
             Ok(()) if self.rewinding.is_some() => self.drop_line(session, "its links begin again", here.now),
-            Ok(()) if here.clock.is_rewound(hello.seen) || !self.lives.know(hello.cursor.life) => {
+            Ok(()) if self.knows_more(hello, here.clock) => {
                 self.rewind(hello.node, hello.seen, hello.cursor.life, here);
             }
             Ok(()) => {
@@ -100,6 +100,13 @@ impl Replication {
                 }
             }
         }
+    }
+
+    /// Whether the peer knows a stamp or a life of this node that the data file does not.
+    fn knows_more(&self, hello: &Hello, clock: &Clock) -> bool {
+        let seen = hello.seen;
+        let is_rewound = if self.has_linked { clock.is_rewound(seen) } else { clock.is_rewound_at_first(seen) };
+        is_rewound || !self.lives.know(hello.cursor.life)
     }
 
     fn check(&self, hello: &Hello, dialed: Option<NodeId>, now: Now) -> Result<(), Refused> {
@@ -152,6 +159,7 @@ impl Replication {
     fn link_up(&mut self, session: SessionId, dialed: bool, hello: &Hello, here: &mut Here<'_>) {
         let now_us = here.now.monotonic_us;
         let own = self.identity.node;
+        self.has_linked = true;
         let peer = self.peers.get_mut(&hello.node).expect("it was checked");
         if peer.cursor.life != hello.life {
             // Where in its new list that is, the peer will say.

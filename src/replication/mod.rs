@@ -123,6 +123,8 @@ pub struct Replication {
     durable: Recorded,
     collected: VersionVector,
     peers: BTreeMap<NodeId, Peer>,
+    /// How far nodes that are no peers at present were followed, and sent our list.
+    strangers: BTreeMap<NodeId, (Cursor, Cursor)>,
     lines: Vec<Option<Box<Line>>>,
     /// Connections with something new to send, or that are over.
     touched: Vec<SessionId>,
@@ -135,6 +137,10 @@ pub struct Replication {
     /// The position before the first of this life.
     born: u64,
     rewinding: Option<Rewinding>,
+    /// Whether a peer can have seen a stamp of this life.
+    has_linked: bool,
+    /// Whether deletions were forgotten while there was no other node.
+    forgets_alone: bool,
     purges: following::Purges,
     random: fastrand::Rng,
     scratch: Vec<u8>,
@@ -164,6 +170,7 @@ impl Replication {
             limits,
             vector: recorded.vector.clone(),
             collected: recorded.collected.clone(),
+            strangers: recorded.strangers(),
             durable: recorded,
             peers: BTreeMap::new(),
             lines: Vec::new(),
@@ -173,6 +180,8 @@ impl Replication {
             overwritten: store.last_position(),
             born: store.last_position(),
             rewinding: None,
+            has_linked: false,
+            forgets_alone: false,
             purges: following::Purges::default(),
             random: fastrand::Rng::with_seed(seed),
             scratch: Vec::new(),
@@ -186,7 +195,7 @@ impl Replication {
     }
 
     /// Whether there is no other node.
-    pub fn is_alone(&self) -> bool {
+    fn is_alone(&self) -> bool {
         self.peers.is_empty()
     }
 
@@ -276,13 +285,25 @@ impl Replication {
     /// What is to be recorded beside the store as it is.
     pub fn record(&mut self, clock: &Clock, store: &Store) -> Recorded {
         self.keep_up(clock);
+        self.note_forgotten_alone();
         Recorded {
             vector: self.vector.clone(),
             collected: self.collected.clone(),
-            cursors: self.peers.values().map(|peer| (peer.id, ahead_by_mistake(peer.cursor))).collect(),
-            sent: self.peers.values().map(|peer| (peer.id, peer.sent())).collect(),
+            cursors: self.follows().map(|(id, cursor, _)| (id, ahead_by_mistake(cursor))).collect(),
+            sent: self.follows().map(|(id, _, sent)| (id, sent)).collect(),
             lives: self.lives.record(store.last_position()),
         }
+    }
+
+    /// How far each node that was ever a peer is followed, and was sent our list.
+    fn follows(&self) -> impl Iterator<Item = (NodeId, Cursor, Cursor)> {
+        let peers = self.peers.values().map(|peer| (peer.id, peer.cursor, peer.sent()));
+        peers.chain(self.strangers.iter().map(|(&id, &(cursor, sent))| (id, cursor, sent)))
+    }
+
+    /// Whether any node was ever linked to this one, in this life or, as far as the data file knows, an earlier one.
+    fn has_met_any(&self) -> bool {
+        self.follows().any(|(_, cursor, sent)| cursor.life != 0 || sent.life != 0)
     }
 
     /// The data file has recorded this.
@@ -295,8 +316,13 @@ impl Replication {
         self.due_us = 0;
     }
 
-    /// Which deletions every node holds on disk, so that they may be forgotten; also notes that they will be.
-    pub fn settle(&mut self, tombstones: usize) -> VersionVector {
+    /// Which deletions every node holds on disk, so that they may be forgotten (`None`: all); also notes that they will
+    /// be.
+    pub fn settle(&mut self, tombstones: usize) -> Option<VersionVector> {
+        if self.is_alone() {
+            self.forgets_alone |= tombstones > 0;
+            return None;
+        }
         let mut stable = self.durable.vector.clone();
         for peer in self.peers.values_mut() {
             if peer.linked.is_none() && !peer.forsaken && tombstones > self.limits.tombstones_max {
@@ -324,7 +350,7 @@ impl Replication {
         if tombstones > 0 && !self.collected.includes(&stable) {
             self.collected.merge(&stable);
         }
-        stable
+        Some(stable)
     }
 
     /// How many peers hold all own writes up to the position on disk.
@@ -383,12 +409,21 @@ impl Replication {
         }
     }
 
+    /// Who was a peer once, or becomes one, may hold what was deleted and forgotten meanwhile.
+    fn note_forgotten_alone(&mut self) {
+        if self.is_alone() && self.forgets_alone {
+            self.collected.merge(&self.vector);
+        }
+    }
+
     fn set_members(&mut self, members: Vec<String>, now_us: u64) {
+        self.note_forgotten_alone();
         let own = usize::from(self.identity.node);
         let is_peer = |id: usize| id != own && members.get(id).is_some_and(|member| !member.is_empty());
         let removed: Vec<NodeId> = self.peers.keys().copied().filter(|&id| !is_peer(id.into())).collect();
         for id in removed {
             let peer = self.peers.remove(&id).expect("ids come from the map");
+            self.strangers.insert(id, (peer.cursor, peer.sent()));
             if let Some(linked) = peer.linked {
                 self.hang_up(linked.session);
             }
@@ -400,9 +435,7 @@ impl Replication {
         }
         for id in (0..members.len()).filter(|&id| is_peer(id)) {
             let id = id as NodeId;
-            let cursor = self.durable.cursors.iter().find(|(node, _)| *node == id).map(|&(_, cursor)| cursor);
-            let sent = self.durable.sent.iter().find(|(node, _)| *node == id).map(|&(_, sent)| sent);
-            let (cursor, sent) = (cursor.unwrap_or_default(), sent.unwrap_or_default());
+            let (cursor, sent) = self.strangers.remove(&id).unwrap_or_default();
             self.peers.entry(id).or_insert_with(|| Peer::new(id, cursor, sent, now_us));
         }
         self.members = members;

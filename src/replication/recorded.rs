@@ -1,5 +1,7 @@
 //! What the data file keeps of replication beside the changes, in the same transaction.
 
+use std::collections::BTreeMap;
+
 use super::codec::{Reader, put_u16, put_u64};
 use super::frame::{self, Cursor};
 use super::vector::VersionVector;
@@ -25,6 +27,14 @@ impl Recorded {
     /// peer that knows one that the file does not proves that the file is an old copy.
     pub fn begin_life(&mut self, life: u64, position: u64) {
         self.lives.push((life, position));
+    }
+
+    /// How far each node that was ever a peer was followed, and sent the list.
+    pub(super) fn strangers(&self) -> BTreeMap<NodeId, (Cursor, Cursor)> {
+        let mut strangers: BTreeMap<NodeId, (Cursor, Cursor)> = BTreeMap::new();
+        self.cursors.iter().for_each(|&(node, cursor)| strangers.entry(node).or_default().0 = cursor);
+        self.sent.iter().for_each(|&(node, sent)| strangers.entry(node).or_default().1 = sent);
+        strangers
     }
 
     /// Its form in the data file.

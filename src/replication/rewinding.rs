@@ -2,6 +2,8 @@
 //!
 //! What it has written since its start then has stamps among those of an earlier life, perhaps the very same ones. So
 //! it writes all of that again, with stamps beyond; only then it links, and gets back what the file had forgotten.
+//! A file that has never met another node is all written since the start of a node: its lives before this one were
+//! alone, and nobody has anything of them.
 
 use super::{Here, Replication};
 use crate::store::NodeId;
@@ -27,10 +29,14 @@ impl Replication {
              written since the start is written again, and the rest comes back from the other nodes"
         );
         self.lives.forget(life);
-        let span = here.clock.begin_anew(seen, here.now.unix_ms);
+        let mut span = here.clock.begin_anew(seen, here.now.unix_ms);
+        let mut at = self.born;
+        if !self.has_met_any() {
+            (span.0, at) = (0, 0);
+        }
         self.vector.cut(self.identity.node, span.0);
         self.purges.claims.cut(self.identity.node, span.0);
-        self.rewinding = Some(Rewinding { at: self.born, up_to: here.store.last_position(), span });
+        self.rewinding = Some(Rewinding { at, up_to: here.store.last_position(), span });
         for session in 0..self.lines.len() {
             self.drop_line(session, "the data file was wiped or is an old copy: links begin again", here.now);
         }

@@ -62,6 +62,14 @@ impl Clock {
         Clock { node, last, ceiling: floor, floor, since: last, issued: last }
     }
 
+    /// As [`Clock::new`], for a node that no other has ever heard of, or will before it has heard of them: what a file
+    /// that was wiped or put back had issued is known to nobody. So it begins where the wall clock is, and ahead of
+    /// that only where the life before it did not end in order, or was ahead itself.
+    pub fn alone(node: NodeId, floor: u64, unix_ms: u64) -> Clock {
+        let last = floor.max(unix_ms << COUNTER_BITS);
+        Clock { node, last, ceiling: floor, floor, since: last, issued: last }
+    }
+
     /// The next stamp; must not be called while the clock [is spent](Clock::is_spent). Follows the wall clock up to the
     /// persisted ceiling, counts where the wall clock stands still, steps back or has passed the ceiling. A counter
     /// that overflows borrows a millisecond.
@@ -89,6 +97,11 @@ impl Clock {
     /// above all that the file knew of, and not of this life.
     pub fn is_rewound(&self, seen: u64) -> bool {
         seen > self.floor && !(self.since <= seen && seen <= self.issued)
+    }
+
+    /// The same, where nobody can have seen a stamp of this life yet.
+    pub fn is_rewound_at_first(&self, seen: u64) -> bool {
+        seen > self.floor
     }
 
     /// Goes past a stamp that an earlier life of this node has issued although nothing here says so, and past all
@@ -194,6 +207,21 @@ mod tests {
         let mut second = Clock::new(1, old_ceiling, 9_000_001, 0);
         second.reserved(second.reserve(9_000_001, 60_000));
         assert!(second.issue(9_000_001) > issued);
+    }
+
+    #[test]
+    fn a_node_alone_is_ahead_of_the_wall_clock_only_after_a_crash() {
+        let mut first = Clock::alone(1, 0, 1_000_000);
+        first.reserved(first.reserve(1_000_000, 14_000));
+        assert_eq!(Clock::unix_ms(first.issue(1_000_000).clock), 1_000_000);
+        let crashed = Clock::alone(1, first.ceiling, 1_000_500);
+        assert_eq!(Clock::unix_ms(crashed.last), 1_015_000);
+        let issued = first.issue(1_001_000);
+        let mut stopped = Clock::alone(1, first.last(), 1_001_000);
+        stopped.reserved(stopped.reserve(1_001_000, 14_000));
+        let next = stopped.issue(1_001_000);
+        assert!(next > issued);
+        assert_eq!(Clock::unix_ms(next.clock), 1_001_000);
     }
 
     #[test]

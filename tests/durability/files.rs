@@ -441,3 +441,21 @@ impl Drop for Locker {
         self.0.wait().expect("it ends");
     }
 }
+
+#[test]
+fn the_view_says_when_a_node_alone_was_written_to_also_after_a_stop() {
+    let mut directory = tempfile::tempdir().expect("there is a temporary directory");
+    for key in ["fresh", "again"] {
+        let server = Server::start_in(directory, &["--snapshot-interval-ms=10"]);
+        let unix_s = || std::time::UNIX_EPOCH.elapsed().expect("it is later").as_secs();
+        let begun_s = unix_s();
+        assert_eq!(server.connect().ask(&format!("SET {key} x")), "OK");
+        let ended_s = unix_s();
+        let select = format!("select strftime('%s', written_at) from kvstore where key = '{key}'");
+        let written_s: u64 = wait_for("the row", || sqlite3(&server.data_file(), &select).trim().parse().ok());
+        assert!((begun_s..=ended_s).contains(&written_s), "{key}: {written_s}, not {begun_s} to {ended_s}");
+        let (stopped, status) = server.stop();
+        assert!(status.success());
+        directory = stopped;
+    }
+}

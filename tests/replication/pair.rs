@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use kvstoreapp::node::saving::{Durability, Outcome, Saved, Saver};
 use kvstoreapp::node::session::Waits;
-use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::node::{Cluster, Node, Now, Options};
 use kvstoreapp::replication::frame::{self, Frame, GREETING};
 use kvstoreapp::replication::{Limits, PeerStatus, Recorded};
-use kvstoreapp::store::{Clock, NodeId, Store};
+use kvstoreapp::store::{NodeId, Store};
 
 use crate::cluster::{LIMITS, cluster};
 
@@ -97,6 +97,25 @@ impl Mesh {
         (0..count).filter(|&other| other != node).for_each(|other| self.cut_between(node.min(other), node.max(other)));
         self.cuts = cuts;
         self.nodes[node] = self::node(node, count, 100 + node as u64, limits, self.now);
+    }
+
+    /// The node is gone and begins anew with an empty disk, and knows of no other.
+    pub fn wipe_alone(&mut self, node: usize) {
+        self.wipe(node, LIMITS);
+        let alone = alone(cluster(node as NodeId, self.nodes.len(), 200 + node as u64), node);
+        self.nodes[node] = node_of(alone, LIMITS, self.now);
+    }
+
+    /// The node's list of nodes has itself and nobody else, or all of them.
+    pub fn leave_alone(&mut self, node: usize) {
+        let Cluster { members, .. } = alone(cluster(node as NodeId, self.nodes.len(), 1), node);
+        self.nodes[node].reload(members, self.now).expect("its own place is the same");
+    }
+
+    /// The node's list of nodes has all of them.
+    pub fn take_in(&mut self, node: usize) {
+        let Cluster { members, .. } = cluster(node as NodeId, self.nodes.len(), 1);
+        self.nodes[node].reload(members, self.now).expect("all keep their places");
     }
 
     /// The node's disk takes nothing from here on.
@@ -319,8 +338,18 @@ impl Mesh {
     }
 }
 
+/// The node has no peers.
+fn alone(mut cluster: Cluster, node: usize) -> Cluster {
+    let others = cluster.members.iter_mut().enumerate().filter(|(id, _)| *id != node);
+    others.for_each(|(_, member)| member.clear());
+    cluster
+}
+
 pub fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Node {
-    let id = id as NodeId;
+    node_of(cluster(id as NodeId, count, life), limits, now)
+}
+
+fn node_of(cluster: Cluster, limits: Limits, now: Now) -> Node {
     let options = Options {
         durability: Durability::Interval,
         snapshot_interval_ms: 200,
@@ -331,11 +360,11 @@ pub fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Nod
         idle_timeout_s: 0,
         limits,
     };
-    let clock = Clock::new(id, 0, now.unix_ms, u64::from(id));
+    let clock = cluster.clock(0, now.unix_ms, u64::from(cluster.identity.node));
     let mut recorded = Recorded::default();
-    recorded.begin_life(life, 0);
+    recorded.begin_life(cluster.identity.life, 0);
     let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, now.unix_ms, recorded);
-    let mut node = Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster(id, count, life), options, now);
+    let mut node = Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster, options, now);
     node.open(CLIENT, now).expect("there is room");
     node
 }

@@ -91,6 +91,59 @@ fn a_deletion_is_forgotten_once_every_configured_node_has_it_on_disk_and_not_bef
 }
 
 #[test]
+fn a_deletion_that_is_kept_takes_42_bytes_and_the_key() {
+    let mut mesh = Mesh::with_limits(2, LIMITS);
+    mesh.cut();
+    (0..1_000).for_each(|key| mesh.request(0, &format!("SET {key:016} value")));
+    (0..1_000).for_each(|key| mesh.request(0, &format!("DELETE {key:016}")));
+    assert_eq!(mesh.node(0).store().tombstones(), 1_000);
+    assert_eq!(mesh.node(0).store().bytes(), 1_000 * (42 + 16));
+}
+
+#[test]
+fn what_a_node_forgot_while_it_was_alone_does_not_come_back_from_a_peer() {
+    let mut mesh = Mesh::new(2);
+    (0..100).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.cut();
+    mesh.leave_alone(0);
+    (0..50).for_each(|key| mesh.request(0, &format!("DELETE {key}")));
+    mesh.pass(5 * SECOND_US);
+    assert_eq!(mesh.node(0).store().tombstones(), 0, "it is alone");
+    mesh.take_in(0);
+    mesh.link();
+    mesh.settle();
+    (0..2).for_each(|node| assert_eq!(mesh.node(node).store().keys(), 50, "node {node}"));
+}
+
+#[test]
+fn what_a_node_with_a_lost_disk_wrote_alone_is_not_taken_for_what_it_wrote_before() {
+    let mut mesh = Mesh::with_limits(3, LIMITS);
+    // Node 2 hears of node 0 through node 1 alone, and never meets that life of it, whose clock begins 20 s ahead: with
+    // 400,000 writes it comes 6 ms further.
+    mesh.cut_between(0, 2);
+    (0..400_000).for_each(|_| mesh.request(0, "SET before x"));
+    mesh.pass(5 * SECOND_US);
+    assert_eq!(mesh.node(2).store().keys(), 1);
+    mesh.cut_between(0, 1);
+    mesh.wipe_alone(0);
+    // This one's clock begins where the wall clock is, and passes there, too.
+    mesh.pass(15 * SECOND_US - 10_000);
+    for ms in 0..20 {
+        mesh.request(0, &format!("SET after{ms} x"));
+        mesh.tick();
+    }
+    mesh.take_in(0);
+    mesh.link_between(0, 2);
+    for _ in 0..5_000 {
+        mesh.tick();
+        // That would be mended, too, but not where one of the two had other losses.
+        assert_ne!(mesh.peer(2, 0).agreement, "DIVERGED");
+    }
+    [0, 2].into_iter().for_each(|node| assert_eq!(mesh.node(node).store().keys(), 21, "node {node}"));
+}
+
+#[test]
 fn past_the_budget_deletions_wait_for_nobody_and_who_returns_gets_a_full_listing() {
     let limits = Limits { tombstones_max: 10, ..LIMITS };
     let mut mesh = Mesh::with_limits(2, limits);

@@ -31,6 +31,7 @@ impl World {
             }
             "connection reset" => self.reset_one(),
             "crash" => self.crash(id, until_us),
+            "stop" => self.stop(id, until_us),
             "disk wiped" => self.crash(id, until_us) && self.wipe(id),
             "disk put back" => self.put_back(id, until_us),
             "clock step" => {
@@ -97,6 +98,27 @@ impl World {
             self.count("stale connection");
         }
         true
+    }
+
+    /// As SIGTERM does it: all is saved, and then the node is gone.
+    fn stop(&mut self, id: HostId, until_us: u64) -> bool {
+        let now = self.hosts[id].now(self.time_us);
+        let Host { node: Some(node), disk, disk_failing_until_us, .. } = &mut self.hosts[id] else { return false };
+        if *disk_failing_until_us > self.time_us {
+            return false;
+        }
+        disk.failing = false;
+        node.end();
+        while node.ended().is_none() {
+            while let Some(save) = node.next_save(now) {
+                disk.give(save);
+            }
+            // After a failure it waits before it tries again, and is killed meanwhile.
+            let Some(saved) = disk.take_one(now.unix_ms) else { break };
+            node.saved(saved, now);
+        }
+        let is_saved = node.ended().is_some();
+        self.crash(id, until_us) && is_saved
     }
 
     fn wipe(&mut self, id: HostId) -> bool {

@@ -7,7 +7,7 @@ use kvstoreapp::node::saving::Saver;
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Cluster, Node, Now, Options};
 use kvstoreapp::replication::{Identity, Limits};
-use kvstoreapp::store::{Clock, NodeId};
+use kvstoreapp::store::NodeId;
 
 use crate::disk::Disk;
 use crate::network::{HostId, Session};
@@ -108,12 +108,15 @@ impl Host {
         if kvstoreapp::planted::is("clock not restored") {
             floor = 0;
         }
-        let clock = Clock::new(self.id as NodeId, floor, now.unix_ms, random.u64(..));
+        let chance = random.u64(..);
         let position = store.last_position();
         let mut recorded = checkpoint.recorded.clone();
         self.life = random.u64(1..);
         recorded.begin_life(self.life, position);
         let interval_ms = plan.snapshot_interval_ms;
+        let identity = Identity { node: self.id as NodeId, life: self.life };
+        let cluster = Cluster { identity, members: self.members.clone(), seed: random.u64(..) };
+        let clock = cluster.clock(floor, now.unix_ms, chance);
         file.checkpoint = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
         let options = Options {
             durability: plan.durability,
@@ -125,8 +128,6 @@ impl Host {
             idle_timeout_s: 0,
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: plan.tombstones_max, whole_bytes_max: 16 },
         };
-        let identity = Identity { node: self.id as NodeId, life: self.life };
-        let cluster = Cluster { identity, members: self.members.clone(), seed: random.u64(..) };
         let mut node = Node::new(store, clock, file.checkpoint.clone(), cluster, options, now);
         node.open(CLIENT, now).expect("there is room");
         self.node = Some(node);

@@ -20,7 +20,7 @@ const RARE: [u64; 9] =
     [2_009_633, 4_000_026, 4_001_504, 4_015_986, 4_018_786, 5_032_403, 7_013_005, 7_038_182, 7_059_174];
 
 /// Every kind of fault and every rare path: a list of seeds in which one never happens shows nothing about it.
-const EVERYTHING: [&str; 28] = [
+const EVERYTHING: [&str; 29] = [
     "change relayed",
     "change sent",
     "clock refused",
@@ -48,6 +48,7 @@ const EVERYTHING: [&str; 28] = [
     "request of many keys",
     "slice coalesced",
     "stale connection",
+    "stop",
     "write of a dead node relayed",
 ];
 

@@ -40,6 +40,7 @@ pub struct Plan {
     pub one_way_cut_us: u64,
     pub reset_us: u64,
     pub crash_us: u64,
+    pub stop_us: u64,
     pub wipe_us: u64,
     pub roll_back_us: u64,
     pub clock_step_us: u64,
@@ -69,6 +70,7 @@ impl Plan {
         let length_us = random.u64(200..2_000) * MS;
         // Of a source of its own, so that runs without them stay what they are.
         let mut expiring = Rng::with_seed(random.get_seed() ^ 0xe8_91_4e);
+        let mut orderly = Rng::with_seed(random.get_seed() ^ 0x0d_e7_13);
         let lasts_ms = [1..50, 100..2_000, 1_000..20_000];
         let often = |random: &mut Rng, usual_us: u64| {
             if random.u8(0..3) == 0 { usual_us * random.u64(30..300) / 100 } else { 0 }
@@ -95,6 +97,7 @@ impl Plan {
             one_way_cut_us: often(random, SECOND / 6),
             reset_us: often(random, SECOND / 8),
             crash_us: often(random, SECOND / 6),
+            stop_us: if orderly.u8(0..5) == 0 { SECOND / 6 } else { 0 },
             wipe_us: often(random, SECOND / 2),
             roll_back_us: often(random, SECOND / 2),
             clock_step_us: often(random, SECOND / 2),
@@ -104,7 +107,8 @@ impl Plan {
             disk_us: *random.choice(&[100, 5 * MS, 100 * MS]).expect("there are some"),
             drift_ppm: *random.choice(&[0, 100, 20_000]).expect("there are some"),
             long_steps: random.u8(0..8) == 0,
-            appended: nodes > 2 && random.u8(0..6) == 0,
+            // Of two nodes the first is alone before.
+            appended: (nodes > 2 && random.u8(0..6) == 0) || (nodes == 2 && orderly.u8(0..3) == 0),
             majority: random.u8(0..3) == 0,
             removed: random.bool(),
             own_keys: random.u8(0..4) == 0,
@@ -118,6 +122,7 @@ impl Plan {
             one_way_cut_us: 0,
             reset_us: 0,
             crash_us: 0,
+            stop_us: 0,
             wipe_us: 0,
             roll_back_us: 0,
             clock_step_us: 0,

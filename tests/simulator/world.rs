@@ -95,6 +95,7 @@ impl World {
             ("clock step", plan.clock_step_us),
             ("disk failure", plan.disk_failure_us),
             ("node frozen", plan.freeze_us),
+            ("stop", plan.stop_us),
         ]
         .into_iter()
         .filter(|&(_, mean_us)| mean_us > 0)
