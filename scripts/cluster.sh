@@ -10,11 +10,11 @@ usage() {
 usage: scripts/cluster.sh start [options] [-- flags for every node]
        scripts/cluster.sh status | logs [id] | kill <id> | restart <id> | stop [--wipe] [--dir DIR]
 
-  start         starts every node of the config file on this machine, and waits until all are linked with all
+  start         starts every node of the config file on this machine, and waits until all are linked and ready
   status        one line per node; exit code 0 only if all run
   logs [id]     what one node, or each, has printed
   kill <id>     SIGKILL: what a crash is
-  restart <id>  stops the node if it runs, starts it as it was started first, waits until it is linked
+  restart <id>  stops the node if it runs, starts it as it was started first, waits until it has caught up
   stop          SIGTERM to all, waits until they have saved and ended; data and logs stay
   stop --wipe   ... and removes data and logs, too
 
@@ -114,6 +114,7 @@ start() {
     done
     for id in $(nodes); do await_listening "$id" || give_up "node $id did not come up"; done
     for id in $(nodes); do await_linked "$id" || give_up "node $id was not linked with all others"; done
+    for id in $(nodes); do await_ready "$id" || give_up "node $id has not caught up with all others"; done
     for id in $(nodes); do echo "node $id  $(address "$id")  pid $(pid_of "$id")"; done
 }
 
@@ -130,6 +131,7 @@ status() {
         printf 'pid %s  running  ' "$(pid_of "$id")"
         if [[ -n $info ]]; then
             printf 'keys %s  linked %s of %s  ' "$(field keys)" "$(field peers_linked)" "$(($(field nodes) - 1))"
+            [[ $(field ready) = yes ]] && printf 'ready  ' || printf 'not ready: %s  ' "$(field ready_reason)"
             sed -n 's/^peer_\([0-9]*\)_agreement: \(.*\)/with \1: \2/p' <<<"$info" | paste -sd, | sed 's/,/, /g'
         else
             echo "does not answer"
@@ -169,6 +171,7 @@ restart() {
         fail "node $1 did not come up"
     fi
     await_linked "$1" || fail "node $1 runs, but was not linked with all others that run"
+    await_ready "$1" || fail "node $1 runs, but is not ready after $patience_s s: $(why_not_ready "$1")"
     echo "node $1  $(address "$1")  pid $(pid_of "$1")"
 }
 
@@ -289,6 +292,7 @@ await() {
 
 await_listening() { await "$1" says_listening "$1"; }
 await_linked() { await "$1" is_linked "$1"; }
+await_ready() { await "$1" is_ready "$1"; }
 
 await_end() {
     local until=$((SECONDS + patience_s))
@@ -307,6 +311,17 @@ is_linked() {
     local id info others=-1
     for id in $(nodes); do ! running "$id" || others=$((others + 1)); done
     info=$(ask "$1") && (($(field peers_linked) >= others))
+}
+
+# It has all that those had which it reaches.
+is_ready() {
+    local info
+    info=$(ask "$1") && [[ $(field ready) = yes ]]
+}
+
+why_not_ready() {
+    local info
+    info=$(ask "$1") && field ready_reason
 }
 
 # What was started stops, and the reason is said last.

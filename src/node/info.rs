@@ -16,6 +16,10 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     line("id", &clock.node());
     line("nodes", &(replication.peers() + 1));
     line("peers_linked", &replication.linked());
+    line("peers_differing", &replication.differing());
+    for (name, value) in readiness(core, now) {
+        line(name, &value);
+    }
     line("uptime_s", &((now.monotonic_us - started_us) / 1_000_000));
     line("clients", &clients);
     line("clients_max", &options.clients_max);
@@ -30,6 +34,7 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     line("tombstones", &store.tombstones());
     line("memory_bytes", &store.bytes());
     line("memory_bytes_max", &options.memory_bytes_max);
+    line("memory_exceeding_peer_writes", &replication.over_memory());
     line("change_list_bytes", &store.change_list_bytes());
     line("position", &store.last_position());
     line("durability", &options.durability);
@@ -61,14 +66,27 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
         line("since_ms", &peer.since_ms);
         line("agreement", &peer.agreement);
         line("lag_changes", &peer.lag_changes);
-        line("lag_changes_durable", &peer.lag_changes_durable);
-        line("lag_ms", &peer.lag_ms);
-        line("lag_ms_durable", &peer.lag_ms_durable);
+        line("lag_changes_durable", &known(peer.lag_changes_durable));
+        line("lag_ms", &known(peer.lag_ms));
+        line("lag_ms_durable", &known(peer.lag_ms_durable));
+        line("difference", &peer.difference.as_deref().unwrap_or("none"));
         line("retries", &peer.retries);
         line("error", &peer.error.as_deref().unwrap_or("none"));
     }
     out.push('\n');
     out
+}
+
+/// Whether the node has caught up, and why not.
+fn readiness(core: &Core, now: Now) -> [(&'static str, String); 2] {
+    let unready = core.replication.unready(now.monotonic_us);
+    let is_ready = if unready.is_none() { "yes" } else { "no" };
+    [("ready", is_ready.to_owned()), ("ready_reason", unready.map_or("none".to_owned(), |why| why.to_string()))]
+}
+
+/// A number, or that there is none: an alert on 0 must not be silent where nothing is known.
+fn known(number: Option<impl ToString>) -> String {
+    number.map_or("unknown".to_owned(), |number| number.to_string())
 }
 
 /// How long the loop's turns take, and what the longest one was spent on.
@@ -106,6 +124,7 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
         keys => vec![("db0", format!("keys={keys},expires={},avg_ttl=0", store.expiring()))],
     };
     let ticks = ticks(&metrics.ticks);
+    let [ready, ready_reason] = readiness(core, now);
     let all: [(&str, Vec<(&str, String)>); 10] = [
         (
             "Server",
@@ -140,6 +159,7 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("used_memory_peers", replication.bytes().to_string()),
                 ("maxmemory", options.memory_bytes_max.to_string()),
                 ("maxmemory_human", megabytes(options.memory_bytes_max)),
+                ("maxmemory_exceeding_peer_writes", replication.over_memory().to_string()),
                 ("maxmemory_policy", "noeviction".to_owned()),
                 ("mem_allocator", "mimalloc".to_owned()),
             ],
@@ -184,6 +204,9 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("role", "master".to_owned()),
                 ("connected_slaves", replication.linked().to_string()),
                 ("peers", replication.peers().to_string()),
+                ("peers_differing", replication.differing().to_string()),
+                ready,
+                ready_reason,
                 ("master_repl_offset", store.last_position().to_string()),
             ],
         ),

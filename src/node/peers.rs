@@ -3,6 +3,7 @@
 use super::session::Waits;
 use super::{Core, Node, Now, SessionId};
 use crate::protocol::Reply;
+use crate::replication::readiness::Unready;
 use crate::replication::{Here, Message, PeerStatus, Turn};
 use crate::store::NodeId;
 
@@ -47,6 +48,11 @@ impl Node {
     /// How the node stands with each peer. O(peers and segments of the change list).
     pub fn peers(&self, now: Now) -> Vec<PeerStatus> {
         self.core.replication.status(&self.core.store, now.monotonic_us)
+    }
+
+    /// Why the node is not ready; `None` where it is.
+    pub fn unready(&self, now: Now) -> Option<Unready> {
+        self.core.replication.unready(now.monotonic_us)
     }
 
     /// Memory held for peers beside the store.

@@ -51,8 +51,6 @@ impl Replication {
         } else if !linked.link.is_walked(tail) {
             self.due_us = self.due_us.min(walk_us);
         }
-        linked.received_lag.note(tail, linked.link.received.direct, now_us);
-        linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
 
         let news = News { position: tail, received: peer.cursor, facts: *facts };
         let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::frame::{self, Ack, Changes, Fault, Frame, Items, Listing, Progress, Sent};
+use super::handshake::SPEAKS;
 use super::peer::{Agreement, SessionId};
 use super::wire::Taken;
 use super::{Here, MEND_US, Replication, Role, VersionVector, highest, is_ahead};
@@ -72,6 +73,10 @@ pub(super) struct Purges {
 impl Purges {
     pub(super) fn is_empty(&self) -> bool {
         self.under_way.is_empty()
+    }
+
+    pub(super) fn is_under_way(&self, peer: NodeId) -> bool {
+        self.under_way.contains_key(&peer)
     }
 }
 
@@ -145,6 +150,12 @@ impl Replication {
             }
             (Ok(Frame::Refusal(why, slowly)), _) => {
                 self.hang_up(session);
+                if let Role::Dialed(id) = role
+                    && why.contains(SPEAKS)
+                    && let Some(peer) = self.peers.get_mut(&id)
+                {
+                    peer.offer_other_version();
+                }
                 if role == Role::Accepted {
                     log::warn!("a node hung up: {why}");
                 }
@@ -163,6 +174,7 @@ impl Replication {
             (Ok(Frame::Message(audience, channel, message)), Role::Linked(_)) => {
                 self.message(audience, channel, message)
             }
+            (Ok(Frame::Terms(terms)), Role::Linked(id)) => self.take_terms(id, *terms, here.store),
             (Ok(Frame::Part(part)), Role::Linked(id)) => {
                 let linked = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut());
                 if linked.is_some_and(|linked| !linked.assembly.add(part)) {
@@ -216,6 +228,8 @@ impl Replication {
                 let Err(OutOfMemory) = applied else { return };
                 return self.refuse(session, Role::Linked(id), "there is room for no more keys", here.now, id);
             };
+            let grows = applied.position.is_some() && (change.value.is_some() || change.apart > 0);
+            self.over_memory += u64::from(grows && here.store.is_over_limit());
             self.note_rival(change.stamp, applied);
             self.note_seen(change.stamp);
         }
@@ -287,10 +301,12 @@ impl Replication {
         if linked.position != ack.position {
             (linked.position, linked.still_us) = (ack.position, now_us);
         }
+        linked.catching_up.hear(ack.position);
         peer.durable_vector.clone_from(&ack.durable_vector);
         let tail = store.last_position();
-        linked.received_lag.note(tail, linked.link.received.direct, now_us);
-        linked.durable_lag.note(tail, linked.link.durable.direct, now_us);
+        peer.received_lag.reach(linked.link.received.direct, now_us);
+        peer.reached = Some(linked.link.reached());
+        peer.durable_lag.reach(self.lives.position(ack.durable), now_us);
 
         // Each has all that the other has, up to the end of its list, and both digests were taken there.
         let still = linked.link.is_acknowledged(tail)

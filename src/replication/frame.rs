@@ -11,13 +11,19 @@ use super::messages::{self, Audience, MESSAGE, SHARD_MESSAGE};
 pub use super::parts::Part;
 use super::parts::{self, PART};
 pub use super::sent::{Changes, Sent};
+pub use super::terms::Terms;
+use super::terms::{self, TERMS};
 use super::vector::VersionVector;
 use crate::store::{Content, NodeId, Stamp};
 
 /// The first bytes of a connection between nodes, from the dialing side and from the other.
 pub const GREETING: &[u8; 8] = b"\0KVPEER\n";
-/// The version of the frames.
+/// The version of the frames, the latest that is spoken. Of two nodes the lower one's is.
 pub const VERSION: u16 = 4;
+/// The earliest that is spoken, too: without terms and shard messages.
+pub const VERSION_MIN: u16 = 3;
+/// From this one on nodes tell their terms, and messages of shard channels.
+pub(super) const VERSION_WITH_TERMS: u16 = 4;
 /// Longest frame before both sides have said hello.
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
 /// Longest frame after that: changes that belong together, and the longest value that goes with its change.
@@ -51,6 +57,8 @@ pub struct Cursor {
 /// The first frame of either side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
+    /// The version of the frames that it offers, or agrees to where it was dialed.
+    pub version: u16,
     /// Who speaks.
     pub node: NodeId,
     /// Who is meant.
@@ -151,6 +159,8 @@ pub enum Frame<'a> {
     Message(Audience, &'a [u8], &'a [u8]),
     /// A piece of a value whose change follows.
     Part(Part<'a>),
+    /// See there.
+    Terms(Box<Terms>),
 }
 
 /// A hello of another version: nothing but its number is known.
@@ -187,7 +197,7 @@ impl Hello {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let body = begin(out);
         out.push(HELLO);
-        put_u16(out, VERSION);
+        put_u16(out, self.version);
         put_u16(out, self.node);
         put_u16(out, self.to);
         for number in [self.life, self.unix_ms, self.clock, self.since, self.seen] {
@@ -198,11 +208,7 @@ impl Hello {
         self.vector.encode(out);
         self.collected.encode(out);
         put_nodes(out, &self.linked);
-        put_u16(out, self.members.len() as u16);
-        for member in &self.members {
-            put_u16(out, member.len() as u16);
-            out.extend_from_slice(member.as_bytes());
-        }
+        terms::put_members(out, &self.members);
         end(out, body);
     }
 }
@@ -290,15 +296,15 @@ impl<'a> Items<'a> {
 pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
     let mut reader = Reader::new(body);
     let kind = reader.u8().ok_or(Fault::Garbage("an empty frame"))?;
-    if kind == HELLO {
-        match reader.u16() {
-            Some(VERSION) => (),
-            Some(other) => return Err(Fault::Version(other)),
-            None => return Err(Fault::Garbage("a hello that is cut")),
-        }
+    let version = match kind {
+        HELLO => reader.u16().ok_or(Fault::Garbage("a hello that is cut"))?,
+        _ => VERSION,
+    };
+    if !(VERSION_MIN..=VERSION).contains(&version) {
+        return Err(Fault::Version(version));
     }
     let frame = match kind {
-        HELLO => hello(&mut reader).map(|hello| Frame::Hello(Box::new(hello))),
+        HELLO => hello(version, &mut reader).map(|hello| Frame::Hello(Box::new(hello))),
         REFUSAL => reader.u8().map(|slowly| Frame::Refusal(reader.rest_as_text().into(), slowly != 0)),
         CHANGES => changes(&mut reader, body),
         ACK => ack(&mut reader).map(|ack| Frame::Ack(Box::new(ack))),
@@ -306,15 +312,17 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
         MESSAGE => messages::decode(Audience::Channel, &mut reader),
         SHARD_MESSAGE => messages::decode(Audience::Shard, &mut reader),
         PART => parts::decode(&mut reader),
+        TERMS => terms::decode(&mut reader),
         _ => return Err(Fault::Garbage("a frame of unknown kind")),
     };
     frame.filter(|_| reader.is_empty()).ok_or(Fault::Garbage("a frame that breaks its format"))
 }
 
-fn hello(reader: &mut Reader<'_>) -> Option<Hello> {
+fn hello(version: u16, reader: &mut Reader<'_>) -> Option<Hello> {
     let (node, to) = (reader.u16()?, reader.u16()?);
     let [life, unix_ms, clock, since, seen] = numbers(reader)?;
     Some(Hello {
+        version,
         node,
         to,
         life,
@@ -327,11 +335,7 @@ fn hello(reader: &mut Reader<'_>) -> Option<Hello> {
         vector: VersionVector::decode_short(reader)?,
         collected: VersionVector::decode_short(reader)?,
         linked: nodes(reader)?,
-        members: {
-            let count = reader.u16()?;
-            let mut member = || reader.u16().and_then(|length| reader.text(length.into())).map(str::to_owned);
-            (0..count).map(|_| member()).collect::<Option<_>>()?
-        },
+        members: terms::members(reader)?,
     })
 }
 

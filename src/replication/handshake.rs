@@ -1,15 +1,19 @@
 //! Who may become a link: hellos, and what is wrong with them.
 
-use super::frame::{Cursor, GREETING, Hello, VERSION, encode_refusal};
+use super::frame::{Cursor, GREETING, Hello, Terms, VERSION, VERSION_MIN, encode_refusal};
 use super::link::Link;
 use super::parts::Assembly;
-use super::peer::{Agreement, Lag, Linked, News, SessionId, Tie};
+use super::peer::{Agreement, Linked, News, SessionId, Tie};
+use super::readiness::CatchingUp;
 use super::view::View;
 use super::{Here, Replication, Role, highest_seen, is_ahead};
 use crate::store::{Clock, NodeId, Now};
 
 /// A link that something came over so lately is alive: another process of the same id is refused.
 const ALIVE_US: u64 = 2_500_000;
+
+/// What a refusal says because of a version: nodes of version 3 say it in words alone.
+pub(super) const SPEAKS: &str = "it speaks version";
 
 /// Why there is no link.
 pub(super) enum Refused {
@@ -24,6 +28,7 @@ impl Replication {
     pub(super) fn greet(&mut self, session: SessionId, to: NodeId, here: &Here<'_>) {
         self.keep_up(here.clock);
         let hello = Hello {
+            version: self.peers.get(&to).map_or(VERSION, |peer| peer.version),
             node: self.identity.node,
             to,
             life: self.identity.life,
@@ -59,6 +64,9 @@ impl Replication {
                 self.rewind(hello.node, hello.seen, hello.cursor.life, here);
             }
             Ok(()) => {
+                if let Some(peer) = self.peers.get_mut(&hello.node) {
+                    peer.version = hello.version;
+                }
                 if dialed.is_none() {
                     self.greet(session, hello.node, here);
                 }
@@ -71,7 +79,9 @@ impl Replication {
 
     /// A hello of another version of the frames has come.
     pub(super) fn other_version(&mut self, session: SessionId, role: Role, version: u16, now: Now) {
-        let why = format!("it speaks version {version} of the replication protocol, and this node version {VERSION}");
+        let why = format!(
+            "{SPEAKS} {version} of the replication protocol, and this node versions {VERSION_MIN} to {VERSION}"
+        );
         self.refuse(session, role, &why, now, NodeId::MAX);
     }
 
@@ -176,6 +186,10 @@ impl Replication {
             session,
             dialed,
             link,
+            version: hello.version,
+            terms: Terms { members: hello.members.clone(), memory_bytes_max: None },
+            terms_told: None,
+            difference: None,
             heard_us: now_us,
             acked_us: now_us,
             sent_us: 0,
@@ -191,11 +205,12 @@ impl Replication {
             still_us: now_us,
             listings: 0,
             busy: false,
-            received_lag: Lag::default(),
-            durable_lag: Lag::default(),
+            catching_up: CatchingUp::new(!self.vector.includes(&hello.collected)),
             assembly: Assembly::default(),
             parted: 0,
         });
+        peer.reached = Some(resumed.direct.min(resumed.relay));
+        peer.received_lag.reach(resumed.direct, now_us);
         peer.since_us = if relinked { peer.since_us } else { now_us };
         peer.error = None;
         peer.forsaken = false;

@@ -49,6 +49,12 @@ impl Lives {
         Cursor { life: self.own, direct: direct.min(end), relay: relay.min(end) }
     }
 
+    /// How much of the list a follower has that is there, 0 where nobody knows.
+    pub(super) fn position(&self, Cursor { life, direct, .. }: Cursor) -> u64 {
+        let ended = || self.earlier.iter().find(|&&(earlier, _)| earlier == life).map_or(0, |&(_, end)| end);
+        if life == self.own { direct } else { direct.min(ended()) }
+    }
+
     /// Whether the life (0: none) is known. One that is not was lived after the data file's: that is an old copy.
     pub(super) fn know(&self, life: u64) -> bool {
         life == 0

@@ -39,7 +39,8 @@ impl Replication {
         let Replication { peers, lines, touched, .. } = self;
         for linked in peers.values().filter_map(|peer| peer.linked.as_ref()) {
             let Some(line) = lines[linked.session].as_deref_mut() else { continue };
-            if line.wire.owed() < OWED_BYTES_MAX {
+            let is_understood = audience == Audience::Channel || linked.version >= frame::VERSION_WITH_TERMS;
+            if is_understood && line.wire.owed() < OWED_BYTES_MAX {
                 encode(audience, channel, message, line.wire.outbox());
                 touched.push(linked.session);
             }

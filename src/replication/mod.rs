@@ -10,12 +10,15 @@
 //! - `sent`: changes as they lie in a frame
 //! - `messages`: what is told and not kept
 //! - `lives`: positions of earlier lives of this node
+//! - `membership`: who the other nodes are, and were
 //! - `peer`: another node, linked or not
 //! - `handshake`: who may become a link
 //! - `exchange`: what one tick sends
 //! - `following`: what a peer's frames do here
 //! - `recorded`: what the data file keeps of it
 //! - `rewinding`: a data file that was wiped or put back
+//! - `terms`: what all nodes should be told alike, and are not
+//! - `readiness`: whether this node has caught up
 //! - `status`: what a person sees of it
 //!
 //! One link per pair of nodes. Both sides dial; of two links the one dialed by the lower id stays. It does not know
@@ -30,13 +33,16 @@ mod handshake;
 mod lines;
 mod link;
 mod lives;
+mod membership;
 mod messages;
 pub mod parts;
 mod peer;
+pub mod readiness;
 mod recorded;
 mod rewinding;
 mod sent;
 mod status;
+mod terms;
 pub mod vector;
 mod view;
 mod wire;
@@ -116,6 +122,8 @@ pub struct Replication {
     identity: Identity,
     /// The configured nodes; empty where one was removed.
     members: Vec<String>,
+    /// Counts the lists of them.
+    members_number: u64,
     limits: Limits,
     lives: Lives,
     /// What this node has.
@@ -141,6 +149,9 @@ pub struct Replication {
     has_linked: bool,
     /// Whether deletions were forgotten while there was no other node.
     forgets_alone: bool,
+    /// Peers' writes that were taken although this node had all the memory it may have.
+    over_memory: u64,
+    is_over_memory: bool,
     purges: following::Purges,
     random: fastrand::Rng,
     scratch: Vec<u8>,
@@ -167,6 +178,7 @@ impl Replication {
             lives: Lives::new(identity.life, &recorded.lives),
             identity,
             members: Vec::new(),
+            members_number: 0,
             limits,
             vector: recorded.vector.clone(),
             collected: recorded.collected.clone(),
@@ -182,6 +194,8 @@ impl Replication {
             rewinding: None,
             has_linked: false,
             forgets_alone: false,
+            over_memory: 0,
+            is_over_memory: false,
             purges: following::Purges::default(),
             random: fastrand::Rng::with_seed(seed),
             scratch: Vec::new(),
@@ -192,26 +206,6 @@ impl Replication {
         store.changes_after(0).for_each(|change| replication.note_seen(change.stamp));
         replication.set_members(members, now.monotonic_us);
         replication
-    }
-
-    /// Whether there is no other node.
-    fn is_alone(&self) -> bool {
-        self.peers.is_empty()
-    }
-
-    /// Takes over a changed list of nodes: appended ones are linked, removed ones hung up on. Nodes that stay must keep
-    /// their place and address; else nothing is changed and the error says why.
-    pub fn reload(&mut self, members: Vec<String>, now: Now) -> Result<(), String> {
-        for (id, (old, new)) in self.members.iter().zip(&members).enumerate() {
-            if !old.is_empty() && !new.is_empty() && old != new {
-                return Err(format!("node {id} would change from {old} to {new}, but an id in use keeps its address"));
-            }
-        }
-        if members.get(usize::from(self.identity.node)).is_none_or(String::is_empty) {
-            return Err(format!("this node, {}, is not in it", self.identity.node));
-        }
-        self.set_members(members, now.monotonic_us);
-        Ok(())
     }
 
     /// The peer to dial now, if any; followed by [`Replication::dialing`] or [`Replication::dial_failed`].
@@ -261,8 +255,12 @@ impl Replication {
         self.keep_up(here.clock);
         let ids: Vec<NodeId> = self.peers.keys().copied().collect();
         self.note_linked_nodes(now.monotonic_us);
+        self.note_memory(here.store);
+        let tail = here.store.last_position();
         for id in ids {
+            self.tell_terms(id, here.store);
             self.exchange_with(id, here.store, now);
+            self.note_lags(id, tail, now.monotonic_us);
         }
         self.end_handshakes(now);
         self.close_gaps(here.clock);
@@ -293,17 +291,6 @@ impl Replication {
             sent: self.follows().map(|(id, _, sent)| (id, sent)).collect(),
             lives: self.lives.record(store.last_position()),
         }
-    }
-
-    /// How far each node that was ever a peer is followed, and was sent our list.
-    fn follows(&self) -> impl Iterator<Item = (NodeId, Cursor, Cursor)> {
-        let peers = self.peers.values().map(|peer| (peer.id, peer.cursor, peer.sent()));
-        peers.chain(self.strangers.iter().map(|(&id, &(cursor, sent))| (id, cursor, sent)))
-    }
-
-    /// Whether any node was ever linked to this one, in this life or, as far as the data file knows, an earlier one.
-    fn has_met_any(&self) -> bool {
-        self.follows().any(|(_, cursor, sent)| cursor.life != 0 || sent.life != 0)
     }
 
     /// The data file has recorded this.
@@ -397,49 +384,15 @@ impl Replication {
         self.vector.add(self.identity.node, Span { after, up_to });
     }
 
-    /// Which nodes' writes come first-hand, or will at once.
-    fn note_linked_nodes(&mut self, now_us: u64) {
-        let counts = |peer: &&Peer| peer.linked.is_some() || now_us < peer.lost_us + GRACE_US;
-        let graces = self.peers.values().filter(|peer| peer.linked.is_none() && now_us < peer.lost_us + GRACE_US);
-        let grace_us = graces.map(|peer| peer.lost_us + GRACE_US).min().unwrap_or(u64::MAX);
-        self.due_us = self.due_us.min(grace_us);
-        if !self.peers.values().filter(counts).map(|peer| peer.id).eq(self.linked_nodes.iter().copied()) {
-            self.linked_nodes = self.peers.values().filter(counts).map(|peer| peer.id).collect();
-            self.facts += 1;
+    /// Takes note of how long changes wait for the peer's word, linked or not, and whether this node has caught up.
+    fn note_lags(&mut self, id: NodeId, tail: u64, now_us: u64) {
+        let peer = self.peers.get_mut(&id).expect("ids come from the map");
+        peer.received_lag.note(tail, now_us);
+        peer.durable_lag.note(tail, now_us);
+        if let Some(linked) = &mut peer.linked {
+            let is_comparing = linked.listed.is_some() || self.purges.is_under_way(id);
+            linked.catching_up.note(peer.cursor, linked.listings, is_comparing);
         }
-    }
-
-    /// Who was a peer once, or becomes one, may hold what was deleted and forgotten meanwhile.
-    fn note_forgotten_alone(&mut self) {
-        if self.is_alone() && self.forgets_alone {
-            self.collected.merge(&self.vector);
-        }
-    }
-
-    fn set_members(&mut self, members: Vec<String>, now_us: u64) {
-        self.note_forgotten_alone();
-        let own = usize::from(self.identity.node);
-        let is_peer = |id: usize| id != own && members.get(id).is_some_and(|member| !member.is_empty());
-        let removed: Vec<NodeId> = self.peers.keys().copied().filter(|&id| !is_peer(id.into())).collect();
-        for id in removed {
-            let peer = self.peers.remove(&id).expect("ids come from the map");
-            self.strangers.insert(id, (peer.cursor, peer.sent()));
-            if let Some(linked) = peer.linked {
-                self.hang_up(linked.session);
-            }
-            // Beside a link, too, a dial may be under way.
-            if let Tie::Dialing(session) = peer.tie {
-                self.hang_up(session);
-            }
-            log::info!("node {id} was removed from the cluster");
-        }
-        for id in (0..members.len()).filter(|&id| is_peer(id)) {
-            let id = id as NodeId;
-            let (cursor, sent) = self.strangers.remove(&id).unwrap_or_default();
-            self.peers.entry(id).or_insert_with(|| Peer::new(id, cursor, sent, now_us));
-        }
-        self.members = members;
-        self.due_us = 0;
     }
 }
 

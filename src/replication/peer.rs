@@ -1,9 +1,10 @@
 //! One other node: whether there is a link to it, when to dial it next, how far we follow it, what went wrong.
 
 use super::following::Listed;
-use super::frame::Cursor;
+use super::frame::{Cursor, Terms, VERSION, VERSION_MIN};
 use super::link::Link;
 use super::parts::Assembly;
+use super::readiness::{CatchingUp, PATIENCE_US};
 use super::vector::VersionVector;
 use crate::store::NodeId;
 
@@ -47,6 +48,13 @@ pub(super) struct News {
 pub(super) struct Linked {
     pub(super) session: SessionId,
     pub(super) dialed: bool,
+    /// Of the frames.
+    pub(super) version: u16,
+    /// The peer's, as far as it has told them, and in what they differ from the own ones.
+    pub(super) terms: Terms,
+    pub(super) difference: Option<String>,
+    /// Which of the own ones it was told.
+    pub(super) terms_told: Option<(u64, usize)>,
     pub(super) link: Link,
     /// When something last came, when an acknowledgement last went.
     pub(super) heard_us: u64,
@@ -74,9 +82,8 @@ pub(super) struct Linked {
     pub(super) listings: u64,
     /// Whether it compares its store with a full listing, or has seen that the stores differ.
     pub(super) busy: bool,
-    /// Positions and times, for the lag: what was sent then is not received (durable) yet.
-    pub(super) received_lag: Lag,
-    pub(super) durable_lag: Lag,
+    /// Whether this node has what the peer had when the link began.
+    pub(super) catching_up: CatchingUp,
     /// A large value that comes in.
     pub(super) assembly: Assembly,
     /// Bytes of large values that it has taken, as it said.
@@ -90,33 +97,53 @@ impl Linked {
     }
 }
 
-/// How long a position takes to be reached. One sample at a time.
+/// How far a peer is known to be, and how long a position takes until it is. One sample at a time.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lag {
-    sample: Option<(u64, u64)>,
+    /// `None` until the peer has said so to this life.
+    reached: Option<u64>,
+    sample: Option<Sample>,
     took_us: u64,
 }
 
+/// The list ended there then.
+#[derive(Clone, Copy)]
+struct Sample {
+    position: u64,
+    since_us: u64,
+}
+
 impl Lag {
-    /// The end of the list is at `tail`, and `reached` is reached.
-    pub(super) fn note(&mut self, tail: u64, reached: u64, now_us: u64) {
-        if let Some((position, since_us)) = self.sample
+    /// The peer says that it is there.
+    pub(super) fn reach(&mut self, reached: u64, now_us: u64) {
+        self.reached = Some(reached);
+        if let Some(Sample { position, since_us }) = self.sample
             && reached >= position
         {
             self.took_us = now_us - since_us;
             self.sample = None;
         }
+    }
+
+    /// The list ends there.
+    pub(super) fn note(&mut self, tail: u64, now_us: u64) {
+        let Some(reached) = self.reached else { return };
         if reached >= tail {
             (self.sample, self.took_us) = (None, 0);
         } else if self.sample.is_none() {
-            self.sample = Some((tail, now_us));
+            self.sample = Some(Sample { position: tail, since_us: now_us });
         }
     }
 
-    /// In milliseconds.
-    pub(super) fn ms(&self, now_us: u64) -> u64 {
-        let waits_us = self.sample.map_or(0, |(_, since_us)| now_us - since_us);
-        waits_us.max(self.took_us) / 1000
+    /// How far the peer is; `None` where it has not said.
+    pub(super) fn reached(&self) -> Option<u64> {
+        self.reached
+    }
+
+    /// In milliseconds; `None` where nothing is known.
+    pub(super) fn ms(&self, now_us: u64) -> Option<u64> {
+        let waits_us = self.sample.map_or(0, |sample| now_us - sample.since_us);
+        self.reached.map(|_| waits_us.max(self.took_us) / 1000)
     }
 }
 
@@ -125,6 +152,8 @@ pub(super) struct Peer {
     pub(super) id: NodeId,
     pub(super) tie: Tie,
     pub(super) linked: Option<Linked>,
+    /// Of the frames: the one to offer.
+    pub(super) version: u16,
     /// Since when it is in its state.
     pub(super) since_us: u64,
     /// When there was a link last, or when we began.
@@ -133,6 +162,12 @@ pub(super) struct Peer {
     pub(super) cursor: Cursor,
     /// How far it was sent our list, while there is no link that says so: in an earlier life, or over an earlier link.
     pub(super) sent: Cursor,
+    /// How far it was in our list when it last said so to this life, in all writes, in own ones, and on its disk.
+    pub(super) reached: Option<u64>,
+    pub(super) received_lag: Lag,
+    pub(super) durable_lag: Lag,
+    /// So long this node is not ready without a link.
+    pub(super) awaited_until_us: u64,
     /// What its data file has for certain.
     pub(super) durable_vector: VersionVector,
     /// Whether deletions are collected without it; it gets a full listing when it comes back.
@@ -149,10 +184,15 @@ impl Peer {
             id,
             tie: Tie::Waiting { until_us: now_us },
             linked: None,
+            version: VERSION,
             since_us: now_us,
             lost_us: now_us,
             cursor,
             sent,
+            reached: None,
+            received_lag: Lag::default(),
+            durable_lag: Lag::default(),
+            awaited_until_us: now_us + PATIENCE_US,
             durable_vector: VersionVector::default(),
             forsaken: false,
             error: None,
@@ -164,6 +204,11 @@ impl Peer {
     /// Whether this connection is the one that is being set up.
     pub(super) fn tie_is(&self, session: SessionId) -> bool {
         matches!(self.tie, Tie::Dialing(other) if other == session)
+    }
+
+    /// It does not speak the version that was offered.
+    pub(super) fn offer_other_version(&mut self) {
+        self.version = if self.version == VERSION { VERSION_MIN } else { VERSION };
     }
 
     /// How far it was sent our list.
@@ -179,8 +224,13 @@ impl Peer {
     /// The link is gone, or never came to be. `slowly` where the other side says that a quick dial is of no use.
     pub(super) fn retry(&mut self, why: &str, slowly: bool, now_us: u64, random: &mut fastrand::Rng) {
         self.sent = self.sent();
-        if self.linked.take().is_some() {
+        if let Some(linked) = self.linked.take() {
             self.lost_us = now_us;
+            // Its next life may be a later version's.
+            self.version = VERSION;
+            if !linked.catching_up.is_done() {
+                self.awaited_until_us = now_us + PATIENCE_US;
+            }
             self.failures = if now_us - self.since_us >= STAYED_US { 0 } else { self.failures };
         }
         let pause_us = if slowly { PAUSE_US_MAX } else { (PAUSE_US_MIN << self.failures.min(10)).min(PAUSE_US_MAX) };

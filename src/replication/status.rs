@@ -15,16 +15,19 @@ pub struct PeerStatus {
     pub state: &'static str,
     /// For how long it has been in that state, linked or not.
     pub since_ms: u64,
-    /// Own changes, and others', that it has not acknowledged.
+    /// Own changes, and others', that it has not acknowledged, linked or not; where it was not linked since the start,
+    /// those that it was not sent before.
     pub lag_changes: usize,
-    /// ... that it does not have on disk.
-    pub lag_changes_durable: usize,
-    /// Time that a change takes until it is acknowledged.
-    pub lag_ms: u64,
+    /// ... that it does not have on disk. `None`: it has not said since the start.
+    pub lag_changes_durable: Option<usize>,
+    /// Time that a change takes until it is acknowledged, or that one has waited for that. `None`: as above.
+    pub lag_ms: Option<u64>,
     /// ... until it is on its disk.
-    pub lag_ms_durable: u64,
-    /// `agrees`, `behind by N`, `DIVERGED` or `unknown`.
+    pub lag_ms_durable: Option<u64>,
+    /// `agrees`, `behind by N`, `this node is behind`, `comparing`, `DIVERGED`, or, without a link, `unknown`.
     pub agreement: String,
+    /// In what its list of nodes or its limits differ from this node's, while there is a link.
+    pub difference: Option<String>,
     /// What went wrong last, while there is no link.
     pub error: Option<String>,
     /// Dials that did not become a link.
@@ -36,30 +39,32 @@ impl Replication {
     pub fn status(&self, store: &Store, now_us: u64) -> Vec<PeerStatus> {
         let tail = store.last_position();
         let status = |peer: &super::Peer| {
+            let sent = peer.sent();
+            let behind = store.count_after(peer.reached.unwrap_or(sent.direct.min(sent.relay)));
             let mut status = PeerStatus {
                 id: peer.id,
                 address: self.members[usize::from(peer.id)].clone(),
                 state: if matches!(peer.tie, Tie::Dialing(_)) { "dialing" } else { "waiting" },
                 since_ms: now_us.saturating_sub(peer.since_us) / 1000,
-                lag_changes: 0,
-                lag_changes_durable: 0,
-                lag_ms: 0,
-                lag_ms_durable: 0,
+                lag_changes: behind,
+                lag_changes_durable: peer.durable_lag.reached().map(|position| store.count_after(position)),
+                lag_ms: peer.received_lag.ms(now_us),
+                lag_ms_durable: peer.durable_lag.ms(now_us),
                 agreement: "unknown".to_owned(),
+                difference: peer.linked.as_ref().and_then(|linked| linked.difference.clone()),
                 error: peer.error.clone(),
                 retries: peer.retries,
             };
             let Some(linked) = &peer.linked else { return status };
-            let behind = store.count_after(linked.link.reached());
             status.state = if linked.link.is_walked(tail) { "linked" } else { "catching up" };
-            status.lag_changes = behind;
-            status.lag_changes_durable = store.count_after(linked.link.durable.direct);
-            status.lag_ms = linked.received_lag.ms(now_us);
-            status.lag_ms_durable = linked.durable_lag.ms(now_us);
             status.agreement = match linked.agreement {
                 Agreement::Agrees => "agrees".to_owned(),
                 Agreement::Diverged => "DIVERGED".to_owned(),
-                Agreement::Unknown => format!("behind by {behind}"),
+                Agreement::Unknown if behind > 0 => format!("behind by {behind}"),
+                Agreement::Unknown if peer.cursor.direct.min(peer.cursor.relay) < linked.position => {
+                    "this node is behind".to_owned()
+                }
+                Agreement::Unknown => "comparing".to_owned(),
             };
             status
         };
@@ -69,6 +74,16 @@ impl Replication {
     /// Peers with a link.
     pub fn linked(&self) -> usize {
         self.peers.values().filter(|peer| peer.linked.is_some()).count()
+    }
+
+    /// Linked peers with another list of nodes, or other limits.
+    pub fn differing(&self) -> usize {
+        self.peers.values().filter_map(|peer| peer.linked.as_ref()).filter(|one| one.difference.is_some()).count()
+    }
+
+    /// Peers' writes that were taken although this node had all the memory it may have.
+    pub fn over_memory(&self) -> u64 {
+        self.over_memory
     }
 
     /// Who this node is.

@@ -319,6 +319,16 @@ impl Store {
         self.entry_bytes + (self.keys + self.tombstones) * KEY_OVERHEAD_BYTES + self.expiries.bytes()
     }
 
+    /// The limit of [`Store::bytes`], 0 where there is none.
+    pub fn bytes_max(&self) -> usize {
+        if self.bytes_max == usize::MAX { 0 } else { self.bytes_max }
+    }
+
+    /// Whether peers' writes have taken it past its limit.
+    pub fn is_over_limit(&self) -> bool {
+        self.bytes() > self.bytes_max
+    }
+
     /// Memory that the change list takes. O(segments).
     pub fn change_list_bytes(&self) -> usize {
         self.changes.bytes()

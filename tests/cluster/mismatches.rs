@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use kvstoreapp::replication::frame::{GREETING, VERSION};
+use rustix::process::Signal;
 
 use crate::harness::{PATIENCE, Server, wait_for};
 use crate::nodes::Cluster;
@@ -95,12 +96,66 @@ fn nodes_with_different_lists_are_not_linked_until_the_lists_are_the_same() {
 }
 
 #[test]
+fn nodes_with_lists_of_different_length_are_linked_and_warn_of_it_until_they_are_the_same() {
+    let mut cluster = Cluster::of_nodes(3, FLAGS);
+    let members = cluster.members();
+    cluster.configure(1, &members[..2]);
+    cluster.start(0);
+    cluster.start(1);
+    cluster.await_links();
+    let third = cluster.addresses[2];
+    for (id, reason) in [
+        (0, format!("the config files differ: node 2 is {third} at node 0, and not there at node 1")),
+        (1, format!("the config files differ: node 2 is not there at node 1, and {third} at node 0")),
+    ] {
+        cluster.await_info(id, &format!("peer_{}_difference", 1 - id), &reason);
+        cluster.await_log(id, &reason);
+        assert_eq!(cluster.info(id, "peers_differing"), "1");
+    }
+    cluster.configure(1, &members);
+    cluster.signal(1, Signal::HUP);
+    for id in [0, 1] {
+        cluster.await_info(id, "peers_differing", "0");
+        cluster.await_log(id, "have the same nodes and limits again");
+        assert_eq!(cluster.info(id, &format!("peer_{}_difference", 1 - id)), "none");
+    }
+}
+
+#[test]
+fn a_limit_of_memory_that_a_peer_does_not_have_is_told_and_passed_aloud() {
+    let mut cluster = Cluster::of_nodes(2, FLAGS);
+    cluster.start(0);
+    cluster.start_with(1, &["--max-memory=10K"]);
+    cluster.await_links();
+    for id in [0, 1] {
+        cluster.await_log(id, "--max-memory differs: ");
+        cluster.await_info(id, "peers_differing", "1");
+    }
+    let reason = "--max-memory differs: no limit at node 0, and 10240 at node 1";
+    cluster.await_info(0, "peer_1_difference", reason);
+    assert_eq!(cluster.info(1, "memory_exceeding_peer_writes"), "0");
+    let writes: Vec<String> = (0..1_000).map(|number| format!("SET key{number} x")).collect();
+    assert!(cluster.client(0).ask_all(&writes).iter().all(|answer| answer == "OK"));
+    cluster.await_info(1, "keys", "1000");
+    let exceeding: u64 = cluster.info(1, "memory_exceeding_peer_writes").parse().expect("a count");
+    assert!((700..900).contains(&exceeding), "{exceeding}");
+    cluster.await_log(1, "more than the 10240 of --max-memory");
+    assert!(cluster.client(1).ask("SET own x").contains("ERROR out of memory"));
+    assert_eq!(cluster.info(0, "memory_exceeding_peer_writes"), "0");
+
+    assert_eq!(cluster.client(0).ask("DELETE key0"), "OK");
+    let deletions: Vec<String> = (1..1_000).map(|number| format!("DELETE key{number}")).collect();
+    cluster.client(0).ask_all(&deletions);
+    cluster.await_log(1, "within the 10240 of --max-memory again");
+}
+
+#[test]
 fn a_node_of_another_version_is_refused_whoever_dials() {
     let mut cluster = Cluster::of_nodes(2, FLAGS);
     let other = (VERSION + 1).to_le_bytes();
     let hello = [&GREETING[..], &frame(&[HELLO, other[0], other[1], 1, 0, 0, 0, 7, 7, 7])].concat();
     let reason =
-        format!("it speaks version {} of the replication protocol, and this node version {VERSION}", VERSION + 1);
+        format!("it speaks version {} of the replication protocol, and this node versions 3 to {VERSION}", VERSION + 1);
     let peer = TcpListener::bind(cluster.addresses[1]).expect("nobody else has it");
     cluster.start(0);
     assert_eq!(cluster.client(0).ask("SET color blue"), "OK");

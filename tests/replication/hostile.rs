@@ -2,7 +2,8 @@
 
 use kvstoreapp::node::saving::{Outcome, Save, Saved};
 use kvstoreapp::replication::frame::{
-    Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Sent, decode, encode_refusal,
+    Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Sent, VERSION, VERSION_MIN, decode,
+    encode_refusal,
 };
 use kvstoreapp::replication::vector::VersionVector;
 use kvstoreapp::store::Stamp;
@@ -146,6 +147,36 @@ fn what_is_being_written_again_is_written_again_although_a_second_peer_knows_ano
     (0..100).for_each(|_| drop(one.tick()));
     let left = one.node.store().changes_after(0).filter(|change| change.stamp.clock <= seen).count();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn a_peer_of_the_version_before_is_linked_in_its_version_whoever_dials() {
+    let kinds = |frames: &[Vec<u8>]| -> Vec<u8> { frames.iter().map(|body| body[0]).collect() };
+    const TERMS: u8 = 9;
+    for version in [VERSION_MIN, VERSION] {
+        let mut one = Stranger::new(2);
+        one.dial(&Hello { version, ..one.hello(1) });
+        one.tick();
+        one.tick();
+        let frames = one.hear(1);
+        let Ok(Frame::Hello(hello)) = decode(&frames[0]) else { panic!("a hello comes first: {frames:?}") };
+        assert_eq!(hello.version, version);
+        assert_eq!(kinds(&frames).contains(&TERMS), version == VERSION);
+    }
+
+    let mut one = Stranger::new(2);
+    for (session, version) in [(1, VERSION), (2, VERSION_MIN)] {
+        while one.node.next_dial(one.now).is_none() {
+            one.tick();
+        }
+        one.node.dialing(session, 1, one.now);
+        let frames = one.hear(session);
+        assert!(matches!(decode(&frames[0]), Ok(Frame::Hello(hello)) if hello.version == version), "{frames:?}");
+        let mut refusal = GREETING.to_vec();
+        encode_refusal("refused by node 1: it speaks version 4 of the replication protocol", true, &mut refusal);
+        one.say(session, &refusal);
+        one.node.lose_peer(session, "over", one.now);
+    }
 }
 
 #[test]

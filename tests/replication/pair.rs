@@ -6,6 +6,7 @@ use kvstoreapp::node::saving::{Durability, Outcome, Saved, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Cluster, Node, Now, Options};
 use kvstoreapp::replication::frame::{self, Frame, GREETING};
+use kvstoreapp::replication::readiness::Unready;
 use kvstoreapp::replication::{Limits, PeerStatus, Recorded};
 use kvstoreapp::store::{NodeId, Store};
 
@@ -112,6 +113,13 @@ impl Mesh {
         self.nodes[node].reload(members, self.now).expect("its own place is the same");
     }
 
+    /// The node's list of nodes lacks one.
+    pub fn leave_out(&mut self, node: usize, other: usize) {
+        let Cluster { mut members, .. } = cluster(node as NodeId, self.nodes.len(), 1);
+        members[other].clear();
+        self.nodes[node].reload(members, self.now).expect("its own place is the same");
+    }
+
     /// The node's list of nodes has all of them.
     pub fn take_in(&mut self, node: usize) {
         let Cluster { members, .. } = cluster(node as NodeId, self.nodes.len(), 1);
@@ -140,6 +148,11 @@ impl Mesh {
     pub fn peer(&self, node: usize, peer: usize) -> PeerStatus {
         let peers = self.nodes[node].peers(self.now);
         peers.into_iter().find(|status| usize::from(status.id) == peer).expect("it is a peer")
+    }
+
+    /// Why the node is not ready.
+    pub fn unready(&self, node: usize) -> Option<Unready> {
+        self.nodes[node].unready(self.now)
     }
 
     pub fn read_again(&mut self) {

@@ -1,6 +1,7 @@
 //! What the design says of replication, a sentence a test.
 
 use kvstoreapp::replication::Limits;
+use kvstoreapp::replication::readiness::Unready;
 
 use crate::cluster::LIMITS;
 use crate::pair::{Mesh, SECOND_US};
@@ -170,10 +171,142 @@ fn received_and_durable_are_acknowledged_apart() {
     (0..100).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
     mesh.pass(SECOND_US);
     let status = mesh.peer(0, 1);
-    assert_eq!((status.lag_changes, status.lag_changes_durable), (0, 100));
+    assert_eq!((status.lag_changes, status.lag_changes_durable), (0, Some(100)));
     mesh.fail_disk(None);
     mesh.pass(2 * SECOND_US);
-    assert_eq!(mesh.peer(0, 1).lag_changes_durable, 0);
+    assert_eq!(mesh.peer(0, 1).lag_changes_durable, Some(0));
+}
+
+#[test]
+fn a_node_is_ready_once_it_has_all_that_its_peers_had_or_has_tried_for_five_seconds() {
+    let mut mesh = Mesh::with_limits(2, LIMITS);
+    mesh.cut();
+    mesh.pass(5 * SECOND_US - 1_000);
+    assert_eq!([0, 1].map(|node| mesh.unready(node)), [1, 0].map(|peer| Some(Unready::NotReached(peer))));
+    mesh.pass(2_000);
+    assert_eq!([0, 1].map(|node| mesh.unready(node)), [None, None]);
+
+    (0..20_000).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.link_between(0, 1);
+    let mut caught_up = 0;
+    while mesh.peer(1, 0).state == "waiting" || mesh.peer(1, 0).state == "dialing" {
+        mesh.tick();
+    }
+    // While it catches up, and for as long as it is written to since.
+    while mesh.node(1).store().keys() < 20_000 {
+        assert_eq!(mesh.unready(1), Some(Unready::CatchingUp(0)));
+        mesh.request(0, &format!("SET later{caught_up} x"));
+        mesh.tick();
+        caught_up += 1;
+    }
+    assert!(caught_up > 10, "it had it all at once");
+    for _ in 0..2_000 {
+        mesh.request(0, "SET again x");
+        mesh.tick();
+    }
+    assert_eq!([0, 1].map(|node| mesh.unready(node)), [None, None]);
+    // What it had is what counts while a peer is away.
+    mesh.cut();
+    mesh.tick();
+    assert_eq!([0, 1].map(|node| mesh.unready(node)), [None, None]);
+}
+
+#[test]
+fn a_node_that_is_owed_a_full_listing_is_not_ready_until_it_has_dropped_what_is_gone() {
+    let limits = Limits { tombstones_max: 10, ..LIMITS };
+    let mut mesh = Mesh::with_limits(2, limits);
+    mesh.link();
+    (0..5_000).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.cut();
+    (0..4_000).for_each(|key| mesh.request(0, &format!("DELETE {key}")));
+    mesh.pass(60 * SECOND_US);
+    mesh.link_between(0, 1);
+    let mut waited = 0;
+    while mesh.node(1).store().keys() > 1_000 {
+        mesh.tick();
+        let is_linked = mesh.peer(1, 0).state != "waiting" && mesh.peer(1, 0).state != "dialing";
+        if is_linked && mesh.node(1).store().keys() > 1_000 {
+            assert_eq!(mesh.unready(1), Some(Unready::CatchingUp(0)));
+            waited += 1;
+        }
+    }
+    assert!(waited > 1);
+    mesh.settle();
+    assert_eq!(mesh.unready(1), None);
+}
+
+#[test]
+fn what_a_dead_peer_lacks_is_counted_and_what_is_not_known_is_not_0() {
+    let mut mesh = Mesh::new(2);
+    mesh.request(0, "SET a b");
+    mesh.settle();
+    mesh.pass(2 * SECOND_US);
+    mesh.cut();
+    mesh.pass(SECOND_US);
+    let lags = |mesh: &Mesh| {
+        let peer = mesh.peer(0, 1);
+        (peer.lag_changes, peer.lag_changes_durable, peer.lag_ms, peer.lag_ms_durable)
+    };
+    assert_eq!(lags(&mesh), (0, Some(0), Some(0), Some(0)), "it has all there is");
+    (0..10).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.pass(3 * SECOND_US);
+    let (changes, durable, ms, ms_durable) = lags(&mesh);
+    assert_eq!((changes, durable), (10, Some(10)));
+    assert!(
+        [ms, ms_durable].iter().all(|ms| ms.is_some_and(|ms| (2_900..3_100).contains(&ms))),
+        "{ms:?} {ms_durable:?}"
+    );
+    mesh.link();
+    mesh.settle();
+    assert_eq!((mesh.peer(0, 1).lag_changes, mesh.peer(0, 1).lag_ms), (0, Some(0)));
+
+    // Never met since the start.
+    let mut mesh = Mesh::with_limits(2, LIMITS);
+    mesh.cut();
+    (0..10).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.pass(SECOND_US);
+    assert_eq!(lags(&mesh), (10, None, None, None));
+}
+
+#[test]
+fn nobody_is_behind_by_0() {
+    let mut mesh = Mesh::with_limits(2, LIMITS);
+    let mut said = std::collections::BTreeSet::new();
+    mesh.cut();
+    (0..5_000).for_each(|key| mesh.request(0, &format!("SET {key} x")));
+    for round in 0..4_000 {
+        if round == 10 {
+            mesh.link_between(0, 1);
+        }
+        if round % 500 > 250 {
+            (0..20).for_each(|key| mesh.request(0, &format!("SET {key} {round}")));
+        }
+        mesh.tick();
+        said.extend((0..2).map(|node| mesh.peer(node, 1 - node).agreement));
+    }
+    assert!(!said.contains("behind by 0"), "{said:?}");
+    for words in ["agrees", "unknown", "comparing", "this node is behind", "behind by 20"] {
+        assert!(said.contains(words), "{words} is not in {said:?}");
+    }
+}
+
+#[test]
+fn nodes_with_different_lists_say_so_on_both_sides_until_the_lists_are_the_same() {
+    let mut mesh = Mesh::new(3);
+    mesh.settle();
+    let differences = |mesh: &Mesh| [mesh.peer(0, 1).difference, mesh.peer(1, 0).difference];
+    assert_eq!(differences(&mesh), [None, None]);
+    mesh.leave_out(1, 2);
+    mesh.pass(SECOND_US);
+    let said = |own, here, there, other| {
+        Some(format!("the config files differ: node 2 is {here} at node {own}, and {there} at node {other}"))
+    };
+    let address = "10.0.0.2:5000";
+    assert_eq!(differences(&mesh), [said(0, address, "not there", 1), said(1, "not there", address, 0)]);
+    mesh.take_in(1);
+    mesh.pass(SECOND_US);
+    assert_eq!(differences(&mesh), [None, None]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use kvstoreapp::node::saving::{Checkpoint, Outcome, Saved};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now};
-use kvstoreapp::replication::frame::{Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, Sent, decode};
+use kvstoreapp::replication::frame::{Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, Sent, VERSION, decode};
 use kvstoreapp::replication::vector::{Span, VersionVector};
 use kvstoreapp::store::{NodeId, Stamp};
 
@@ -29,6 +29,7 @@ impl Stranger {
     /// What an honest peer without data says first.
     pub fn hello(&self, from: NodeId) -> Hello {
         Hello {
+            version: VERSION,
             floor: Stamp::default(),
             node: from,
             to: 0,

@@ -28,18 +28,21 @@ fn a_cluster_is_started_watched_crashed_restarted_and_stopped() {
     assert!(refused.contains("already running: node 0, process "), "{refused}");
     assert_eq!(cluster.processes().len(), 3);
     let status = cluster.expect("status", &[]);
-    assert_eq!(status.matches("running  keys 1  linked 2 of 2").count(), 3, "{status}");
+    assert_eq!(status.matches("running  keys 1  linked 2 of 2  ready  with").count(), 3, "{status}");
 
     cluster.expect("kill", &["1"]);
     assert_eq!(cluster.processes().len(), 2);
     let status = cluster.expect_failure("status", &[]);
     assert!(status.contains(&format!("node 1  {}  not running", cluster.addresses[1])), "{status}");
     assert_eq!(cluster.client(0).ask("SET color green"), "OK");
+    let away: Vec<String> = (0..50_000).map(|number| format!("SET key{number} {number:0100}")).collect();
+    assert!(cluster.client(0).ask_all(&away).iter().all(|answer| answer == "OK"));
 
     let restarted = cluster.expect("restart", &["1"]);
     assert!(restarted.starts_with("node 1  "), "{restarted}");
-    assert_eq!(cluster.client(1).info("peers_linked"), "2");
-    cluster.await_value(1, "color", "green");
+    let mut client = cluster.client(1);
+    assert_eq!((client.ask("GET color"), client.info("keys")), ("green".to_owned(), "50001".to_owned()));
+    assert_eq!((client.info("peers_linked"), client.info("ready")), ("2".to_owned(), "yes".to_owned()));
     let log = cluster.expect("logs", &["1"]);
     assert_eq!(log.matches("listening on").count(), 2, "{log}");
     assert!(log.contains("a snapshot every 100 ms"), "a restart forgets a flag: {log}");

@@ -45,7 +45,7 @@ impl Wiretap {
                 Frame::Refusal(why, _) => Heard::Refusal(why.into_owned()),
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
                 Frame::Part(_) => Heard::Part,
-                Frame::Hello(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
+                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
             });
             taken += 8 + length;
         }
