@@ -11,7 +11,7 @@ use log::LevelFilter;
 use serde::Deserialize;
 
 use crate::node::saving::{CLOCK_AHEAD_MS, Durability};
-use crate::node::{Options, SessionId, parse_bytes};
+use crate::node::{Options, Process, SessionId, parse_bytes};
 use crate::protocol::Dialect;
 use crate::replication::Limits;
 use crate::replication::parts::WHOLE_BYTES_MAX;
@@ -245,6 +245,7 @@ impl Config {
                     tombstones_max: arguments.max_tombstones as usize,
                     whole_bytes_max: WHOLE_BYTES_MAX,
                 },
+                process: Process { log_level: redis_level(arguments.log_level), ..Process::default() },
             },
             nodes,
             file,
@@ -374,6 +375,16 @@ fn listen_addresses(own: &NodeAddress, bind: Option<&str>) -> Result<Vec<SocketA
         return Err(format!("cannot resolve {own}: it has no address"));
     }
     Ok(addresses)
+}
+
+/// Redis' name for the least important lines that are printed.
+fn redis_level(level: LevelFilter) -> &'static str {
+    match level {
+        LevelFilter::Off | LevelFilter::Error | LevelFilter::Warn => "warning",
+        LevelFilter::Info => "notice",
+        LevelFilter::Debug => "verbose",
+        LevelFilter::Trace => "debug",
+    }
 }
 
 /// How far ahead of the wall clock a start puts a node's clock, at most: beyond what the data file has reserved.

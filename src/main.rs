@@ -67,7 +67,8 @@ fn run(config: Config) -> Result<(), String> {
 fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
-    let options = with_room_for_clients(config.options.clone());
+    let mut options = with_room_for_clients(config.options.clone());
+    (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
     let (node, file) = recover(&config, options.clone(), started)?;
     log::info!("durability {}, a snapshot every {} ms", options.durability, options.snapshot_interval_ms);
     let system = |error: std::io::Error| format!("cannot start: {error}");
@@ -80,7 +81,7 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     server.run()
 }
 
-fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node, DataFile), String> {
+fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(Node, DataFile), String> {
     let restore = Restore::new(random_numbers(), options.memory_bytes_max);
     let began = Instant::now();
     let Opened { mut file, restore, checkpoint, adopted } = DataFile::open(&config.data_dir, config.id, restore)?;
@@ -89,6 +90,9 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
         return Err("the system's clock is after the year 2100: set it right and start again".to_owned());
     }
     // Positions are never reused, also where an old copy of the file was put back: the clock has gone on since.
+    // It is there by now, so that its whole path can be told.
+    let directory = config.data_dir.canonicalize().unwrap_or_else(|_| config.data_dir.clone());
+    options.process.directory = directory.display().to_string();
     let store = file.finish(restore, checkpoint.position_ceiling.max(unix_ns).max(1))?;
     let name = config.data_file();
     if let Some(rows) = adopted {
@@ -114,12 +118,13 @@ fn recover(config: &Config, options: Options, started: Instant) -> Result<(Node,
 const UNIX_NS_MAX: u64 = 4_102_444_800 * 1_000_000_000;
 
 fn with_room_for_clients(mut options: Options) -> Options {
-    let clients = process::raise_descriptor_limit(options.clients_max);
-    if clients < options.clients_max {
+    let possible = process::raise_descriptor_limit();
+    if possible < options.clients_max {
         let wanted = options.clients_max;
-        log::warn!("at most {clients} clients instead of {wanted}: raise the open files limit (ulimit -n)");
-        options.clients_max = clients;
+        log::warn!("at most {possible} clients instead of {wanted}: raise the open files limit (ulimit -n)");
+        options.clients_max = possible;
     }
+    options.process.clients_possible = possible;
     options
 }
 

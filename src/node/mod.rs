@@ -12,7 +12,7 @@
 //! - `outbox`: answers on their way
 //! - `glob`: patterns
 //! - `writing`: how commands change keys
-//! - `settings`: what can be changed while it runs
+//! - `settings`: what can be changed while it runs; `foreign`: settings of Redis that it does not have
 //! - `peers`: what the node does for other nodes
 //! - `expiring`: keys whose time has come, or that were flushed
 //! - `timing`: where the time goes
@@ -25,6 +25,7 @@ mod backup;
 mod commands;
 mod disk;
 mod expiring;
+mod foreign;
 mod gathering;
 mod glob;
 mod handover;
@@ -58,9 +59,10 @@ use timing::Timing;
 
 use crate::metrics::Metrics;
 use crate::protocol::{Dialect, Refusal, Scratch};
+use crate::replication::parts::WHOLE_BYTES_MAX;
 use crate::replication::{Identity, Limits, Replication};
 pub use crate::store::Now;
-use crate::store::{Clock, Store};
+use crate::store::{Clock, Store, VALUE_BYTES_MAX};
 
 /// What a node is told about itself.
 #[derive(Clone, Debug)]
@@ -81,6 +83,53 @@ pub struct Options {
     pub idle_timeout_s: u64,
     /// What peers are allowed.
     pub limits: Limits,
+    /// Where it runs.
+    pub process: Process,
+}
+
+/// What a node knows of the process it runs in, for who asks.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// The address that is listened on.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+    /// Where the data file is.
+    pub directory: String,
+    /// What is logged, by Redis' name.
+    pub log_level: &'static str,
+    /// Clients at once that the system has room for.
+    pub clients_possible: usize,
+}
+
+impl Default for Options {
+    /// As the program has it without flags.
+    fn default() -> Options {
+        Options {
+            durability: Durability::Interval,
+            snapshot_interval_ms: 2_000,
+            dialect: Dialect::Line,
+            value_bytes_max: VALUE_BYTES_MAX,
+            clients_max: 10_000,
+            memory_bytes_max: 0,
+            idle_timeout_s: 0,
+            limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
+            process: Process::default(),
+        }
+    }
+}
+
+impl Default for Process {
+    /// None in particular.
+    fn default() -> Process {
+        Process {
+            address: "127.0.0.1".to_owned(),
+            port: 5000,
+            directory: "/".to_owned(),
+            log_level: "notice",
+            clients_possible: 1_000_000,
+        }
+    }
 }
 
 /// The cluster as a node begins with it.

@@ -195,6 +195,14 @@ impl Session {
         self.outbox.take_back(start)
     }
 
+    /// Answers with a refusal in the place of what was said of the answer since the mark.
+    pub(super) fn answer_instead(&mut self, start: u64, refusal: Reply<'_>) {
+        if self.mark() > start {
+            self.take_back(start);
+        }
+        self.answer(refusal);
+    }
+
     /// Answers in bytes that are ready to be sent.
     pub(super) fn answer_bytes(&mut self, bytes: &[u8]) {
         self.outbox.bytes().extend_from_slice(bytes);

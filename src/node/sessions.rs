@@ -5,7 +5,7 @@ use super::session::{Session, Waits};
 use crate::protocol::Reply;
 
 /// What a client that listens to channels may be owed.
-const LISTENER_BYTES_MAX: usize = 32 << 20;
+pub(super) const LISTENER_BYTES_MAX: usize = 32 << 20;
 
 /// Invariant: a list names a session at most once, and only those that are there (or peers' connections).
 #[derive(Default)]

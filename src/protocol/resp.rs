@@ -16,7 +16,7 @@ const ARGS_MAX: i64 = 1 << 20;
 /// Longest inline request, and longest number.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a request beside the longest value there may be.
-const REQUEST_BYTES_MAX: usize = 64 << 20;
+pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 
 /// What of a request whose end has not come is known to be right, so that it is not read again with every piece.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// File descriptors beside clients: listener, poll, waker, signals, data file, log.
 const DESCRIPTORS_BESIDE_CLIENTS: u64 = 64;
+/// Most clients that `--max-clients` takes.
+const CLIENTS_MAX: u64 = 1_000_000;
 
 /// Keeps this thread, and those it starts from here on, off a core where there is another.
 #[cfg(target_os = "linux")]
@@ -55,17 +57,15 @@ pub fn keep_alive(stream: &mio::net::TcpStream) -> std::io::Result<()> {
     Ok(set_tcp_keepintvl(stream, Duration::from_secs(30))?)
 }
 
-/// Makes room for so many clients. Returns for how many there is room.
-pub fn raise_descriptor_limit(clients: usize) -> usize {
+/// Makes room for as many clients as the system allows, or as may ever be asked for. Returns for how many there is room.
+pub fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = clients as u64 + DESCRIPTORS_BESIDE_CLIENTS;
+    let wanted = CLIENTS_MAX + DESCRIPTORS_BESIDE_CLIENTS;
     let limit = getrlimit(Resource::Nofile);
     let current = limit.current.unwrap_or(u64::MAX);
-    if current >= wanted {
-        return clients;
-    }
-    let granted = wanted.min(limit.maximum.unwrap_or(u64::MAX));
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum });
-    let granted = if raised.is_ok() { granted } else { current };
-    granted.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS).max(1).min(clients as u64) as usize
+    let granted = wanted.min(limit.maximum.unwrap_or(u64::MAX)).max(current);
+    let raised = granted == current
+        || setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum }).is_ok();
+    let granted = if raised { granted } else { current };
+    granted.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS).clamp(1, CLIENTS_MAX) as usize
 }

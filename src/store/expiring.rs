@@ -129,6 +129,23 @@ impl Store {
         entry.value().filter(|_| !is_gone)
     }
 
+    /// Whether there is room for values of so many bytes that stay, each in the place of what its key has. What is set
+    /// twice is counted twice.
+    pub fn has_room<'a>(&self, values: impl Iterator<Item = (&'a [u8], usize)> + Clone) -> bool {
+        let cost = |(key, value_bytes): (&[u8], usize)| memory_bytes(key.len(), value_bytes, false);
+        let room = self.bytes_max.saturating_sub(self.bytes());
+        let most = || values.clone().map(|value| cost(value) + KEY_OVERHEAD_BYTES).sum::<usize>();
+        let growth = |value: (&[u8], usize)| match self.find(self.hasher.hash(value.0), value.0) {
+            None => cost(value) + KEY_OVERHEAD_BYTES,
+            Some(slot) => {
+                let entry = self.entry(slot);
+                let index = if entry.expiry().is_some() { INDEX_BYTES } else { 0 };
+                cost(value).saturating_sub(entry.bytes() + index)
+            }
+        };
+        self.bytes_max == usize::MAX || most() <= room || values.clone().map(growth).sum::<usize>() <= room
+    }
+
     pub(super) fn put(
         &mut self,
         key: &[u8],

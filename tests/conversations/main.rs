@@ -17,6 +17,7 @@ mod pure;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod reply;
 mod script;
+mod settings;
 mod signals;
 mod slowness;
 mod system_calls;

@@ -20,6 +20,7 @@ pub fn options() -> Options {
         memory_bytes_max: 0,
         idle_timeout_s: 0,
         limits: LIMITS,
+        ..Options::default()
     }
 }
 

@@ -58,6 +58,7 @@ impl Play {
             memory_bytes_max: 0,
             idle_timeout_s: 0,
             limits: LIMITS,
+            ..Options::default()
         };
         let mut node = Node::new(store, clock, disk.checkpoint.clone(), cluster(0, setting.nodes, 1), options, now);
         node.open(0, now).expect("there is room for one");

@@ -23,6 +23,7 @@ pub fn node(value_bytes_max: usize) -> Node {
         memory_bytes_max: 0,
         idle_timeout_s: 0,
         limits: LIMITS,
+        ..Options::default()
     };
     let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
     Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster(0, 1, 1), options, NOW)

@@ -372,6 +372,7 @@ fn node_of(cluster: Cluster, limits: Limits, now: Now) -> Node {
         memory_bytes_max: 0,
         idle_timeout_s: 0,
         limits,
+        ..Options::default()
     };
     let clock = cluster.clock(0, now.unix_ms, u64::from(cluster.identity.node));
     let mut recorded = Recorded::default();

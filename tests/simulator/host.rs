@@ -127,6 +127,7 @@ impl Host {
             memory_bytes_max: 0,
             idle_timeout_s: 0,
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: plan.tombstones_max, whole_bytes_max: 16 },
+            ..Options::default()
         };
         let mut node = Node::new(store, clock, file.checkpoint.clone(), cluster, options, now);
         node.open(CLIENT, now).expect("there is room");

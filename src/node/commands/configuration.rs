@@ -1,10 +1,10 @@
 //! `CONFIG`: settings, read and changed while the node runs.
 
-use super::fail::{Fail, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, is, printable, unknown_part, wrong_arity_of};
 use super::keys::help;
 use super::{Args, Context, DONE, Outcome, Reply};
 use crate::node::glob;
-use crate::node::notifications::Notifications;
+use crate::node::settings::{self, Change};
 
 pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
@@ -30,24 +30,19 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Context { core, session, .. } = cx;
-    let own = [
-        ("id", core.clock.node().to_string()),
-        ("durability", core.options.durability.to_string()),
-        ("latency-monitor-threshold", core.timing.latency.threshold_ms.to_string()),
-        ("latency-tracking", if core.timing.tracks_all { "yes" } else { "no" }.to_owned()),
-        ("max-value-bytes", core.options.value_bytes_max.to_string()),
-        ("maxclients", core.options.clients_max.to_string()),
-        ("maxmemory", core.options.memory_bytes_max.to_string()),
-        ("notify-keyspace-events", core.notifications.text()),
-        ("proto-max-bulk-len", core.options.value_bytes_max.to_string()),
-        ("slowlog-log-slower-than", core.timing.slow_log.threshold_us.to_string()),
-        ("slowlog-max-len", core.timing.slow_log.entries_max.to_string()),
-        ("snapshot-interval-ms", core.options.snapshot_interval_ms.to_string()),
-        ("timeout", core.options.idle_timeout_s.to_string()),
-    ];
-    let all = own.iter().map(|(name, value)| (*name, value.as_str())).chain(core.settings.all());
-    let wanted = |name: &str| args.from(2).any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()));
-    let found: Vec<_> = all.filter(|(name, _)| wanted(name)).collect();
+    let mut found: Vec<(String, String)> = Vec::new();
+    let all = core.all_settings();
+    for pattern in args.from(2) {
+        let small = pattern.to_ascii_lowercase();
+        let is_name = !pattern.iter().any(|byte| b"[*?".contains(byte));
+        for (name, value) in all.iter().filter(|(name, _)| glob::matches(&small, name.as_bytes())) {
+            // As Redis does: a name comes back as it was written, and once.
+            let shown = if is_name { text(pattern) } else { (*name).to_owned() };
+            if !found.iter().any(|(other, _)| other.eq_ignore_ascii_case(&shown)) {
+                found.push((shown, value.clone()));
+            }
+        }
+    }
     session.answer(Reply::Map(found.len()));
     for (name, value) in found {
         session.answer(Reply::Value(name.as_bytes()));
@@ -56,48 +51,36 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
+/// All is checked, names first, before anything is changed.
 fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let text = |arg: &[u8]| String::from_utf8_lossy(arg).into_owned();
-    for (name, value) in args.from(2).step_by(2).zip(args.from(3).step_by(2)) {
-        let (name, value) = (text(name).to_lowercase(), text(value));
-        let fail =
-            |why: &str| Fail::from(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"));
-        let number = |least: i64, most: i64| {
-            let number = integer(value.as_bytes()).map_err(|_| fail("argument couldn't be parsed into an integer"))?;
-            let fits = (least..=most).contains(&number).then_some(number);
-            fits.ok_or_else(|| fail(&format!("argument must be between {least} and {most} inclusive")))
-        };
-        let bytes = || crate::node::parse_bytes(&value).ok_or_else(|| fail("argument must be a memory value"));
-        match name.as_str() {
-            "notify-keyspace-events" => {
-                let parsed = Notifications::parse(&value);
-                cx.core.notifications =
-                    parsed.ok_or_else(|| fail("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."))?;
-            }
-            "maxmemory" => {
-                cx.core.options.memory_bytes_max = bytes()? as usize;
-                cx.core.store.limit_bytes(cx.core.options.memory_bytes_max);
-            }
-            "maxclients" => cx.core.options.clients_max = number(1, u32::MAX.into())? as usize,
-            "timeout" => cx.core.options.idle_timeout_s = number(0, i32::MAX.into())? as u64,
-            "latency-monitor-threshold" => cx.core.timing.latency.threshold_ms = number(0, i64::MAX)? as u64,
-            "latency-tracking" => {
-                cx.core.timing.tracks_all = match value.as_str() {
-                    "yes" => true,
-                    "no" => false,
-                    _ => return Err(fail("argument must be 'yes' or 'no'")),
-                };
-            }
-            "slowlog-log-slower-than" => cx.core.timing.slow_log.threshold_us = number(-1, i64::MAX)?,
-            "slowlog-max-len" => cx.core.timing.slow_log.entries_max = number(0, i64::MAX)? as usize,
-            "id" | "durability" | "max-value-bytes" | "proto-max-bulk-len" | "snapshot-interval-ms" => {
-                return Err(fail("can't set immutable config"));
-            }
-            _ if cx.core.settings.set(&name, &value) => (),
-            _ => {
-                return Err(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'").into());
-            }
+    let pairs = || args.from(2).step_by(2).zip(args.from(3).step_by(2));
+    let mut names: Vec<String> = Vec::new();
+    for (given, _) in pairs() {
+        let name = text(given).to_lowercase();
+        if !settings::is_known(&name) {
+            let given = printable(given);
+            return Err(format!("ERR Unknown option or number of arguments for CONFIG SET - '{given}'").into());
         }
+        if let Some(why) = settings::locked(&name) {
+            return Err(failed(&printable(given), why));
+        }
+        if names.contains(&name) {
+            return Err(failed(&printable(given), "duplicate parameter"));
+        }
+        names.push(name);
     }
+    let mut changes = Vec::new();
+    for (name, (_, value)) in names.iter().zip(pairs()) {
+        changes.push(Change::read(name, &text(value), &cx.core.options).map_err(|why| failed(name, &why))?);
+    }
+    changes.into_iter().for_each(|change| cx.core.change(change));
     cx.answer(Reply::Ok)
+}
+
+fn failed(name: &str, why: &str) -> Fail {
+    format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}").into()
+}
+
+fn text(arg: &[u8]) -> String {
+    String::from_utf8_lossy(arg).into_owned()
 }

@@ -81,7 +81,7 @@ pub(super) fn run(cx: Context<'_>, request: Request<'_>) -> Executed {
     });
     let executed = executed.unwrap_or_else(|fail| {
         cx.core.metrics.requests_refused += 1;
-        cx.session.answer(fail.reply());
+        cx.session.answer_instead(start, fail.reply());
         Executed::Answered
     });
     if let Executed::Stopped(_) = executed {

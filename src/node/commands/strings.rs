@@ -3,6 +3,7 @@
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::protocol::Refusal;
 use crate::store::Value;
 
 pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -237,6 +238,9 @@ fn put_all(cx: &mut Context<'_>, args: Args<'_>, command: Command) -> Result<(),
     }
     for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
         cx.check(key, value)?;
+    }
+    if !cx.core.store.has_room(args.from(1).step_by(2).zip(args.from(2).step_by(2).map(<[u8]>::len))) {
+        return Err(Refusal::OutOfMemory.into());
     }
     for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
         cx.put_arg(key, value, None)?;

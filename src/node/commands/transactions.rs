@@ -59,10 +59,11 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     let mut ended = false;
     for queued in &queue.requests {
         cx.core.whole = Some(queued.text.clone());
+        let start = cx.session.mark();
         match timed(cx, queued.command, queued.args()) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Stopped(_) | Executed::Waiting) => (),
-            Err(fail) => cx.session.answer(fail.reply()),
+            Err(fail) => cx.session.answer_instead(start, fail.reply()),
         }
     }
     cx.core.whole = None;
