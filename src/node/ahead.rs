@@ -98,7 +98,7 @@ impl Core {
             (Dialect::Line, b'*' | b'{') | (Dialect::Json, _) => return None,
             (Dialect::Line, _) => line::decode(bytes, 0, session.first, self.text_bytes_max(), scratch),
             (Dialect::Resp2 | Dialect::Resp3, b'*') => {
-                resp::decode(bytes, &mut resp::Known::default(), scratch, self.bulk_bytes_max())
+                resp::decode(bytes, &mut resp::Known::default(), session.first, scratch, self.bulk_bytes_max())
             }
             (Dialect::Resp2 | Dialect::Resp3, _) => return None,
         };

@@ -10,8 +10,16 @@ use crate::metrics::ticks::{Phase, Ticks};
 pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     let Core { store, clock, saver, replication, metrics, options, session_bytes_max, started_us, .. } = core;
     let mut out = String::with_capacity(1024);
-    let mut line =
-        |name: &str, value: &dyn std::fmt::Display| writeln!(out, "{name}: {value}").expect("memory takes all");
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        let begin = out.len();
+        write!(out, "{name}: {value}").expect("memory takes all");
+        // A reason that others gave may have several.
+        if out[begin..].contains(['\r', '\n']) {
+            let one = out.split_off(begin).replace(['\r', '\n'], " ");
+            out.push_str(&one);
+        }
+        out.push('\n');
+    };
     line("version", &env!("CARGO_PKG_VERSION"));
     line("id", &clock.node());
     line("nodes", &(replication.peers() + 1));

@@ -97,8 +97,9 @@ impl Outbox {
         self.gates.push_back(Gate { start, end, until: Some(until) });
     }
 
-    /// Takes back what was written since the mark; large values are forgotten.
+    /// Takes back what was written since the mark; large values and gates are forgotten.
     pub(super) fn take_back(&mut self, start: u64) -> Vec<u8> {
+        while self.gates.pop_back_if(|gate| gate.start >= start).is_some() {}
         while let Some(last) = self.large.pop_back_if(|large| large.at >= start) {
             self.large_owed -= last.value.len();
         }

@@ -73,7 +73,7 @@ impl PubSub {
         let mut send = |id: SessionId, replies: &[Reply<'_>]| {
             count += 1;
             match &mut own {
-                Some((own, session)) if *own == id => replies.iter().for_each(|reply| session.answer(*reply)),
+                Some((own, session)) if *own == id => replies.iter().for_each(|reply| session.push(*reply)),
                 Some(_) | None => sessions.tell(id, replies),
             }
         };

@@ -7,7 +7,9 @@ use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
-use crate::protocol::{Decoded, Dialect, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, json, line, resp};
+use crate::protocol::{
+    Decoded, Dialect, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, http, json, line, resp,
+};
 use crate::store::KEY_BYTES_MAX;
 use crate::store::value::SHARED_BYTES_MIN;
 
@@ -110,7 +112,15 @@ impl Core {
             return Decoded::Incomplete(session.needs);
         }
         match (begin, session.dialect) {
-            (b'*', Dialect::Line | Dialect::Json) => session.dialect = Dialect::Resp2,
+            (b'*', Dialect::Line | Dialect::Json) => {
+                session.dialect = Dialect::Resp2;
+                // What it is told of a prefix is JSON.
+                session.watch = None;
+            }
+            // Messages of channels cannot be said in JSON.
+            (b'{', _) if session.is_listening() => {
+                return Decoded::Fatal("ERR Protocol error: no JSON while the client listens to channels".to_owned());
+            }
             (b'{', Dialect::Line | Dialect::Resp2 | Dialect::Resp3) => session.dialect = Dialect::Json,
             _ => (),
         }
@@ -121,7 +131,7 @@ impl Core {
                 if session.scanned == 0 {
                     session.known = resp::Known::default();
                 }
-                resp::decode(bytes, &mut session.known, scratch, self.bulk_bytes_max())
+                resp::decode(bytes, &mut session.known, session.first, scratch, self.bulk_bytes_max())
             }
             Dialect::Json => {
                 let decoded = json::decode(bytes, session.scanned, text_bytes_max, scratch);
@@ -148,6 +158,7 @@ impl Core {
         if let Some(envelope) = session.envelope.take() {
             session.wrap(start, &envelope);
         }
+        session.conclude(start);
     }
 
     /// All that can be executed is, but for `left` bytes. Returns how many of those are of no use.
@@ -204,6 +215,12 @@ fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
         }
         Decoded::Http => {
             core.note_http(now);
+            // As Redis does, one that has spoken otherwise before is hung up on without a word.
+            if session.first {
+                let mut answer = Vec::new();
+                http::refuse(rest, &mut answer);
+                session.answer_bytes(&answer);
+            }
             session.waits = Waits::ForNothing;
             return One::Stop(rest.len());
         }

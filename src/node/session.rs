@@ -2,6 +2,7 @@
 //!
 //! It does not know sockets; whoever owns one brings bytes and takes bytes away.
 
+use bytes::Bytes;
 use memchr::memchr;
 
 use super::commands::Walk;
@@ -85,6 +86,12 @@ pub struct Session {
     /// The command executed last.
     pub(super) command: Option<Command>,
     pub(super) answers: Answers,
+    /// What it was told beside an answer that it does not want.
+    told: Vec<u8>,
+    /// The database that it asked for and could not have; until it asks for one that there is it gets no data.
+    pub(super) refused_database: Option<Box<str>>,
+    /// A large value that is looked through before it is answered as a line, and how far.
+    pub(super) looked_through: Option<Box<(Bytes, usize)>>,
     /// The transaction that is being put together.
     pub(super) queue: Option<Box<Queue>>,
     pub(super) watched: Watched,
@@ -141,6 +148,9 @@ impl Session {
             begun_us: now_us,
             command: None,
             answers: Answers::default(),
+            told: Vec::new(),
+            refused_database: None,
+            looked_through: None,
             queue: None,
             watched: Watched::default(),
             listening: Listening::default(),
@@ -201,6 +211,32 @@ impl Session {
             self.take_back(start);
         }
         self.answer(refusal);
+    }
+
+    /// Says something that is no answer: it comes whichever answers the client wants.
+    pub(super) fn push(&mut self, reply: Reply<'_>) {
+        match self.answers {
+            Answers::All | Answers::SkipNext => self.answer(reply),
+            Answers::None | Answers::Skip => encode(self.dialect, reply, &mut self.told),
+        }
+    }
+
+    /// An answer is whole: it is dropped where the client does not want it.
+    pub(super) fn conclude(&mut self, start: u64) {
+        match self.answers {
+            Answers::All => return,
+            Answers::None => (),
+            Answers::SkipNext => self.answers = Answers::Skip,
+            Answers::Skip => self.answers = Answers::All,
+        }
+        self.take_back(start);
+        self.outbox.bytes().append(&mut self.told);
+    }
+
+    /// All answers are wanted from here on.
+    pub(super) fn want_all(&mut self) {
+        self.answers = Answers::All;
+        self.outbox.bytes().append(&mut self.told);
     }
 
     /// Answers in bytes that are ready to be sent.

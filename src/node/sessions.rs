@@ -166,6 +166,7 @@ impl Sessions {
         if let Some(envelope) = session.envelope.take() {
             session.wrap(start, &envelope);
         }
+        session.conclude(start);
         self.run(id);
         self.note_output(id);
     }

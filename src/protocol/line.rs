@@ -2,13 +2,14 @@
 //!
 //! A request is a line, ended by `\n` (a `\r` before it is dropped): a verb in any case, a space, a key, and for `SET`
 //! a space and the value, which is the rest of the line, spaces and all. Every answer ends with `\n`; the answers of
-//! `HELP` and `INFO` are several lines, ended by an empty one. A newline inside a value cannot be said here.
+//! `HELP` and `INFO` are several lines, ended by an empty one. A newline inside a value cannot be said here, neither in
+//! a request nor in an answer.
 
 use std::io::Write;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, resp};
+use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, http, resp};
 use crate::store::KEY_BYTES_MAX;
 
 /// What a line may be longer than the longest key and value together: verb, spaces and line end.
@@ -30,6 +31,15 @@ A key is any bytes but space and line ends. Anything else is answered INVALID CO
 A line that begins with * is RESP, as Redis clients speak it; one that begins with { is a JSON object.
 
 ";
+
+/// The answer in the place of a value that would be several lines: whoever reads on would take its second line for the
+/// answer to the next request.
+pub const HAS_NEWLINE: &[u8] = b"ERROR value has a newline: read it with JSON or RESP\n";
+
+/// Whether the value cannot be said in this dialect. O(length).
+pub fn has_newline(value: &[u8]) -> bool {
+    memchr(b'\n', value).is_some()
+}
 
 /// The longest line, its end not counted.
 pub fn line_bytes_max(value_bytes_max: usize) -> usize {
@@ -58,10 +68,9 @@ pub fn decode<'a>(
     let line = &bytes[..end];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match parse(line, value_bytes_max, scratch) {
-        // A browser can be made to send any word as its method, `SET` too.
-        Ok(_) if first && (line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")) => Decoded::Http,
+        Ok(_) if first && http::names_version(line) => Decoded::Http,
         Ok(request) => Decoded::Request(request, end + 1),
-        Err(_) if first && is_http(line) => Decoded::Http,
+        Err(_) if first && http::is_opening(line) => Decoded::Http,
         Err(reply) => Decoded::Malformed(reply, end + 1),
     }
 }
@@ -70,6 +79,7 @@ pub fn decode<'a>(
 pub fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
     match reply {
         Reply::Ok | Reply::Done(true) => out.extend_from_slice(b"OK\n"),
+        Reply::Value(value) if has_newline(value) => out.extend_from_slice(HAS_NEWLINE),
         Reply::Value(value) => {
             out.reserve(value.len() + 1);
             out.extend_from_slice(value);
@@ -179,15 +189,6 @@ fn oversized(bytes: &[u8], value_bytes_max: usize) -> Reply<'static> {
     Reply::Error(refusal)
 }
 
-/// A request line (`POST / HTTP/1.1`) or a `Host:` header: a page in somebody's browser may be trying to make the
-/// browser a client of ours, with commands in the body that follows.
-fn is_http(line: &[u8]) -> bool {
-    let verb_bytes = memchr(b' ', line).unwrap_or(line.len());
-    let methods: [&[u8]; 7] = [b"POST", b"PUT", b"PATCH", b"OPTIONS", b"HEAD", b"CONNECT", b"TRACE"];
-    methods.iter().any(|method| line[..verb_bytes].eq_ignore_ascii_case(method) && verb_bytes < line.len())
-        || line.get(..5).is_some_and(|header| header.eq_ignore_ascii_case(b"Host:"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,7 +275,8 @@ mod tests {
 
     #[test]
     fn http_is_known_by_its_request_line_or_its_host_header_but_only_at_the_beginning() {
-        for line in ["POST / HTTP/1.1\r\n", "options * HTTP/1.1\r\n", "Host: localhost:5000\r\n"] {
+        for line in ["POST / HTTP/1.1\r\n", "options * HTTP/1.1\r\n", "Host: localhost:5000\r\n", "GET / HTTP/1.1\r\n"]
+        {
             assert_eq!(decode_alone(line.as_bytes(), true), Err("Http".to_owned()));
             let expected = Decoded::Malformed(Reply::InvalidCommand, line.len());
             assert_eq!(decode_alone(line.as_bytes(), false), Err(format!("{expected:?}")));

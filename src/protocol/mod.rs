@@ -4,12 +4,14 @@
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
+//! - [`http`]: what is no dialect here is told so
 //!
 //! Pure: a dialect borrows the bytes it reads and writes straight into the bytes that are sent. It does not know what
 //! a request does.
 
 pub mod catalog;
 pub mod command;
+pub mod http;
 pub mod json;
 pub mod line;
 pub mod resp;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Reply, Request, Scratch};
+use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, http};
 
 /// Most arguments of a request.
 const ARGS_MAX: i64 = 1 << 20;
@@ -29,9 +29,20 @@ pub struct Known {
 
 /// Reads the first request. `bulk_bytes_max` is the longest argument there may be; `known` is what the last call for
 /// the same request left there.
-pub fn decode<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
+/// `first` says that nothing valid has come on this connection yet.
+pub fn decode<'a>(
+    bytes: &'a [u8],
+    known: &mut Known,
+    first: bool,
+    scratch: &'a mut Scratch,
+    bulk_bytes_max: usize,
+) -> Decoded<'a> {
     scratch.clear();
-    if bytes.first() == Some(&b'*') { array(bytes, known, scratch, bulk_bytes_max) } else { inline(bytes, scratch) }
+    if bytes.first() == Some(&b'*') {
+        array(bytes, known, scratch, bulk_bytes_max)
+    } else {
+        inline(bytes, first, scratch)
+    }
 }
 
 /// Writes a reply.
@@ -64,6 +75,7 @@ pub fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
         Reply::Set(len) => header(if resp3 { b'~' } else { b'*' }, len, out),
         Reply::Push(len) => header(if resp3 { b'>' } else { b'*' }, len, out),
         Reply::InvalidCommand => out.extend_from_slice(b"-ERR invalid command\r\n"),
+        Reply::Error(Refusal::TooManyClients(_)) => out.extend_from_slice(b"-ERR max number of clients reached\r\n"),
         Reply::Error(refusal) => write!(out, "-{} {refusal}\r\n", refusal.code()).expect("memory takes all"),
         Reply::Fail(why) => write!(out, "-{why}\r\n").expect("memory takes all"),
     }
@@ -206,7 +218,7 @@ fn fatal(why: &str) -> Decoded<'static> {
     Decoded::Fatal(format!("ERR Protocol error: {why}"))
 }
 
-fn inline<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
+fn inline<'a>(bytes: &'a [u8], first: bool, scratch: &'a mut Scratch) -> Decoded<'a> {
     let Some(end) = memchr(b'\n', &bytes[..bytes.len().min(INLINE_BYTES_MAX + 1)]) else {
         return if bytes.len() > INLINE_BYTES_MAX {
             fatal("too big inline request")
@@ -216,6 +228,9 @@ fn inline<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
     };
     let line = &bytes[..end];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if first && (http::is_opening(line) || http::names_version(line)) {
+        return Decoded::Http;
+    }
     if split_words(line, scratch).is_none() {
         return fatal("unbalanced quotes in request");
     }

@@ -8,7 +8,7 @@ use mio::{Interest, Token};
 use super::connection::Connection;
 use super::{ACCEPTS, Server, process, queue};
 use crate::node::SessionId;
-use crate::protocol::{Reply, line};
+use crate::protocol::{Dialect, Reply, encode};
 
 impl Server {
     pub(super) fn accept(&mut self) {
@@ -17,7 +17,7 @@ impl Server {
             let id = self.connections.vacant_key();
             match self.node.open(id, self.now) {
                 Ok(()) => self.admit(stream, id),
-                Err(refusal) => turn_away(stream, Reply::Error(refusal)),
+                Err(refusal) => turn_away(stream, Reply::Error(refusal), self.node.options().dialect),
             }
         }
     }
@@ -42,10 +42,13 @@ impl Server {
     }
 }
 
-/// Says why and closes. A fresh socket has room for one line.
-fn turn_away(stream: TcpStream, reply: Reply<'_>) {
-    let mut line = Vec::new();
-    line::encode(reply, &mut line);
+/// Says why, in the dialect that clients are answered in whose first byte does not tell, and closes. A fresh socket has
+/// room for one line.
+fn turn_away(stream: TcpStream, reply: Reply<'_>, dialect: Dialect) {
+    let mut answer = Vec::new();
+    encode(dialect, reply, &mut answer);
+    let mut connection = Connection::new(stream, 0);
     // The kernel takes one line at once, or the client is gone already.
-    let _ = Connection::new(stream, 0).send(&line);
+    let _ = connection.send(&answer);
+    connection.part();
 }

@@ -4,11 +4,15 @@
 //! costs a twentieth of a request's time.
 
 use std::io::{Error, Result};
+use std::net::Shutdown;
 
 use mio::event::Event;
 use mio::net::TcpStream;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+/// Read of what comes after the last answer.
+const PARTING_BYTES: usize = 4 << 10;
 
 /// A socket registered with the poll.
 ///
@@ -101,6 +105,14 @@ impl Connection {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// All is said. What has come meanwhile is read, as the system would take a close before that for a reset, and the
+    /// other side might not get the last answer.
+    pub(super) fn part(&mut self) {
+        // It may be gone already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.receive(&mut [0; PARTING_BYTES]);
     }
 
     pub(super) fn is_writable(&self) -> bool {

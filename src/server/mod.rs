@@ -331,6 +331,7 @@ impl Server {
                 }
             }
             if self.node.is_over(id) {
+                connection.part();
                 self.drop_connection(id, "it is over");
             } else if connection.is_writable() && !self.node.sendable(id).is_empty() {
                 self.unsent.push(id);

@@ -13,6 +13,7 @@ mod machine;
 mod netcat;
 mod place;
 mod pure;
+mod refusals;
 #[path = "../redis/reply.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod reply;

@@ -206,7 +206,9 @@ fn oracle(conversation: &[u8]) -> (Vec<Vec<u8>>, bool) {
         };
         let refused = answer.as_ref().is_none_or(|answer| answer.starts_with(b"ERROR "));
         let methods: [&[u8]; 7] = [b"POST", b"PUT", b"PATCH", b"OPTIONS", b"HEAD", b"CONNECT", b"TRACE"];
-        let is_http = methods.contains(&verb.as_slice()) && words.len() > 1 || verb.starts_with(b"HOST:");
+        let is_http = methods.contains(&verb.as_slice()) && words.len() > 1
+            || verb.starts_with(b"HOST:")
+            || (verb == b"GET" && words.len() > 1 && line.ends_with(b" HTTP/1.1"));
         if is_http && !understood {
             return (answers, true);
         }
@@ -242,6 +244,10 @@ fn check_answers(conversation: &[u8], answers: &[u8]) {
             conversation[..conversation.len().min(3_000)].escape_ascii()
         );
         rest = &rest[line.len() + end.len()..];
+    }
+    if is_http {
+        rest = rest.strip_prefix(b"HTTP/1.1 400 Bad Request\r\n").expect("a browser is told so");
+        rest = &rest[rest.len() - rest.iter().rev().take_while(|&&byte| byte != b'\n').count()..];
     }
     assert!(rest.is_empty(), "nobody asked for \"{}\"", rest.escape_ascii());
     let ends_well = b"OK\nword\nKEY NOT FOUND\n";

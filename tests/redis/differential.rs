@@ -5,6 +5,7 @@
 //!   instant
 //! - `SCAN`, `KEYS`, `RANDOMKEY` with keys: the order of a hash table is its own
 //! - the empty key, which is reserved here
+//! - what follows a `SELECT` that was refused: Redis goes on with the database before it
 //! - `OBJECT REFCOUNT`: nothing is shared here
 //! - `OBJECT FREQ`, `OBJECT IDLETIME`: there is no eviction here that would need them
 

@@ -128,8 +128,6 @@ const PATTERNS: &[&str] = &[
     "PING v",
     "ECHO v",
     "SELECT 0",
-    "SELECT v",
-    "SELECT -1",
     "NOSUCH k v",
     "GET",
     "GET k k",

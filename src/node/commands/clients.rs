@@ -227,9 +227,13 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let [mode] = args.from(2).collect::<Vec<_>>()[..] else { return Err(wrong_arity_of("client", args.at(1))) };
+    // A transaction's answer is an array of all answers; Redis leaves some out, and the next ones are taken for them.
+    if cx.session.is_executing && !is(mode, "ON") {
+        return Err(Fail::said("ERR Command not allowed inside a transaction"));
+    }
     match mode {
         _ if is(mode, "ON") => {
-            cx.session.answers = Answers::All;
+            cx.session.want_all();
             cx.answer(Reply::Ok)
         }
         _ if is(mode, "OFF") => {
@@ -237,7 +241,7 @@ fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             DONE
         }
         _ if is(mode, "SKIP") => {
-            if cx.session.answers == Answers::All {
+            if cx.session.answers != Answers::None {
                 cx.session.answers = Answers::SkipNext;
             }
             DONE

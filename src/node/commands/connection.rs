@@ -1,13 +1,17 @@
 //! One conversation: how it is led and how it ends.
 
-use super::fail::{Fail, integer, is, wrong_arity};
+use super::fail::{Fail, integer, is, printable, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::node::listening::Listening;
-use crate::node::session::Answers;
+use crate::node::session::{Answers, Session};
 use crate::protocol::Dialect;
+use crate::protocol::command::Kind;
 
 /// The Redis whose commands and answers these are: clients look at it.
 pub(in crate::node) const REDIS_VERSION: &str = "7.0.15";
+
+/// So much of what a client asked for is quoted.
+const NAME_BYTES_SHOWN: usize = 20;
 
 pub(super) fn ping(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let message = args.get(1);
@@ -23,12 +27,30 @@ pub(super) fn ping(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn select(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let index = integer(args.at(1))?;
-    // Anything is in its place where there are as many as Redis has, and all but the first are empty and closed.
-    if index != 0 {
-        return Err(Fail::said("ERR DB index is out of range"));
+    let index = integer(args.at(1));
+    if index == Ok(0) {
+        cx.session.refused_database = None;
+        return cx.answer(Reply::Ok);
     }
-    cx.answer(Reply::Ok)
+    // Many clients select in one breath with what they do then, and do not look at the answer.
+    let asked = printable(&args[1][..args[1].len().min(NAME_BYTES_SHOWN)]);
+    cx.session.refused_database = Some(asked.into());
+    Err(index.err().unwrap_or(Fail::said("ERR DB index is out of range")))
+}
+
+/// A client that could not have the database it asked for is not given another one's data in its place.
+pub(super) fn allow_data(session: &Session, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    let Some(asked) = &session.refused_database else { return Ok(()) };
+    let is_data = match command {
+        Command::Watch | Command::WatchPrefix => true,
+        Command::Debug => args.get(1).is_some_and(|part| is(part, "OBJECT")),
+        other => other.describe().kind != Kind::Other,
+    };
+    if !is_data {
+        return Ok(());
+    }
+    Err(format!("ERR SELECT {asked} was refused: there is database 0 alone; SELECT 0 or RESET to go on with that")
+        .into())
 }
 
 pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -82,6 +104,7 @@ pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     session.listening = Listening::default();
     session.queue = None;
     session.watched.clear();
+    session.refused_database = None;
     session.name.clear();
     if session.answers != Answers::Skip {
         session.answers = Answers::All;

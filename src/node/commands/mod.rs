@@ -35,7 +35,7 @@ pub(super) use scanning::Walk;
 
 use super::listening::Names;
 use super::outbox::Until;
-use super::session::{Answers, Session, Waits};
+use super::session::{Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
 use crate::protocol::command::Kind;
@@ -103,7 +103,9 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     let checked = match request.command {
         None => Err(unknown(request.args)),
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
-        Some(command) => parts::check(command, request.args).map(|()| command),
+        Some(command) => parts::check(command, request.args)
+            .and_then(|()| connection::allow_data(cx.session, command, request.args))
+            .map(|()| command),
     };
     let command = match (checked, &mut cx.session.queue) {
         (Ok(command), _) => command,
@@ -304,15 +306,7 @@ impl Context<'_> {
         if let Some(envelope) = session.envelope.take() {
             session.wrap(start, &envelope);
         }
-        match session.answers {
-            Answers::All => (),
-            Answers::None => drop(session.take_back(start)),
-            Answers::SkipNext => session.answers = Answers::Skip,
-            Answers::Skip => {
-                drop(session.take_back(start));
-                session.answers = Answers::All;
-            }
-        }
+        session.conclude(start);
         if position != before {
             session.written = position;
             if position > before + 1 {

@@ -76,10 +76,10 @@ pub(super) fn unsubscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) ->
 
 fn confirm(cx: &mut Context<'_>, verb: &str, names: Names, name: Option<&[u8]>) {
     let count = cx.session.listening.count(names);
-    cx.session.answer(Reply::Push(3));
-    cx.session.answer(Reply::Value(verb.as_bytes()));
-    cx.session.answer(name.map_or(Reply::Nil, Reply::Value));
-    cx.session.answer(Reply::Int(count as i64));
+    cx.session.push(Reply::Push(3));
+    cx.session.push(Reply::Value(verb.as_bytes()));
+    cx.session.push(name.map_or(Reply::Nil, Reply::Value));
+    cx.session.push(Reply::Int(count as i64));
 }
 
 /// Answers how many listen on this node; those on other nodes are told too.

@@ -1,14 +1,26 @@
 //! Values: reading, writing, and writing parts of them.
 
+use bytes::Bytes;
+
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
-use super::{Args, Command, Context, DONE, Outcome, Reply};
-use crate::protocol::Refusal;
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
+use crate::protocol::{Dialect, Refusal, line};
 use crate::store::Value;
+
+/// Bytes of a large value that are looked through in one turn: some 100 us.
+const LOOK_BYTES: usize = 1 << 20;
 
 pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Context { core, session, .. } = cx;
     match core.store.value(args.at(1)) {
+        Some(value) if session.dialect == Dialect::Line && value.is_large() => {
+            let (lent, seen) = session.looked_through.take().map_or_else(|| (value.lend(), 0), |looked| *looked);
+            if seen == 0 {
+                core.metrics.hits += 1;
+            }
+            return answer_large_line(cx, lent, seen);
+        }
         Some(value) => {
             core.metrics.hits += 1;
             session.answer_value(value);
@@ -18,6 +30,21 @@ pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             session.answer(Reply::Nil);
         }
     }
+    DONE
+}
+
+/// A large value is looked through, a part in each turn, before it is answered as one line.
+fn answer_large_line(cx: &mut Context<'_>, value: Bytes, seen: usize) -> Outcome {
+    let end = value.len().min(seen + LOOK_BYTES);
+    if line::has_newline(&value[seen..end]) {
+        cx.session.answer_bytes(line::HAS_NEWLINE);
+        return DONE;
+    }
+    if end < value.len() {
+        cx.session.looked_through = Some(Box::new((value, end)));
+        return Ok(Executed::Stopped(Waits::ForTurn));
+    }
+    cx.session.answer_value(Value::from(&value));
     DONE
 }
 

@@ -1,7 +1,7 @@
 //! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
 
 use super::fail::Fail;
-use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, timed};
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, connection, timed};
 use crate::node::session::Session;
 use crate::store::{Stamp, Store};
 
@@ -60,7 +60,8 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     for queued in &queue.requests {
         cx.core.whole = Some(queued.text.clone());
         let start = cx.session.mark();
-        match timed(cx, queued.command, queued.args()) {
+        let allowed = connection::allow_data(cx.session, queued.command, queued.args());
+        match allowed.and_then(|()| timed(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Stopped(_) | Executed::Waiting) => (),
             Err(fail) => cx.session.answer_instead(start, fail.reply()),

@@ -59,7 +59,11 @@ def connections():
     assert "maxmemory" in a.config_get("max*")
     refused(lambda: a.execute_command("NOSUCH", "x"), "unknown command", "NOSUCH")
     refused(lambda: a.execute_command("GET"), "wrong number of arguments")
-    refused(lambda: a.execute_command("SELECT", 1), "out of range")
+    with a.client() as one:
+        refused(lambda: one.execute_command("SELECT", 1), "out of range")
+        refused(lambda: one.get("x"), "SELECT 1 was refused")
+        one.execute_command("SELECT", 0)
+        one.get("x")
     with a.client() as one:
         one.client_setname("one")
         equal(one.client_getname(), "one")

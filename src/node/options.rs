@@ -1,0 +1,75 @@
+//! What a node is told about itself.
+
+use super::saving::Durability;
+use crate::protocol::Dialect;
+use crate::replication::Limits;
+use crate::replication::parts::WHOLE_BYTES_MAX;
+use crate::store::VALUE_BYTES_MAX;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What a write's `OK` promises.
+    pub durability: Durability,
+    /// Time between two snapshots.
+    pub snapshot_interval_ms: u64,
+    /// How clients speak whose first byte does not tell.
+    pub dialect: Dialect,
+    /// Longest value.
+    pub value_bytes_max: usize,
+    /// Clients at once.
+    pub clients_max: usize,
+    /// As `--max-memory` was given; the store enforces it. 0: no limit.
+    pub memory_bytes_max: usize,
+    /// After so long without a byte a client is closed. 0: never.
+    pub idle_timeout_s: u64,
+    /// What peers are allowed.
+    pub limits: Limits,
+    /// Where it runs.
+    pub process: Process,
+}
+
+/// What a node knows of the process it runs in, for who asks.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// The address that is listened on.
+    pub address: String,
+    /// Its port.
+    pub port: u16,
+    /// Where the data file is.
+    pub directory: String,
+    /// What is logged, by Redis' name.
+    pub log_level: &'static str,
+    /// Clients at once that the system has room for.
+    pub clients_possible: usize,
+}
+
+impl Default for Options {
+    /// As the program has it without flags.
+    fn default() -> Options {
+        Options {
+            durability: Durability::Interval,
+            snapshot_interval_ms: 2_000,
+            dialect: Dialect::Line,
+            value_bytes_max: VALUE_BYTES_MAX,
+            clients_max: 10_000,
+            memory_bytes_max: 0,
+            idle_timeout_s: 0,
+            limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
+            process: Process::default(),
+        }
+    }
+}
+
+impl Default for Process {
+    /// None in particular.
+    fn default() -> Process {
+        Process {
+            address: "127.0.0.1".to_owned(),
+            port: 5000,
+            directory: "/".to_owned(),
+            log_level: "notice",
+            clients_possible: 1_000_000,
+        }
+    }
+}
