@@ -48,6 +48,9 @@ pub enum Outcome {
     Committed(Checkpoint),
     /// The transaction is rolled back, for this reason; what is still under way for it will be skipped.
     Failed(String),
+    /// As [`Outcome::Failed`], and what earlier snapshots have committed is gone, too: the next one begins with the first
+    /// change there is.
+    Gone(String),
     /// Not written: its transaction had failed before.
     Skipped,
 }

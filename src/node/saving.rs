@@ -211,7 +211,13 @@ impl Saver {
                 self.failed(why, store, now);
                 Verdict::Refuse(snapshot)
             }
-            Outcome::Failed(_) => Verdict::None,
+            Outcome::Gone(why) if snapshot == self.snapshot => {
+                (self.durable, self.collected) = (0, 0);
+                self.failed(why, store, now);
+                // Also what waits for a merge of what was committed.
+                Verdict::Refuse(0)
+            }
+            Outcome::Failed(_) | Outcome::Gone(_) => Verdict::None,
         }
     }
 
@@ -416,9 +422,13 @@ impl Saver {
 
     fn failed(&mut self, why: String, store: &mut Store, now: Now) {
         if self.error.is_none() {
+            let lost = match self.durable {
+                0 => "nothing of it is on disk",
+                _ => "changes since the last snapshot are not on disk",
+            };
             log::error!(
-                "snapshot failed: {why}. All data is served from memory, but changes since the last snapshot are not \
-                 on disk; check free space and permissions of the data directory. Retrying until it succeeds"
+                "snapshot failed: {why}. All data is served from memory, but {lost}; check free space and \
+                 permissions of the data directory. Retrying until it succeeds"
             );
         }
         self.error = Some(why);

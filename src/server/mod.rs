@@ -197,8 +197,8 @@ impl Server {
                 break verdict;
             }
         };
-        self.writer.close();
-        verdict
+        let closed = self.writer.close();
+        verdict.and(closed.map_err(|why| format!("what was saved is gone: {why}")))
     }
 
     /// Until something happens or is due.

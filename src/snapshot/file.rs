@@ -13,6 +13,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 
 use super::opening::explain;
@@ -64,13 +65,13 @@ pub struct DataFile {
     log_failed: bool,
     /// All changes up to here are in the rows.
     position: u64,
-    /// The directory, locked for as long as the file is open: two processes never share one.
-    _lock: File,
+    /// The directory, locked.
+    lock: Option<File>,
 }
 
 impl DataFile {
     /// A file that is open, checked and ours.
-    pub(super) fn new(connection: Connection, path: PathBuf, position: u64, lock: File) -> DataFile {
+    pub(super) fn new(connection: Connection, path: PathBuf, position: u64, lock: Option<File>) -> DataFile {
         // How full the log is that was found is not known; it is moved into the file proper at the next occasion.
         DataFile {
             connection,
@@ -82,8 +83,18 @@ impl DataFile {
             log_pages: LOG_PAGES,
             log_failed: false,
             position,
-            _lock: lock,
+            lock,
         }
+    }
+
+    /// The directory's lock, for whoever keeps it from here on.
+    pub(super) fn take_lock(&mut self) -> File {
+        self.lock.take().expect("nobody has taken it")
+    }
+
+    /// The data directory.
+    pub(super) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// Where it lies.
@@ -211,6 +222,12 @@ impl DataFile {
         if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
             log::debug!("the page cache stays: {error}");
         }
+    }
+
+    /// Closes it as it is, and touches nothing that lies at its path.
+    pub(super) fn abandon(self) {
+        // Where even this fails, SQLite itself looks whether the file has moved.
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// Moves all of the log into the file proper and closes it.

@@ -16,9 +16,15 @@ const FOLD_NICENESS: i32 = 10;
 
 /// The thread that folds.
 pub(super) struct Folder {
-    jobs: Sender<Fold>,
+    jobs: Sender<Job>,
     done: Receiver<Folded>,
     thread: JoinHandle<()>,
+}
+
+enum Job {
+    Fold(Box<Fold>),
+    /// Journals that are folded.
+    Remove(Vec<Journal>),
 }
 
 /// A piece of work for it.
@@ -35,6 +41,8 @@ pub(super) struct Folded {
     pub(super) file: DataFile,
     /// Those that are still to be folded.
     pub(super) unfolded: Vec<Journal>,
+    /// Those that are, to be [removed](Folder::remove).
+    pub(super) folded: Vec<Journal>,
     /// How long it took.
     pub(super) took: Duration,
     /// Why it failed.
@@ -51,8 +59,10 @@ impl Folder {
                 log::debug!("folds go on without giving way: {error}");
             }
             for job in to_fold {
-                if folded.send(run(job)).is_err() {
-                    break;
+                match job {
+                    // Where nobody takes it nobody waits for it.
+                    Job::Fold(job) => drop(folded.send(run(*job))),
+                    Job::Remove(journals) => journals.into_iter().for_each(Journal::remove),
                 }
             }
         };
@@ -62,7 +72,14 @@ impl Folder {
 
     /// Gives it work; one piece at a time.
     pub(super) fn begin(&self, job: Fold) {
-        self.jobs.send(job).expect("the thread lives as long as this");
+        self.jobs.send(Job::Fold(Box::new(job))).expect("the thread lives as long as this");
+    }
+
+    /// Lets it remove what is folded.
+    pub(super) fn remove(&self, folded: Vec<Journal>) {
+        if !folded.is_empty() {
+            self.jobs.send(Job::Remove(folded)).expect("the thread lives as long as this");
+        }
     }
 
     /// What is done.
@@ -83,19 +100,19 @@ impl Folder {
 }
 
 fn run(job: Fold) -> Folded {
-    let Fold { mut file, mut journals } = job;
+    let Fold { mut file, journals } = job;
     let began = Instant::now();
     let failure = fold(&mut file, &journals).err();
     if failure.is_some() {
         file.roll_back();
     } else {
-        journals.drain(..).for_each(Journal::remove);
         file.checkpoint_if_due();
     }
     file.release_memory();
     let took = began.elapsed();
     log::debug!("folding took {} ms", took.as_millis());
-    Folded { file, unfolded: journals, took, failure }
+    let (unfolded, folded) = if failure.is_some() { (journals, Vec::new()) } else { (Vec::new(), journals) };
+    Folded { file, unfolded, folded, took, failure }
 }
 
 /// Brings the rows up to the end of the last journal, all or nothing, and returns what that recorded. Journals come

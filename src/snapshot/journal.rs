@@ -89,6 +89,11 @@ impl Journal {
         &self.path
     }
 
+    /// All that is kept of it: itself and its log.
+    pub(super) fn files(&self) -> [PathBuf; 2] {
+        [self.path.clone(), with_suffix(&self.path, "-wal")]
+    }
+
     /// They rise.
     pub(super) fn number(&self) -> u64 {
         self.number
@@ -223,6 +228,13 @@ impl Journal {
     fn explain(&self, error: rusqlite::Error) -> String {
         super::opening::explain(&self.path, &error)
     }
+}
+
+/// The name of a file that SQLite keeps beside another.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(suffix);
+    name.into()
 }
 
 fn open(path: &Path, number: u64) -> rusqlite::Result<Journal> {

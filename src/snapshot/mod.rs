@@ -4,6 +4,7 @@
 //! - `journal`: commits appended, where they are too many to become rows at once
 //! - `folding`: ... and how they become rows later
 //! - `storage`: which of both, and when
+//! - `place`: where all of it lies, and whether what is open is what lies there
 //! - [`opening`]: what is accepted at the start, rows on their way back
 //! - [`Writer`]: the thread; things are given to it and come back
 //!
@@ -13,6 +14,7 @@ pub mod file;
 mod folding;
 mod journal;
 pub mod opening;
+mod place;
 mod storage;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
@@ -21,6 +23,7 @@ use std::thread::{self, JoinHandle};
 use crate::node::saving::{Checkpoint, IN_FLIGHT_MAX, Merged, Outcome, Save, Saved};
 use crate::store::Batch;
 use file::DataFile;
+use place::{Misplaced, Place};
 use storage::Storage;
 
 /// What the thread has done.
@@ -36,7 +39,7 @@ pub enum Report {
 pub struct Writer {
     saves: SyncSender<Save>,
     reports: Receiver<Report>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), String>>,
 }
 
 impl Writer {
@@ -44,14 +47,12 @@ impl Writer {
     pub fn start(file: DataFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Writer> {
         let (saves, to_save) = sync_channel::<Save>(IN_FLIGHT_MAX);
         let (report, reports) = channel();
-        let mut session = WriteSession { storage: Storage::new(file)?, open: None, failed: 0 };
+        let mut session = WriteSession::new(file)?;
         let write = move || {
-            // Nobody listens any more once the server is gone.
             let tell = |news| {
-                report.send(news).is_ok_and(|()| {
-                    wake();
-                    true
-                })
+                let is_heard = report.send(news).is_ok();
+                wake();
+                is_heard
             };
             loop {
                 match session.next(&to_save) {
@@ -61,19 +62,19 @@ impl Writer {
                             break;
                         }
                         if ends {
-                            session.storage.tidy();
+                            session.tidy();
                         }
                     }
-                    Err(RecvTimeoutError::Timeout) => session.storage.tidy(),
+                    Err(RecvTimeoutError::Timeout) => session.tidy(),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
-                if let Some(merged) = session.storage.take_merged()
+                if let Some(merged) = session.take_merged()
                     && !tell(Report::Merged(merged))
                 {
                     break;
                 }
             }
-            session.storage.close();
+            session.close()
         };
         let thread = thread::Builder::new().name("snapshot".into()).spawn(write)?;
         Ok(Writer { saves, reports, thread })
@@ -91,24 +92,66 @@ impl Writer {
         self.reports.try_recv().ok()
     }
 
-    /// Waits for the thread to close the file.
-    pub fn close(self) {
+    /// Waits for the thread to close the file. An error says why what was saved is not where it belongs.
+    pub fn close(self) -> Result<(), String> {
         drop(self.saves);
-        self.thread.join().expect("a panic ends the process");
+        self.thread.join().expect("a panic ends the process")
     }
+}
+
+/// What becomes of a transaction that fails.
+enum Failure {
+    /// Nothing else.
+    Here(String),
+    /// All that was committed earlier is lost with it.
+    Gone(String),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        Failure::Here(error.to_string())
+    }
+}
+
+impl From<Misplaced> for Failure {
+    fn from(misplaced: Misplaced) -> Failure {
+        match misplaced {
+            Misplaced::Gone(why) => Failure::Gone(why),
+            Misplaced::Unknown(why) => Failure::Here(why),
+        }
+    }
+}
+
+/// What is open.
+enum Opened {
+    All(Box<Storage>),
+    /// Nothing: what was committed is gone, for this reason, which nobody was told yet.
+    Gone(String),
+    /// Nothing. The next transaction begins with the first change.
+    Nothing,
 }
 
 /// Invariant: a transaction is open exactly while `open` names its snapshot.
 struct WriteSession {
-    storage: Storage,
+    opened: Opened,
+    place: Place,
     open: Option<u64>,
     failed: u64,
 }
 
 impl WriteSession {
+    fn new(mut file: DataFile) -> std::io::Result<WriteSession> {
+        let place = Place::of(&mut file)?;
+        Ok(WriteSession { opened: Opened::All(Box::new(Storage::new(file)?)), place, open: None, failed: 0 })
+    }
+
     /// The next piece of work; a timeout where the storage has something to do before it comes.
     fn next(&self, saves: &Receiver<Save>) -> Result<Save, RecvTimeoutError> {
-        match self.storage.pause().filter(|_| self.open.is_none()) {
+        let pause = match &self.opened {
+            Opened::All(storage) => storage.pause(),
+            Opened::Gone(_) | Opened::Nothing => None,
+        };
+        match pause.filter(|_| self.open.is_none()) {
             Some(pause) => saves.recv_timeout(pause),
             None => saves.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
@@ -119,31 +162,116 @@ impl WriteSession {
         if snapshot == self.failed {
             return Saved { snapshot, batch, outcome: Outcome::Skipped, is_merged: false };
         }
-        let outcome = match self.write(snapshot, &batch, commit) {
-            Ok(outcome) => {
-                if merge {
-                    self.storage.merge(snapshot);
-                }
-                outcome
-            }
-            Err(error) => {
-                self.storage.roll_back();
+        let outcome = match self.write(snapshot, &batch, commit, merge) {
+            Ok(outcome) => outcome,
+            Err(failure) => {
                 (self.open, self.failed) = (None, snapshot);
-                Outcome::Failed(error.to_string())
+                match (failure, std::mem::replace(&mut self.opened, Opened::Nothing)) {
+                    (Failure::Here(why), Opened::All(mut storage)) => {
+                        storage.roll_back();
+                        self.opened = Opened::All(storage);
+                        Outcome::Failed(why)
+                    }
+                    (Failure::Here(why), Opened::Gone(_) | Opened::Nothing) => Outcome::Failed(why),
+                    (Failure::Gone(why), opened) => {
+                        if let Opened::All(storage) = opened {
+                            storage.abandon();
+                        }
+                        Outcome::Gone(why)
+                    }
+                }
             }
         };
-        Saved { snapshot, batch, outcome, is_merged: self.storage.is_merged() }
+        let is_merged = matches!(&self.opened, Opened::All(storage) if storage.is_merged());
+        Saved { snapshot, batch, outcome, is_merged }
     }
 
-    fn write(&mut self, snapshot: u64, batch: &Batch, commit: Option<Checkpoint>) -> rusqlite::Result<Outcome> {
+    fn write(
+        &mut self,
+        snapshot: u64,
+        batch: &Batch,
+        commit: Option<Checkpoint>,
+        merge: bool,
+    ) -> Result<Outcome, Failure> {
         if self.open != Some(snapshot) {
-            self.storage.begin();
+            self.begin()?.begin();
             self.open = Some(snapshot);
         }
-        self.storage.write(batch)?;
+        let Opened::All(storage) = &mut self.opened else { unreachable!("a transaction is open") };
+        storage.write(batch)?;
         let Some(checkpoint) = commit else { return Ok(Outcome::Taken) };
-        self.storage.commit(snapshot, &checkpoint)?;
+        storage.commit(snapshot, &checkpoint)?;
+        // Where a file was put elsewhere meanwhile the commit has succeeded, and is worth nothing.
+        self.place.check(storage.files())?;
+        self.place.reserve(&checkpoint);
+        if merge {
+            storage.merge(snapshot);
+        }
         self.open = None;
         Ok(Outcome::Committed(checkpoint))
+    }
+
+    /// What the next transaction goes to: what is open, as long as it is what lies at the path.
+    fn begin(&mut self) -> Result<&mut Storage, Failure> {
+        match std::mem::replace(&mut self.opened, Opened::Nothing) {
+            Opened::All(storage) => {
+                let checked = self.place.check(storage.files());
+                self.opened = Opened::All(storage);
+                checked?;
+            }
+            Opened::Gone(why) => return Err(Failure::Gone(why)),
+            Opened::Nothing => {
+                let file = self.place.begin_anew().map_err(Failure::Here)?;
+                let storage = Storage::new(file).map_err(|error| Failure::Here(error.to_string()))?;
+                self.opened = Opened::All(Box::new(storage));
+            }
+        }
+        match &mut self.opened {
+            Opened::All(storage) => Ok(storage),
+            Opened::Gone(_) | Opened::Nothing => unreachable!("it was opened"),
+        }
+    }
+
+    fn tidy(&mut self) {
+        if let Opened::All(storage) = &mut self.opened {
+            storage.tidy();
+        }
+    }
+
+    /// See [`Storage::take_merged`].
+    fn take_merged(&mut self) -> Option<Merged> {
+        let Opened::All(storage) = &mut self.opened else { return None };
+        let Merged { snapshot, failure } = storage.take_merged()?;
+        let failure = match (failure, self.place.check(storage.files())) {
+            (Some(failure), _) | (None, Err(Misplaced::Unknown(failure))) => Some(failure),
+            (None, Ok(())) => None,
+            (None, Err(Misplaced::Gone(why))) => {
+                if let Opened::All(storage) = std::mem::replace(&mut self.opened, Opened::Gone(why.clone())) {
+                    storage.abandon();
+                }
+                self.open = None;
+                Some(why)
+            }
+        };
+        Some(Merged { snapshot, failure })
+    }
+
+    fn close(self) -> Result<(), String> {
+        let WriteSession { opened, mut place, .. } = self;
+        match opened {
+            Opened::All(storage) => {
+                if let Err(Misplaced::Gone(why)) = place.check(storage.files()) {
+                    storage.abandon();
+                    return Err(why);
+                }
+                let left = storage.close();
+                place.check(left).map_err(|misplaced| match misplaced {
+                    Misplaced::Gone(why) | Misplaced::Unknown(why) => why,
+                })
+            }
+            Opened::Gone(why) => Err(why),
+            // The node has said so already.
+            Opened::Nothing => Ok(()),
+        }
     }
 }

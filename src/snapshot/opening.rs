@@ -53,17 +53,7 @@ impl DataFile {
     /// Opens or creates `directory/backup.db` and reads it into an empty store. An error is a sentence that says
     /// what to do; the file is then as it was.
     pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
-        let in_directory =
-            |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
-        create_directory(directory).map_err(|error| in_directory(&error))?;
-        let lock = File::open(directory).map_err(|error| in_directory(&error))?;
-        match lock.try_lock() {
-            Ok(()) => (),
-            Err(TryLockError::WouldBlock) => {
-                return Err(in_directory(&"another kvstoreapp uses it; stop that one or choose another --data-dir"));
-            }
-            Err(TryLockError::Error(error)) => return Err(in_directory(&error)),
-        }
+        let lock = take_directory(directory)?;
         let path = directory.join("backup.db");
         let mut restore = restore;
         let opened = Connection::open_with_flags(
@@ -75,7 +65,7 @@ impl DataFile {
         if let Some(refusal) = found.refusal {
             return Err(format!("{} {refusal}", path.display()));
         }
-        let mut file = DataFile::new(connection, path, found.checkpoint.position, lock);
+        let mut file = DataFile::new(connection, path, found.checkpoint.position, Some(lock));
         let (journals, folded) = folding::recover(&mut file, directory)?;
         load(file.connection(), &mut restore).map_err(|fault| match fault {
             Fault::Sqlite(error) => explain(file.path(), &error),
@@ -88,6 +78,35 @@ impl DataFile {
     /// Turns the rows into a store whose first change is above `first`.
     pub fn finish(&self, restore: Restore, first: u64) -> Result<Store, String> {
         restore.finish(first).map_err(|taken| explain_damage(self.path(), &format!("two rows at position {}", taken.0)))
+    }
+}
+
+/// Creates the directory where there is none, and locks it for as long as what is returned is open. An error is a
+/// sentence.
+pub(super) fn take_directory(directory: &Path) -> Result<File, String> {
+    let in_directory =
+        |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
+    create_directory(directory).map_err(|error| in_directory(&error))?;
+    let lock = File::open(directory).map_err(|error| in_directory(&error))?;
+    match lock.try_lock() {
+        Ok(()) => (),
+        Err(TryLockError::WouldBlock) => {
+            return Err(in_directory(&"another kvstoreapp uses it; stop that one or choose another --data-dir"));
+        }
+        Err(TryLockError::Error(error)) => return Err(in_directory(&error)),
+    }
+    Ok(lock)
+}
+
+/// An empty file, where there is none.
+pub(super) fn create_anew(path: &Path, node: NodeId) -> Result<DataFile, String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags)
+        .and_then(|connection| open_connection(&connection, node).map(|(_, found)| (connection, found)));
+    let (connection, found) = opened.map_err(|error| explain(path, &error))?;
+    match found.refusal {
+        Some(refusal) => Err(format!("{} {refusal}", path.display())),
+        None => Ok(DataFile::new(connection, path.to_owned(), found.checkpoint.position, None)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::file::DataFile;
 use super::folding::{Fold, Folded, Folder};
-use super::journal::Journal;
+use super::journal::{Journal, with_suffix};
 use crate::node::saving::{Checkpoint, Merged};
 use crate::store::Batch;
 
@@ -50,6 +50,8 @@ pub(super) struct Storage {
     /// Older ones, oldest first, whose fold has failed. They take no more: a crash may show that it had succeeded, and
     /// then they count as folded.
     unfolded: Vec<Journal>,
+    /// The files of journals that are being folded.
+    folding: Vec<PathBuf>,
     folder: Folder,
     /// Changes of the open transaction, while they may become rows at once.
     window: Batch,
@@ -81,6 +83,7 @@ impl Storage {
             file: Some(file),
             journal: None,
             unfolded: Vec::new(),
+            folding: Vec::new(),
             folder: Folder::start()?,
             window: Batch::default(),
             journaling: false,
@@ -164,6 +167,7 @@ impl Storage {
         match self.file.take() {
             Some(file) if self.has_journals() && (due || quiet || self.merging.is_awaited()) => {
                 let journals = self.take_journals();
+                self.folding = journals.iter().flat_map(Journal::files).collect();
                 self.merging.begun();
                 self.folder.begin(Fold { file, journals });
             }
@@ -185,8 +189,24 @@ impl Storage {
         }
     }
 
-    /// Folds what is not folded, and closes the file.
-    pub(super) fn close(mut self) {
+    /// All that is open and is to be at its path for what is committed to be there.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let path = self.directory.join("backup.db");
+        let journals = self.unfolded.iter().chain(&self.journal).flat_map(Journal::files);
+        let log = ["-wal", "-shm"].map(|suffix| with_suffix(&path, suffix));
+        log.into_iter().chain([path]).chain(self.folding.iter().cloned()).chain(journals).collect()
+    }
+
+    /// Closes all as it is, and touches nothing that lies at the paths.
+    pub(super) fn abandon(mut self) {
+        self.roll_back();
+        let folded = self.file.is_none().then(|| self.folder.wait());
+        self.file.into_iter().chain(folded.map(|folded| folded.file)).for_each(DataFile::abandon);
+        self.folder.close();
+    }
+
+    /// Folds what is not folded, and closes the file. Returns the files that are to be at their paths.
+    pub(super) fn close(mut self) -> Vec<PathBuf> {
         self.roll_back();
         if self.file.is_none() {
             let folded = self.folder.wait();
@@ -195,11 +215,14 @@ impl Storage {
         let journals = self.take_journals();
         let Storage { file, folder, .. } = self;
         let file = file.expect("no fold is under way");
+        let mut files = vec![file.path().to_owned()];
         match journals.is_empty() {
             true => file.close(),
             false => {
                 folder.begin(Fold { file, journals });
-                let Folded { file, failure, .. } = folder.wait();
+                let Folded { file, folded, unfolded, failure, .. } = folder.wait();
+                files.extend(unfolded.iter().flat_map(Journal::files));
+                folder.remove(folded);
                 if let Some(why) = failure {
                     log::warn!("{}; the next start does it", explain_failure(&file, &why));
                 }
@@ -207,6 +230,7 @@ impl Storage {
             }
         }
         folder.close();
+        files
     }
 
     fn may_become_rows(&self) -> bool {
@@ -254,7 +278,7 @@ impl Storage {
     }
 
     fn accept(&mut self, folded: Folded) {
-        let Folded { file, unfolded, took, failure } = folded;
+        let Folded { file, unfolded, folded, took, failure } = folded;
         match &failure {
             None if self.fold_failed => log::info!("{} is up to date again", file.path().display()),
             Some(why) if !self.fold_failed => log::warn!("{}; retrying", explain_failure(&file, why)),
@@ -266,6 +290,8 @@ impl Storage {
         self.fold_due = Instant::now() + self.fold_pause;
         self.unfolded = unfolded;
         self.file = Some(file);
+        self.folding.clear();
+        self.folder.remove(folded);
     }
 }
 

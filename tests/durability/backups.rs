@@ -182,7 +182,7 @@ fn a_stop_while_a_save_is_under_way_answers_it() {
 }
 
 /// What a command without arguments answers in RESP.
-fn ask(server: &Server, command: &str) -> String {
+pub fn ask(server: &Server, command: &str) -> String {
     let mut client = server.connect();
     client.send(format!("*1\r\n${}\r\n{command}\r\n", command.len()));
     client.line().trim_end().to_owned()

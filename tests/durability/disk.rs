@@ -61,6 +61,8 @@ pub struct Disk {
     /// Pieces of work taken so far, and which of them are to fail.
     pub steps: u64,
     pub failing: VecDeque<u64>,
+    /// Before which of them somebody removes the file.
+    pub vanishing: VecDeque<u64>,
     pub commits: usize,
     /// One above the highest slot there ever was.
     pub slots: u32,
@@ -81,8 +83,17 @@ impl Disk {
         self.steps += 1;
         let fails = self.failing.front().is_some_and(|&failing| failing <= step);
         self.failing.drain(..usize::from(fails));
+        let vanishes = self.vanishing.front().is_some_and(|&vanishing| vanishing <= step);
+        self.vanishing.drain(..usize::from(vanishes));
         let outcome = if snapshot == self.failed {
+            // Found out by the next piece of work that would be written.
+            self.vanishing.extend(vanishes.then_some(step + 1));
             Outcome::Skipped
+        } else if vanishes {
+            (self.rows, self.checkpoint) = Default::default();
+            self.pending.clear();
+            (self.open, self.failed) = (None, snapshot);
+            Outcome::Gone("the file was removed".to_owned())
         } else if fails {
             self.pending.clear();
             (self.open, self.failed) = (None, snapshot);

@@ -1,7 +1,7 @@
 /* Preloaded into a node, fails calls on its data file (any name with "backup.db" in it) while a control file is there.
  *
- * The control file, named by DISK_FAULTS, holds words: ENOSPC or EIO, the error; write, sync, truncate, the calls that
- * fail; main, where only the file proper is meant and not its log; once, where the first call that fails takes the
+ * The control file, named by DISK_FAULTS, holds words: ENOSPC, EIO or EROFS, the error; write, sync, truncate, the calls
+ * that fail; main, where only the file proper is meant and not its log; once, where the first call that fails takes the
  * control file away. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +31,7 @@ static int fails(int fd, const char *call) {
     const char *found = strstr(name, "/backup.db");
     if (found == NULL || (strstr(words, "main") != NULL && strcmp(found, "/backup.db") != 0)) return 0;
     if (strstr(words, "once") != NULL) unlink(control);
-    errno = strstr(words, "EIO") != NULL ? EIO : ENOSPC;
+    errno = strstr(words, "EIO") != NULL ? EIO : strstr(words, "EROFS") != NULL ? EROFS : ENOSPC;
     return 1;
 }
 

@@ -242,6 +242,11 @@ impl Disk {
         Disk { directory, control, complaints }
     }
 
+    /// What nodes have said on stderr.
+    pub fn complaints(&self) -> &Path {
+        &self.complaints
+    }
+
     /// Fails calls from here on; the words are those of `disk_faults.c`.
     pub fn fail(&self, words: &str) {
         // The node must never see half of the words.

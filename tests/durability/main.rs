@@ -11,5 +11,6 @@ mod disk_faults;
 mod files;
 mod flushes;
 mod history;
+mod place;
 mod play;
 mod schedules;

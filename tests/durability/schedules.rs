@@ -52,6 +52,41 @@ fn a_failure_at_any_step_costs_no_write() {
 }
 
 #[test]
+fn a_file_that_is_removed_at_any_step_is_written_anew_as_a_whole() {
+    let mut targets_seen = 0;
+    for step in (0..60).step_by(5) {
+        let mut play = Play::new(Setting { nodes: 1 + step as usize % 2, ..Setting::default() });
+        play.disk.vanishing = [step, step + 1 + step % 3, step + 20].into();
+        play.disk.failing = if step % 4 == 0 { [step + 2].into() } else { [].into() };
+        let mut random = Random::new(step);
+        while play.disk.commits < 3 || !play.disk.vanishing.is_empty() {
+            play.write_some(&mut random, 3_500, 12_000);
+            play.writer_takes_one();
+        }
+        play.settle();
+        play.disk.assert_restores_to(&play.model);
+        targets_seen += play.targets_seen;
+    }
+    assert!(targets_seen > 0, "no snapshot with a target was among them");
+}
+
+#[test]
+fn an_end_saves_all_anew_where_the_file_is_removed() {
+    let mut play = Play::new(Setting::default());
+    for key in 0..5_000 {
+        play.request(&format!("SET k{key} 1"));
+    }
+    play.settle();
+    play.disk.vanishing.push_back(play.disk.steps);
+    play.node.end();
+    for _ in 0..1_000 {
+        play.writer_takes_one();
+    }
+    assert_eq!(play.node.ended(), Some(Ok(())));
+    assert_eq!(play.disk.rows.len(), 5_000);
+}
+
+#[test]
 fn rows_of_collected_deletions_leave_the_file() {
     let play = delete_and_settle(&[]);
     assert_eq!(play.node.store().tombstones(), 0);

@@ -97,7 +97,7 @@ impl World {
     fn crash(mut self) -> World {
         self.wait_for_fold();
         let World { directory, storage, committed, clock, .. } = self;
-        drop(storage);
+        leave(storage);
         World::recover(directory, committed, clock)
     }
 
@@ -125,6 +125,13 @@ fn open(directory: &TempDir) -> (Storage, Store) {
     let Opened { file, restore, checkpoint, .. } = opened.expect("the file can be opened");
     let store = file.finish(restore, checkpoint.position + 1).expect("positions are unique");
     (Storage::new(file).expect("a thread can be started"), store)
+}
+
+/// As it is, once its thread has removed what is folded.
+fn leave(storage: Storage) {
+    let Storage { file, journal, unfolded, folder, .. } = storage;
+    drop((file, journal, unfolded));
+    folder.close();
 }
 
 fn content(store: &Store) -> Content {
@@ -272,7 +279,7 @@ fn a_journal_is_not_applied_to_another_state_of_the_file_or_twice() {
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
     world.save(true);
     let World { directory, storage, committed, clock, .. } = world;
-    drop(storage);
+    leave(storage);
     let newer = std::fs::read(&file).expect("it is there");
     std::fs::write(&file, &older).expect("it can be put back");
     let refusal = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).err().expect("it is another state");
@@ -288,7 +295,7 @@ fn a_journal_is_not_applied_to_another_state_of_the_file_or_twice() {
     world.write(&mut random, 10);
     world.save(true);
     let World { directory, storage, committed, clock, .. } = world;
-    drop(storage);
+    leave(storage);
     std::fs::write(&name, kept).and_then(|()| std::fs::write(&log, kept_log)).expect("they can be put back");
     let world = World::recover(directory, committed, clock);
     assert_eq!(world.journals(), 0);

@@ -1,0 +1,201 @@
+//! Where the data file lies, and whether what is open is what lies there.
+//!
+//! A file that is open stays, whatever becomes of its name: where somebody removes, renames or replaces it, or the
+//! directory, or mounts another one there, each write succeeds and is lost with the process. So before anything is
+//! called saved, what stands at each path is compared with what was opened: device and number, which no other file has
+//! while one is open.
+//!
+//! Where they differ all is written anew, at the path. What lies in the way there is set aside, never overwritten; but
+//! another directory that holds data of its own is left alone, and so is one that another process uses.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf, absolute};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::file::DataFile;
+use super::opening::{create_anew, take_directory};
+use crate::node::saving::Checkpoint;
+use crate::replication::Recorded;
+use crate::store::NodeId;
+
+/// What a file or directory is, whatever its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    number: u64,
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Identity {
+        Identity { device: metadata.dev(), number: metadata.ino() }
+    }
+}
+
+/// Why what is open may not be what lies there.
+pub(super) enum Misplaced {
+    /// It is not: what was saved is gone from there.
+    Gone(String),
+    /// The system does not tell.
+    Unknown(String),
+}
+
+/// See the module.
+pub(super) struct Place {
+    directory: PathBuf,
+    node: NodeId,
+    /// The life that this process records in its file.
+    life: Option<u64>,
+    /// The directory, locked for as long as anything in it is open: two processes never share one.
+    lock: File,
+    /// What is open, by path.
+    open: HashMap<PathBuf, Identity>,
+    /// Not to be issued again: positions and clock values.
+    ceilings: (u64, u64),
+}
+
+impl Place {
+    /// Where this file lies.
+    pub(super) fn of(file: &mut DataFile) -> std::io::Result<Place> {
+        let meta = |name| {
+            let query = "SELECT value FROM meta WHERE name = ?1";
+            file.connection().query_row(query, [name], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+        };
+        let meta = |name| meta(name).map_err(std::io::Error::other);
+        let ceilings = (meta("position_ceiling")?, meta("clock_ceiling")?);
+        let node = meta("node")? as NodeId;
+        let life = life_in(file.connection());
+        // Also where the current directory is renamed.
+        let (directory, lock) = (absolute(file.directory())?, file.take_lock());
+        Ok(Place { directory, node, life, lock, open: HashMap::new(), ceilings })
+    }
+
+    /// Whether the directory and all these files, which are open, are what lies there. A file that was not among them
+    /// before was opened just now.
+    pub(super) fn check(&mut self, files: Vec<PathBuf>) -> Result<(), Misplaced> {
+        let directory = self.lock.metadata().map_err(|error| unknown(&self.directory, &error))?;
+        compare(&self.directory, Some(Identity::of(&directory)))?;
+        let mut open = HashMap::with_capacity(files.len());
+        for path in files {
+            let identity = compare(&path, self.open.get(&path).copied())?;
+            open.insert(path, identity);
+        }
+        self.open = open;
+        Ok(())
+    }
+
+    /// Not to be issued again, whatever becomes of the file.
+    pub(super) fn reserve(&mut self, checkpoint: &Checkpoint) {
+        self.ceilings = (checkpoint.position_ceiling, checkpoint.clock_ceiling);
+    }
+
+    /// An empty file at the path, in a new directory if need be. Nothing of before may be open. An error is a sentence.
+    pub(super) fn begin_anew(&mut self) -> Result<DataFile, String> {
+        self.open.clear();
+        let is_same = self.take_directory()?;
+        let in_the_way = self.in_the_way()?;
+        let backup = self.directory.join("backup.db");
+        if !in_the_way.is_empty() {
+            if !is_same && !self.is_ours(&backup) {
+                return Err(format!(
+                    "{} is another directory than before and holds data of its own, which is left as it is: move \
+                     {} away and this node writes all it has there, or stop this node and start it again to serve that \
+                     data",
+                    self.directory.display(),
+                    in_the_way.join(", ")
+                ));
+            }
+            self.set_aside(&in_the_way)?;
+        }
+        let mut file = create_anew(&backup, self.node)?;
+        let (position_ceiling, clock_ceiling) = self.ceilings;
+        file.record(&Checkpoint { position_ceiling, clock_ceiling, ..Checkpoint::default() })?;
+        log::warn!("writing all data anew into {}", backup.display());
+        Ok(file)
+    }
+
+    /// Takes the directory that stands at the path, which is created where there is none. Returns whether it is the one
+    /// that was taken before.
+    fn take_directory(&mut self) -> Result<bool, String> {
+        let cannot = |error| format!("cannot use the data directory {}: {error}", self.directory.display());
+        match (fs::metadata(&self.directory), self.lock.metadata()) {
+            (Ok(there), Ok(ours)) if Identity::of(&there) == Identity::of(&ours) => return Ok(true),
+            (Err(error), _) if !is_missing(&error) => return Err(cannot(error)),
+            (_, Err(error)) => return Err(cannot(error)),
+            (Ok(_) | Err(_), Ok(_)) => (),
+        }
+        self.lock = take_directory(&self.directory)?;
+        Ok(false)
+    }
+
+    /// The names of what has the names of our files.
+    fn in_the_way(&self) -> Result<Vec<String>, String> {
+        let cannot = |error| format!("cannot list {}: {error}", self.directory.display());
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name().to_string_lossy().into_owned();
+            if name == "backup.db" || name.starts_with("backup.db-") || name.starts_with("backup.db.journal-") {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Whether this process has written it.
+    fn is_ours(&self, path: &Path) -> bool {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let life = connection.ok().and_then(|connection| life_in(&connection));
+        life.is_some() && life == self.life
+    }
+
+    /// Moves them, together and under their names, into a directory beside them.
+    fn set_aside(&self, names: &[String]) -> Result<(), String> {
+        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let cannot = |error| format!("cannot set {} aside: {error}", names.join(", "));
+        let mut number = 0;
+        let aside = loop {
+            let aside = self.directory.join(format!("set-aside-{unix_s}-{number}"));
+            match fs::create_dir(&aside) {
+                Ok(()) => break aside,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(cannot(error)),
+            }
+        };
+        for name in names {
+            fs::rename(self.directory.join(name), aside.join(name)).map_err(cannot)?;
+        }
+        log::warn!("{} is not what this node has written last: it is kept in {}", names.join(", "), aside.display());
+        Ok(())
+    }
+}
+
+/// What stands at the path, which has to be this where it is known.
+fn compare(path: &Path, known: Option<Identity>) -> Result<Identity, Misplaced> {
+    let gone = |what| Misplaced::Gone(format!("{} {what}", path.display()));
+    match fs::metadata(path) {
+        Ok(there) if known.is_none_or(|known| known == Identity::of(&there)) => Ok(Identity::of(&there)),
+        Ok(_) => Err(gone("was replaced while the node runs")),
+        Err(error) if is_missing(&error) => Err(gone("was removed or renamed while the node runs")),
+        Err(error) => Err(unknown(path, &error)),
+    }
+}
+
+fn unknown(path: &Path, error: &std::io::Error) -> Misplaced {
+    Misplaced::Unknown(format!("cannot look at {}: {error}", path.display()))
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// The latest life that has written it.
+fn life_in(connection: &Connection) -> Option<u64> {
+    let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
+    let recorded = connection.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
+    Recorded::decode(&recorded)?.lives.last().map(|&(life, _)| life)
+}
