@@ -17,3 +17,4 @@ mod json;
 mod large;
 mod others;
 mod reply;
+mod sums;

@@ -19,7 +19,12 @@ impl Resp {
     }
 
     pub fn send(&mut self, words: &[Vec<u8>]) {
-        self.reader.get_mut().write_all(&request(words)).expect("the server reads");
+        self.send_bytes(&request(words));
+    }
+
+    /// Sends requests as they are.
+    pub fn send_bytes(&mut self, requests: &[u8]) {
+        self.reader.get_mut().write_all(requests).expect("the server reads");
     }
 
     /// Sends a request and returns the reply's bytes.

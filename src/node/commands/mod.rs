@@ -1,7 +1,7 @@
 //! What each request does: the one `match`.
 //!
 //! - `fail`: why not, in Redis' words
-//! - `strings`, `numbers`, `lcs`, `bits`, `bitfield`: values
+//! - `strings`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
 //! - `connection`, `users`, `clients`: conversations
@@ -15,6 +15,7 @@ mod cluster;
 mod configuration;
 mod connection;
 mod expiring;
+mod extended;
 pub(super) mod fail;
 mod keys;
 mod lcs;
