@@ -18,6 +18,7 @@ mod random;
 mod store_model;
 #[path = "../fuzz/talk.rs"]
 mod talk;
+mod values;
 
 use std::fmt::Debug;
 

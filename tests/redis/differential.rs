@@ -7,6 +7,9 @@
 //! - the empty key, which is reserved here
 //! - what follows a `SELECT` that was refused: Redis goes on with the database before it
 //! - `OBJECT REFCOUNT`: nothing is shared here
+//! - a signed `BITFIELD ... OVERFLOW SAT SET` of a number near the least of 64 bits: Redis' C overflows there, and the
+//!   largest number is stored
+//! - a `BITFIELD` that creates a value and writes nothing to it, which Redis does not tell those that `WATCH`
 //! - `OBJECT FREQ`, `OBJECT IDLETIME`: there is no eviction here that would need them
 
 use fastrand::Rng;

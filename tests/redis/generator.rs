@@ -3,8 +3,8 @@
 use fastrand::Rng;
 
 /// Patterns: `k` a key, `v` a value, `n` a number, `s` a small number, `b` a bit, `f` a number with a fraction, `t` a
-/// time to live, `T` a unix time in seconds, `M` in milliseconds, `p` a pattern, `i` an integer type, `o` its offset;
-/// all else is a word.
+/// time to live, `T` a unix time in seconds, `M` in milliseconds, `i` an integer type, `o` its offset, `O` one far off,
+/// `F` several operations of `BITFIELD`, `B` a number at an end of what numbers are, `C` one not as low; all else is a word.
 const PATTERNS: &[&str] = &[
     "GET k",
     "SET k v",
@@ -114,6 +114,39 @@ const PATTERNS: &[&str] = &[
     "BITOP NOT k k",
     "BITOP NOT k k k",
     "BITOP FOO k k",
+    "BITOP AND k k",
+    "BITOP OR k k",
+    "BITOP XOR k k",
+    "BITOP XOR k none none k",
+    "BITOP AND k k none",
+    "BITOP NOT k none",
+    "BITOP OR k none",
+    "BITOP XOR k",
+    "BITCOUNT k B B",
+    "BITCOUNT k B s BIT",
+    "BITPOS k b B B",
+    "BITPOS k b s B BIT",
+    "BITPOS k b B",
+    "BITPOS none b s s",
+    "GETBIT k O",
+    "GETBIT k B",
+    "GETRANGE k B B",
+    "GETRANGE k s B",
+    "GETRANGE none s s",
+    "SETRANGE k B v",
+    "SETRANGE none s v",
+    "LCS k none",
+    "LCS none none IDX",
+    "INCRBY k B",
+    "DECRBY k B",
+    "BITFIELD k",
+    "BITFIELD k F",
+    "BITFIELD k F",
+    "BITFIELD none F",
+    "BITFIELD_RO k",
+    "BITFIELD_RO none GET i o GET i o",
+    "BITFIELD k GET i O",
+    "BITFIELD k GET i B",
     "BITFIELD k GET i o",
     "BITFIELD k SET i o n",
     "BITFIELD k INCRBY i o n",
@@ -225,11 +258,17 @@ const VALUES: &[&str] = &[
     "012",
     "1e3",
 ];
-const TYPES: &[&str] = &["u8", "i8", "u1", "i5", "u16", "i32", "i64", "u63", "u3", "i13"];
+const TYPES: &[&str] = &["u8", "i8", "u1", "i1", "i5", "u16", "i32", "u33", "i64", "u63", "i63", "u3", "i13"];
 
 pub fn request(random: &mut Rng) -> Vec<Vec<u8>> {
     let pattern = PATTERNS[random.usize(..PATTERNS.len())];
-    let mut words: Vec<Vec<u8>> = pattern.split(' ').map(|word| fill(word, random)).collect();
+    let mut words: Vec<Vec<u8>> = Vec::new();
+    for word in pattern.split(' ') {
+        match word {
+            "F" => (0..random.u32(1..6)).for_each(|_| words.append(&mut field_operation(random))),
+            word => words.push(fill(word, random)),
+        }
+    }
     if random.u32(..40) == 0 {
         words.push(b"extra".to_vec());
     }
@@ -237,6 +276,20 @@ pub fn request(random: &mut Rng) -> Vec<Vec<u8>> {
         words[0] = words[0].to_ascii_lowercase();
     }
     words
+}
+
+/// Part of a `BITFIELD`, with numbers that fit and that do not.
+fn field_operation(random: &mut Rng) -> Vec<Vec<u8>> {
+    let number = if random.bool() { "n" } else { "B" };
+    // Redis' C overflows where it compares lower ones with a width.
+    let set = if number == "B" { "C" } else { "n" };
+    let text = match random.u32(..6) {
+        0 => ["OVERFLOW WRAP", "OVERFLOW SAT", "OVERFLOW FAIL"][random.usize(..3)].to_owned(),
+        1 => "GET i o".to_owned(),
+        2 | 3 => format!("SET i o {set}"),
+        _ => format!("INCRBY i o {number}"),
+    };
+    text.split(' ').map(|word| fill(word, random)).collect()
 }
 
 fn fill(word: &str, random: &mut Rng) -> Vec<u8> {
@@ -247,6 +300,15 @@ fn fill(word: &str, random: &mut Rng) -> Vec<u8> {
         "s" => random.i64(-12..70).to_string().into_bytes(),
         "b" => random.u8(..2).to_string().into_bytes(),
         "f" => format!("{}.{}", random.i32(-20..20), random.u32(..100)).into_bytes(),
+        "B" | "C" => {
+            let least = if word == "C" { -1 << 61 } else { i64::MIN };
+            let end = [i64::MIN, i64::MAX, i64::from(i32::MIN), 1 << 32, 128, 255, -129, -1, 0][random.usize(..9)];
+            end.saturating_add(random.i64(-2..2)).max(least).to_string().into_bytes()
+        }
+        "O" => match random.bool() {
+            true => random.u64(600_000_000..(1 << 32) + 2).to_string().into_bytes(),
+            false => format!("#{}", random.u32(60_000_000..70_000_000)).into_bytes(),
+        },
         "t" => random.i64(10_000..20_000).to_string().into_bytes(),
         "T" => random.i64(4_000_000_000..4_100_000_000).to_string().into_bytes(),
         "M" => random.i64(4_000_000_000_000..4_100_000_000_000).to_string().into_bytes(),

@@ -1,11 +1,11 @@
 //! `BITFIELD`: integers of any width at any bit of a value.
 
+use super::bits::{NOT_OFFSET, readable, writable};
 use super::fail::{Fail, SYNTAX, integer, is};
 use super::{Args, Context, DONE, Outcome, Reply};
 
 const NOT_TYPE: Fail =
     Fail::said("ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
-const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Overflow {
@@ -43,7 +43,9 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
             Operation::Get(field) => (field, Some(field.read(&value)), None),
             Operation::Set(field, new, overflow) => {
                 let before = field.read(&value);
-                let fitted = field.fit(i128::from(new), overflow);
+                // As Redis has it: without a sign, what is below zero is a number past all others.
+                let new = if field.signed { i128::from(new) } else { i128::from(new as u64) };
+                let fitted = field.fit(new, overflow);
                 (field, fitted.map(|_| before), fitted)
             }
             Operation::IncrBy(field, by, overflow) => {
@@ -88,7 +90,12 @@ fn parse(cx: &Context<'_>, args: Args<'_>, only_reads: bool) -> Result<Vec<Opera
         }
         let (kind, offset) = (rest.next().ok_or(SYNTAX)?, rest.next().ok_or(SYNTAX)?);
         let amount = if get { None } else { Some(rest.next().ok_or(SYNTAX)?) };
-        let field = Field::parse(kind, offset, cx.core.options.value_bytes_max)?;
+        let field = Field::parse(kind, offset)?;
+        // Of what is read the first bit has to be one that could be there, of what is written all.
+        let end = field.offset.saturating_add(field.bits as usize);
+        if field.offset >= readable(cx) || (!get && end > writable(cx)) {
+            return Err(NOT_OFFSET);
+        }
         let amount = amount.map(integer).transpose()?.unwrap_or_default();
         operations.push(match (get, set) {
             (true, _) => Operation::Get(field),
@@ -103,7 +110,7 @@ fn parse(cx: &Context<'_>, args: Args<'_>, only_reads: bool) -> Result<Vec<Opera
 }
 
 impl Field {
-    fn parse(kind: &[u8], offset: &[u8], value_bytes_max: usize) -> Result<Field, Fail> {
+    fn parse(kind: &[u8], offset: &[u8]) -> Result<Field, Fail> {
         let (signed, digits) = match kind {
             [b'i', digits @ ..] => (true, digits),
             [b'u', digits @ ..] => (false, digits),
@@ -117,9 +124,7 @@ impl Field {
         };
         let offset = integer(digits).ok().and_then(|offset| usize::try_from(offset).ok()).ok_or(NOT_OFFSET)?;
         let offset = offset.checked_mul(times).ok_or(NOT_OFFSET)?;
-        // The whole field has to be within the longest value.
-        let end = offset.checked_add(bits as usize).ok_or(NOT_OFFSET)?;
-        if end > value_bytes_max.saturating_mul(8) { Err(NOT_OFFSET) } else { Ok(Field { bits, signed, offset }) }
+        Ok(Field { bits, signed, offset })
     }
 
     fn read(self, value: &[u8]) -> i64 {

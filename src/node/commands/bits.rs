@@ -4,18 +4,29 @@ use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
 use super::strings::{range, range_within};
 use super::{Args, Context, Outcome, Reply};
 
-const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
+pub(super) const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
+/// Bits of the longest value of Redis, which may be read: those beyond a value are zeros, however long it may get here.
+const BITS_READ_MAX: usize = 1 << 32;
 
-/// The place of a bit that a value may have.
-pub(super) fn offset(cx: &Context<'_>, text: &[u8]) -> Result<usize, Fail> {
-    let bits_max = cx.core.options.value_bytes_max.saturating_mul(8);
+/// How many bits there are that may be written.
+pub(super) fn writable(cx: &Context<'_>) -> usize {
+    cx.core.options.value_bytes_max.saturating_mul(8)
+}
+
+/// How many bits there are that may be read.
+pub(super) fn readable(cx: &Context<'_>) -> usize {
+    writable(cx).max(BITS_READ_MAX)
+}
+
+/// The place of a bit below this one.
+fn offset(text: &[u8], bits_max: usize) -> Result<usize, Fail> {
     let offset = integer(text).ok().and_then(|offset| usize::try_from(offset).ok());
     offset.filter(|&offset| offset < bits_max).ok_or(NOT_OFFSET)
 }
 
 pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let offset = offset(cx, args.at(2))?;
+    let offset = offset(args.at(2), writable(cx))?;
     let bit = match integer(args.at(3)) {
         Ok(bit @ (0 | 1)) => bit == 1,
         Ok(_) | Err(_) => return Err(Fail::said("ERR bit is not an integer or out of range")),
@@ -39,7 +50,7 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn get_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let offset = offset(cx, args.at(2))?;
+    let offset = offset(args.at(2), readable(cx))?;
     let byte = cx.core.store.get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
     cx.answer(Reply::Int((byte.unwrap_or_default() >> (7 - offset % 8) & 1).into()))
 }
@@ -56,6 +67,16 @@ fn counts_bits(unit: Option<&[u8]>) -> Result<bool, Fail> {
 
 fn bit(value: &[u8], at: usize) -> bool {
     value[at / 8] >> (7 - at % 8) & 1 == 1
+}
+
+fn ones(bytes: &[u8]) -> usize {
+    bytes.iter().map(|byte| byte.count_ones() as usize).sum()
+}
+
+/// How many of the first bits are ones.
+fn ones_before(value: &[u8], bits: usize) -> usize {
+    let part = value.get(bits / 8).map_or(0, |byte| u16::from(*byte) << (bits % 8) >> 8);
+    ones(&value[..bits / 8]) + part.count_ones() as usize
 }
 
 pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -75,8 +96,8 @@ pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let len = if bits { value.len() * 8 } else { value.len() };
     let count = match range(len, start, end) {
         None => 0,
-        Some(range) if bits => range.filter(|&at| bit(value, at)).count(),
-        Some(range) => value[range].iter().map(|byte| byte.count_ones() as usize).sum(),
+        Some(range) if bits => ones_before(value, range.end) - ones_before(value, range.start),
+        Some(range) => ones(&value[range]),
     };
     cx.answer(Reply::Int(count as i64))
 }
@@ -125,21 +146,26 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(name, "AND") => |one, other| one & other,
         _ if is(name, "OR") => |one, other| one | other,
         _ if is(name, "XOR") => |one, other| one ^ other,
-        _ if is(name, "NOT") => |_, other| !other,
+        _ if is(name, "NOT") => |one, _| !one,
         _ => return Err(SYNTAX),
     };
     if is(name, "NOT") && args.len() != 4 {
         return Err(Fail::said("ERR BITOP NOT must be called with a single source key."));
     }
-    let values: Vec<&[u8]> = args.from(3).map(|key| cx.core.store.get(key).unwrap_or_default()).collect();
-    let len = values.iter().map(|value| value.len()).max().unwrap_or_default();
-    let byte = |value: &&[u8], at: usize| value.get(at).copied().unwrap_or_default();
-    let combined: Vec<u8> = (0..len)
-        .map(|at| match &values[..] {
-            [one] => operation(byte(one, at), byte(one, at)),
-            all => all.iter().map(|value| byte(value, at)).reduce(operation).unwrap_or_default(),
-        })
-        .collect();
+    // What is missing, or shorter than another, goes on with zeros.
+    let value = |key| cx.core.store.get(key).unwrap_or_default();
+    let len = args.from(3).map(|key| value(key).len()).max().unwrap_or_default();
+    let mut combined = value(args.at(3)).to_vec();
+    combined.resize(len, 0);
+    let combine = |combined: &mut [u8], other: &[u8]| {
+        let (both, rest) = combined.split_at_mut(other.len());
+        both.iter_mut().zip(other).for_each(|(byte, other)| *byte = operation(*byte, *other));
+        rest.iter_mut().for_each(|byte| *byte = operation(*byte, 0));
+    };
+    match is(name, "NOT") {
+        true => combine(&mut combined, &[]),
+        false => args.from(4).for_each(|key| combine(&mut combined, value(key))),
+    }
     if len > cx.core.options.value_bytes_max {
         return Err(TOO_LONG);
     }
