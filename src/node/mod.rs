@@ -13,6 +13,7 @@
 //! - `glob`: patterns
 //! - `writing`: how commands change keys
 //! - [`options`]: what it is told about itself
+//! - `steps`: what a turn may take
 //! - `settings`: what can be changed while it runs; `foreign`: settings of Redis that it does not have
 //! - `peers`: what the node does for other nodes
 //! - `expiring`: keys whose time has come, or that were flushed
@@ -42,6 +43,7 @@ mod serving;
 pub mod session;
 mod sessions;
 mod settings;
+mod steps;
 mod timing;
 mod transaction;
 mod watching;
@@ -58,6 +60,7 @@ use session::{OUTBOX_BYTES_MAX, Session, Waits};
 use sessions::Sessions;
 
 use settings::Settings;
+use steps::Steps;
 use timing::Timing;
 
 use crate::metrics::Metrics;
@@ -120,6 +123,8 @@ pub(crate) struct Core {
     random: fastrand::Rng,
     ahead: Ahead,
     scratch: Scratch,
+    /// What is left of the turn under way.
+    steps: Steps,
     /// The memory that the requests under way lie in, where it can be shared.
     whole: Option<Bytes>,
     session_bytes_max: usize,
@@ -182,6 +187,7 @@ impl Node {
             random: fastrand::Rng::with_seed(seed),
             ahead: Ahead::default(),
             scratch: Scratch::default(),
+            steps: Steps::default(),
             whole: None,
             session_bytes_max: 0,
             http_logged_us: None,

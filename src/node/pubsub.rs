@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::SessionId;
-use super::glob;
+use super::glob::Pattern;
 use super::listening::Names;
 use super::session::Session;
 use super::sessions::Sessions;
@@ -16,6 +16,8 @@ pub(super) struct PubSub {
     pub(super) channels: BTreeMap<Vec<u8>, Vec<SessionId>>,
     pub(super) patterns: BTreeMap<Vec<u8>, Vec<SessionId>>,
     pub(super) shards: BTreeMap<Vec<u8>, Vec<SessionId>>,
+    /// The same patterns as in `patterns`, parsed.
+    parsed: BTreeMap<Vec<u8>, Pattern>,
 }
 
 impl PubSub {
@@ -24,13 +26,22 @@ impl PubSub {
         self.to_mut(names).entry(name.to_vec()).or_default().push(id);
     }
 
+    /// The session listens to channels that match the pattern, which is written so.
+    pub(super) fn add_pattern(&mut self, id: SessionId, text: &[u8], pattern: Pattern) {
+        self.parsed.entry(text.to_vec()).or_insert(pattern);
+        self.add(id, text, Names::Patterns);
+    }
+
     /// It does no longer.
     pub(super) fn remove(&mut self, id: SessionId, name: &[u8], names: Names) {
-        let names = self.to_mut(names);
-        let Some(listeners) = names.get_mut(name) else { return };
+        let all = self.to_mut(names);
+        let Some(listeners) = all.get_mut(name) else { return };
         listeners.retain(|&other| other != id);
         if listeners.is_empty() {
-            names.remove(name);
+            all.remove(name);
+            if names == Names::Patterns {
+                self.parsed.remove(name);
+            }
         }
     }
 
@@ -57,6 +68,14 @@ impl PubSub {
     /// Whether nobody listens to any channel that keys are told of in.
     pub(super) fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Most steps that comparing a channel's name with all patterns takes.
+    pub(super) fn steps(&self, audience: Audience, channel: &[u8]) -> usize {
+        match audience {
+            Audience::Channel => self.parsed.values().map(|pattern| pattern.steps(channel.len())).sum(),
+            Audience::Shard => 0,
+        }
     }
 
     /// Delivers a message to all who listen here, `own` among them. Returns how many times.
@@ -88,7 +107,9 @@ impl PubSub {
         if audience == Audience::Shard {
             return count;
         }
-        for (pattern, listeners) in self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel)) {
+        let parsed = self.patterns.iter().zip(self.parsed.values());
+        let matching = parsed.filter(|(_, pattern)| pattern.matches(channel)).map(|(listened, _)| listened);
+        for (pattern, listeners) in matching {
             for &id in listeners {
                 send(
                     id,

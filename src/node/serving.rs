@@ -51,6 +51,7 @@ impl Core {
     ) -> usize {
         let (mut ahead, mut scratch) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.scratch));
         ahead.clear();
+        self.steps.begin();
         let (mut used, mut stopped) = (0, false);
         for _ in 0..REQUESTS_PER_TURN {
             let rest = &bytes[used..];
@@ -240,6 +241,12 @@ fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
     (session.scanned, session.needs) = (0, 0);
     match commands::run(Context { core: &mut *core, sessions, id, session: &mut *session, now }, request) {
         Executed::Answered => (),
+        Executed::Exhausted => {
+            session.waits = Waits::ForTurn;
+            core.metrics.requests += 1;
+            session.first = false;
+            return One::Stop(count);
+        }
         Executed::Ended => session.waits = Waits::ForNothing,
         Executed::Stopped(waits) => {
             session.waits = waits;

@@ -6,10 +6,15 @@ impl Store {
     /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and
     /// ends. Every key that is there from the first call to the last is visited, however the store grows.
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
+        self.scan_slots(cursor, |_, key| visit(key))
+    }
+
+    /// The same, and with each key its slot: a number that it keeps for as long as it is there.
+    pub fn scan_slots<'a>(&'a self, cursor: u64, mut visit: impl FnMut(u32, &'a [u8])) -> u64 {
         self.directory.scan(cursor, |slot| {
             let entry = self.entry(slot);
             if self.shown(entry).is_some() {
-                visit(entry.key());
+                visit(slot, entry.key());
             }
         })
     }

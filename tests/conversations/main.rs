@@ -11,6 +11,7 @@ mod crowds;
 mod hostile;
 mod machine;
 mod netcat;
+mod patterns;
 mod place;
 mod pure;
 mod refusals;

@@ -16,5 +16,6 @@ mod generator;
 mod json;
 mod large;
 mod others;
+mod patterns;
 mod reply;
 mod sums;

@@ -3,7 +3,7 @@
 use super::fail::{Fail, SYNTAX, is, unknown_part};
 use super::keys::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply};
-use crate::node::glob;
+use crate::node::glob::Pattern;
 use crate::node::session::Session;
 use crate::protocol::catalog::{Argument, Catalog, Entry, Keys};
 
@@ -212,8 +212,8 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     match by {
         _ if is(by, "PATTERN") => {
-            let pattern = value.to_ascii_lowercase();
-            names(cx, catalog.all().filter(|entry| glob::matches(&pattern, entry.name.as_bytes())))
+            let pattern = Pattern::parse(&value.to_ascii_lowercase())?;
+            names(cx, catalog.all().filter(|entry| pattern.matches(entry.name.as_bytes())))
         }
         _ if is(by, "ACLCAT") => names(cx, catalog.all().filter(|entry| is_in(entry, value))),
         _ if is(by, "MODULE") => names(cx, [].into_iter()),

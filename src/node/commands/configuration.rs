@@ -3,7 +3,7 @@
 use super::fail::{Fail, SYNTAX, is, printable, unknown_part, wrong_arity_of};
 use super::keys::help;
 use super::{Args, Context, DONE, Outcome, Reply};
-use crate::node::glob;
+use crate::node::glob::Pattern;
 use crate::node::settings::{self, Change};
 
 pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -29,13 +29,14 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let patterns = args.from(2).map(|pattern| Pattern::parse(&pattern.to_ascii_lowercase()));
+    let patterns = patterns.collect::<Result<Vec<Pattern>, _>>()?;
     let Context { core, session, .. } = cx;
     let mut found: Vec<(String, String)> = Vec::new();
     let all = core.all_settings();
-    for pattern in args.from(2) {
-        let small = pattern.to_ascii_lowercase();
+    for (pattern, parsed) in args.from(2).zip(&patterns) {
         let is_name = !pattern.iter().any(|byte| b"[*?".contains(byte));
-        for (name, value) in all.iter().filter(|(name, _)| glob::matches(&small, name.as_bytes())) {
+        for (name, value) in all.iter().filter(|(name, _)| parsed.matches(name.as_bytes())) {
             // As Redis does: a name comes back as it was written, and once.
             let shown = if is_name { text(pattern) } else { (*name).to_owned() };
             if !found.iter().any(|(other, _)| other.eq_ignore_ascii_case(&shown)) {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::node::glob::Unusable;
 use crate::protocol::{Args, Command, Refusal, Reply, resp};
 
 /// See the module.
@@ -48,6 +49,12 @@ impl From<String> for Fail {
     /// Words of the client's may be in it, and an error is one line.
     fn from(why: String) -> Fail {
         Fail::Said(why.replace(['\r', '\n'], " ").into())
+    }
+}
+
+impl From<Unusable> for Fail {
+    fn from(_: Unusable) -> Fail {
+        Fail::said("ERR pattern too complex")
     }
 }
 

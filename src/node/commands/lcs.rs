@@ -1,7 +1,7 @@
 //! `LCS`: the longest common subsequence of two values.
 
 use super::fail::{Fail, SYNTAX, integer, is};
-use super::{Args, Context, DONE, Outcome, Reply};
+use super::{Args, Context, Outcome, Reply};
 
 /// Most steps: what one request may take while others wait.
 const STEPS_MAX: usize = 1 << 20;
@@ -29,12 +29,15 @@ pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if (one.len() + 1).saturating_mul(other.len() + 1) > STEPS_MAX {
         return Err(Fail::said("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
     }
+    let steps = one.len() * other.len();
     let (common, matches) = compare(one, other);
     if only_len {
-        return cx.answer(Reply::Int(common.len() as i64));
+        cx.session.answer(Reply::Int(common.len() as i64));
+        return cx.done_after(steps);
     }
     if !indices {
-        return cx.answer(Reply::Value(&common));
+        cx.session.answer(Reply::Value(&common));
+        return cx.done_after(steps);
     }
     let session = &mut *cx.session;
     let long: Vec<Match> = matches.into_iter().filter(|(part, _)| part.1 - part.0 + 1 >= len_min.max(1)).collect();
@@ -54,7 +57,7 @@ pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     session.answer(Reply::Value(b"len"));
     session.answer(Reply::Int(common.len() as i64));
-    DONE
+    cx.done_after(steps)
 }
 
 /// The subsequence, and the parts it consists of, the last one first. O(both lengths multiplied).

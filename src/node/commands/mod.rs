@@ -48,6 +48,8 @@ use crate::replication::Audience;
 pub(super) enum Executed {
     /// It is answered.
     Answered,
+    /// It is answered, and was the last one that the turn had steps for.
+    Exhausted,
     /// It is answered, and the conversation ends.
     Ended,
     /// It is to be executed again when what it waits for is there.
@@ -276,6 +278,12 @@ impl Context<'_> {
     fn answer(&mut self, reply: Reply<'_>) -> Outcome {
         self.session.answer(reply);
         DONE
+    }
+
+    /// It is answered, and took so many steps of the turn.
+    fn done_after(&mut self, steps: usize) -> Outcome {
+        self.core.steps.spend(steps);
+        Ok(if self.core.steps.are_spent() { Executed::Exhausted } else { Executed::Answered })
     }
 
     /// The value of a key, and the count of hits and misses.

@@ -30,10 +30,14 @@ pub(super) fn decr_by(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 /// The sum as Redis writes it: see [`Extended`].
 pub(super) fn incr_by_float(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let before = Extended::parse(cx.core.store.get(key).unwrap_or(b"0")).ok_or(NOT_FLOAT)?;
+    let before = cx.core.store.get(key).unwrap_or(b"0");
+    let digits = before.len() + args.at(2).len();
+    let before = Extended::parse(before).ok_or(NOT_FLOAT)?;
     let by = Extended::parse(args.at(2)).ok_or(NOT_FLOAT)?;
     let sum = before.plus(by).ok_or(Fail::said("ERR increment would produce NaN or Infinity"))?.to_string();
     cx.put(key, sum.as_bytes(), cx.core.store.expiry(key))?;
     cx.notify('$', "incrbyfloat", key);
-    cx.answer(Reply::Value(sum.as_bytes()))
+    cx.session.answer(Reply::Value(sum.as_bytes()));
+    // Up to 5,000 digits, which are multiplied with each other.
+    cx.done_after((digits + sum.len()).pow(2) / 64)
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::fail::{Fail, is, unknown_or_arity};
 use super::keys::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
+use crate::node::SessionId;
+use crate::node::glob::Pattern;
 use crate::node::listening::Names;
 use crate::node::session::Session;
-use crate::node::{SessionId, glob};
 use crate::replication::Audience;
 
 /// Longest channel and message: they are copied for each listener, and go to peers in one frame.
@@ -38,9 +39,19 @@ pub(super) fn subscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) -> O
     if names == Names::Shards && cx.session.is_executing {
         return Err(Fail::said("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
     }
+    // All or none.
+    let mut patterns = match names {
+        Names::Patterns => args.from(1).map(Pattern::parse).collect::<Result<Vec<Pattern>, _>>()?,
+        Names::Channels | Names::Shards => Vec::new(),
+    }
+    .into_iter();
     for name in args.from(1) {
+        let pattern = patterns.next();
         if cx.session.listening.to_mut(names).insert(name.to_vec()) {
-            cx.core.pubsub.add(cx.id, name, names);
+            match pattern {
+                Some(pattern) => cx.core.pubsub.add_pattern(cx.id, name, pattern),
+                None => cx.core.pubsub.add(cx.id, name, names),
+            }
         }
         let verb = match names {
             Names::Channels => "subscribe",
@@ -88,10 +99,12 @@ pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>, audience: Audience) 
     if channel.len() + message.len() > MESSAGE_BYTES_MAX {
         return Err(Fail::said("ERR message too long: at most 1 MiB with its channel's name"));
     }
+    let steps = cx.core.pubsub.steps(audience, channel);
     let own = Some((cx.id, &mut *cx.session));
     let count = cx.core.pubsub.deliver(cx.sessions, own, audience, channel, message);
     cx.core.replication.publish(audience, channel, message);
-    cx.answer(Reply::Int(count as i64))
+    cx.session.answer(Reply::Int(count as i64));
+    cx.done_after(steps)
 }
 
 pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -99,10 +112,16 @@ pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Context { core, session, .. } = cx;
     let pubsub = &core.pubsub;
     match part {
-        _ if is(part, "CHANNELS") && args.len() <= 3 => channels(session, &pubsub.channels, args.get(2)),
+        _ if is(part, "CHANNELS") && args.len() <= 3 => {
+            let steps = channels(session, &pubsub.channels, args.get(2))?;
+            return cx.done_after(steps);
+        }
         _ if is(part, "NUMSUB") => listeners(session, &pubsub.channels, args),
         _ if is(part, "NUMPAT") && args.len() == 2 => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
-        _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => channels(session, &pubsub.shards, args.get(2)),
+        _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => {
+            let steps = channels(session, &pubsub.shards, args.get(2))?;
+            return cx.done_after(steps);
+        }
         _ if is(part, "SHARDNUMSUB") => listeners(session, &pubsub.shards, args),
         _ if is(part, "HELP") && args.len() == 2 => {
             return help(cx, &["PUBSUB CHANNELS [pattern] | NUMSUB [channel ...] | NUMPAT: who listens on this node"]);
@@ -112,12 +131,19 @@ pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-/// The names that match.
-fn channels(session: &mut Session, all: &BTreeMap<Vec<u8>, Vec<SessionId>>, pattern: Option<&[u8]>) {
-    let wanted = |name: &&Vec<u8>| pattern.is_none_or(|pattern| glob::matches(pattern, name));
+/// The names that match, and how many steps it took at most to tell.
+fn channels(
+    session: &mut Session,
+    all: &BTreeMap<Vec<u8>, Vec<SessionId>>,
+    pattern: Option<&[u8]>,
+) -> Result<usize, Fail> {
+    let pattern = pattern.map(Pattern::parse).transpose()?;
+    let steps = |name: &Vec<u8>| pattern.as_ref().map_or(1, |pattern| pattern.steps(name.len()));
+    let wanted = |name: &&Vec<u8>| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
     let names: Vec<&Vec<u8>> = all.keys().filter(wanted).collect();
     session.answer(Reply::Array(names.len()));
     names.into_iter().for_each(|name| session.answer(Reply::Value(name)));
+    Ok(all.keys().map(steps).sum())
 }
 
 /// How many listen to each of the names that are given.

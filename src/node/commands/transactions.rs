@@ -1,7 +1,7 @@
 //! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
 
 use super::fail::Fail;
-use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, connection, timed};
+use super::{Args, Command, Context, Executed, Outcome, Reply, connection, timed};
 use crate::node::session::Session;
 use crate::store::{Stamp, Store};
 
@@ -63,13 +63,13 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
         let allowed = connection::allow_data(cx.session, queued.command, queued.args());
         match allowed.and_then(|()| timed(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
-            Ok(Executed::Answered | Executed::Stopped(_) | Executed::Waiting) => (),
+            Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting) => (),
             Err(fail) => cx.session.answer_instead(start, fail.reply()),
         }
     }
     cx.core.whole = None;
     cx.session.is_executing = false;
-    if ended { Ok(Executed::Ended) } else { DONE }
+    if ended { Ok(Executed::Ended) } else { cx.done_after(0) }
 }
 
 /// Forgets the transaction that is put together.
