@@ -228,7 +228,7 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let [mode] = args.from(2).collect::<Vec<_>>()[..] else { return Err(wrong_arity_of("client", args.at(1))) };
     // A transaction's answer is an array of all answers; Redis leaves some out, and the next ones are taken for them.
-    if cx.session.is_executing && !is(mode, "ON") {
+    if cx.session.is_executing && (is(mode, "OFF") || is(mode, "SKIP")) {
         return Err(Fail::said("ERR Command not allowed inside a transaction"));
     }
     match mode {
