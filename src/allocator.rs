@@ -6,6 +6,8 @@
 //! much has been taken: what is overwritten leaves its memory to what comes next, what only goes does not stay. Where a
 //! large value may not linger, a thread that has the time [gives its pages back](give_pages_back): 64 MiB take 4 ms.
 //!
+//! Where the system gives no more memory, the process ends with a sentence.
+//!
 //! `unsafe`, for calls of C and of the system. What makes it sound:
 //! - Memory comes from mimalloc and goes to it, with the layouts that the caller vouches for.
 //! - The option exists, as a test sees. It is one aligned word that threads set and read without a lock: whichever of
@@ -16,6 +18,7 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_long;
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -46,12 +49,12 @@ impl Allocator {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let alloc = || unsafe { MiMalloc.alloc(layout) };
-        if take(layout.size()) { lingering(alloc) } else { alloc() }
+        given(if take(layout.size()) { lingering(alloc) } else { alloc() }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let alloc = || unsafe { MiMalloc.alloc_zeroed(layout) };
-        if take(layout.size()) { lingering(alloc) } else { alloc() }
+        given(if take(layout.size()) { lingering(alloc) } else { alloc() }, layout.size())
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
@@ -61,7 +64,7 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         if !LINGERING_BYTES.contains(&bytes) && !LINGERING_BYTES.contains(&layout.size()) {
-            return unsafe { MiMalloc.realloc(place, layout, bytes) };
+            return given(unsafe { MiMalloc.realloc(place, layout, bytes) }, bytes);
         }
         // As the trait has it by itself. A copy takes long, and what other threads free meanwhile should not linger.
         unsafe {
@@ -73,6 +76,28 @@ unsafe impl GlobalAlloc for Allocator {
             new
         }
     }
+}
+
+/// What was given; where it is nothing, the end: who asks for memory here has no better answer.
+#[inline]
+fn given(place: *mut u8, bytes: usize) -> *mut u8 {
+    if place.is_null() {
+        end_without_memory(bytes);
+    }
+    place
+}
+
+/// Says so and ends the process, for both of which it takes no memory.
+#[cold]
+fn end_without_memory(bytes: usize) -> ! {
+    // Whoever reads it; where nobody does, the end is the same.
+    let _ = writeln!(
+        std::io::stderr(),
+        "kvstoreapp: out of memory: the system gave no {bytes} bytes more (a limit, such as ulimit -v, or that of a \
+         container?); changes since the last snapshot are lost unless another node has them. --max-memory keeps keys and \
+         values within bounds"
+    );
+    signal_hook::low_level::exit(1)
 }
 
 /// Whether so much may linger when it is freed. As much is counted as taken.

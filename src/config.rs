@@ -62,6 +62,11 @@ struct Arguments {
     #[arg(long, value_name = "ms", default_value = "2000", value_parser = clap::value_parser!(u64).range(10..=INTERVAL_MS_MAX))]
     snapshot_interval_ms: u64,
 
+    /// Room on the disk that is kept beside the data file and given up when the disk is full, so that a last snapshot
+    /// has a chance; at most a tenth of what is free; K, M and G may follow the number; 0: none
+    #[arg(long, value_name = "bytes", default_value = "16M", value_parser = bytes)]
+    disk_reserve: u64,
+
     /// What the OK of a write promises: "interval": it is in memory, and on disk after the next snapshot; "commit": it
     /// is on disk
     #[arg(long, value_name = "mode", default_value = "interval")]
@@ -168,6 +173,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Directory of the data file.
     pub data_dir: PathBuf,
+    /// Bytes of the disk to be kept in reserve.
+    pub disk_reserve_bytes: u64,
     /// What the node itself is told.
     pub options: Options,
     /// Least important log lines to print.
@@ -226,6 +233,7 @@ impl Config {
             id,
             listen: listen_addresses(own, arguments.bind.as_deref())?,
             data_dir: arguments.data_dir.unwrap_or_else(|| format!("data/node-{id}").into()),
+            disk_reserve_bytes: arguments.disk_reserve,
             options: Options {
                 dialect: match arguments.dialect {
                     DialectArgument::Line => Dialect::Line,

@@ -10,7 +10,7 @@ use kvstoreapp::logging;
 use kvstoreapp::node::saving::Saver;
 use kvstoreapp::node::{Cluster, Node, Options};
 use kvstoreapp::replication::Identity;
-use kvstoreapp::server::{Server, listen, now, process};
+use kvstoreapp::server::{Server, listen, now, process, signals};
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::snapshot::opening::Opened;
 use kvstoreapp::store::Restore;
@@ -20,6 +20,10 @@ static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     ALLOCATOR.start();
+    let may_run = signals::hold().map_err(|error| format!("cannot hold signals: {error}"));
+    if let Err(mistake) = may_run.and_then(|()| process::check_memory_limits()) {
+        return complain(&mistake, 1);
+    }
     match Config::load(std::env::args_os().skip(1)) {
         Ok(config) => match run(config) {
             Ok(()) => ExitCode::SUCCESS,
@@ -55,7 +59,8 @@ fn run(config: Config) -> Result<(), String> {
         process::keep_off(core)?;
     }
     let listener = listen(&config.listen)?;
-    let log = logging::start(config.log_level).map_err(|error| format!("cannot start the log's thread: {error}"))?;
+    let log = logging::start(config.log_level)
+        .map_err(|error| format!("cannot start the log's thread: {}", process::explain(&error)))?;
     let verdict = serve(config, listener, started);
     if verdict.is_ok() {
         log::info!("all is saved; goodbye");
@@ -67,11 +72,11 @@ fn run(config: Config) -> Result<(), String> {
 fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
-    let mut options = with_room_for_clients(config.options.clone());
+    let mut options = with_room_for_clients(config.options.clone())?;
     (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
     let (node, file) = recover(&config, options.clone(), started)?;
     log::info!("durability {}, a snapshot every {} ms", options.durability, options.snapshot_interval_ms);
-    let system = |error: std::io::Error| format!("cannot start: {error}");
+    let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
     let mut server = Server::new(listener, node, file, config.file.clone(), started).map_err(system)?;
     server.busy_poll(config.busy_poll);
     if let Some(core) = config.cpu {
@@ -111,21 +116,22 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
     recorded.begin_life(life, position);
     let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
     file.record(&reserved)?;
+    file.keep_reserve(config.disk_reserve_bytes);
     Ok((Node::new(store, clock, reserved, cluster, options, now), file))
 }
 
 /// The year 2100: what is recorded of a clock that is wrong by so much would be refused once it is right.
 const UNIX_NS_MAX: u64 = 4_102_444_800 * 1_000_000_000;
 
-fn with_room_for_clients(mut options: Options) -> Options {
-    let possible = process::raise_descriptor_limit();
+fn with_room_for_clients(mut options: Options) -> Result<Options, String> {
+    let possible = process::raise_descriptor_limit()?;
     if possible < options.clients_max {
         let wanted = options.clients_max;
         log::warn!("at most {possible} clients instead of {wanted}: raise the open files limit (ulimit -n)");
         options.clients_max = possible;
     }
     options.process.clients_possible = possible;
-    options
+    Ok(options)
 }
 
 /// Unpredictable, so that strangers cannot choose keys that collide.

@@ -49,6 +49,8 @@ pub struct Metrics {
     pub rows_written: u64,
     /// Log lines that nobody took in time.
     pub log_lines_dropped: u64,
+    /// What is kept of the disk in reserve, in bytes.
+    pub disk_reserve_bytes: u64,
     /// How often writers had to wait because a snapshot could not keep up.
     pub writer_stalls: u64,
 }

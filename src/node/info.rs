@@ -53,6 +53,7 @@ pub(super) fn text(core: &Core, clients: usize, now: Now) -> String {
     line("snapshot_error", &saver.error.as_deref().unwrap_or("none"));
     line("snapshots", &metrics.snapshots);
     line("snapshots_failed", &metrics.snapshots_failed);
+    line("disk_reserve_bytes", &metrics.disk_reserve_bytes);
     line("rows_written", &metrics.rows_written);
     line("writer_stalls", &metrics.writer_stalls);
     line("requests", &metrics.requests);

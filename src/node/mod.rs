@@ -351,9 +351,24 @@ impl Node {
         self.core.saver.end();
     }
 
-    /// After [`Node::end`]: whether all is saved or cannot be; `None` while it is under way.
-    pub fn ended(&self) -> Option<Result<(), &str>> {
-        self.core.saver.ended()
+    /// After [`Node::end`]: whether all is saved or cannot be, and what that costs; `None` while it is under way.
+    pub fn ended(&self) -> Option<Result<(), String>> {
+        let Core { store, saver, replication, .. } = &self.core;
+        let verdict = saver.ended()?;
+        Some(verdict.map_err(|why| {
+            let lost = store.count_after(saver.durable());
+            if lost == 0 {
+                return format!("all changes are on disk, but the end could not be recorded there: {why}");
+            }
+            let elsewhere = match &replication.complete(store)[..] {
+                [] => "No linked node is known to have them all".to_owned(),
+                ids => format!("All of them are on node {}, in memory at least", ids.join(" and ")),
+            };
+            format!(
+                "changes to {lost} keys since the last snapshot could not be saved: {why}. {elsewhere}. On disk is the \
+                 state of that snapshot; make sure that there is room before the next start"
+            )
+        }))
     }
 
     /// Whether every request that is here is executed. O(sessions).

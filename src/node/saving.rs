@@ -39,6 +39,8 @@ const RETRY_US_MIN: u64 = 100_000;
 const RETRY_US_MAX: u64 = 5_000_000;
 /// So long the end waits for a disk that fails. A second signal does not wait.
 const ENDING_US: u64 = 10_000_000;
+/// ... and tries again at least so often, for whoever makes room meanwhile.
+const ENDING_RETRY_US_MAX: u64 = 500_000;
 /// Changes looked at in one tick in search of deletions to forget.
 const COLLECT_LOOKS: usize = 1 << 10;
 /// Least time between two searches through all deletions.
@@ -253,6 +255,9 @@ impl Saver {
     pub fn end(&mut self) {
         if self.ending == Ending::Not {
             self.ending = Ending::Wanted;
+            if let Phase::Failed { retry_us } = &mut self.phase {
+                *retry_us = 0;
+            }
         }
     }
 
@@ -401,7 +406,11 @@ impl Saver {
 
     fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) -> Recorded {
         if let Some(error) = self.error.take() {
-            log::info!("snapshots succeed again and all changes are on disk; the last failure was: {error}");
+            let left = store.count_after(checkpoint.position);
+            log::info!(
+                "snapshots succeed again; changes to {left} keys since the one just saved wait for the next. The last \
+                 failure was: {error}"
+            );
         }
         self.failures = 0;
         self.phase = Phase::Idle;
@@ -421,26 +430,32 @@ impl Saver {
     }
 
     fn failed(&mut self, why: String, store: &mut Store, now: Now) {
-        if self.error.is_none() {
-            let lost = match self.durable {
-                0 => "nothing of it is on disk",
-                _ => "changes since the last snapshot are not on disk",
-            };
+        let changed = match self.durable {
+            0 => "all data".to_owned(),
+            durable => format!("changes to {} keys since the last snapshot", store.count_after(durable)),
+        };
+        let is_last = self.ending == Ending::Wanted;
+        if is_last && self.ending_us.is_none() {
             log::error!(
-                "snapshot failed: {why}. All data is served from memory, but {lost}; check free space and \
-                 permissions of the data directory. Retrying until it succeeds"
+                "the last snapshot failed: {why}. Not on disk: {changed}; it is tried for {} s more: \
+                 free some space or mend the disk in this time. A second signal gives them up",
+                ENDING_US / 1_000_000
+            );
+        } else if self.error.is_none() {
+            log::error!(
+                "snapshot failed: {why}. All data is served from memory. Not on disk: {changed}; check free space, quota and permissions of the data directory. Retrying until \
+                 it succeeds"
             );
         }
         self.error = Some(why);
-        let pause_us = (RETRY_US_MIN << self.failures.min(10)).min(RETRY_US_MAX);
+        let pause_us_max = if is_last { ENDING_RETRY_US_MAX } else { RETRY_US_MAX };
+        let pause_us = (RETRY_US_MIN << self.failures.min(10)).min(pause_us_max);
         self.failures += 1;
         self.backup.failed(self.snapshot);
         self.phase = Phase::Failed { retry_us: now.monotonic_us + pause_us };
         store.drop_fence();
         store.retract_retired();
-        if self.ending == Ending::Wanted
-            && now.monotonic_us - *self.ending_us.get_or_insert(now.monotonic_us) >= ENDING_US
-        {
+        if is_last && now.monotonic_us - *self.ending_us.get_or_insert(now.monotonic_us) >= ENDING_US {
             self.ending = Ending::Failed;
         }
     }

@@ -71,6 +71,17 @@ impl Replication {
         self.peers.values().map(status).collect()
     }
 
+    /// The ids of those linked peers that have acknowledged everything.
+    pub fn complete(&self, store: &Store) -> Vec<String> {
+        let tail = store.last_position();
+        let has_all = |peer: &&super::Peer| {
+            peer.linked
+                .as_ref()
+                .is_some_and(|linked| linked.link.is_walked(tail) && store.count_after(linked.link.reached()) == 0)
+        };
+        self.peers.values().filter(has_all).map(|peer| peer.id.to_string()).collect()
+    }
+
     /// Peers with a link.
     pub fn linked(&self) -> usize {
         self.peers.values().filter(|peer| peer.linked.is_some()).count()

@@ -10,6 +10,7 @@ mod dialing;
 mod errands;
 mod off_cpu;
 pub mod process;
+pub mod signals;
 mod turns;
 
 use std::cmp::Reverse;
@@ -26,7 +27,7 @@ use errands::{Errand, Errands};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use off_cpu::OffCpu;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
@@ -123,7 +124,7 @@ impl Server {
         let poll = Poll::new()?;
         let mut listener = listener;
         // First of all, or one that comes here would be noted below and never seen.
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2])?;
         // In the signals' handlers, so that a second one works whatever the loop is waiting for: leave where an
         // earlier one was noted, then note this one.
         let noted = Arc::new(AtomicBool::new(false));
@@ -145,13 +146,19 @@ impl Server {
         let [wake_from_writer, wake_from_errands] = [Arc::clone(&wake), Arc::clone(&wake)];
         let mut node = node;
         node.time_by(move || started.elapsed().as_micros() as u64);
+        let writer = Writer::start(file, move || wake_from_writer())?;
+        node.metrics().disk_reserve_bytes = writer.reserve_bytes();
+        let mut errands = Errands::start(config, move || wake_from_errands())?;
+        if signals::was_hung_up() {
+            errands.give(Errand::Reload);
+        }
         Ok(Server {
             poll,
             acceptor: Acceptor::new(listener),
             signals,
             node,
-            writer: Writer::start(file, move || wake_from_writer())?,
-            errands: Errands::start(config, move || wake_from_errands())?,
+            writer,
+            errands,
             dials: 0,
             woken,
             wake,
@@ -268,6 +275,7 @@ impl Server {
                     Report::Merged(merged) => self.node.merged(merged, self.now),
                 }
             }
+            self.node.metrics().disk_reserve_bytes = self.writer.reserve_bytes();
             self.take_results();
         }
         self.accept();
@@ -278,6 +286,8 @@ impl Server {
             match signal {
                 SIGHUP => self.errands.give(Errand::Reload),
                 SIGINT => self.drain("SIGINT"),
+                SIGXCPU => self.drain("SIGXCPU, the limit on processor time (ulimit -t)"),
+                SIGUSR1 | SIGUSR2 => log::warn!("SIGUSR1 and SIGUSR2 mean nothing here and are ignored"),
                 _ => self.drain("SIGTERM"),
             }
         }
@@ -400,9 +410,7 @@ impl Server {
                 if owed && self.now.monotonic_us < until_us {
                     return None;
                 }
-                self.node.ended().map(|verdict| {
-                    verdict.map_err(|why| format!("changes since the last snapshot could not be saved: {why}"))
-                })
+                self.node.ended()
             }
         }
     }

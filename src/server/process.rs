@@ -7,6 +7,12 @@ const DESCRIPTORS_BESIDE_CLIENTS: u64 = 64;
 /// Most clients that `--max-clients` takes.
 const CLIENTS_MAX: u64 = 1_000_000;
 
+/// What the main thread needs of stack at the most, eight times over.
+const STACK_BYTES_MIN: u64 = 1 << 20;
+/// The allocator and the stacks of the threads reserve some 500 MiB of addresses, though little memory, before the first
+/// key.
+const ADDRESS_BYTES_MIN: u64 = 640 << 20;
+
 /// Keeps this thread, and those it starts from here on, off a core where there is another.
 #[cfg(target_os = "linux")]
 pub fn keep_off(core: usize) -> Result<(), String> {
@@ -57,8 +63,45 @@ pub fn keep_alive(stream: &mio::net::TcpStream) -> std::io::Result<()> {
     Ok(set_tcp_keepintvl(stream, Duration::from_secs(30))?)
 }
 
-/// Makes room for as many clients as the system allows, or as may ever be asked for. Returns for how many there is room.
-pub fn raise_descriptor_limit() -> usize {
+/// Checks the limits on memory, with which nothing could run, and raises that on the stack where it may. An error is a
+/// sentence.
+pub fn check_memory_limits() -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let too_low = |limit: Option<u64>, bytes_min: u64| limit.filter(|&bytes| bytes < bytes_min);
+    let limit = getrlimit(Resource::Stack);
+    if too_low(limit.current, STACK_BYTES_MIN).is_some() {
+        let current = Some(STACK_BYTES_MIN.min(limit.maximum.unwrap_or(u64::MAX)));
+        // What cannot be raised is complained about below.
+        let _ = setrlimit(Resource::Stack, Rlimit { current, maximum: limit.maximum });
+    }
+    let limits = [
+        (Resource::Stack, "stack (ulimit -s)", STACK_BYTES_MIN),
+        (Resource::As, "memory (ulimit -v)", ADDRESS_BYTES_MIN),
+    ];
+    for (resource, name, bytes_min) in limits {
+        if let Some(bytes) = too_low(getrlimit(resource).current, bytes_min) {
+            let [kib, kib_min] = [bytes, bytes_min].map(|bytes| bytes >> 10);
+            return Err(format!(
+                "the limit on the {name} is {kib} KiB, but a node needs {kib_min} KiB, and more for its data"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Why the system does not let the process start, with what may be behind it.
+pub fn explain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock => {
+            format!("{error}: look at the limits on processes (ulimit -u) and memory (ulimit -v)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Makes room for as many clients as the system allows, or as may ever be asked for. Returns for how many there is room;
+/// an error, in a sentence, where there is none.
+pub fn raise_descriptor_limit() -> Result<usize, String> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let wanted = CLIENTS_MAX + DESCRIPTORS_BESIDE_CLIENTS;
     let limit = getrlimit(Resource::Nofile);
@@ -67,5 +110,11 @@ pub fn raise_descriptor_limit() -> usize {
     let raised = granted == current
         || setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum }).is_ok();
     let granted = if raised { granted } else { current };
-    granted.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS).clamp(1, CLIENTS_MAX) as usize
+    match granted.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS) {
+        0 => Err(format!(
+            "the limit on open files (ulimit -n) is {granted}, but a node needs {DESCRIPTORS_BESIDE_CLIENTS}, and one more \
+             for each client"
+        )),
+        room => Ok(room.min(CLIENTS_MAX) as usize),
+    }
 }

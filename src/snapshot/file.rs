@@ -16,7 +16,8 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 
-use super::opening::explain;
+use super::fault::Fault;
+use super::reserve::{self, Reserve};
 use crate::node::saving::Checkpoint;
 use crate::store::{Batch, Change, Stamp};
 
@@ -67,11 +68,14 @@ pub struct DataFile {
     position: u64,
     /// The directory, locked.
     lock: Option<File>,
+    reserve_bytes_max: u64,
+    /// What a start on a full disk gave up of it.
+    reserve_given_up: u64,
 }
 
 impl DataFile {
     /// A file that is open, checked and ours.
-    pub(super) fn new(connection: Connection, path: PathBuf, position: u64, lock: Option<File>) -> DataFile {
+    pub(super) fn new(connection: Connection, path: PathBuf, position: u64) -> DataFile {
         // How full the log is that was found is not known; it is moved into the file proper at the next occasion.
         DataFile {
             connection,
@@ -83,13 +87,40 @@ impl DataFile {
             log_pages: LOG_PAGES,
             log_failed: false,
             position,
-            lock,
+            lock: None,
+            reserve_bytes_max: 0,
+            reserve_given_up: 0,
         }
+    }
+
+    /// Keeps the directory's lock, for whoever takes it.
+    pub(super) fn hold(&mut self, lock: File) {
+        self.lock = Some(lock);
     }
 
     /// The directory's lock, for whoever keeps it from here on.
     pub(super) fn take_lock(&mut self) -> File {
         self.lock.take().expect("nobody has taken it")
+    }
+
+    /// So much of the disk is to be kept in reserve beside it; nothing where this is not called.
+    pub fn keep_reserve(&mut self, bytes_max: u64) {
+        self.reserve_bytes_max = bytes_max;
+    }
+
+    /// What the start has given up of it.
+    pub(super) fn gave_up(&mut self, bytes: u64) {
+        self.reserve_given_up += bytes;
+    }
+
+    /// See [`DataFile::keep_reserve`].
+    pub(super) fn reserve_bytes_max(&self) -> u64 {
+        self.reserve_bytes_max
+    }
+
+    /// The reserve itself.
+    pub(super) fn reserve(&self) -> Reserve {
+        Reserve::new(self.directory(), self.reserve_bytes_max, self.reserve_given_up)
     }
 
     /// The data directory.
@@ -125,7 +156,15 @@ impl DataFile {
 
     /// Records what must not be issued twice, before anything is.
     pub fn record(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {
-        self.begin().and_then(|()| self.commit(checkpoint)).map_err(|error| explain(&self.path, &error))
+        let mut recorded = self.try_record(checkpoint);
+        if recorded.as_ref().is_err_and(Fault::is_full) {
+            let given_up = reserve::give_up(self.directory());
+            if given_up > 0 {
+                self.gave_up(given_up);
+                recorded = self.try_record(checkpoint);
+            }
+        }
+        recorded.map_err(|fault| fault.refusal())
     }
 
     /// Begins a transaction; ends the one that may be open without effect.
@@ -204,7 +243,10 @@ impl DataFile {
                 self.log_pages = 0;
                 if !std::mem::replace(&mut self.log_failed, true) {
                     let path = self.path.display();
-                    log::warn!("{path}-wal grows: another program reads {path} in a transaction it does not end");
+                    log::warn!(
+                        "{path}-wal grows: somebody was reading {path} when it was to be moved there, and as long as such \
+                         a transaction does not end it goes on growing"
+                    );
                 }
             }
             Ok(_) => (self.log_pages, self.log_failed) = (0, false),
@@ -234,7 +276,7 @@ impl DataFile {
     pub fn close(mut self) {
         self.roll_back();
         let Err((_, error)) = self.connection.close() else { return };
-        log::warn!("{} was not closed cleanly: {error}; the next start repairs it", self.path.display());
+        log::warn!("{} was not closed cleanly: {error}; the next start goes on from its log", self.path.display());
     }
 
     /// Takes out all rows below the flush: in one go where nothing is above.
@@ -246,6 +288,10 @@ impl DataFile {
             false => self.connection.execute("DELETE FROM entry", []),
         }
         .map(drop)
+    }
+
+    fn try_record(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+        self.begin().and_then(|()| self.commit(checkpoint)).map_err(|error| Fault::of_file(&self.path, &error))
     }
 
     fn write_window_if_full(&mut self) -> rusqlite::Result<()> {

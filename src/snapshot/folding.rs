@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::fault::Fault;
 use super::file::DataFile;
 use super::journal::Journal;
-use super::opening::explain;
 use crate::node::saving::Checkpoint;
 
 /// Lets the loop go first where both share a core.
@@ -46,7 +46,7 @@ pub(super) struct Folded {
     /// How long it took.
     pub(super) took: Duration,
     /// Why it failed.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Fault>,
 }
 
 impl Folder {
@@ -120,10 +120,10 @@ fn run(job: Fold) -> Folded {
 ///
 /// Read backwards, the first change of a slot is the one that counts, so all that is to be remembered of the newer ones
 /// is a bit for each slot.
-pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoint, String> {
+pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoint, Fault> {
     let last = journals.last().expect("there is something to fold");
     let path = file.path().to_owned();
-    let explain = |error| explain(&path, &error);
+    let explain = |error| Fault::of_file(&path, &error);
     let end = last.end()?;
     file.begin().map_err(explain)?;
     for journal in journals {
@@ -134,7 +134,7 @@ pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoi
         journal.slices_back(|slice| {
             for change in slice.changes_back() {
                 if seen.insert(change.slot) {
-                    file.put(change)?;
+                    file.put(change).map_err(explain)?;
                 }
             }
             slice.retired().filter(|&slot| seen.insert(slot)).for_each(|slot| file.take_out(slot));
@@ -145,28 +145,28 @@ pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoi
     Ok(end)
 }
 
-/// What a start does with the journals of a process that was killed: folds those that are not. Returns what is to be
+/// What a start does with the journals that a crash, or a stop with a full disk, left: folds those that are not. Returns what is to be
 /// removed once the rows were read, and what the last commit recorded where that was not in the rows.
-pub(super) fn recover(file: &mut DataFile, directory: &Path) -> Result<(Vec<Journal>, Option<Checkpoint>), String> {
+pub(super) fn recover(file: &mut DataFile, directory: &Path) -> Result<(Vec<Journal>, Option<Checkpoint>), Fault> {
     let journals = Journal::find(directory)?;
-    let folded = file.last_folded().map_err(|error| explain(file.path(), &error))?;
+    let folded = file.last_folded().map_err(|error| Fault::of_file(file.path(), &error))?;
     let first = journals.partition_point(|journal| journal.number() <= folded);
     let mut position = file.position();
     for journal in &journals[first..] {
         if !journal.bases()?.contains(&position) {
-            return Err(format!(
-                "{} goes on from another state of {}: put back the file that it belongs to, or move it away to lose the \
-                 changes in it",
-                journal.path().display(),
-                file.path().display()
-            ));
+            let file = file.path().display();
+            let sentence = format!(
+                "goes on from another state of {file}: put back the file that it belongs to, or move it away to lose the \
+                 changes in it"
+            );
+            return Err(Fault::refused(journal.path(), sentence));
         }
         position = journal.end()?.position;
     }
     let checkpoint = match &journals[first..] {
         [] => None,
         unfolded => {
-            log::info!("taking over {} journals that a crash left behind", unfolded.len());
+            log::info!("taking over {} journals that were not merged before the last end", unfolded.len());
             Some(fold(file, unfolded).inspect_err(|_| file.roll_back())?)
         }
     };

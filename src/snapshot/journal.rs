@@ -15,12 +15,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::opening::explain_damage;
+use super::fault::Fault;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
 use crate::store::{Batch, Encoded, Stamp};
 
 const PREFIX: &str = "backup.db.journal-";
+/// What the names of its files end in, that of the journal itself last.
+const FILES: [&str; 4] = ["-wal", "-shm", "-journal", ""];
 /// Memory kept for the encoding of the next slice.
 const ENCODED_BYTES_KEPT: usize = 1 << 20;
 
@@ -43,39 +45,37 @@ pub(super) struct Journal {
     encoded: Vec<u8>,
     /// Bytes taken in, those of transactions that were rolled back included.
     bytes: u64,
+    /// Whether there is anything in it to be folded.
+    has_commit: bool,
 }
 
 impl Journal {
     /// Begins the journal of this number, which goes on from a state that is durable up to `base`.
     pub(super) fn create(directory: &Path, number: u64, base: u64) -> rusqlite::Result<Journal> {
         let path = directory.join(format!("{PREFIX}{number}"));
-        let journal = open(&path, number)?;
-        let begun = journal.connection.execute_batch(&format!(
-            "BEGIN; {SCHEMA} INSERT INTO journal(position, position_ceiling, clock_ceiling, replication)
-                VALUES({base}, 0, 0, x''); COMMIT"
-        ));
-        match begun {
-            Ok(()) => Ok(journal),
-            Err(error) => {
-                journal.remove();
-                Err(error)
-            }
-        }
+        // Where even this fails, the next attempt uses the same files.
+        let begun = open(&path, number).and_then(|journal| journal.set_out(base).map(|()| journal));
+        begun.inspect_err(|_| remove_files(&path))
     }
 
-    /// The journals that lie in the directory, oldest first. Those without a commit are removed.
-    pub(super) fn find(directory: &Path) -> Result<Vec<Journal>, String> {
-        let listed =
-            std::fs::read_dir(directory).map_err(|error| format!("cannot list {}: {error}", directory.display()))?;
+    /// The journals that lie in the directory, oldest first. Those without a commit hold nothing and are removed.
+    pub(super) fn find(directory: &Path) -> Result<Vec<Journal>, Fault> {
+        let cannot_list = |error| Fault::refused(directory, format!("cannot be listed: {error}"));
+        let listed = std::fs::read_dir(directory).map_err(cannot_list)?;
         let mut numbers: Vec<u64> =
             listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix(PREFIX)?.parse().ok()).collect();
         numbers.sort_unstable();
         let mut journals = Vec::new();
         for number in numbers {
             let path = directory.join(format!("{PREFIX}{number}"));
-            let explain = |error| super::opening::explain(&path, &error);
-            let journal = open(&path, number).map_err(explain)?;
-            if journal.commits().map_err(explain)? > 1 {
+            if is_blank(&path) {
+                remove_files(&path);
+                continue;
+            }
+            let explain = |error| Fault::of_journal(&path, &error);
+            let mut journal = open(&path, number).map_err(explain)?;
+            journal.has_commit = journal.commits().map_err(explain)? > 1;
+            if journal.has_commit {
                 journals.push(journal);
             } else {
                 journal.remove();
@@ -102,6 +102,11 @@ impl Journal {
     /// Bytes taken in.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether there is anything in it to be folded. Where not, it is no more than room for the next transaction.
+    pub(super) fn has_commit(&self) -> bool {
+        self.has_commit
     }
 
     /// Takes in changes; with the first of them a transaction begins.
@@ -133,7 +138,9 @@ impl Journal {
                 "INSERT INTO journal(position, position_ceiling, clock_ceiling, replication) VALUES(?1, ?2, ?3, ?4)",
             )?
             .execute((position, position_ceiling, clock_ceiling, recorded.encode()))?;
-        self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.has_commit = true;
+        Ok(())
     }
 
     /// Ends the transaction, where one is open, without effect.
@@ -146,7 +153,7 @@ impl Journal {
 
     /// The positions that it can go on from: its base, and what its first commit covers beside it. A commit that was
     /// rolled back because its fsync failed may be there after a crash.
-    pub(super) fn bases(&self) -> Result<RangeInclusive<u64>, String> {
+    pub(super) fn bases(&self) -> Result<RangeInclusive<u64>, Fault> {
         let query = "SELECT min(position), max(position) FROM
                      (SELECT position FROM journal WHERE position IS NOT NULL ORDER BY number LIMIT 2)";
         let read = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?.cast_unsigned()..=row.get::<_, i64>(1)?.cast_unsigned());
@@ -154,7 +161,7 @@ impl Journal {
     }
 
     /// What its last commit recorded.
-    pub(super) fn end(&self) -> Result<Checkpoint, String> {
+    pub(super) fn end(&self) -> Result<Checkpoint, Fault> {
         let query = "SELECT position, position_ceiling, clock_ceiling, replication FROM journal
                      WHERE position IS NOT NULL ORDER BY number DESC LIMIT 1";
         let read = |row: &Row<'_>| {
@@ -164,12 +171,12 @@ impl Journal {
         let (position, position_ceiling, clock_ceiling, recorded) =
             self.connection.query_row(query, [], read).map_err(|error| self.explain(error))?;
         let recorded = Recorded::decode(&recorded)
-            .ok_or_else(|| explain_damage(&self.path, "what it records of replication is no such record"))?;
+            .ok_or_else(|| Fault::damaged_journal(&self.path, "what it records of replication is no such record"))?;
         Ok(Checkpoint { position, position_ceiling, clock_ceiling, recorded })
     }
 
     /// The latest flush in it.
-    pub(super) fn floor(&self) -> Result<Option<Stamp>, String> {
+    pub(super) fn floor(&self) -> Result<Option<Stamp>, Fault> {
         let query = "SELECT floor_clock, floor_node FROM journal WHERE floor_clock IS NOT NULL
                      ORDER BY floor_clock DESC, floor_node DESC LIMIT 1";
         let stamp = |row: &Row<'_>| Ok(Stamp { clock: row.get::<_, i64>(0)?.cast_unsigned(), node: row.get(1)? });
@@ -179,7 +186,7 @@ impl Journal {
     }
 
     /// Its slices, last first, until `take` fails.
-    pub(super) fn slices_back(&self, mut take: impl FnMut(Encoded<'_>) -> rusqlite::Result<()>) -> Result<(), String> {
+    pub(super) fn slices_back(&self, mut take: impl FnMut(Encoded<'_>) -> Result<(), Fault>) -> Result<(), Fault> {
         let query = "SELECT batch FROM journal WHERE batch IS NOT NULL ORDER BY number DESC";
         let mut statement = self.connection.prepare(query).map_err(|error| self.explain(error))?;
         let mut rows = statement.query([]).map_err(|error| self.explain(error))?;
@@ -188,8 +195,7 @@ impl Journal {
                 Ok(ValueRef::Blob(bytes)) => Encoded::decode(bytes),
                 _ => None,
             };
-            let slice = slice.ok_or_else(|| explain_damage(&self.path, "a slice of changes is none"))?;
-            take(slice).map_err(|error| self.explain(error))?;
+            take(slice.ok_or_else(|| Fault::damaged_journal(&self.path, "a slice of changes is none"))?)?;
         }
         Ok(())
     }
@@ -198,15 +204,15 @@ impl Journal {
     pub(super) fn remove(self) {
         let Journal { connection, path, .. } = self;
         drop(connection);
-        for suffix in ["-wal", "-shm", "-journal", ""] {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            if let Err(error) = std::fs::remove_file(&name)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                log::warn!("cannot remove {}: {error}; it is needed no longer", Path::new(&name).display());
-            }
-        }
+        remove_files(&path);
+    }
+
+    /// Its first row.
+    fn set_out(&self, base: u64) -> rusqlite::Result<()> {
+        self.connection.execute_batch(&format!(
+            "BEGIN; {SCHEMA} INSERT INTO journal(position, position_ceiling, clock_ceiling, replication)
+                VALUES({base}, 0, 0, x''); COMMIT"
+        ))
     }
 
     fn begin(&self) -> rusqlite::Result<()> {
@@ -225,8 +231,8 @@ impl Journal {
         }
     }
 
-    fn explain(&self, error: rusqlite::Error) -> String {
-        super::opening::explain(&self.path, &error)
+    fn explain(&self, error: rusqlite::Error) -> Fault {
+        Fault::of_journal(&self.path, &error)
     }
 }
 
@@ -242,5 +248,28 @@ fn open(path: &Path, number: u64) -> rusqlite::Result<Journal> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(SETTINGS)?;
-    Ok(Journal { connection, path: path.to_owned(), number, encoded: Vec::new(), bytes: 0 })
+    Ok(Journal { connection, path: path.to_owned(), number, encoded: Vec::new(), bytes: 0, has_commit: false })
+}
+
+/// What is left of one that a full disk did not let begin. A crash while a journal begins leaves its file's own journal.
+fn is_blank(path: &Path) -> bool {
+    let bytes = |suffix| std::fs::metadata(name(path, suffix)).map_or(0, |file| file.len());
+    FILES.iter().all(|suffix| bytes(suffix) == 0)
+}
+
+fn remove_files(path: &Path) {
+    for suffix in FILES {
+        let name = name(path, suffix);
+        if let Err(error) = std::fs::remove_file(&name)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            log::warn!("cannot remove {}: {error}; nothing in it is needed", name.display());
+        }
+    }
+}
+
+fn name(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(suffix);
+    name.into()
 }

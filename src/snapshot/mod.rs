@@ -6,17 +6,25 @@
 //! - `storage`: which of both, and when
 //! - `place`: where all of it lies, and whether what is open is what lies there
 //! - [`opening`]: what is accepted at the start, rows on their way back
+//! - `directory`: created and locked
+//! - `fault`: what is the matter with a file
+//! - `reserve`: room on the disk that is given up when it is full
 //! - [`Writer`]: the thread; things are given to it and come back
 //!
 //! It does not know what a snapshot is made of or when one is due; see [`crate::node::saving`].
 
+mod directory;
+mod fault;
 pub mod file;
 mod folding;
 mod journal;
 pub mod opening;
 mod place;
+mod reserve;
 mod storage;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -40,14 +48,16 @@ pub struct Writer {
     saves: SyncSender<Save>,
     reports: Receiver<Report>,
     thread: JoinHandle<Result<(), String>>,
+    reserve_bytes: Arc<AtomicU64>,
 }
 
 impl Writer {
-    /// Starts the thread. `wake` is called whenever [`Writer::take`] has something new.
+    /// Starts the thread. `wake` is called whenever [`Writer::take`] or [`Writer::reserve_bytes`] has something new.
     pub fn start(file: DataFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Writer> {
         let (saves, to_save) = sync_channel::<Save>(IN_FLIGHT_MAX);
         let (report, reports) = channel();
         let mut session = WriteSession::new(file)?;
+        let reserve_bytes = Arc::clone(&session.reserve_bytes);
         let write = move || {
             let tell = |news| {
                 let is_heard = report.send(news).is_ok();
@@ -62,10 +72,10 @@ impl Writer {
                             break;
                         }
                         if ends {
-                            session.tidy();
+                            session.tidy(&wake);
                         }
                     }
-                    Err(RecvTimeoutError::Timeout) => session.tidy(),
+                    Err(RecvTimeoutError::Timeout) => session.tidy(&wake),
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 if let Some(merged) = session.take_merged()
@@ -77,7 +87,7 @@ impl Writer {
             session.close()
         };
         let thread = thread::Builder::new().name("snapshot".into()).spawn(write)?;
-        Ok(Writer { saves, reports, thread })
+        Ok(Writer { saves, reports, thread, reserve_bytes })
     }
 
     /// Gives the thread a piece of work.
@@ -92,6 +102,11 @@ impl Writer {
         self.reports.try_recv().ok()
     }
 
+    /// How much of the disk is kept in reserve.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.reserve_bytes.load(Relaxed)
+    }
+
     /// Waits for the thread to close the file. An error says why what was saved is not where it belongs.
     pub fn close(self) -> Result<(), String> {
         drop(self.saves);
@@ -101,6 +116,8 @@ impl Writer {
 
 /// What becomes of a transaction that fails.
 enum Failure {
+    /// Nothing else: the disk has failed.
+    Disk(rusqlite::Error),
     /// Nothing else.
     Here(String),
     /// All that was committed earlier is lost with it.
@@ -109,7 +126,7 @@ enum Failure {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Failure {
-        Failure::Here(error.to_string())
+        Failure::Disk(error)
     }
 }
 
@@ -137,12 +154,20 @@ struct WriteSession {
     place: Place,
     open: Option<u64>,
     failed: u64,
+    reserve_bytes_max: u64,
+    /// What is kept in reserve, to be read by others at any time.
+    reserve_bytes: Arc<AtomicU64>,
 }
 
 impl WriteSession {
     fn new(mut file: DataFile) -> std::io::Result<WriteSession> {
         let place = Place::of(&mut file)?;
-        Ok(WriteSession { opened: Opened::All(Box::new(Storage::new(file)?)), place, open: None, failed: 0 })
+        let reserve_bytes_max = file.reserve_bytes_max();
+        let opened = Opened::All(Box::new(Storage::new(file)?));
+        let reserve_bytes = Arc::default();
+        let session = WriteSession { opened, place, open: None, failed: 0, reserve_bytes_max, reserve_bytes };
+        session.show_reserve();
+        Ok(session)
     }
 
     /// The next piece of work; a timeout where the storage has something to do before it comes.
@@ -167,6 +192,12 @@ impl WriteSession {
             Err(failure) => {
                 (self.open, self.failed) = (None, snapshot);
                 match (failure, std::mem::replace(&mut self.opened, Opened::Nothing)) {
+                    (Failure::Disk(error), Opened::All(mut storage)) => {
+                        let why = storage.fail(&error);
+                        self.opened = Opened::All(storage);
+                        Outcome::Failed(why)
+                    }
+                    (Failure::Disk(error), Opened::Gone(_) | Opened::Nothing) => Outcome::Failed(error.to_string()),
                     (Failure::Here(why), Opened::All(mut storage)) => {
                         storage.roll_back();
                         self.opened = Opened::All(storage);
@@ -182,6 +213,7 @@ impl WriteSession {
                 }
             }
         };
+        self.show_reserve();
         let is_merged = matches!(&self.opened, Opened::All(storage) if storage.is_merged());
         Saved { snapshot, batch, outcome, is_merged }
     }
@@ -221,7 +253,8 @@ impl WriteSession {
             }
             Opened::Gone(why) => return Err(Failure::Gone(why)),
             Opened::Nothing => {
-                let file = self.place.begin_anew().map_err(Failure::Here)?;
+                let mut file = self.place.begin_anew().map_err(Failure::Here)?;
+                file.keep_reserve(self.reserve_bytes_max);
                 let storage = Storage::new(file).map_err(|error| Failure::Here(error.to_string()))?;
                 self.opened = Opened::All(Box::new(storage));
             }
@@ -232,10 +265,22 @@ impl WriteSession {
         }
     }
 
-    fn tidy(&mut self) {
+    fn tidy(&mut self, wake: impl Fn()) {
         if let Opened::All(storage) = &mut self.opened {
             storage.tidy();
         }
+        if self.show_reserve() {
+            wake();
+        }
+    }
+
+    /// Returns whether it has changed.
+    fn show_reserve(&self) -> bool {
+        let bytes = match &self.opened {
+            Opened::All(storage) => storage.reserve_bytes(),
+            Opened::Gone(_) | Opened::Nothing => 0,
+        };
+        self.reserve_bytes.swap(bytes, Relaxed) != bytes
     }
 
     /// See [`Storage::take_merged`].

@@ -2,17 +2,19 @@
 //!
 //! It looks first and touches after: a file that is refused stays as it was, and the refusal says what to do.
 
-use std::fs::{File, TryLockError};
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags, Row};
 
+use super::directory;
+use super::fault::Fault;
 use super::file::{DataFile, SCHEMA, UPGRADE, VIEW};
 use super::folding;
 use super::journal::Journal;
+use super::reserve;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
@@ -53,103 +55,94 @@ impl DataFile {
     /// Opens or creates `directory/backup.db` and reads it into an empty store. An error is a sentence that says
     /// what to do; the file is then as it was.
     pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
-        let lock = take_directory(directory)?;
-        let path = directory.join("backup.db");
-        let mut restore = restore;
-        let opened = Connection::open_with_flags(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .and_then(|connection| open_connection(&connection, node).map(|(adopted, found)| (connection, adopted, found)));
-        let (connection, adopted, found) = opened.map_err(|error| explain(&path, &error))?;
-        if let Some(refusal) = found.refusal {
-            return Err(format!("{} {refusal}", path.display()));
+        let lock = directory::take(directory)?;
+        let mut taken_over = take_over(directory, node);
+        let mut given_up = 0;
+        if taken_over.as_ref().is_err_and(Fault::is_full) {
+            given_up = reserve::give_up(directory);
+            if given_up > 0 {
+                taken_over = take_over(directory, node);
+            }
         }
-        let mut file = DataFile::new(connection, path, found.checkpoint.position, Some(lock));
-        let (journals, folded) = folding::recover(&mut file, directory)?;
-        load(file.connection(), &mut restore).map_err(|fault| match fault {
-            Fault::Sqlite(error) => explain(file.path(), &error),
-            Fault::Row(why) => explain_damage(file.path(), &why),
+        let TakenOver { mut file, checkpoint, adopted, journals } = taken_over.map_err(|fault| fault.refusal())?;
+        file.hold(lock);
+        file.gave_up(given_up);
+        let mut restore = restore;
+        load(file.connection(), &mut restore).map_err(|unloadable| match unloadable {
+            Unloadable::Sqlite(error) => Fault::of_file(file.path(), &error).refusal(),
+            Unloadable::Row(why) => Fault::damaged_file(file.path(), &why).refusal(),
         })?;
         journals.into_iter().for_each(Journal::remove);
-        Ok(Opened { file, restore, checkpoint: folded.unwrap_or(found.checkpoint), adopted })
+        Ok(Opened { file, restore, checkpoint, adopted })
     }
 
     /// Turns the rows into a store whose first change is above `first`.
     pub fn finish(&self, restore: Restore, first: u64) -> Result<Store, String> {
-        restore.finish(first).map_err(|taken| explain_damage(self.path(), &format!("two rows at position {}", taken.0)))
+        restore
+            .finish(first)
+            .map_err(|taken| Fault::damaged_file(self.path(), &format!("two rows at position {}", taken.0)).refusal())
     }
-}
-
-/// Creates the directory where there is none, and locks it for as long as what is returned is open. An error is a
-/// sentence.
-pub(super) fn take_directory(directory: &Path) -> Result<File, String> {
-    let in_directory =
-        |error: &dyn std::fmt::Display| format!("cannot use the data directory {}: {error}", directory.display());
-    create_directory(directory).map_err(|error| in_directory(&error))?;
-    let lock = File::open(directory).map_err(|error| in_directory(&error))?;
-    match lock.try_lock() {
-        Ok(()) => (),
-        Err(TryLockError::WouldBlock) => {
-            return Err(in_directory(&"another kvstoreapp uses it; stop that one or choose another --data-dir"));
-        }
-        Err(TryLockError::Error(error)) => return Err(in_directory(&error)),
-    }
-    Ok(lock)
 }
 
 /// An empty file, where there is none.
 pub(super) fn create_anew(path: &Path, node: NodeId) -> Result<DataFile, String> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags)
-        .and_then(|connection| open_connection(&connection, node).map(|(_, found)| (connection, found)));
-    let (connection, found) = opened.map_err(|error| explain(path, &error))?;
-    match found.refusal {
-        Some(refusal) => Err(format!("{} {refusal}", path.display())),
-        None => Ok(DataFile::new(connection, path.to_owned(), found.checkpoint.position, None)),
-    }
+    open_file(path, node).map(|(file, _, _)| file).map_err(|fault| fault.refusal())
 }
 
-/// With all its parents, or none of them.
-fn create_directory(directory: &Path) -> std::io::Result<()> {
-    let missing: Vec<&Path> =
-        directory.ancestors().take_while(|one| !one.as_os_str().is_empty() && !one.exists()).collect();
-    std::fs::create_dir_all(directory).inspect_err(|_| {
-        for parent in missing {
-            // What was not created cannot be removed.
-            let _ = std::fs::remove_dir(parent);
-        }
-    })
-}
-
-struct Found {
+/// A file that is open, all its journals in its rows.
+struct TakenOver {
+    file: DataFile,
     checkpoint: Checkpoint,
-    refusal: Option<String>,
+    adopted: Option<u64>,
+    /// To be removed once the rows were read.
+    journals: Vec<Journal>,
 }
 
-impl Found {
-    fn refused(refusal: String) -> Found {
-        Found { checkpoint: Checkpoint::default(), refusal: Some(refusal) }
-    }
+fn take_over(directory: &Path, node: NodeId) -> Result<TakenOver, Fault> {
+    let (mut file, checkpoint, adopted) = open_file(&directory.join("backup.db"), node)?;
+    let (journals, folded) = folding::recover(&mut file, directory)?;
+    Ok(TakenOver { file, checkpoint: folded.unwrap_or(checkpoint), adopted, journals })
+}
+
+fn open_file(path: &Path, node: NodeId) -> Result<(DataFile, Checkpoint, Option<u64>), Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let (connection, adopted, found) = Connection::open_with_flags(path, flags)
+        .and_then(|connection| open_connection(&connection, node).map(|(adopted, found)| (connection, adopted, found)))
+        .map_err(|error| Fault::of_file(path, &error))?;
+    let checkpoint = match found {
+        Found::Checkpoint(checkpoint) => checkpoint,
+        Found::Refused(sentence) => return Err(Fault::refused(path, sentence)),
+        Found::Damaged(why) => return Err(Fault::damaged_file(path, &why)),
+    };
+    Ok((DataFile::new(connection, path.to_owned(), checkpoint.position), checkpoint, adopted))
+}
+
+enum Found {
+    /// What the file's last transaction recorded.
+    Checkpoint(Checkpoint),
+    /// It is not taken: a sentence that begins after the file's name.
+    Refused(String),
+    /// It makes no sense, for this reason.
+    Damaged(String),
 }
 
 /// Looks first and touches after: a file that is not ours stays as it was.
 fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(Option<u64>, Found)> {
     connection.busy_timeout(BUSY_WAIT)?;
     if is_cut(connection)? {
-        return Ok((None, Found::refused(damage("its last page is incomplete"))));
+        return Ok((None, Found::Damaged("its last page is incomplete".to_owned())));
     }
     let kind = match kind(connection)? {
         Ok(kind) => kind,
-        Err(refusal) => return Ok((None, Found::refused(refusal))),
+        Err(refusal) => return Ok((None, Found::Refused(refusal))),
     };
     if let Some(fault) = quick_check(connection)? {
-        return Ok((None, Found::refused(damage(&fault))));
+        return Ok((None, Found::Damaged(fault)));
     }
     if let Kind::Original = kind
         && let Some(refusal) = refuse_original(connection)?
     {
-        return Ok((None, Found::refused(refusal)));
+        return Ok((None, Found::Refused(refusal)));
     }
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
@@ -170,26 +163,27 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded: Vec<u8> = connection.query_row(query, [], |row| row.get(0))?;
     let Some(recorded) = Recorded::decode(&recorded) else {
-        return Ok((None, Found::refused(damage("what it records of replication is no such record"))));
+        return Ok((None, Found::Damaged("what it records of replication is no such record".to_owned())));
     };
     let owner = meta("node")?;
-    let mut found = Found {
-        checkpoint: Checkpoint {
-            recorded,
-            position: meta("position")?,
-            position_ceiling: meta("position_ceiling")?,
-            clock_ceiling: meta("clock_ceiling")?,
-        },
-        refusal: None,
+    let checkpoint = Checkpoint {
+        recorded,
+        position: meta("position")?,
+        position_ceiling: meta("position_ceiling")?,
+        clock_ceiling: meta("clock_ceiling")?,
     };
     if owner != u64::from(node) {
-        found.refusal = Some(format!(
-            "belongs to node {owner}, not to node {node}: start with --id={owner} or choose another --data-dir"
+        return Ok((
+            adopted,
+            Found::Refused(format!(
+                "belongs to node {owner}, not to node {node}: start with --id={owner} or choose another --data-dir"
+            )),
         ));
-    } else if let Kind::OursBefore = kind {
+    }
+    if let Kind::OursBefore = kind {
         connection.execute_batch(&format!("BEGIN IMMEDIATE; {UPGRADE} {VIEW} COMMIT"))?;
     }
-    Ok((adopted, found))
+    Ok((adopted, Found::Checkpoint(checkpoint)))
 }
 
 /// SQLite would read the missing end of a last page as zeros. With a log beside the file the end may lie there: a crash
@@ -292,18 +286,18 @@ fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
     Ok(count("SELECT count(*) FROM entry")? as u64)
 }
 
-enum Fault {
+enum Unloadable {
     Sqlite(rusqlite::Error),
     Row(String),
 }
 
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Fault {
-        Fault::Sqlite(error)
+impl From<rusqlite::Error> for Unloadable {
+    fn from(error: rusqlite::Error) -> Unloadable {
+        Unloadable::Sqlite(error)
     }
 }
 
-fn load(connection: &Connection, restore: &mut Restore) -> Result<(), Fault> {
+fn load(connection: &Connection, restore: &mut Restore) -> Result<(), Unloadable> {
     let mut statement = connection.prepare("SELECT slot, key, value, position, clock, node, expiry FROM entry")?;
     let mut rows = statement.query([])?;
     let mut said = Instant::now();
@@ -317,18 +311,18 @@ fn load(connection: &Connection, restore: &mut Restore) -> Result<(), Fault> {
     Ok(())
 }
 
-fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Fault> {
+fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Unloadable> {
     let bytes = |column| match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(Some(bytes)),
         ValueRef::Null => Ok(None),
-        ValueRef::Integer(_) | ValueRef::Real(_) => Err(Fault::Row("a number where bytes belong".to_owned())),
+        ValueRef::Integer(_) | ValueRef::Real(_) => Err(Unloadable::Row("a number where bytes belong".to_owned())),
     };
-    let number = |column| -> Result<u64, Fault> {
+    let number = |column| -> Result<u64, Unloadable> {
         let number = row.get_ref(column)?.as_i64().ok().and_then(|number| u64::try_from(number).ok());
-        number.ok_or_else(|| Fault::Row("no number where one belongs".to_owned()))
+        number.ok_or_else(|| Unloadable::Row("no number where one belongs".to_owned()))
     };
     let (slot, key, value) = (number(0)?, bytes(1)?.unwrap_or_default(), bytes(2)?);
-    let impossible = || Fault::Row(format!("slot {slot} holds what never was written"));
+    let impossible = || Unloadable::Row(format!("slot {slot} holds what never was written"));
     if key.len() > KEY_BYTES_MAX || value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
         return Err(impossible());
     }
@@ -340,33 +334,4 @@ fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Fault> {
         _ => NonZeroU64::new(number(6)?),
     };
     Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value, shared: None, expiry })
-}
-
-/// A sentence that says what an operator can do.
-pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> String {
-    let path_name = path.display();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => explain_damage(path, &error.to_string()),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            format!("{path_name} is locked by another program: close it there and start again")
-        }
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            format!("cannot write {path_name}: {error}; check its permissions and those of its directory")
-        }
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
-            format!("cannot use {path_name}: {error}; check that its disk works, and free some space")
-        }
-        _ => format!("cannot use {path_name}: {error}"),
-    }
-}
-
-pub(super) fn explain_damage(path: &Path, why: &str) -> String {
-    format!("{} {}", path.display(), damage(why))
-}
-
-fn damage(why: &str) -> String {
-    format!(
-        "is damaged or no SQLite file ({why}) and was left as it is: restore a copy, salvage it with \
-         `sqlite3 backup.db .recover`, or move it away to start empty"
-    )
 }

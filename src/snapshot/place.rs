@@ -17,8 +17,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::directory;
 use super::file::DataFile;
-use super::opening::{create_anew, take_directory};
+use super::opening::create_anew;
 use crate::node::saving::Checkpoint;
 use crate::replication::Recorded;
 use crate::store::NodeId;
@@ -128,7 +129,7 @@ impl Place {
             (_, Err(error)) => return Err(cannot(error)),
             (Ok(_) | Err(_), Ok(_)) => (),
         }
-        self.lock = take_directory(&self.directory)?;
+        self.lock = directory::take(&self.directory)?;
         Ok(false)
     }
 

@@ -5,12 +5,14 @@
 //! changes are appended, and folded by a thread of its own at intervals that keep this to a fiftieth of the time, in
 //! which most keys of a busy node are overwritten again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::fault::{self, Fault};
 use super::file::DataFile;
 use super::folding::{Fold, Folded, Folder};
 use super::journal::{Journal, with_suffix};
+use super::reserve::Reserve;
 use crate::node::saving::{Checkpoint, Merged};
 use crate::store::Batch;
 
@@ -70,14 +72,17 @@ pub(super) struct Storage {
     fold_due: Instant,
     fold_pause: Duration,
     fold_failed: bool,
+    reserve: Reserve,
 }
 
 impl Storage {
     /// Starts the thread that folds.
     pub(super) fn new(file: DataFile) -> std::io::Result<Storage> {
         let now = Instant::now();
+        let directory = file.directory().to_owned();
         Ok(Storage {
-            directory: file.path().parent().map(Path::to_owned).unwrap_or_default(),
+            reserve: file.reserve(),
+            directory,
             position: file.position(),
             number: 0,
             file: Some(file),
@@ -157,16 +162,33 @@ impl Storage {
         self.journal.iter_mut().for_each(Journal::roll_back);
     }
 
+    /// The open transaction has failed: it ends without effect, and where the disk is full the next has more room.
+    /// Returns why it failed.
+    pub(super) fn fail(&mut self, error: &rusqlite::Error) -> String {
+        self.roll_back();
+        let why = fault::reason(&self.directory, error);
+        if fault::is_full(&self.directory, error) {
+            self.make_room();
+        }
+        why
+    }
+
+    /// How much of the disk is kept in reserve.
+    pub(super) fn reserve_bytes(&self) -> u64 {
+        self.reserve.bytes()
+    }
+
     /// Work that commits do not depend on, between two transactions.
     pub(super) fn tidy(&mut self) {
         self.take_back();
+        self.reserve.keep();
         let bytes = self.journal.as_ref().map_or(0, Journal::bytes);
         let now = Instant::now();
         let due = self.fold_due <= now || bytes >= JOURNAL_BYTES_MAX && !self.fold_failed;
         let quiet = now - self.written >= QUIET && !self.fold_failed;
         match self.file.take() {
-            Some(file) if self.has_journals() && (due || quiet || self.merging.is_awaited()) => {
-                let journals = self.take_journals();
+            Some(file) if self.can_fold() && (due || quiet || self.merging.is_awaited()) => {
+                let journals = self.take_commits();
                 self.folding = journals.iter().flat_map(Journal::files).collect();
                 self.merging.begun();
                 self.folder.begin(Fold { file, journals });
@@ -179,14 +201,15 @@ impl Storage {
     /// When to [tidy](Storage::tidy) where no transaction comes before.
     pub(super) fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
-        match (&self.file, self.has_journals()) {
+        let fold = match (&self.file, self.can_fold()) {
             (None, _) if self.merging.is_awaited() => Some(FOLD_LOOK_AWAITED),
             (None, _) => Some(FOLD_LOOK),
             (Some(_), false) => None,
             (Some(_), true) if self.merging.is_awaited() => Some(Duration::ZERO),
             (Some(_), true) if self.fold_failed => Some(self.fold_due.saturating_duration_since(now)),
             (Some(_), true) => Some(self.fold_due.min(self.written + QUIET).saturating_duration_since(now)),
-        }
+        };
+        fold.into_iter().chain(self.reserve.pause()).min()
     }
 
     /// All that is open and is to be at its path for what is committed to be there.
@@ -212,25 +235,34 @@ impl Storage {
             let folded = self.folder.wait();
             self.accept(folded);
         }
-        let journals = self.take_journals();
-        let Storage { file, folder, .. } = self;
-        let file = file.expect("no fold is under way");
-        let mut files = vec![file.path().to_owned()];
-        match journals.is_empty() {
-            true => file.close(),
-            false => {
-                folder.begin(Fold { file, journals });
-                let Folded { file, folded, unfolded, failure, .. } = folder.wait();
-                files.extend(unfolded.iter().flat_map(Journal::files));
-                folder.remove(folded);
-                if let Some(why) = failure {
-                    log::warn!("{}; the next start does it", explain_failure(&file, &why));
-                }
-                file.close();
-            }
+        let mut failure = self.fold_at_last();
+        if failure.as_ref().is_some_and(Fault::is_full) && self.make_room() {
+            failure = self.fold_at_last();
         }
+        // It holds nothing, or all of it is to be found at the next start.
+        self.journal.take().filter(|journal| !journal.has_commit()).into_iter().for_each(Journal::remove);
+        let Storage { file, unfolded, folder, .. } = self;
+        let file = file.expect("no fold is under way");
+        let files = [file.path().to_owned()].into_iter().chain(unfolded.iter().flat_map(Journal::files)).collect();
+        if let Some(fault) = failure {
+            log::warn!("{}; the next start does it", explain_failure(&file, &fault));
+        }
+        file.close();
         folder.close();
         files
+    }
+
+    fn fold_at_last(&mut self) -> Option<Fault> {
+        if !self.can_fold() {
+            return None;
+        }
+        let file = self.file.take().expect("no fold is under way");
+        let journals = self.take_commits();
+        self.folder.begin(Fold { file, journals });
+        let Folded { file, unfolded, folded, failure, .. } = self.folder.wait();
+        self.folder.remove(folded);
+        (self.file, self.unfolded) = (Some(file), unfolded);
+        failure
     }
 
     fn may_become_rows(&self) -> bool {
@@ -249,8 +281,9 @@ impl Storage {
 
     fn journal(&mut self) -> rusqlite::Result<&mut Journal> {
         if self.journal.is_none() {
-            self.number = self.position.max(self.number + 1);
-            self.journal = Some(Journal::create(&self.directory, self.number, self.position)?);
+            let number = self.position.max(self.number + 1);
+            self.journal = Some(Journal::create(&self.directory, number, self.position)?);
+            self.number = number;
             self.fold_due = self.fold_due.max(Instant::now() + self.fold_pause);
         }
         Ok(self.journal.as_mut().expect("there is one"))
@@ -260,8 +293,27 @@ impl Storage {
         self.journal.is_some() || !self.unfolded.is_empty()
     }
 
-    fn take_journals(&mut self) -> Vec<Journal> {
-        self.unfolded.drain(..).chain(self.journal.take()).collect()
+    /// Whether there is anything to fold. A journal without a commit, where a full disk took none, holds nothing.
+    fn can_fold(&self) -> bool {
+        !self.unfolded.is_empty() || self.journal.as_ref().is_some_and(Journal::has_commit)
+    }
+
+    /// The journals that are to be folded. One without a commit stays for the next transaction.
+    fn take_commits(&mut self) -> Vec<Journal> {
+        self.unfolded.drain(..).chain(self.journal.take_if(|journal| journal.has_commit())).collect()
+    }
+
+    /// Gives up what is kept in reserve. Returns whether there was any.
+    fn make_room(&mut self) -> bool {
+        let bytes = self.reserve.give_up();
+        if bytes > 0 {
+            let directory = self.directory.display();
+            log::warn!(
+                "the disk is full: {bytes} bytes that were kept in reserve in {directory} are given up, so that the next \
+                 attempt has a chance. Free some space: once twice as much is free a reserve is kept again"
+            );
+        }
+        bytes > 0
     }
 
     fn end_transaction(&mut self) {
@@ -280,13 +332,21 @@ impl Storage {
     fn accept(&mut self, folded: Folded) {
         let Folded { file, unfolded, folded, took, failure } = folded;
         match &failure {
-            None if self.fold_failed => log::info!("{} is up to date again", file.path().display()),
-            Some(why) if !self.fold_failed => log::warn!("{}; retrying", explain_failure(&file, why)),
+            None if self.fold_failed => log::info!("journals are merged into {} again", file.path().display()),
+            Some(fault) if !self.fold_failed => log::warn!("{}; retrying", explain_failure(&file, fault)),
             _ => (),
         }
         self.fold_failed = failure.is_some();
-        self.merging.ended(failure);
-        self.fold_pause = if self.fold_failed { FOLD_RETRY } else { FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR) };
+        let made_room = failure.as_ref().is_some_and(Fault::is_full) && self.make_room();
+        self.fold_pause = match &failure {
+            Some(_) if made_room => Duration::ZERO,
+            Some(_) => FOLD_RETRY,
+            None => FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR),
+        };
+        // Where it is tried again at once, whoever waits for it waits for that.
+        if !made_room {
+            self.merging.ended(failure.map(|fault| fault.to_string()));
+        }
         self.fold_due = Instant::now() + self.fold_pause;
         self.unfolded = unfolded;
         self.file = Some(file);
@@ -348,9 +408,12 @@ impl Merging {
     }
 }
 
-fn explain_failure(file: &DataFile, why: &str) -> String {
-    let path = file.path().display();
-    format!("cannot bring the rows of {path} up to date: {why}. All changes are safe in the journals beside it")
+fn explain_failure(file: &DataFile, fault: &Fault) -> String {
+    let stands = match fault.is_of_journal() {
+        true => "All data is served from memory; what was committed is in the journals as far as they can be read",
+        false => "What was committed is in the journals beside it",
+    };
+    format!("cannot merge journals into the rows of {}: {fault}. {stands}", file.path().display())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod conversations;
 mod coverage;
 mod crowds;
 mod hostile;
+mod limits;
 mod machine;
 mod netcat;
 mod patterns;

@@ -203,8 +203,9 @@ fn a_stop_with_a_failing_disk_says_what_is_lost_and_does_not_exit_with_zero() {
         assert!(!status.success(), "{status}");
         let complaint = fs::read_to_string(&disk.complaints).expect("stderr went there");
         assert!(
-            complaint.contains("kvstoreapp: changes since the last snapshot could not be saved: ")
-                && complaint.contains("disk"),
+            complaint.contains("kvstoreapp: changes to 1 keys since the last snapshot could not be saved: ")
+                && complaint.contains("No linked node is known to have them")
+                && complaint.contains("disk is full"),
             "{complaint}"
         );
     }

@@ -269,11 +269,13 @@ fn a_clean_stop_leaves_one_file_with_everything_in_it() {
         server.signal(signal);
         let status = wait_for("the process to end", || server.child.try_wait().expect("it is ours"));
         assert!(status.success(), "{status}");
-        let names: Vec<_> = fs::read_dir(server.directory.path().join("data"))
+        let mut names: Vec<_> = fs::read_dir(server.directory.path().join("data"))
             .expect("it is there")
             .map(|entry| entry.expect("it can be read").file_name())
             .collect();
-        assert_eq!(names, ["backup.db"]);
+        names.sort_unstable();
+        assert_eq!(names, ["backup.db", "backup.db.reserve"]);
+        fs::remove_file(server.directory.path().join("data/backup.db.reserve")).expect("it holds nothing");
         let server = Server::start_in(server.directory, &[]);
         assert!(server.log.iter().any(|line| line.contains("1000 keys recovered")), "{:?}", server.log);
         assert_eq!(server.connect().ask("GET key-999"), "value 999");
@@ -458,4 +460,29 @@ fn the_view_says_when_a_node_alone_was_written_to_also_after_a_stop() {
         assert!(status.success());
         directory = stopped;
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_in_the_way_of_the_data_directory_is_named() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let at = |name: &str| directory.path().join(name);
+    std::os::unix::fs::symlink("nowhere", at("dangling")).expect("it can be made");
+    fs::write(at("file"), "").expect("it can be made");
+    for (place, words) in [
+        (
+            "dangling",
+            "dangling is a symbolic link to nowhere, which does not exist: create that directory or mend the link",
+        ),
+        ("dangling/below", "dangling is a symbolic link to nowhere, which does not exist"),
+        ("file", "file is no directory: move it away or choose another --data-dir"),
+        ("file/below", "file is no directory"),
+    ] {
+        let output = command(directory.path(), &["--data-dir", place]).output().expect("the binary runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(complaint.contains(&format!("cannot use the data directory {place}: ")), "{complaint}");
+        assert!(complaint.contains(words), "{complaint}");
+    }
+    assert!(!at("nowhere").exists());
 }

@@ -14,3 +14,4 @@ mod history;
 mod place;
 mod play;
 mod schedules;
+mod small_disk;

@@ -236,7 +236,7 @@ fn what_comes_after_a_fold_that_failed_is_there_also_where_a_crash_shows_that_it
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
     world.save(true);
     // As where the last fsync failed, but all was written.
-    let journals = world.storage.take_journals();
+    let journals = world.storage.take_commits();
     fold(world.storage.file.as_mut().expect("it is here"), &journals).expect("it can be folded");
     world.storage.unfolded = journals;
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
