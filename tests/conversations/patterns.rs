@@ -41,6 +41,24 @@ fn one_long_key_and_a_class_of_40_000_letters_take_one_turn() {
 }
 
 #[test]
+fn keys_finds_nothing_with_more_stars_than_redis_goes_along_with_and_all_else_refuses_them() {
+    let mut node = node_with_two_clients();
+    let key = "a".repeat(1_200);
+    say(&mut node, 0, &request(&words(&format!("SET {key} value"))));
+    let found = format!("*1\r\n$1200\r\n{key}\r\n");
+    let mut check = |text: &str, expected: &str| assert_eq!(ask(&mut node, text), (expected.to_owned(), 1));
+    for ending in ["", "*", "**"] {
+        check(&format!("KEYS {}{ending}", "*?".repeat(1_000)), &found);
+        check(&format!("KEYS {}{ending}", "*?".repeat(1_001)), "*0\r\n");
+    }
+    let (deepest, refused) = ("*?".repeat(50_000), "-ERR pattern too complex\r\n");
+    check(&format!("KEYS {deepest}"), "*0\r\n");
+    for command in ["SCAN 0 MATCH", "PSUBSCRIBE", "PUBSUB CHANNELS", "CONFIG GET"] {
+        check(&format!("{command} {deepest}"), refused);
+    }
+}
+
+#[test]
 fn long_keys_of_one_table_are_compared_in_several_turns() {
     const KEYS: usize = 200;
     let mut node = node_with_two_clients();

@@ -70,3 +70,17 @@ fn patterns_match_the_keys_that_they_match_in_redis() {
     assert!(differences.is_empty(), "{} of {count} patterns differ:\n{}", differences.len(), shown.join("\n"));
     assert!(found > count / 20, "{found} of {count} match something");
 }
+
+#[test]
+fn as_many_stars_match_as_in_redis() {
+    let (redis, server) = (Redis::start(), Server::start(&["--snapshot-interval-ms=60000"]));
+    let (mut theirs, mut ours) = (Resp::connect(redis.address), Resp::connect(server.address));
+    let set = [b"SET".to_vec(), vec![b'a'; 1_200], b"value".to_vec()];
+    assert_eq!(theirs.ask(&set), ours.ask(&set));
+    for stars in [1, 999, 1_000, 1_001, 1_100, 50_000] {
+        for pattern in ["*?".repeat(stars), "*a".repeat(stars) + "*", "*".repeat(stars)] {
+            let keys = [b"KEYS".to_vec(), pattern.into_bytes()];
+            assert_eq!(theirs.ask(&keys), ours.ask(&keys), "{stars} stars");
+        }
+    }
+}
