@@ -20,6 +20,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_long;
 use std::io::Write;
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
@@ -35,13 +36,18 @@ const LINGERING_BYTES_MAX: usize = 4 << 20;
 /// How much more may be freed and linger: as much as was taken meanwhile.
 static MAY_LINGER: AtomicUsize = AtomicUsize::new(0);
 
+/// Ends the process.
+static END: OnceLock<fn() -> !> = OnceLock::new();
+
 /// See the module. [`Allocator::start`] comes first.
 pub struct Allocator;
 
 impl Allocator {
-    /// From here on small pieces go back at once.
-    pub fn start(&self) {
+    /// From here on small pieces go back at once, and `end` ends the process where no memory is left; it must not take
+    /// any.
+    pub fn start(&self, end: fn() -> !) {
         give_back_after_ms(0);
+        END.get_or_init(|| end);
     }
 }
 
@@ -97,7 +103,10 @@ fn end_without_memory(bytes: usize) -> ! {
          container?); changes since the last snapshot are lost unless another node has them. --max-memory keeps keys and \
          values within bounds"
     );
-    signal_hook::low_level::exit(1)
+    match END.get() {
+        Some(end) => end(),
+        None => std::process::abort(),
+    }
 }
 
 /// Whether so much may linger when it is freed. As much is counted as taken.

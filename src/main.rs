@@ -19,7 +19,7 @@ use kvstoreapp::store::Restore;
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    ALLOCATOR.start();
+    ALLOCATOR.start(|| signal_hook::low_level::exit(1));
     let may_run = signals::hold().map_err(|error| format!("cannot hold signals: {error}"));
     if let Err(mistake) = may_run.and_then(|()| process::check_memory_limits()) {
         return complain(&mistake, 1);

@@ -2,7 +2,7 @@
 //!
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
-//! - [`saving`]: snapshots: when, what next, what a failure means; `gathering`: group commit; `backup`: `SAVE`
+//! - [`saving`]: snapshots: when, what next; `retrying`: what a failure means; `gathering`: group commit; `backup`: `SAVE`
 //! - `handover`: what goes to the data file's thread and comes back; `disk`: what the node does with it
 //! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
@@ -38,6 +38,7 @@ pub mod options;
 mod outbox;
 mod peers;
 mod pubsub;
+mod retrying;
 pub mod saving;
 mod serving;
 pub mod session;

@@ -13,6 +13,7 @@ use super::backup::Backup;
 pub use super::gathering::Durability;
 use super::gathering::Gathering;
 pub use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
+use super::retrying::Retrying;
 use crate::replication::Recorded;
 use crate::replication::vector::VersionVector;
 use crate::store::{Batch, Clock, Copied, Store};
@@ -34,13 +35,6 @@ const POSITIONS_AHEAD: u64 = 1 << 36;
 pub const CLOCK_AHEAD_MS: u64 = 10_000;
 /// A ceiling is renewed while so much of it, beside two intervals, is left.
 const CLOCK_LEFT_MS: u64 = 1_000;
-/// Pause after the first failure; it doubles with each further one.
-const RETRY_US_MIN: u64 = 100_000;
-const RETRY_US_MAX: u64 = 5_000_000;
-/// So long the end waits for a disk that fails. A second signal does not wait.
-const ENDING_US: u64 = 10_000_000;
-/// ... and tries again at least so often, for whoever makes room meanwhile.
-const ENDING_RETRY_US_MAX: u64 = 500_000;
 /// Changes looked at in one tick in search of deletions to forget.
 const COLLECT_LOOKS: usize = 1 << 10;
 /// Least time between two searches through all deletions.
@@ -99,10 +93,8 @@ pub struct Saver {
     due_us: u64,
     in_flight: usize,
     spare: Vec<Batch>,
-    failures: u32,
+    retrying: Retrying,
     ending: Ending,
-    /// When the end was first tried, once it was.
-    ending_us: Option<u64>,
     /// When the last commit was, in monotonic microseconds.
     pub committed_us: u64,
     /// How long the last snapshot took from its beginning to its commit.
@@ -130,9 +122,8 @@ impl Saver {
             due_us: now.monotonic_us + interval_ms * 1000,
             in_flight: 0,
             spare: Vec::new(),
-            failures: 0,
+            retrying: Retrying::default(),
             ending: Ending::Not,
-            ending_us: None,
             committed_us: now.monotonic_us,
             took_us: 0,
             begun_us: 0,
@@ -412,7 +403,7 @@ impl Saver {
                  failure was: {error}"
             );
         }
-        self.failures = 0;
+        self.retrying.succeeded();
         self.phase = Phase::Idle;
         self.committed_us = now.monotonic_us;
         self.took_us = now.monotonic_us - self.begun_us;
@@ -430,33 +421,23 @@ impl Saver {
     }
 
     fn failed(&mut self, why: String, store: &mut Store, now: Now) {
-        let changed = match self.durable {
+        let not_on_disk = match self.durable {
             0 => "all data".to_owned(),
             durable => format!("changes to {} keys since the last snapshot", store.count_after(durable)),
         };
-        let is_last = self.ending == Ending::Wanted;
-        if is_last && self.ending_us.is_none() {
-            log::error!(
-                "the last snapshot failed: {why}. Not on disk: {changed}; it is tried for {} s more: \
-                 free some space or mend the disk in this time. A second signal gives them up",
-                ENDING_US / 1_000_000
-            );
-        } else if self.error.is_none() {
-            log::error!(
-                "snapshot failed: {why}. All data is served from memory. Not on disk: {changed}; check free space, quota and permissions of the data directory. Retrying until \
-                 it succeeds"
-            );
-        }
-        self.error = Some(why);
-        let pause_us_max = if is_last { ENDING_RETRY_US_MAX } else { RETRY_US_MAX };
-        let pause_us = (RETRY_US_MIN << self.failures.min(10)).min(pause_us_max);
-        self.failures += 1;
-        self.backup.failed(self.snapshot);
-        self.phase = Phase::Failed { retry_us: now.monotonic_us + pause_us };
-        store.drop_fence();
-        store.retract_retired();
-        if is_last && now.monotonic_us - *self.ending_us.get_or_insert(now.monotonic_us) >= ENDING_US {
+        let retry_us = match self.ending {
+            Ending::Wanted => self.retrying.failed_at_last(&why, &not_on_disk, now.monotonic_us),
+            Ending::Not | Ending::Saved | Ending::Failed => {
+                Some(self.retrying.failed(&why, &not_on_disk, now.monotonic_us))
+            }
+        };
+        if retry_us.is_none() {
             self.ending = Ending::Failed;
         }
+        self.error = Some(why);
+        self.backup.failed(self.snapshot);
+        self.phase = Phase::Failed { retry_us: retry_us.unwrap_or(u64::MAX) };
+        store.drop_fence();
+        store.retract_retired();
     }
 }

@@ -478,7 +478,11 @@ fn what_is_in_the_way_of_the_data_directory_is_named() {
         ("file", "file is no directory: move it away or choose another --data-dir"),
         ("file/below", "file is no directory"),
     ] {
-        let output = command(directory.path(), &["--data-dir", place]).output().expect("the binary runs");
+        let output = Command::new(env!("CARGO_BIN_EXE_kvstoreapp"))
+            .args(["--id=0", "--bind=127.0.0.1:0", "--data-dir", place])
+            .current_dir(directory.path())
+            .output()
+            .expect("the binary runs");
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1));
         assert!(complaint.contains(&format!("cannot use the data directory {place}: ")), "{complaint}");

@@ -23,7 +23,7 @@ fn full_at_the_first_snapshot_nothing_is_called_safe_or_damaged_and_one_journal_
     assert_eq!(disk.journals().len(), 1, "{:?}", disk.journals());
     let said = server.later_lines("");
     assert!(!said.iter().any(|line| line.contains("damaged") || line.contains("safe")), "{said:?}");
-    assert!(said.iter().any(|line| line.contains("changes to 60000 keys") && line.contains("not on disk")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("Not on disk: changes to 60000 keys")), "{said:?}");
     drop(server.kill());
 
     // What was never committed is no journal to be taken over, and no damage.
@@ -84,7 +84,7 @@ fn full_at_the_last_snapshot_room_that_is_made_meanwhile_saves_it() {
     disk.fill(0);
     server.signal(Signal::TERM);
     let said = wait_for("the log to say what can be done", || server.later_lines("the last snapshot failed").pop());
-    assert!(said.contains("Changes to 2000 keys are not on disk") && said.contains("free some space"), "{said}");
+    assert!(said.contains("Not on disk: changes to 2000 keys") && said.contains("free some space"), "{said}");
     disk.make_room();
     assert_eq!(server.wait().1.code(), Some(0));
     assert_eq!(disk.start(&[]).info("keys"), "2000");
