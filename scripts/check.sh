@@ -57,6 +57,6 @@ step cargo fmt --check
 step cargo clippy --quiet --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --locked --no-deps --document-private-items
 step cargo test --locked
-step cargo test --locked --features planted-faults --test planted
+step cargo test --locked --features fault-injection --test fault_injection
 echo
 echo "all checks passed"

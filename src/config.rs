@@ -14,7 +14,7 @@ use crate::node::saving::{CLOCK_AHEAD_MS, Durability};
 use crate::node::{Options, Process, SessionId, parse_bytes};
 use crate::protocol::Dialect;
 use crate::replication::Limits;
-use crate::replication::parts::WHOLE_BYTES_MAX;
+use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::stamp::AHEAD_MS;
 use crate::store::{NodeId, VALUE_BYTES_MAX};
 

@@ -15,7 +15,7 @@
 //! The modules below stand in the order of imports: each uses only those above it. The first six are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
 
-pub mod planted;
+pub mod fault_injection;
 
 pub mod store;
 

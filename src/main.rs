@@ -107,13 +107,13 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
 
     let now = now(started);
     let [life, chance] = random_numbers();
-    let identity = Identity { node: config.id, life };
+    let identity = Identity { node: config.id, incarnation: life };
     let cluster = Cluster { identity, members: members(&config.nodes), seed: life };
     let clock = cluster.clock(checkpoint.clock_ceiling, now.unix_ms, chance);
     let interval_ms = options.snapshot_interval_ms;
     let position = store.last_position();
     let mut recorded = checkpoint.recorded;
-    recorded.begin_life(life, position);
+    recorded.begin_incarnation(life, position);
     let reserved = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
     file.record(&reserved)?;
     file.keep_reserve(config.disk_reserve_bytes);

@@ -27,7 +27,7 @@ impl Node {
             Verdict::None => (),
             Verdict::Release(recorded) => {
                 metrics.snapshots += 1;
-                replication.recorded(recorded);
+                replication.persisted(recorded);
                 let durable = saver.durable();
                 self.sessions.visit_gated(|session| session.release(Until::Durable(durable)));
             }

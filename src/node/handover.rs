@@ -1,6 +1,6 @@
 //! What goes between the node and whoever writes its data file: pieces of work, and what became of them.
 
-use crate::replication::Recorded;
+use crate::replication::PersistedState;
 use crate::store::Batch;
 
 /// What a transaction records beside its rows.
@@ -13,7 +13,7 @@ pub struct Checkpoint {
     /// Nor a clock value above this one.
     pub clock_ceiling: u64,
     /// How replication stood at the position.
-    pub recorded: Recorded,
+    pub recorded: PersistedState,
 }
 
 /// One piece of work for the writer.

@@ -143,7 +143,7 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("redis_mode", "standalone".to_owned()),
                 ("arch_bits", usize::BITS.to_string()),
                 ("multiplexing_api", "mio".to_owned()),
-                ("run_id", format!("{:040x}", replication.identity().life)),
+                ("run_id", format!("{:040x}", replication.identity().incarnation)),
                 ("uptime_in_seconds", uptime_s.to_string()),
                 ("uptime_in_days", (uptime_s / 86_400).to_string()),
                 ("node_id", clock.node().to_string()),

@@ -3,7 +3,7 @@
 use super::saving::Durability;
 use crate::protocol::Dialect;
 use crate::replication::Limits;
-use crate::replication::parts::WHOLE_BYTES_MAX;
+use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::VALUE_BYTES_MAX;
 
 /// See the module.

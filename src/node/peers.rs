@@ -3,7 +3,7 @@
 use super::session::Waits;
 use super::{Core, Node, Now, SessionId};
 use crate::protocol::Reply;
-use crate::replication::readiness::Unready;
+use crate::replication::Unready;
 use crate::replication::{Here, Message, PeerStatus, Turn};
 use crate::store::NodeId;
 

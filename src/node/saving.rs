@@ -14,8 +14,8 @@ pub use super::gathering::Durability;
 use super::gathering::Gathering;
 pub use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
 use super::retrying::Retrying;
-use crate::replication::Recorded;
-use crate::replication::vector::VersionVector;
+use crate::replication::PersistedState;
+use crate::replication::wire::vector::VersionVector;
 use crate::store::{Batch, Clock, Copied, Store};
 
 /// Rows of a slice: copied in some 100 us, written in some 1 ms.
@@ -45,7 +45,7 @@ pub enum Verdict {
     /// Nothing yet.
     None,
     /// Open the gates up to the durable position; peers are to hear of what was recorded.
-    Release(Recorded),
+    Release(PersistedState),
     /// Refuse what waits: for positions, and for this snapshot and later ones.
     Refuse(u64),
 }
@@ -64,7 +64,7 @@ enum Phase {
 /// A position that a snapshot goes to, and how replication stood there.
 struct Target {
     position: u64,
-    recorded: Recorded,
+    recorded: PersistedState,
 }
 
 /// How far the node is on its way out.
@@ -138,7 +138,7 @@ impl Saver {
         clock: &Clock,
         interval_ms: u64,
         unix_ms: u64,
-        recorded: Recorded,
+        recorded: PersistedState,
     ) -> Checkpoint {
         Checkpoint {
             recorded,
@@ -153,7 +153,7 @@ impl Saver {
         &mut self,
         store: &mut Store,
         clock: &Clock,
-        record: impl FnOnce(&Store) -> Recorded,
+        record: impl FnOnce(&Store) -> PersistedState,
         now: Now,
     ) -> Option<Save> {
         self.begin_if_due(store, clock, now);
@@ -170,7 +170,7 @@ impl Saver {
             let at_tail = target.is_none();
             let recorded = match target {
                 // The deletions forgotten since the target was fixed are taken out of the file with this commit.
-                Some(target) => Recorded { collected: record(store).collected, ..target.recorded },
+                Some(target) => PersistedState { collected: record(store).collected, ..target.recorded },
                 None => record(store),
             };
             commit = Some(self.meet(store, clock, at_tail, recorded, now));
@@ -295,7 +295,7 @@ impl Saver {
 
     /// Whether answers to writes wait until they are durable.
     pub fn holds_answers(&self) -> bool {
-        self.durability == Durability::Commit && !crate::planted::is("answered before it is on disk")
+        self.durability == Durability::Commit && !crate::fault_injection::is("answered before it is on disk")
     }
 
     /// Whether the disk takes no snapshots at present.
@@ -385,7 +385,14 @@ impl Saver {
         self.cursor == up_to
     }
 
-    fn meet(&mut self, store: &mut Store, clock: &Clock, at_tail: bool, recorded: Recorded, now: Now) -> Checkpoint {
+    fn meet(
+        &mut self,
+        store: &mut Store,
+        clock: &Clock,
+        at_tail: bool,
+        recorded: PersistedState,
+        now: Now,
+    ) -> Checkpoint {
         self.phase = Phase::Committing;
         store.drop_fence();
         let (position, next) = (self.cursor, store.last_position() + 1);
@@ -395,7 +402,7 @@ impl Saver {
         Saver::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms, recorded)
     }
 
-    fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) -> Recorded {
+    fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) -> PersistedState {
         if let Some(error) = self.error.take() {
             let left = store.count_after(checkpoint.position);
             log::info!(

@@ -10,7 +10,7 @@ use super::listening::Listening;
 use super::outbox::{Outbox, Until};
 use super::transaction::{Queue, Watched};
 use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, resp, value_frame};
-use crate::replication::frame::GREETING;
+use crate::replication::wire::GREETING;
 use crate::store::Value;
 use crate::store::value::SHARED_BYTES_MIN;
 

@@ -1,116 +1,108 @@
-//! What one tick sends to one peer: changes, and how far this node is.
+//! What one tick does: each peer gets what it lacks, a bounded part of it, and what it has to know.
 
-use super::frame::{Ack, Cursor};
-use super::peer::News;
-use super::view::View;
-use super::{
-    ACK_US, Agreement, FRAME_PAUSE_US, HEARTBEAT_US, Replication, SILENCE_US, STILL_US, STUCK_US, Turn, highest_seen,
-};
-use crate::planted;
+use super::Replication;
+use super::here::Here;
+use super::outbound::Outbound;
+use super::peers::connections::Overdue;
+use super::peers::linked::Linked;
+use super::peers::liveness::Pulse;
+use super::peers::peer::Peer;
+use super::peers::terms::Edition;
+use super::repair::comparison::Agreement;
 use crate::store::{NodeId, Now, Store};
 
 impl Replication {
-    pub(super) fn exchange_with(&mut self, id: NodeId, store: &Store, now: Now) {
-        let now_us = now.monotonic_us;
-        let Replication {
-            peers,
-            lines,
-            scratch,
-            touched,
-            vector,
-            identity,
-            limits,
-            durable,
-            facts,
-            linked_nodes,
-            purges,
-            seen,
-            ..
-        } = self;
-        let peer = peers.get_mut(&id).expect("ids come from the map");
-        let Some(linked) = peer.linked.as_mut() else { return };
-        let Some(line) = lines[linked.session].as_deref_mut() else { return };
-        let view = View { store, own: identity.node, vector, whole_bytes_max: limits.whole_bytes_max };
-        let owed_before = line.wire.owed();
-        if linked.still_us + STILL_US <= now_us {
-            linked.link.relay_held(store.last_position());
+    /// Sends each peer what it lacks, a bounded part of it, and what it has to know. `held` says that nothing may be
+    /// overwritten at present.
+    pub fn exchange(&mut self, held: bool, here: &mut Here<'_>) {
+        self.due_us = u64::MAX;
+        let followers = self.peers.links().map(|linked| linked.outbound.sent().direct);
+        here.store.forget_together(followers.min().unwrap_or(u64::MAX));
+        if self.peers.is_empty() && self.connections.end() == 0 && self.purges.is_empty() {
+            return;
         }
-        let tail = store.last_position();
-        let walk_us = linked.sent_us + FRAME_PAUSE_US;
-        if walk_us <= now_us || linked.link.has_full_frame(tail) {
-            // One frame at a time: a tick is as long as what it sends.
-            let more = line.has_room() && linked.link.next_frame(view, scratch, line.wire.outbox());
-            if line.wire.owed() > owed_before {
-                line.changes_end = line.wire.end();
-                linked.sent_us = if more { linked.sent_us } else { now_us };
+        if !held {
+            self.rollback.go_on(self.identity.node, here.clock, here.store, here.now);
+            self.purges.go_on(here.store, &mut self.knowledge);
+        }
+        self.knowledge.keep_up(here.clock);
+        let (first_hand, until_us) = self.peers.first_hand(here.now.monotonic_us);
+        self.knowledge.note_first_hand(first_hand);
+        self.due_us = self.due_us.min(until_us);
+        self.memory.look(here.store);
+        let tail = here.store.last_position();
+        let ids: Vec<NodeId> = self.peers.iter().map(Peer::id).collect();
+        for id in ids {
+            self.tell_terms(id, here.store);
+            self.exchange_with(id, here.store, here.now);
+            if let Some(peer) = self.peers.get_mut(id) {
+                peer.note_tick(tail, self.purges.is_under_way(id), here.now.monotonic_us);
             }
-            // Where the peer does not read, its next read is what is waited for.
-            if (more || !linked.link.is_walked(tail)) && line.has_room() {
-                self.due_us = 0;
-            }
-        } else if !linked.link.is_walked(tail) {
-            self.due_us = self.due_us.min(walk_us);
         }
-
-        let news = News { position: tail, received: peer.cursor, facts: *facts };
-        let pause_us = if news == linked.said { HEARTBEAT_US } else { ACK_US };
-        // One that a slow peer has not taken yet would only be followed by another that says more.
-        let may_say = line.wire.is_handed_over(linked.ack_end);
-        if may_say && (linked.ack_wanted || linked.acked_us + pause_us <= now_us) {
-            let in_file = |&&(node, _): &&(NodeId, Cursor)| node == id;
-            let ack = Ack {
-                received: peer.cursor,
-                durable: durable.cursors.iter().find(in_file).map_or(Cursor::default(), |&(_, cursor)| cursor),
-                vector: vector.clone(),
-                durable_vector: durable.vector.clone(),
-                linked: linked_nodes.clone(),
-                unix_ms: now.unix_ms,
-                position: tail,
-                content: store.content(),
-                diverged: linked.agreement == Agreement::Diverged,
-                busy: !purges.is_empty() || linked.listed.is_some() || store.is_sweeping(),
-                floor: store.floor(),
-                listings: linked.listings,
-                parted: linked.assembly.taken,
-                seen: highest_seen(seen, vector, id),
-            };
-            let mut ack = ack;
-            if planted::is("acknowledged as durable before it is") {
-                (ack.durable, ack.durable_vector) = (ack.received, ack.vector.clone());
-            }
-            linked.link.tell_cursors(line.wire.outbox());
-            ack.encode(line.wire.outbox());
-            (linked.said, linked.acked_us, linked.ack_wanted) = (news, now_us, false);
-            linked.ack_end = line.wire.end();
+        self.end_handshakes(here.now);
+        let agrees = |linked: &Linked| linked.comparison.agreement() == Agreement::Agrees;
+        if !self.peers.is_empty() && self.peers.links().filter(|linked| agrees(linked)).count() == self.peers.len() {
+            self.knowledge.close_gaps(here.clock, |node| self.peers.contains(node));
         }
-        let next_us = if may_say { linked.acked_us + pause_us } else { now_us + ACK_US };
-        self.due_us = self.due_us.min(next_us.max(now_us + 1));
-        if line.wire.owed() > owed_before {
-            touched.push(linked.session);
+        // Where the data file has to take something first, that is what wakes the loop.
+        let stamps_again = self.rollback.is_under_way() && !here.clock.is_spent();
+        if !held && (stamps_again || !self.purges.is_empty()) {
+            self.due_us = 0;
         }
-        self.check_life(id, tail, now);
     }
 
-    /// Hangs up on a peer that is silent, or that acknowledges nothing.
-    fn check_life(&mut self, id: NodeId, tail: u64, now: Now) {
-        let now_us = now.monotonic_us;
-        let Some(linked) = self.peers.get_mut(&id).and_then(|peer| peer.linked.as_mut()) else { return };
-        let session = linked.session;
-        if self.lines[session].as_deref().is_some_and(|line| line.waits == Turn::Held) {
-            // What it says lies here unread, until our data file has taken more.
-            (linked.heard_us, linked.stuck_us) = (now_us, None);
+    /// Tells the peer where what it was told last is not so any more.
+    fn tell_terms(&mut self, id: NodeId, store: &Store) {
+        let (members, memory_bytes_max) = (self.peers.members_number(), store.bytes_max() as u64);
+        let Some(linked) = self.peers.linked_mut(id) else { return };
+        if !linked.terms.are_to_be_told(Edition { members, memory_bytes_max }) {
+            return;
         }
-        if linked.link.received.direct >= tail {
-            linked.stuck_us = None;
+        let (session, is_told) = (linked.session(), linked.knows_terms());
+        let ours = self.terms(store);
+        if let Some(connection) = self.connections.get_mut(session).filter(|_| is_told) {
+            ours.encode(connection.stream.outbox());
+            self.connections.touch(session);
         }
-        let stuck_us = *linked.stuck_us.get_or_insert(now_us);
-        let (silent_us, stuck_us) = (linked.heard_us + SILENCE_US, stuck_us + STUCK_US);
-        if silent_us <= now_us {
-            self.drop_line(session, "nothing came for 4 s", now);
-        } else if stuck_us <= now_us && linked.link.received.direct < tail {
-            self.drop_line(session, "it acknowledged nothing for 10 s", now);
-        } else {
-            self.due_us = self.due_us.min(silent_us).min(stuck_us.max(now_us + 1));
+        if let Some(linked) = self.peers.linked_mut(id) {
+            linked.terms.compare(&ours, self.identity.node, id);
+        }
+    }
+
+    fn exchange_with(&mut self, id: NodeId, store: &Store, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let followed = peer.cursor;
+        let Some(linked) = peer.linked_mut() else { return };
+        let session = linked.session();
+        let Some(connection) = self.connections.get_mut(session) else { return };
+        let mut outbound = Outbound {
+            knowledge: &self.knowledge,
+            store,
+            whole_bytes_max: self.limits.whole_bytes_max,
+            is_purging: !self.purges.is_empty(),
+            now,
+            scratch: &mut self.scratch,
+        };
+        let owed_before = connection.stream.owed();
+        self.due_us = self.due_us.min(outbound.exchange(id, followed, linked, connection));
+        let pulse = outbound.look_after(linked, connection);
+        if connection.stream.owed() > owed_before {
+            self.connections.touch(session);
+        }
+        match pulse {
+            Pulse::Alive { until_us } => self.due_us = self.due_us.min(until_us),
+            Pulse::Gone(why) => self.drop_connection(session, why, now),
+        }
+    }
+
+    fn end_handshakes(&mut self, now: Now) {
+        for session in 0..self.connections.end() {
+            match self.connections.overdue(session, now.monotonic_us) {
+                Overdue::No => (),
+                Overdue::Until(until_us) => self.due_us = self.due_us.min(until_us),
+                Overdue::NeverLinked => self.drop_connection(session, "no answer within 3 s", now),
+                Overdue::NeverTaken => drop(self.connections.hang_up(session)),
+            }
         }
     }
 }

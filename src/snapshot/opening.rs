@@ -16,7 +16,7 @@ use super::folding;
 use super::journal::Journal;
 use super::reserve;
 use crate::node::saving::Checkpoint;
-use crate::replication::Recorded;
+use crate::replication::PersistedState;
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
 
 /// "kvst", so that `file` and our own start know the file.
@@ -162,7 +162,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     };
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded: Vec<u8> = connection.query_row(query, [], |row| row.get(0))?;
-    let Some(recorded) = Recorded::decode(&recorded) else {
+    let Some(recorded) = PersistedState::decode(&recorded) else {
         return Ok((None, Found::Damaged("what it records of replication is no such record".to_owned())));
     };
     let owner = meta("node")?;
@@ -234,7 +234,7 @@ fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
     for (name, value) in numbers {
         connection.execute("INSERT INTO meta VALUES(?1, ?2)", (name, value))?;
     }
-    let replication = Recorded::default().encode();
+    let replication = PersistedState::default().encode();
     connection.execute("INSERT INTO meta VALUES('replication', ?1)", [replication])?;
     Ok(())
 }

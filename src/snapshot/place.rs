@@ -21,7 +21,7 @@ use super::directory;
 use super::file::DataFile;
 use super::opening::create_anew;
 use crate::node::saving::Checkpoint;
-use crate::replication::Recorded;
+use crate::replication::PersistedState;
 use crate::store::NodeId;
 
 /// What a file or directory is, whatever its name.
@@ -198,5 +198,5 @@ fn is_missing(error: &std::io::Error) -> bool {
 fn life_in(connection: &Connection) -> Option<u64> {
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded = connection.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
-    Recorded::decode(&recorded)?.lives.last().map(|&(life, _)| life)
+    PersistedState::decode(&recorded)?.incarnations.last().map(|&(incarnation, _)| incarnation)
 }

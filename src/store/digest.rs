@@ -49,7 +49,7 @@ impl Digest {
 
     /// The entry is no longer there.
     pub fn remove(&mut self, entry: &Entry) {
-        if !crate::planted::is("digest keeps what is gone") {
+        if !crate::fault_injection::is("digest keeps what is gone") {
             self.0 = self.0.wrapping_sub(term(entry));
         }
     }

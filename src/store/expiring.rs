@@ -10,7 +10,7 @@ use std::num::NonZeroU64;
 use super::entry::{Entry, Expiry, memory_bytes};
 use super::value::Value;
 use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store, flushing};
-use crate::planted;
+use crate::fault_injection;
 
 /// The latest expiry there is, in unix milliseconds: the data file holds no higher number.
 pub const EXPIRY_MS_MAX: u64 = i64::MAX as u64;
@@ -97,9 +97,9 @@ impl Store {
             }
             expired(self.entry(slot).key());
             self.bury(slot);
-            if planted::is("expired key not remembered") {
+            if fault_injection::is("expired key not remembered") {
                 self.forget(slot);
-            } else if planted::is("deletion of an expired key outbids later writes") {
+            } else if fault_injection::is("deletion of an expired key outbids later writes") {
                 let stamp = self.entry(slot).stamp();
                 self.restamp(slot, Stamp { clock: stamp.clock + (1_000 << 16), ..stamp });
             }

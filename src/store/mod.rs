@@ -47,7 +47,7 @@ pub use expiring::EXPIRY_MS_MAX;
 pub use restore::Restore;
 pub use stamp::{Clock, NodeId, Now, Stamp};
 
-use crate::planted;
+use crate::fault_injection;
 
 use changes::ChangeList;
 use copying::Fence;
@@ -150,7 +150,7 @@ impl Store {
         // it would come back to life.
         self.rewrite(slot, None, None, stamp);
         let position = self.changes.last();
-        if planted::is("deletion not remembered") {
+        if fault_injection::is("deletion not remembered") {
             self.forget(slot);
         }
         Some(position)
@@ -165,7 +165,7 @@ impl Store {
         expiry: Expiry,
         stamp: Stamp,
     ) -> Result<Applied, OutOfMemory> {
-        if self.is_flushed(stamp) && !planted::is("older write taken in after a flush") {
+        if self.is_flushed(stamp) && !fault_injection::is("older write taken in after a flush") {
             return Ok(Applied { position: None, rival: None });
         }
         let hash = self.hasher.hash(key);
@@ -414,10 +414,10 @@ impl Store {
     }
 }
 
-/// Only where a mistake was planted.
+/// Only where a mistake was injected.
 fn is_beaten_by_mistake(present: Stamp, stamp: Stamp) -> bool {
-    (planted::is("an older write wins") && present != stamp)
-        || (planted::is("wrong tie-break") && present.clock == stamp.clock && present.node > stamp.node)
+    (fault_injection::is("an older write wins") && present != stamp)
+        || (fault_injection::is("wrong tie-break") && present.clock == stamp.clock && present.node > stamp.node)
 }
 
 fn digest_of<'a>(staying: &'a mut Digest, expiring: &'a mut Digest, entry: &Entry) -> &'a mut Digest {

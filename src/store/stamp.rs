@@ -88,7 +88,7 @@ impl Clock {
 
     /// Goes past a clock value seen elsewhere, so that what is written here next is newer than it.
     pub fn observe(&mut self, clock: u64) {
-        if !crate::planted::is("clock ignores what it sees") {
+        if !crate::fault_injection::is("clock ignores what it sees") {
             self.last = self.last.max(clock);
         }
     }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
-use kvstoreapp::replication::frame::{GREETING, VERSION};
+use kvstoreapp::replication::wire::{GREETING, VERSION};
 use rustix::process::Signal;
 
 use crate::harness::{PATIENCE, Server, wait_for};

@@ -3,7 +3,7 @@
 use kvstoreapp::node::saving::{Durability, Merged, Outcome, Save, Saved, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options, SessionId};
-use kvstoreapp::replication::Recorded;
+use kvstoreapp::replication::PersistedState;
 use kvstoreapp::store::{Clock, Store};
 
 use crate::cluster::{LIMITS, cluster};
@@ -27,7 +27,8 @@ pub fn options() -> Options {
 /// An empty node.
 pub fn node(options: Options) -> Node {
     let clock = Clock::new(0, 0, NOW.unix_ms, 0);
-    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
+    let reserved =
+        Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, PersistedState::default());
     let store = Store::new([1, 2], options.memory_bytes_max, 1);
     let mut node = Node::new(store, clock, reserved, cluster(0, 1, 1), options, NOW);
     node.begin_tick(NOW);

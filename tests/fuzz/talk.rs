@@ -3,7 +3,7 @@
 use kvstoreapp::node::saving::{Durability, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now, Options};
-use kvstoreapp::replication::Recorded;
+use kvstoreapp::replication::PersistedState;
 use kvstoreapp::store::{Clock, Store};
 
 use crate::cluster::{LIMITS, cluster};
@@ -25,7 +25,8 @@ pub fn node(value_bytes_max: usize) -> Node {
         limits: LIMITS,
         ..Options::default()
     };
-    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, Recorded::default());
+    let reserved =
+        Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, NOW.unix_ms, PersistedState::default());
     Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster(0, 1, 1), options, NOW)
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
 const ORDER: [&str; 11] = [
-    "planted",
+    "fault_injection",
     "store",
     "protocol",
     "replication",

@@ -1,6 +1,6 @@
 //! Arbitrary bytes for a live link, before and after the handshake: no panic, bounded memory, and no key is touched.
 
-use kvstoreapp::replication::frame::{Ack, Frame, Hello, Items, Listing, Sent, decode, encode_refusal};
+use kvstoreapp::replication::wire::{Ack, Frame, Hello, Items, Listing, Refusal, WireChange, decode};
 use kvstoreapp::store::{NodeId, Stamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ fn play(linked: bool, talk: Vec<Said>) -> Result<(), TestCaseError> {
     }
     let honest = honest(&one, PEER as NodeId);
     one.node.open(PEER, one.now).expect("there is room");
-    one.say(PEER, kvstoreapp::replication::frame::GREETING);
+    one.say(PEER, kvstoreapp::replication::wire::GREETING);
     let mut bodies = if linked { vec![honest[0].clone()] } else { Vec::new() };
     let mut is_touched = false;
     for said in talk {
@@ -99,21 +99,21 @@ fn honest(one: &Stranger, from: NodeId) -> Vec<Vec<u8>> {
     let vector = span(from, clock, clock + 9);
     let mut change = Vec::new();
     let stamp = Stamp { clock: clock + 9, node: from };
-    Sent { stamp, key: b"peer", value: Some(b"value"), expiry: None, apart: 0 }.encode(&mut change);
+    WireChange { stamp, key: b"peer", value: Some(b"value"), expiry: None, chunked: 0 }.encode(&mut change);
     let mut item = Vec::new();
-    Items::encode(7, stamp, &mut item);
+    Items::put(7, stamp, &mut item);
     let mut hello = Vec::new();
     Hello { vector: vector.clone(), linked: vec![2], members: vec!["10.0.0.0:5000".to_owned()], ..one.hello(from) }
         .encode(&mut hello);
     let said = Ack { vector: vector.clone(), durable_vector: vector.clone(), linked: vec![0, 2], ..Ack::default() };
     let mut frames = vec![hello, ack(&said), progress(&vector, &change), progress(&vector, &[])];
-    for (listing, items) in [(Listing::Begin(vector), &[][..]), (Listing::Items, &item), (Listing::End, &[])] {
+    for listing in [Listing::Begin(vector), Listing::Items(Items::of(&item)), Listing::End] {
         let mut bytes = Vec::new();
-        listing.encode(items, &mut bytes);
+        listing.encode(&mut bytes);
         frames.push(bytes);
     }
     let mut refusal = Vec::new();
-    encode_refusal("because", false, &mut refusal);
+    Refusal { why: "because".into(), slowly: false }.encode(&mut refusal);
     frames.push(refusal);
     frames.into_iter().map(|frame| frame[8..].to_vec()).collect()
 }

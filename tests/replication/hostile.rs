@@ -1,16 +1,16 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
 use kvstoreapp::node::saving::{Outcome, Save, Saved};
-use kvstoreapp::replication::frame::{
-    Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Sent, VERSION, VERSION_MIN, decode,
-    encode_refusal,
+use kvstoreapp::replication::wire::vector::VersionVector;
+use kvstoreapp::replication::wire::{
+    Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Publication, Refusal, VERSION, VERSION_MIN,
+    WireChange, decode,
 };
-use kvstoreapp::replication::vector::VersionVector;
 use kvstoreapp::store::Stamp;
 use kvstoreapp::store::digest::key_hash;
 
 use crate::pair::SECOND_US;
-use crate::stranger::{LIFE, Stranger, ack, bodies, progress, span};
+use crate::stranger::{INCARNATION, Stranger, ack, bodies, progress, span};
 
 #[test]
 fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays() {
@@ -32,7 +32,7 @@ fn a_peer_that_has_seen_stamps_of_the_far_future_is_refused_and_the_clock_stays(
 fn a_peer_that_claims_to_be_past_the_end_of_the_list_is_sent_what_comes_and_costs_nothing_until_then() {
     for (direct, relay) in [(u64::MAX, u64::MAX), (1 << 40, 0), (0, 1 << 40)] {
         let mut one = Stranger::new(2);
-        one.dial(&Hello { cursor: Cursor { life: LIFE, direct, relay }, ..one.hello(1) });
+        one.dial(&Hello { cursor: Cursor { incarnation: INCARNATION, direct, relay }, ..one.hello(1) });
         one.tick();
         one.hear(1);
         one.tick();
@@ -83,7 +83,7 @@ fn messages_of_one_turn_reach_a_peer_that_reads_though_they_are_more_than_it_may
     one.hear(1);
     let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$10000\r\n{:010000}\r\n", 7);
     assert_eq!(one.request(publish.repeat(50).trim_end_matches('\n')), ":0\r\n".repeat(50));
-    let is_message = |body: &Vec<u8>| matches!(decode(body), Ok(Frame::Message(_, b"news", _)));
+    let is_message = |body: &Vec<u8>| matches!(decode(body), Ok(Frame::Message(Publication { channel: b"news", .. })));
     assert_eq!(one.hear(1).iter().filter(|body| is_message(body)).count(), 50);
 }
 
@@ -143,7 +143,7 @@ fn what_is_being_written_again_is_written_again_although_a_second_peer_knows_ano
     }
     let seen = one.node.clock_last() + 1_000;
     one.dial(&Hello { seen, ..one.hello(1) });
-    one.dial(&Hello { cursor: Cursor { life: 77, direct: 0, relay: 0 }, ..one.hello(2) });
+    one.dial(&Hello { cursor: Cursor { incarnation: 77, direct: 0, relay: 0 }, ..one.hello(2) });
     (0..100).for_each(|_| drop(one.tick()));
     let left = one.node.store().changes_after(0).filter(|change| change.stamp.clock <= seen).count();
     assert_eq!(left, 0);
@@ -173,7 +173,8 @@ fn a_peer_of_the_version_before_is_linked_in_its_version_whoever_dials() {
         let frames = one.hear(session);
         assert!(matches!(decode(&frames[0]), Ok(Frame::Hello(hello)) if hello.version == version), "{frames:?}");
         let mut refusal = GREETING.to_vec();
-        encode_refusal("refused by node 1: it speaks version 4 of the replication protocol", true, &mut refusal);
+        let why = "refused by node 1: it speaks version 4 of the replication protocol".into();
+        Refusal { why, slowly: true }.encode(&mut refusal);
         one.say(session, &refusal);
         one.node.lose_peer(session, "over", one.now);
     }
@@ -182,8 +183,9 @@ fn a_peer_of_the_version_before_is_linked_in_its_version_whoever_dials() {
 #[test]
 fn a_reason_to_hang_up_is_one_short_line() {
     let mut bytes = Vec::new();
-    encode_refusal(&format!("a\nkeys: 7\n\n\u{1b}[2J{}", "x".repeat(1 << 20)), true, &mut bytes);
-    let Ok(Frame::Refusal(why, true)) = decode(&bytes[8..]) else { panic!("it is a refusal") };
+    let why = format!("a\nkeys: 7\n\n\u{1b}[2J{}", "x".repeat(1 << 20)).into();
+    Refusal { why, slowly: true }.encode(&mut bytes);
+    let Ok(Frame::Refusal(Refusal { why, slowly: true })) = decode(&bytes[8..]) else { panic!("it is a refusal") };
     assert!(why.len() <= 1_000 && !why.contains(char::is_control), "{why:?}");
     let mut one = Stranger::new(2);
     one.dial(&Hello { members: vec!["10.0.0.9:1\nkeys: 7".to_owned()], ..one.hello(1) });
@@ -196,12 +198,12 @@ fn a_frame_of_more_than_a_frame_holds_is_garbage() {
     let mut items = Vec::new();
     for at in 0..=CHANGES_MAX as u64 {
         let stamp = Stamp { clock: at + 1, node: 1 };
-        Sent { stamp, key: &at.to_le_bytes(), value: None, expiry: None, apart: 0 }.encode(&mut changes);
+        WireChange { stamp, key: &at.to_le_bytes(), value: None, expiry: None, chunked: 0 }.encode(&mut changes);
     }
     assert!(decode(&progress(&VersionVector::default(), &changes)[8..]).is_err());
-    (0..100_000).for_each(|at| Items::encode(at, Stamp { clock: at + 1, node: 1 }, &mut items));
+    (0..100_000).for_each(|at| Items::put(at, Stamp { clock: at + 1, node: 1 }, &mut items));
     let mut bytes = Vec::new();
-    Listing::Items.encode(&items, &mut bytes);
+    Listing::Items(Items::of(&items)).encode(&mut bytes);
     assert!(decode(&bytes[8..]).is_err());
     let mut vector = VersionVector::default();
     (0..100_000).for_each(|at| vector.merge(&span(1, 2 * at, 2 * at + 1)));
@@ -231,7 +233,7 @@ fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
     }
     let mut change = Vec::new();
     let stamp = Stamp { clock: one.clock(30_000), node: 1 };
-    Sent { stamp, key: b"late", value: Some(b"x"), expiry: None, apart: 0 }.encode(&mut change);
+    WireChange { stamp, key: b"late", value: Some(b"x"), expiry: None, chunked: 0 }.encode(&mut change);
     one.say(1, &progress(&VersionVector::default(), &change));
     assert_eq!(one.node.waits(1), kvstoreapp::node::session::Waits::ForSnapshot, "the peer waits");
     let end_us = one.now.monotonic_us + 12 * SECOND_US;
@@ -326,10 +328,10 @@ fn what_deletions_were_collected_under_is_recorded_with_their_rows_going() {
 /// A full listing of some keys.
 fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
     let mut items = Vec::new();
-    keys.iter().for_each(|key| Items::encode(key_hash(key.as_bytes()), Stamp { clock: 1, node: from }, &mut items));
+    keys.iter().for_each(|key| Items::put(key_hash(key.as_bytes()), Stamp { clock: 1, node: from }, &mut items));
     let mut bytes = Vec::new();
-    Listing::Begin(vector.clone()).encode(&[], &mut bytes);
-    Listing::Items.encode(&items, &mut bytes);
-    Listing::End.encode(&[], &mut bytes);
+    Listing::Begin(vector.clone()).encode(&mut bytes);
+    Listing::Items(Items::of(&items)).encode(&mut bytes);
+    Listing::End.encode(&mut bytes);
     one.say(from.into(), &bytes);
 }

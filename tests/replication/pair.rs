@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use kvstoreapp::node::saving::{Durability, Outcome, Saved, Saver};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Cluster, Node, Now, Options};
-use kvstoreapp::replication::frame::{self, Frame, GREETING};
-use kvstoreapp::replication::readiness::Unready;
-use kvstoreapp::replication::{Limits, PeerStatus, Recorded};
+use kvstoreapp::replication::Unready;
+use kvstoreapp::replication::wire::{self, Frame, GREETING};
+use kvstoreapp::replication::{Limits, PeerStatus, PersistedState};
 use kvstoreapp::store::{NodeId, Store};
 
 use crate::cluster::{LIMITS, cluster};
@@ -341,7 +341,7 @@ impl Mesh {
         }
         while let Some(length) = heard.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes) as usize) {
             let Some(body) = heard.get(8..8 + length) else { break };
-            if let Ok(Frame::Changes(_, changes)) = frame::decode(body) {
+            if let Ok(Frame::Changes(_, changes)) = wire::decode(body) {
                 self.changes[*from] += changes.iter().count();
             }
             heard.drain(..8 + length);
@@ -375,8 +375,8 @@ fn node_of(cluster: Cluster, limits: Limits, now: Now) -> Node {
         ..Options::default()
     };
     let clock = cluster.clock(0, now.unix_ms, u64::from(cluster.identity.node));
-    let mut recorded = Recorded::default();
-    recorded.begin_life(cluster.identity.life, 0);
+    let mut recorded = PersistedState::default();
+    recorded.begin_incarnation(cluster.identity.incarnation, 0);
     let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, now.unix_ms, recorded);
     let mut node = Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster, options, now);
     node.open(CLIENT, now).expect("there is room");

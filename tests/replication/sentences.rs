@@ -1,7 +1,7 @@
 //! What the design says of replication, a sentence a test.
 
 use kvstoreapp::replication::Limits;
-use kvstoreapp::replication::readiness::Unready;
+use kvstoreapp::replication::Unready;
 
 use crate::cluster::LIMITS;
 use crate::pair::{Mesh, SECOND_US};

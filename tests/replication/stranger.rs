@@ -3,15 +3,17 @@
 use kvstoreapp::node::saving::{Checkpoint, Outcome, Saved};
 use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now};
-use kvstoreapp::replication::frame::{Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, Sent, VERSION, decode};
-use kvstoreapp::replication::vector::{Span, VersionVector};
+use kvstoreapp::replication::wire::vector::{Span, VersionVector};
+use kvstoreapp::replication::wire::{
+    Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, VERSION, WireChange, decode,
+};
 use kvstoreapp::store::{NodeId, Stamp};
 
 use crate::cluster::LIMITS;
 use crate::pair::{CLIENT, SECOND_US, node};
 
-/// The life of the node; see [`node`].
-pub const LIFE: u64 = 1;
+/// The incarnation of the node; see [`node`].
+pub const INCARNATION: u64 = 1;
 
 /// Node 0 and its peers; the session of peer `p` is `p`.
 pub struct Stranger {
@@ -33,7 +35,7 @@ impl Stranger {
             floor: Stamp::default(),
             node: from,
             to: 0,
-            life: 1_000 + u64::from(from),
+            incarnation: 1_000 + u64::from(from),
             unix_ms: self.now.unix_ms,
             clock: self.clock(0),
             since: self.clock(0),
@@ -65,8 +67,14 @@ impl Stranger {
         let begin = self.clock(0);
         for (at, stamp) in (0..count).map(|at| (at, Stamp { clock: begin + 1 + at as u64, node: from })) {
             let mut change = Vec::new();
-            Sent { stamp, key: format!("{name}{at}").as_bytes(), value: Some(b"value"), expiry: None, apart: 0 }
-                .encode(&mut change);
+            WireChange {
+                stamp,
+                key: format!("{name}{at}").as_bytes(),
+                value: Some(b"value"),
+                expiry: None,
+                chunked: 0,
+            }
+            .encode(&mut change);
             self.say(from.into(), &progress(&VersionVector::default(), &change));
         }
         span(from, begin, begin + count as u64)

@@ -105,16 +105,16 @@ impl Host {
         let first = checkpoint.position_ceiling.max(now.unix_ms * 1_000_000).max(1);
         let store = file.restored(first);
         let mut floor = checkpoint.clock_ceiling;
-        if kvstoreapp::planted::is("clock not restored") {
+        if kvstoreapp::fault_injection::is("clock not restored") {
             floor = 0;
         }
         let chance = random.u64(..);
         let position = store.last_position();
         let mut recorded = checkpoint.recorded.clone();
         self.life = random.u64(1..);
-        recorded.begin_life(self.life, position);
+        recorded.begin_incarnation(self.life, position);
         let interval_ms = plan.snapshot_interval_ms;
-        let identity = Identity { node: self.id as NodeId, life: self.life };
+        let identity = Identity { node: self.id as NodeId, incarnation: self.life };
         let cluster = Cluster { identity, members: self.members.clone(), seed: random.u64(..) };
         let clock = cluster.clock(floor, now.unix_ms, chance);
         file.checkpoint = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);

@@ -44,7 +44,7 @@ const EVERYTHING: [&str; 29] = [
     "node removed",
     "one-way cut",
     "outbox full",
-    "part of a large value sent",
+    "chunk of a large value sent",
     "request of many keys",
     "slice coalesced",
     "stale connection",

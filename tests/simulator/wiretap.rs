@@ -1,6 +1,6 @@
 //! Reads what goes over a connection between nodes, to count it.
 
-use kvstoreapp::replication::frame::{self, Frame, GREETING};
+use kvstoreapp::replication::wire::{self, Frame, GREETING};
 use kvstoreapp::store::{NodeId, Stamp};
 
 /// One direction of a connection, as far as its last frame has come.
@@ -19,7 +19,7 @@ pub enum Heard {
     /// Stores differ although nothing is under way.
     Diverged,
     /// A piece of a value.
-    Part,
+    Chunk,
     Other,
 }
 
@@ -37,14 +37,14 @@ impl Wiretap {
         while let Some(head) = self.bytes[taken..].first_chunk::<8>() {
             let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
             let Some(body) = self.bytes.get(taken + 8..taken + 8 + length) else { break };
-            heard(match frame::decode(body).expect("a node sends what it understands") {
+            heard(match wire::decode(body).expect("a node sends what it understands") {
                 Frame::Changes(_, changes) => {
                     Heard::Changes(changes.iter().map(|change| (change.key.to_vec(), change.stamp)).collect())
                 }
                 Frame::Listing(..) => Heard::Listing,
-                Frame::Refusal(why, _) => Heard::Refusal(why.into_owned()),
+                Frame::Refusal(refusal) => Heard::Refusal(refusal.why.into_owned()),
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
-                Frame::Part(_) => Heard::Part,
+                Frame::Chunk(_) => Heard::Chunk,
                 Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
             });
             taken += 8 + length;

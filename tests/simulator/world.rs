@@ -417,7 +417,7 @@ impl World {
                 Heard::Diverged => {
                     return Err(format!("1: {id} says that it and {to} have diverged{}", self.describe()));
                 }
-                Heard::Part => self.count("part of a large value sent"),
+                Heard::Chunk => self.count("chunk of a large value sent"),
                 Heard::Changes(_) | Heard::Other => (),
             }
         }

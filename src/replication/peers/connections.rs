@@ -1,0 +1,204 @@
+//! Connections between nodes: what each is for, and what is owed over it.
+
+use crate::replication::wire::{FrameStream, GREETING, Refusal};
+use crate::store::NodeId;
+
+/// Names a connection; a small number, chosen by whoever opens it.
+pub type SessionId = usize;
+
+/// What a peer that does not read may be owed before the walk waits for it: the socket's buffer holds more.
+const OUTBOX_BYTES_MAX: usize = 64 << 10;
+/// Connections, beside one of each peer, that owe a hello or do not take a refusal: each may hold 1 MiB, and counts
+/// among no clients. One more is closed; whoever is kept out by that dials again, and is dialed.
+const ACCEPTED_MAX: usize = 16;
+/// A connection that has not become a link after so long never will.
+pub(super) const HANDSHAKE_US: u64 = 3_000_000;
+
+/// What is left after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Another turn would find something to do.
+    More,
+    /// Bytes have to come first.
+    Done,
+    /// The data file has to take what would be overwritten.
+    Held,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::replication) enum Role {
+    /// This node dialed the peer, and waits for its hello.
+    Dialed(NodeId),
+    /// Somebody dialed this node, and owes a hello.
+    Accepted,
+    /// The peer's link.
+    Linked(NodeId),
+    /// It ends once what is owed is sent.
+    Over,
+}
+
+/// A connection between nodes.
+pub(in crate::replication) struct Connection {
+    pub(in crate::replication) stream: FrameStream,
+    role: Role,
+    waits: Turn,
+    opened_us: u64,
+    /// Where in all that was ever owed the last frame of changes ends.
+    changes_end: u64,
+}
+
+impl Connection {
+    /// What is owed ends with a frame of changes.
+    pub(in crate::replication) fn note_changes(&mut self) {
+        self.changes_end = self.stream.end();
+    }
+
+    /// What its last turn has left.
+    pub(in crate::replication) fn note_turn(&mut self, turn: Turn) {
+        self.waits = turn;
+    }
+
+    /// It became the peer's link.
+    pub(in crate::replication) fn become_link(&mut self, peer: NodeId) {
+        self.role = Role::Linked(peer);
+    }
+
+    /// What it is for.
+    pub(in crate::replication) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// What its last turn has left.
+    pub(in crate::replication) fn waits(&self) -> Turn {
+        self.waits
+    }
+
+    /// Whether changes may be put behind what is owed. Messages do not count, or where enough of them are published no
+    /// change would ever go.
+    pub(in crate::replication) fn has_room(&self) -> bool {
+        self.stream.owed() < OUTBOX_BYTES_MAX || self.stream.is_handed_over(self.changes_end)
+    }
+}
+
+/// All of them, by their numbers.
+#[derive(Default)]
+pub(in crate::replication) struct Connections {
+    all: Vec<Option<Box<Connection>>>,
+    /// Those with something new to send, or that are over.
+    touched: Vec<SessionId>,
+}
+
+impl Connections {
+    /// One more. Returns when it has to have become a link.
+    pub(in crate::replication) fn add(&mut self, session: SessionId, role: Role, now_us: u64) -> u64 {
+        if self.all.len() <= session {
+            self.all.resize_with(session + 1, || None);
+        }
+        self.all[session] = Some(Box::new(Connection {
+            stream: FrameStream::default(),
+            role,
+            waits: Turn::Done,
+            opened_us: now_us,
+            changes_end: 0,
+        }));
+        now_us + HANDSHAKE_US
+    }
+
+    /// It has something new to send.
+    pub(in crate::replication) fn touch(&mut self, session: SessionId) {
+        self.touched.push(session);
+    }
+
+    /// It is gone. Returns what it was for.
+    pub(in crate::replication) fn remove(&mut self, session: SessionId) -> Option<Role> {
+        let connection = self.all.get_mut(session).and_then(Option::take)?;
+        self.touched.retain(|&other| other != session);
+        Some(connection.role)
+    }
+
+    /// Closes it without a word. Returns what it was for.
+    pub(in crate::replication) fn hang_up(&mut self, session: SessionId) -> Option<Role> {
+        let connection = self.get_mut(session)?;
+        let role = connection.role;
+        connection.role = Role::Over;
+        connection.stream.drop_outbox();
+        self.touched.push(session);
+        Some(role)
+    }
+
+    /// Closes it once a reason is sent.
+    pub(in crate::replication) fn refuse(&mut self, session: SessionId, why: &str, now_us: u64) {
+        let Some(connection) = self.get_mut(session) else { return };
+        let out = connection.stream.outbox();
+        if connection.role == Role::Accepted {
+            out.extend_from_slice(GREETING);
+        }
+        Refusal { why: why.into(), slowly: true }.encode(out);
+        connection.role = Role::Over;
+        connection.opened_us = now_us;
+        self.touched.push(session);
+    }
+
+    /// So many of the bytes that may be sent are. Returns whether changes may be put behind the rest that could not
+    /// before.
+    pub(in crate::replication) fn sent(&mut self, session: SessionId, count: usize) -> bool {
+        let Some(connection) = self.get_mut(session) else { return false };
+        let was_full = !connection.has_room();
+        connection.stream.sent(count);
+        was_full && connection.has_room()
+    }
+
+    /// Those with something new to send since the last call.
+    pub(in crate::replication) fn take_touched(&mut self, into: &mut Vec<SessionId>) {
+        into.append(&mut self.touched);
+    }
+
+    pub(in crate::replication) fn get(&self, session: SessionId) -> Option<&Connection> {
+        self.all.get(session)?.as_deref()
+    }
+
+    pub(in crate::replication) fn get_mut(&mut self, session: SessionId) -> Option<&mut Connection> {
+        self.all.get_mut(session)?.as_deref_mut()
+    }
+
+    /// One past the highest number that was ever used.
+    pub(in crate::replication) fn end(&self) -> SessionId {
+        self.all.len()
+    }
+
+    /// Whether so many are not linked that one more is too many; `peers` may have one each.
+    pub(in crate::replication) fn is_crowded(&self, peers: usize) -> bool {
+        let is_idle = |one: &&Connection| matches!(one.role, Role::Accepted | Role::Over);
+        self.all.iter().flatten().map(Box::as_ref).filter(is_idle).count() >= ACCEPTED_MAX + peers
+    }
+
+    /// What is to be done about a connection that is not linked.
+    pub(in crate::replication) fn overdue(&self, session: SessionId, now_us: u64) -> Overdue {
+        let Some(connection) = self.get(session) else { return Overdue::No };
+        let until_us = connection.opened_us + HANDSHAKE_US;
+        match connection.role {
+            Role::Dialed(_) | Role::Accepted if until_us <= now_us => Overdue::NeverLinked,
+            Role::Dialed(_) | Role::Accepted => Overdue::Until(until_us),
+            // What a refused side does not take is not waited for.
+            Role::Over if until_us + HANDSHAKE_US <= now_us => Overdue::NeverTaken,
+            Role::Linked(_) | Role::Over => Overdue::No,
+        }
+    }
+
+    /// Memory held.
+    pub(in crate::replication) fn bytes(&self) -> usize {
+        self.all.iter().flatten().map(|one| one.stream.bytes()).sum()
+    }
+}
+
+/// See [`Connections::overdue`].
+pub(in crate::replication) enum Overdue {
+    No,
+    /// To be looked at again then.
+    Until(u64),
+    /// It has not become a link in time.
+    NeverLinked,
+    /// Its refusal was not taken in time.
+    NeverTaken,
+}
