@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
-    Allocator.start();
+    Allocator.start(|| std::process::abort());
     let keys = std::env::args().nth(1).map_or(10_000_000, |keys| keys.parse().expect("a number of keys"));
     println!("keys of 16 B with values of 64 B: {keys}");
     let (mut inserts, mut overwrites, mut gets) = (Timing::new(keys), Timing::new(keys), Timing::new(keys));
