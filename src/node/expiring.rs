@@ -4,7 +4,7 @@ use super::{Core, Node, Now};
 
 /// Keys turned into deletions in one step, and changes looked at for flushed keys: some 50 us of work where nothing of
 /// them is cached, and 500 us where each is the last in its piece of memory, which goes back to the system.
-const STEP: usize = 32;
+pub(super) const STEP: usize = 32;
 /// Changes looked at for flushed keys, whatever the time, for each change that is made meanwhile: who flushes again and
 /// again is not faster than the sweep.
 const SWEPT_PER_CHANGE: u64 = 2;
@@ -16,10 +16,11 @@ impl Node {
     /// A tick begins, and it is that time: what has expired is hidden from here on. Followed by [`Node::clear_out`].
     pub fn begin_tick(&mut self, now: Now) {
         self.time_tick(now);
-        let Core { store, ticked, ticked_position, sweep_owed, .. } = &mut self.core;
+        let Core { store, ticked, ticked_position, sweep_owed, may_hide, may_be_over_limit, .. } = &mut self.core;
         *ticked = now;
         let changes = store.last_position() - std::mem::replace(ticked_position, store.last_position());
         store.pass_to(now.unix_ms);
+        (*may_hide, *may_be_over_limit) = (store.has_expired(), store.is_over_limit());
         *sweep_owed = if store.is_sweeping() { *sweep_owed + SWEPT_PER_CHANGE * changes } else { 0 };
         let looks = (*sweep_owed).min(SWEPT_PER_TICK + *sweep_owed / SWEPT_SHARE);
         if store.can_sweep() {

@@ -115,6 +115,12 @@ pub(crate) struct Core {
     notifications: Notifications,
     settings: Settings,
     timing: Timing,
+    /// Whether keys may have expired that are not turned into deletions, and whether more memory may be in use than is
+    /// allowed: as of the beginning of the tick, or later.
+    may_hide: bool,
+    may_be_over_limit: bool,
+    /// Commands that monitors are not told of; read when there is the first of them.
+    administrative: Vec<String>,
     /// Clients are paused until then; whether only those that write.
     pause: Option<(u64, bool)>,
     /// Whether keys are turned into deletions when their time has come, and not only hidden.
@@ -182,6 +188,9 @@ impl Node {
             notifications: Notifications::default(),
             settings: Settings::default(),
             timing: Timing::default(),
+            administrative: Vec::new(),
+            may_hide: false,
+            may_be_over_limit: false,
             pause: None,
             expires_actively: true,
             is_shutting_down: false,

@@ -9,6 +9,9 @@ use crate::replication::Audience;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Notifications {
     classes: String,
+    /// Whether keys that are new are told of, and keys that a reader missed.
+    tells_new: bool,
+    tells_missed: bool,
 }
 
 /// Letters in the order Redis gives them back, and what `A` stands for.
@@ -22,7 +25,11 @@ impl Notifications {
         if !given.chars().all(|letter| LETTERS.contains(letter)) {
             return None;
         }
-        Some(Notifications { classes: LETTERS.chars().filter(|&letter| given.contains(letter)).collect() })
+        Some(Notifications {
+            classes: LETTERS.chars().filter(|&letter| given.contains(letter)).collect(),
+            tells_new: given.contains('n'),
+            tells_missed: given.contains('m'),
+        })
     }
 
     /// As a setting.
@@ -68,6 +75,32 @@ impl Node {
 }
 
 impl Context<'_> {
+    /// Whether the key is new and somebody wants to know.
+    #[inline]
+    pub(super) fn is_news(&self, key: &[u8]) -> bool {
+        self.core.notifications.tells_new && self.core.store.get(key).is_none()
+    }
+
+    /// Tells that a reader has missed the key.
+    #[inline]
+    pub(super) fn miss(&mut self, key: &[u8]) {
+        if self.core.notifications.tells_missed {
+            self.notify('m', "keymiss", key);
+        }
+    }
+
+    /// Tells of those of the keys that a reader has missed.
+    #[inline]
+    pub(super) fn miss_absent<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
+        if self.core.notifications.tells_missed {
+            keys.for_each(|key| {
+                if self.core.store.get(key).is_none() {
+                    self.miss(key);
+                }
+            });
+        }
+    }
+
     /// Tells of a change of a key. Costs nothing where nobody wants to know.
     pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
         if self.core.notifications.classes.is_empty() || self.core.pubsub.is_empty() {

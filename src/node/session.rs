@@ -83,8 +83,9 @@ pub struct Session {
     pub(super) name: Vec<u8>,
     pub(super) library: (Vec<u8>, Vec<u8>),
     pub(super) begun_us: u64,
-    /// The command executed last.
+    /// The command that came last, and its part where it has some.
     pub(super) command: Option<Command>,
+    pub(super) part: Option<&'static str>,
     pub(super) answers: Answers,
     /// What it was told beside an answer that it does not want.
     told: Vec<u8>,
@@ -97,6 +98,8 @@ pub struct Session {
     pub(super) watched: Watched,
     /// What it listens to.
     pub(super) listening: Listening,
+    /// Whether it is told of every request.
+    pub(super) is_monitor: bool,
     /// A walk through all keys that takes several turns.
     pub(super) walk: Option<Box<Walk>>,
     /// What it watches by prefix, and how far it was told of that.
@@ -147,6 +150,7 @@ impl Session {
             library: Default::default(),
             begun_us: now_us,
             command: None,
+            part: None,
             answers: Answers::default(),
             told: Vec::new(),
             refused_database: None,
@@ -154,6 +158,7 @@ impl Session {
             queue: None,
             watched: Watched::default(),
             listening: Listening::default(),
+            is_monitor: false,
             walk: None,
             watch: None,
             sleeps_until_us: None,

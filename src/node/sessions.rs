@@ -26,6 +26,8 @@ pub(crate) struct Sessions {
     pub(super) paused: Vec<SessionId>,
     /// Those that watch a prefix.
     watchers: Vec<SessionId>,
+    /// Those that are told of every request.
+    pub(super) monitors: Vec<SessionId>,
 }
 
 impl Sessions {
@@ -45,6 +47,7 @@ impl Sessions {
         self.count -= 1;
         self.forget(id);
         self.unwatch(id);
+        self.monitors.retain(|&other| other != id);
         if session.touched {
             self.touched.retain(|&other| other != id);
         }

@@ -102,6 +102,7 @@ impl Core {
             Change::MemoryMax(bytes) => {
                 self.options.memory_bytes_max = bytes;
                 self.store.limit_bytes(bytes);
+                self.may_be_over_limit = true;
             }
             Change::ClientsMax(clients) => self.options.clients_max = clients,
             Change::IdleTimeout(seconds) => self.options.idle_timeout_s = seconds,

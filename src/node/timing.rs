@@ -24,6 +24,8 @@ pub(super) struct Timing {
     pub(super) latency: Latency,
     /// Whether all commands are timed, however short they are.
     pub(super) tracks_all: bool,
+    /// Whether the transaction that is run has had a part that is listed as slow.
+    pub(super) had_slow_part: bool,
     /// How long the commands took that were timed, by number.
     commands: Vec<(Command, Durations)>,
 }
@@ -35,6 +37,7 @@ impl Default for Timing {
             slow_log: SlowLog::default(),
             latency: Latency::default(),
             tracks_all: false,
+            had_slow_part: false,
             commands: Vec::new(),
         }
     }
@@ -67,7 +70,10 @@ impl Timing {
         session.spent_us = 0;
         let unix_s = now.unix_ms / 1000;
         self.latency.note("command", unix_s, us);
-        if self.slow_log.is_slow(us) {
+        // Of a transaction what was slow in it is listed, and itself only where nothing else is.
+        let is_listed = command == Command::Exec && std::mem::take(&mut self.had_slow_part);
+        if self.slow_log.is_slow(us) && !is_listed {
+            self.had_slow_part |= session.is_executing;
             let args = without_secrets(command, args);
             self.slow_log.push(us, unix_s, &args, (&session.addresses.0, &session.name));
         }
@@ -90,7 +96,7 @@ impl Timing {
 }
 
 /// Whom a client logs in as, and with which password, is nobody else's business.
-fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [u8]> {
+pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [u8]> {
     let mut args: Vec<&[u8]> = args.iter().collect();
     if command == Command::Hello
         && let Some(at) = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"AUTH"))

@@ -62,7 +62,12 @@ impl Queue {
 
     /// Whether any of them changes keys.
     pub(super) fn writes(&self) -> bool {
-        self.requests.iter().any(|queued| queued.command.describe().kind == Kind::Write)
+        self.has(|command| command.describe().kind == Kind::Write)
+    }
+
+    /// Whether any of them is such a command.
+    pub(super) fn has(&self, is_such: impl Fn(Command) -> bool) -> bool {
+        self.requests.iter().any(|queued| is_such(queued.command))
     }
 
     /// Memory it takes.

@@ -1,24 +1,58 @@
 //! How keys are changed: with a stamp and within the limits; by commands, and by whoever has the node at hand.
 
+use bytes::Bytes;
+
 use super::commands::Context;
 use super::commands::fail::Fail;
 use super::{Core, Node, Now};
 use crate::protocol::Refusal;
 use crate::store::value::{SHARED_BYTES_MIN, owned};
-use crate::store::{KEY_BYTES_MAX, Value};
+use crate::store::{Form, KEY_BYTES_MAX, Value};
 
 impl Context<'_> {
     /// Gives the key a value, and an expiry in unix milliseconds or none.
     pub(super) fn put<'v>(&mut self, key: &[u8], value: impl Into<Value<'v>>, expiry: Option<u64>) -> Result<(), Fail> {
         let value = value.into();
         self.check(key, &value)?;
+        let is_news = self.is_news(key);
         let core = &mut *self.core;
         let stamp = core.clock.issue(self.now.unix_ms);
         let done = match expiry {
             None => core.store.set(key, value, stamp),
             Some(expiry) => core.store.set_expiring(key, value, expiry, stamp),
         };
-        done.map(drop).map_err(|_| Refusal::OutOfMemory.into())
+        done.map_err(|_| Refusal::OutOfMemory)?;
+        if is_news {
+            self.notify('n', "new", key);
+        }
+        Ok(())
+    }
+
+    /// Gives the key the value that a key has already, as it came about there. As with Redis it takes no memory to speak
+    /// of, so the limit on it does not hold.
+    pub(super) fn put_moved(&mut self, key: &[u8], value: &Bytes, form: Form, expiry: Option<u64>) -> Result<(), Fail> {
+        self.check(key, value)?;
+        let is_news = self.is_news(key);
+        let core = &mut *self.core;
+        let stamp = core.clock.issue(self.now.unix_ms);
+        core.store.set_moved(key, value.into(), expiry, stamp).map_err(|_| Refusal::OutOfMemory)?;
+        self.note_form(key, form);
+        if is_news {
+            self.notify('n', "new", key);
+        }
+        Ok(())
+    }
+
+    /// Gives the key another expiry; its value stays as it came about.
+    pub(super) fn put_expiry(&mut self, key: &[u8], value: &Bytes, expiry: Option<u64>) -> Result<(), Fail> {
+        self.put_moved(key, value, self.core.store.form(key), expiry)
+    }
+
+    /// The value that the key was just given came about so.
+    pub(super) fn note_form(&mut self, key: &[u8], form: Form) {
+        if form != Form::Whole {
+            self.core.store.set_form(key, form);
+        }
     }
 
     /// Gives the key a value that came with the request: a large one stays where it lies.

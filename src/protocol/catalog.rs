@@ -250,6 +250,7 @@ impl Argument {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Args;
     use crate::protocol::command::Kind;
 
     #[test]
@@ -285,6 +286,22 @@ mod tests {
             let read: usize = entry.arguments().iter().map(Argument::count).sum();
             let written = entry.lines.lines().filter(|line| line.trim_start().starts_with("- ")).count();
             assert_eq!(read, written, "{name}: every argument is read");
+        }
+    }
+
+    #[test]
+    fn what_the_table_says_of_memory_and_keys_is_what_clients_are_told() {
+        let catalog = Catalog::read();
+        for entry in catalog.commands() {
+            let command = Command::named(entry.name.as_bytes()).expect("a command");
+            assert_eq!(command.needs_memory(), entry.flags().any(|flag| flag == "denyoom"), "{}", entry.name);
+            let words: Vec<u8> = (0..8).collect();
+            let spans: Vec<_> = (0..8).map(|at| at..at + 1).collect();
+            let keys: Vec<u8> = command.keys(Args::new(&words, &spans)).flatten().copied().collect();
+            let places: Vec<u8> = entry.keys().iter().flat_map(|keys| keys.among(8)).map(|place| place as u8).collect();
+            if command.parts().is_empty() && command.describe().kind != Kind::Other {
+                assert_eq!(keys, places, "{}", entry.name);
+            }
         }
     }
 

@@ -145,6 +145,7 @@ commands! {
     LastSave "lastsave" 1 Other "server";
     Save "save" 1 Other "server";
     BgSave "bgsave" -1 Other "server";
+    Monitor "monitor" 1 Other "server";
     Debug "debug" -2 Other "server";
     SlowLog "slowlog" -2 Other "server";
     Latency "latency" -2 Other "server";
@@ -279,6 +280,59 @@ impl Command {
             Command::SlowLog => &[("get", -2), ("help", 2), ("len", 2), ("reset", 2)],
             _ => &[],
         }
+    }
+
+    /// The keys that it looks at or changes, as the catalog has them.
+    pub fn keys(self, args: super::Args<'_>) -> impl Iterator<Item = &[u8]> {
+        use Command::{
+            BitOp, Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Lcs, MGet, MSet, MSetNx, Memory, Object,
+            RandomKey, Rename, RenameNx, Scan, Touch, Unlink,
+        };
+        let (first, step, count) = match self {
+            DbSize | FlushAll | FlushDb | Keys | RandomKey | Scan => (0, 1, 0),
+            _ if self.describe().kind == Kind::Other => (0, 1, 0),
+            Copy | Lcs | Rename | RenameNx => (1, 1, 2),
+            MSet | MSetNx => (1, 2, usize::MAX),
+            Del | Exists | MGet | Touch | Unlink => (1, 1, usize::MAX),
+            BitOp => (2, 1, usize::MAX),
+            Memory | Object => (2, 1, 1),
+            _ => (1, 1, 1),
+        };
+        args.from(first).step_by(step).take(count)
+    }
+
+    /// Whether it sends a message to other clients.
+    pub fn publishes(self) -> bool {
+        matches!(self, Command::Publish | Command::SPublish)
+    }
+
+    /// Whether Redis refuses it while more memory is in use than allowed (`denyoom`).
+    pub fn needs_memory(self) -> bool {
+        use Command::{
+            Append, BitField, BitOp, Copy, Decr, DecrBy, GetSet, Incr, IncrBy, IncrByFloat, MSet, MSetNx, PSetEx, Set,
+            SetBit, SetEx, SetNx, SetRange,
+        };
+        matches!(
+            self,
+            Append
+                | BitField
+                | BitOp
+                | Copy
+                | Decr
+                | DecrBy
+                | GetSet
+                | Incr
+                | IncrBy
+                | IncrByFloat
+                | MSet
+                | MSetNx
+                | PSetEx
+                | Set
+                | SetBit
+                | SetEx
+                | SetNx
+                | SetRange
+        )
     }
 
     /// Whether it can take more than some hundred microseconds with a few arguments: it goes through many keys or

@@ -11,6 +11,9 @@ use memchr::memchr;
 
 use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, http};
 
+/// A write for which there is no room, in Redis' words: clients look at them.
+pub const OUT_OF_MEMORY: &str = "command not allowed when used memory > 'maxmemory'.";
+
 /// Most arguments of a request.
 const ARGS_MAX: i64 = 1 << 20;
 /// Longest inline request, and longest number.
@@ -76,6 +79,9 @@ pub fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
         Reply::Push(len) => header(if resp3 { b'>' } else { b'*' }, len, out),
         Reply::InvalidCommand => out.extend_from_slice(b"-ERR invalid command\r\n"),
         Reply::Error(Refusal::TooManyClients(_)) => out.extend_from_slice(b"-ERR max number of clients reached\r\n"),
+        Reply::Error(Refusal::OutOfMemory) => {
+            write!(out, "-{} {OUT_OF_MEMORY}\r\n", Refusal::OutOfMemory.code()).expect("memory takes all");
+        }
         Reply::Error(refusal) => write!(out, "-{} {refusal}\r\n", refusal.code()).expect("memory takes all"),
         Reply::Fail(why) => write!(out, "-{why}\r\n").expect("memory takes all"),
     }

@@ -30,7 +30,10 @@ pub type Expiry = Option<NonZeroU64>;
 const DELETED: u32 = 1 << 31;
 const EXPIRES: u32 = 1 << 30;
 const SHARED: u32 = 1 << 29;
-const LENGTH: u32 = SHARED - 1;
+/// How the value came about: the two bits between `SHARED` and its length.
+const FORM_SHIFT: u32 = 27;
+const FORM: u32 = 0b11 << FORM_SHIFT;
+const LENGTH: u32 = (1 << FORM_SHIFT) - 1;
 const POINTER_BYTES: usize = size_of::<*mut Bytes>();
 const HEADER_BYTES: usize = size_of::<Header>();
 const EXPIRY_BYTES: usize = size_of::<Expiry>();
@@ -40,11 +43,24 @@ const ALIGN: usize = align_of::<Header>();
 #[repr(C)]
 struct Header {
     clock: u64,
-    /// Length of the value, with `EXPIRES` where its expiry follows it, and `SHARED` where it lies elsewhere; or
-    /// `DELETED`.
+    /// Length of the value, with `EXPIRES` where its expiry follows it, `SHARED` where it lies elsewhere, and its
+    /// `Form`; or `DELETED`.
     value: u32,
     key_bytes: u16,
     node: u16,
+}
+
+/// How a value came about on this node: what Redis derives its encoding from. Only what is whole is told to the data
+/// file and to peers, where every value is `Whole`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// It was given as a whole.
+    #[default]
+    Whole,
+    /// It is a sum of numbers with fractions.
+    Sum,
+    /// A part of it was written.
+    Edited,
 }
 
 /// A key's newest state.
@@ -148,6 +164,24 @@ impl Entry {
             let value_bytes = if self.is_shared() { POINTER_BYTES } else { (header.value & LENGTH) as usize };
             let at = self.payload().add(header.key_bytes as usize + value_bytes);
             NonZeroU64::new(at.cast::<u64>().read_unaligned())
+        }
+    }
+
+    /// How its value came about.
+    pub fn form(&self) -> Form {
+        match (self.header().value & FORM) >> FORM_SHIFT {
+            0 => Form::Whole,
+            1 => Form::Sum,
+            _ => Form::Edited,
+        }
+    }
+
+    /// Says how its value came about, until it gets another; a deletion has none.
+    pub fn set_form(&mut self, form: Form) {
+        if !self.is_tombstone() {
+            // SAFETY: exclusive; the bits say nothing of the layout.
+            let header = unsafe { self.header.as_mut() };
+            header.value = header.value & !FORM | (form as u32) << FORM_SHIFT;
         }
     }
 
@@ -261,6 +295,24 @@ mod tests {
                     (entry.key(), entry.value(), entry.expiry(), entry.stamp()),
                     (key, Some(value), expiry, LATE)
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_goes_with_the_value_and_costs_nothing() {
+        for value in [&b""[..], b"red", &[7; SHARED_BYTES_MIN]] {
+            for form in [Form::Sum, Form::Edited, Form::Whole] {
+                let mut entry = Entry::new(b"color", Some(value.into()), NonZeroU64::new(1), EARLY);
+                let before = entry.bytes();
+                entry.set_form(form);
+                assert_eq!((entry.form(), entry.value(), entry.bytes()), (form, Some(value), before));
+                assert_eq!(entry.expiry(), NonZeroU64::new(1));
+                entry.replace(Some(value.into()), None, LATE);
+                assert_eq!(entry.form(), Form::Whole);
+                entry.replace(None, None, LATE);
+                entry.set_form(form);
+                assert_eq!((entry.form(), entry.is_tombstone()), (Form::Whole, true));
             }
         }
     }

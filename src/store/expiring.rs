@@ -58,6 +58,10 @@ impl Expiries {
     }
 }
 
+fn within(expiry_ms: u64) -> Expiry {
+    NonZeroU64::new(expiry_ms.clamp(1, EXPIRY_MS_MAX))
+}
+
 impl Store {
     /// Gives the key a value that is there until the wall clock shows `expiry_ms` (1 to [`EXPIRY_MS_MAX`], others are
     /// taken for the nearest), and returns the change's position. Else as [`Store::set`].
@@ -68,7 +72,20 @@ impl Store {
         expiry_ms: u64,
         stamp: Stamp,
     ) -> Result<u64, OutOfMemory> {
-        self.put(key, value.into(), NonZeroU64::new(expiry_ms.clamp(1, EXPIRY_MS_MAX)), stamp)
+        self.put(key, value.into(), within(expiry_ms), stamp)
+    }
+
+    /// The same, with an expiry or none; the limit on memory does not hold here. For what is there already, under
+    /// another name or with another expiry.
+    pub fn set_moved(
+        &mut self,
+        key: &[u8],
+        value: Value<'_>,
+        expiry_ms: Option<u64>,
+        stamp: Stamp,
+    ) -> Result<u64, OutOfMemory> {
+        let hash = self.hasher.hash(key);
+        self.put_in(hash, self.find(hash, key), key, value, expiry_ms.and_then(within), stamp)
     }
 
     /// When the key expires, in unix milliseconds; `None` where it has no value, or one that stays. O(1).
@@ -106,6 +123,17 @@ impl Store {
             count += 1;
         }
         count
+    }
+
+    /// Turns the key into a deletion if it has expired. Returns whether it had.
+    pub fn expire_key(&mut self, key: &[u8]) -> bool {
+        let Some(slot) = self.find(self.hasher.hash(key), key) else { return false };
+        let entry = self.entry(slot);
+        let has_expired = self.expiries.has_expired(entry) && !self.is_flushed(entry.stamp());
+        if has_expired {
+            self.bury(slot);
+        }
+        has_expired
     }
 
     /// Whether [`Store::expire`] would find something.
@@ -146,6 +174,20 @@ impl Store {
         self.bytes_max == usize::MAX || most() <= room || values.clone().map(growth).sum::<usize>() <= room
     }
 
+    /// Whether the limit on memory allows the key a value of so many bytes.
+    pub fn has_room_for(&self, key: &[u8], value_bytes: usize, expires: bool) -> bool {
+        self.has_room_in(self.find(self.hasher.hash(key), key), key, value_bytes, expires)
+    }
+
+    /// What makes nothing larger has room, however full it is.
+    fn has_room_in(&self, found: Option<u32>, key: &[u8], value_bytes: usize, expires: bool) -> bool {
+        let cost = |entry: usize, expires: bool| entry + if expires { INDEX_BYTES } else { 0 };
+        let before = found.map_or(0, |slot| cost(self.entry(slot).bytes(), self.entry(slot).expiry().is_some()));
+        let overhead = if found.is_some() { 0 } else { KEY_OVERHEAD_BYTES };
+        let after = cost(memory_bytes(key.len(), value_bytes, expires), expires);
+        after <= before || self.bytes() + after + overhead - before <= self.bytes_max
+    }
+
     pub(super) fn put(
         &mut self,
         key: &[u8],
@@ -153,19 +195,25 @@ impl Store {
         expiry: Expiry,
         stamp: Stamp,
     ) -> Result<u64, OutOfMemory> {
-        if flushing::is_reserved(key) {
-            return Err(OutOfMemory);
-        }
         let hash = self.hasher.hash(key);
         let found = self.find(hash, key);
-        let cost = |entry: usize, expires: bool| entry + if expires { INDEX_BYTES } else { 0 };
-        let before = found.map_or(0, |slot| cost(self.entry(slot).bytes(), self.entry(slot).expiry().is_some()));
-        let overhead = if found.is_some() { 0 } else { KEY_OVERHEAD_BYTES };
-        let after = cost(memory_bytes(key.len(), value.len(), expiry.is_some()), expiry.is_some());
-        if after > before && self.bytes() + after + overhead - before > self.bytes_max {
+        if !self.has_room_in(found, key, value.len(), expiry.is_some()) {
             return Err(OutOfMemory);
         }
+        self.put_in(hash, found, key, value, expiry, stamp)
+    }
+
+    fn put_in(
+        &mut self,
+        hash: u64,
+        found: Option<u32>,
+        key: &[u8],
+        value: Value<'_>,
+        expiry: Expiry,
+        stamp: Stamp,
+    ) -> Result<u64, OutOfMemory> {
         match found {
+            _ if flushing::is_reserved(key) => return Err(OutOfMemory),
             Some(slot) => self.rewrite(slot, Some(value), expiry, stamp),
             None if self.slots.is_full() => return Err(OutOfMemory),
             None => self.insert(hash, Entry::new(key, Some(value), expiry, stamp)),

@@ -42,7 +42,7 @@ pub use batch::{Batch, Change};
 pub use copying::Copied;
 pub use digest::Content;
 pub use encoded::Encoded;
-pub use entry::{Expiry, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use entry::{Expiry, Form, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use expiring::EXPIRY_MS_MAX;
 pub use restore::Restore;
 pub use stamp::{Clock, NodeId, Now, Stamp};
@@ -201,6 +201,18 @@ impl Store {
         let value = self.shown(self.entry(slot));
         let shared = change.shared.filter(|_| value.is_some());
         Some(Change { value, shared, expiry: change.expiry.filter(|_| value.is_some()), ..change })
+    }
+
+    /// How the key's value came about.
+    pub fn form(&self, key: &[u8]) -> Form {
+        self.find(self.hasher.hash(key), key).map_or(Form::Whole, |slot| self.entry(slot).form())
+    }
+
+    /// Says how the value came about that the key was just given; no change.
+    pub fn set_form(&mut self, key: &[u8], form: Form) {
+        if let Some(slot) = self.find(self.hasher.hash(key), key) {
+            self.slots.get_mut(slot).expect("the table names only slots with an entry").set_form(form);
+        }
     }
 
     /// Refuses writes above so many bytes from here on; 0: no limit.

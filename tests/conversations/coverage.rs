@@ -7,6 +7,7 @@ use std::path::Path;
 use kvstoreapp::protocol::{Command, line};
 
 use crate::pure::{NOW, node, options, say};
+use crate::reply::{request, words};
 use crate::script::{Answer, Script};
 
 /// Errors that no conversation of bounded length meets.
@@ -33,6 +34,33 @@ fn every_command_and_every_part_of_one_is_said_with_arguments_that_it_takes() {
         unsaid.extend(parts.filter(|part| !is_said(command, *part)).map(|part| format!("{name} {part:?}")));
     }
     assert!(unsaid.is_empty(), "no script says {unsaid:?}");
+}
+
+/// The form is that of Redis: a line for each part, and what it does, set off, below it.
+#[test]
+fn the_help_of_every_command_with_parts_names_all_of_them() {
+    let mut node = node(options());
+    node.open(0, NOW).expect("one is not too many");
+    // What is refused as a whole has none.
+    let has_help =
+        |command: &Command| *command != Command::Cluster && command.parts().iter().any(|(part, _)| *part == "help");
+    for command in Command::all_of_resp().filter(|command| has_help(command) || *command == Command::Debug) {
+        let name = command.describe().name.to_uppercase();
+        let help = say(&mut node, 0, &request(&words(&format!("{name} HELP"))));
+        let help = String::from_utf8(help).expect("help is text");
+        let lines: Vec<&str> = help.split_terminator("\r\n").collect();
+        assert_eq!(lines[0], format!("*{}", lines.len() - 1), "{name}");
+        let first = format!("+{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+        assert_eq!(lines[1], first);
+        assert_eq!(lines[lines.len() - 2..], ["+HELP", "+    Prints this help."]);
+        let explained = |line: &usize| lines.get(line + 1).is_some_and(|below| below.starts_with("+    "));
+        let heads: Vec<usize> = (2..lines.len()).filter(|&line| !lines[line].starts_with("+    ")).collect();
+        assert!(heads.iter().all(explained), "{name} says of a part nothing: {help}");
+        for (part, _) in command.parts() {
+            let is_named = |line: &usize| lines[*line][1..].split(' ').next() == Some(&part.to_uppercase());
+            assert!(heads.iter().any(is_named), "{name} HELP does not name {part}");
+        }
+    }
 }
 
 #[test]

@@ -24,4 +24,5 @@ mod settings;
 mod signals;
 mod slowness;
 mod system_calls;
+mod two_clients;
 mod wire;

@@ -52,6 +52,11 @@ pub fn say(node: &mut Node, id: SessionId, bytes: &[u8]) -> Vec<u8> {
     settle(node, id, bytes.len())
 }
 
+/// What is written for the session without its having asked.
+pub fn told(node: &mut Node, id: SessionId) -> String {
+    String::from_utf8(read(node, id)).expect("the test expects text")
+}
+
 /// The client will say no more.
 pub fn finish(node: &mut Node, id: SessionId) -> Vec<u8> {
     node.finish(id, NOW);

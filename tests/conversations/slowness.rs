@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use kvstoreapp::metrics::ticks::Phase;
+use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::{Node, Now};
 use redis::{Connection, cmd};
 
 use crate::harness::{PATIENCE, Server};
-use crate::pure::{NOW, node_with_two_clients, say};
+use crate::pure::{NOW, node_with_two_clients, say, told};
 use crate::reply::{request, words};
 
 /// A client of a node whose clock goes on by so many microseconds whenever it is read.
@@ -163,15 +164,38 @@ fn a_request_that_takes_several_turns_is_one_and_as_long_as_all_of_them() {
 }
 
 #[test]
-fn a_transaction_is_listed_and_so_is_what_was_slow_in_it() {
+fn what_was_slow_in_a_transaction_is_listed_and_where_nothing_was_the_whole() {
     let mut client = Timed::new(20_000);
     for text in ["MULTI", "GET a", "LCS a b", "EXEC"] {
         client.ask(text);
     }
     let listed = client.ask("SLOWLOG GET");
-    let at = |words: &str| listed.find(words).unwrap_or_else(|| panic!("{words} is not in {listed}"));
-    assert!(at(":60000 *1 $4 EXEC") < at(":20000 *3 $3 LCS"));
-    client.check("SLOWLOG LEN", ":2");
+    assert!(listed.contains(":20000 *3 $3 LCS"), "{listed}");
+    client.check("SLOWLOG LEN", ":1");
+    client.ask("CONFIG SET slowlog-log-slower-than 50000");
+    for text in ["MULTI", "LCS a b", "LCS a b", "EXEC"] {
+        client.ask(text);
+    }
+    let listed = client.ask("SLOWLOG GET 1");
+    assert!(listed.contains(":100000 *1 $4 EXEC"), "{listed}");
+}
+
+#[test]
+fn what_sleeps_in_a_transaction_is_listed_as_long_as_it_slept() {
+    let mut client = Timed::new(1);
+    for text in ["MULTI", "SET a b", "DEBUG SLEEP 0.25", "GET a"] {
+        client.ask(text);
+    }
+    client.node.receive(0, &request(&words("EXEC")), NOW);
+    assert_eq!(client.node.sendable(0), b"", "all of it waits");
+    let later_us = |us: u64| Now { monotonic_us: NOW.monotonic_us + us, ..NOW };
+    client.node.exchange(later_us(249_999));
+    assert_eq!(client.node.waits(0), Waits::ForPeers);
+    client.node.exchange(later_us(250_000));
+    client.node.resume(0, later_us(250_000));
+    assert_eq!(told(&mut client.node, 0), "*3\r\n+OK\r\n+OK\r\n$1\r\nb\r\n");
+    let listed = client.ask("SLOWLOG GET");
+    assert!(listed.contains("*3 $5 DEBUG $5 SLEEP $4 0.25") && !listed.contains("EXEC"), "{listed}");
 }
 
 #[test]
@@ -266,14 +290,17 @@ fn a_real_node_shows_what_its_longest_tick_was_spent_on() {
         let value: String = (0..1_000).map(|at| char::from(b'a' + (at * at % 26) as u8)).collect();
         let _: () = cmd("SET").arg(key).arg(value).query(&mut client).expect("it answers");
     }
-    let _: () = cmd("CONFIG").arg(&["SET", "slowlog-log-slower-than", "0"]).query(&mut client).expect("it answers");
+    let _: () = cmd("CONFIG")
+        .arg(&["SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "1000"])
+        .query(&mut client)
+        .expect("it answers");
     let mut work = redis::pipe();
     work.atomic();
     for _ in 0..20 {
         work.cmd("LCS").arg("a").arg("b").arg("LEN").ignore();
     }
     let _: () = work.query(&mut client).expect("it answers");
-    let (_, _, us, ..) = slowest(&mut client, "EXEC");
+    let (_, _, us, ..) = slowest(&mut client, "LCS");
     let text: String = cmd("INFO").arg("ticks").query(&mut client).expect("it answers");
     let shown = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -281,7 +308,7 @@ fn a_real_node_shows_what_its_longest_tick_was_spent_on() {
     };
     let number = |name: &str| shown(name).parse::<u64>().expect("a number");
     let longest_us = number("longest_tick_us");
-    assert!(us > 0 && longest_us >= us, "{us} us went to EXEC, and the longest tick took {longest_us}");
+    assert!(us > 0 && longest_us >= us, "{us} us went to LCS, and the longest tick took {longest_us}");
     let phases = ["expiry", "intake", "clients", "peers", "snapshot", "replies"];
     let phases_us = phases.map(|phase| number(&format!("longest_tick_{phase}_us")));
     assert_eq!(phases_us.iter().sum::<u64>(), longest_us);

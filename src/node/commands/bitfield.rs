@@ -3,6 +3,7 @@
 use super::bits::{NOT_OFFSET, readable, writable};
 use super::fail::{Fail, SYNTAX, integer, is};
 use super::{Args, Context, DONE, Outcome, Reply};
+use crate::store::Form;
 
 const NOT_TYPE: Fail =
     Fail::said("ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.");
@@ -37,7 +38,10 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
     let writes = operations.iter().any(|operation| !matches!(operation, Operation::Get(_)));
     let len_before = cx.core.store.get(key).map(<[u8]>::len);
     let mut changed = false;
-    cx.session.answer(Reply::Array(operations.len()));
+    if !writes {
+        cx.miss_absent(args.from(1).take(1));
+    }
+    let mut results = Vec::with_capacity(operations.len());
     for operation in operations {
         let (field, result, written) = match operation {
             Operation::Get(field) => (field, Some(field.read(&value)), None),
@@ -60,10 +64,18 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
             changed |= field.read(&value) != new;
             field.write(&mut value, new);
         }
-        cx.session.answer(result.map_or(Reply::Nil, Reply::Int));
+        results.push(result);
     }
-    if changed || (writes && len_before != Some(value.len())) {
+    let changed = changed || (writes && len_before != Some(value.len()));
+    if changed {
         cx.put_built(key, value, cx.core.store.expiry(key))?;
+    }
+    if writes {
+        cx.note_form(key, Form::Edited);
+    }
+    cx.session.answer(Reply::Array(results.len()));
+    results.into_iter().for_each(|result| cx.session.answer(result.map_or(Reply::Nil, Reply::Int)));
+    if changed {
         cx.notify('$', "setbit", key);
     }
     DONE

@@ -3,6 +3,7 @@
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
 use super::strings::{range, range_within};
 use super::{Args, Context, Outcome, Reply};
+use crate::store::Form;
 
 pub(super) const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
 /// Bits of the longest value of Redis, which may be read: those beyond a value are zeros, however long it may get here.
@@ -37,6 +38,7 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let mask = 0x80 >> (offset % 8);
     let before = value[offset / 8] & mask != 0;
     if before == bit && !grows {
+        cx.note_form(key, Form::Edited);
         return cx.answer(Reply::Int(before.into()));
     }
     if bit {
@@ -45,12 +47,14 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         value[offset / 8] &= !mask;
     }
     cx.put_built(key, value, cx.core.store.expiry(key))?;
+    cx.note_form(key, Form::Edited);
     cx.notify('$', "setbit", key);
     cx.answer(Reply::Int(before.into()))
 }
 
 pub(super) fn get_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let offset = offset(args.at(2), readable(cx))?;
+    cx.miss_absent(args.from(1).take(1));
     let byte = cx.core.store.get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
     cx.answer(Reply::Int((byte.unwrap_or_default() >> (7 - offset % 8) & 1).into()))
 }
@@ -80,6 +84,7 @@ fn ones_before(value: &[u8], bits: usize) -> usize {
 }
 
 pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    cx.miss_absent(args.from(1).take(1));
     let Some(value) = cx.core.store.get(args.at(1)) else { return cx.answer(Reply::Int(0)) };
     let (start, end) = match (args.get(2), args.get(3)) {
         (None, _) => (0, -1),
@@ -108,6 +113,7 @@ pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         1 => true,
         _ => return Err(Fail::said("ERR The bit argument must be 1 or 0.")),
     };
+    cx.miss_absent(args.from(1).take(1));
     let Some(value) = cx.core.store.get(args.at(1)) else {
         return cx.answer(Reply::Int(if wanted { -1 } else { 0 }));
     };
@@ -152,6 +158,7 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if is(name, "NOT") && args.len() != 4 {
         return Err(Fail::said("ERR BITOP NOT must be called with a single source key."));
     }
+    cx.miss_absent(args.from(3));
     // What is missing, or shorter than another, goes on with zeros.
     let value = |key| cx.core.store.get(key).unwrap_or_default();
     let len = args.from(3).map(|key| value(key).len()).max().unwrap_or_default();
@@ -175,6 +182,7 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
     } else {
         cx.put_built(target, combined, None)?;
+        cx.note_form(target, Form::Edited);
         cx.notify('$', "set", target);
     }
     cx.answer(Reply::Int(len as i64))

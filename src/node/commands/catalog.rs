@@ -1,7 +1,7 @@
 //! `COMMAND`: what there is, for clients that ask. `MODULE`: there are none.
 
 use super::fail::{Fail, SYNTAX, is, unknown_part};
-use super::keys::help;
+use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::node::glob::Pattern;
 use crate::node::session::Session;
@@ -20,28 +20,7 @@ pub(super) fn command(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             session.answer(Reply::Value(key));
             statuses(session, flags);
         }),
-        _ if is(part, "HELP") => help(
-            cx,
-            &[
-                "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                "(no subcommand)",
-                "    Describe all commands.",
-                "COUNT",
-                "    Return how many commands there are.",
-                "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
-                "    Return the names of all commands, or of some.",
-                "INFO [<command-name> ...]",
-                "    Describe these commands, or all: arity, flags, categories, keys.",
-                "DOCS [<command-name> ...]",
-                "    Explain these commands, or all: purpose and arguments.",
-                "GETKEYS <full-command>",
-                "    Return the keys in a request.",
-                "GETKEYSANDFLAGS <full-command>",
-                "    Return the keys in a request, and what it does to them.",
-                "HELP",
-                "    Print this help.",
-            ],
-        ),
+        _ if is(part, "HELP") => help(cx, Command::CommandInfo),
         _ => Err(unknown_part("command", part)),
     }
 }
@@ -50,16 +29,7 @@ pub(super) fn module(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
     match part {
         _ if is(part, "LIST") => cx.answer(Reply::Array(0)),
-        _ if is(part, "HELP") => help(
-            cx,
-            &[
-                "MODULE <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                "LIST",
-                "    Return a list of loaded modules: it is always empty.",
-                "HELP",
-                "    Print this help.",
-            ],
-        ),
+        _ if is(part, "HELP") => help(cx, Command::Module),
         _ => Err(unknown_part("module", part)),
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::fail::{Fail, SYNTAX, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
-use super::keys::help;
-use super::{Args, Context, DONE, Executed, Outcome, Reply};
-use crate::node::session::{Answers, Session};
+use super::help::help;
+use super::parts;
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
+use crate::node::session::{Answers, Session, Waits};
 use crate::protocol::Dialect;
 
 pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -55,13 +56,7 @@ pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "CACHING") => Err(Fail::said(
             "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
         )),
-        _ if is(part, "HELP") => help(
-            cx,
-            &[
-                "CLIENT ID | GETNAME | SETNAME <name> | SETINFO LIB-NAME|LIB-VER <text> | LIST | INFO | KILL ... | REPLY \
-               ON|OFF|SKIP | PAUSE <ms> [WRITE|ALL] | UNPAUSE | UNBLOCK <id> [TIMEOUT|ERROR] | GETREDIR | TRACKINGINFO | NO-EVICT ON|OFF | NO-TOUCH ON|OFF",
-            ],
-        ),
+        _ if is(part, "HELP") => help(cx, Command::Client),
         _ => Err(unknown_part("client", part)),
     }
 }
@@ -143,14 +138,28 @@ impl Kind {
     }
 }
 
+/// What a client is and does, in Redis' letters.
+fn flags(session: &Session) -> String {
+    let is_blocked = matches!(session.waits, Waits::ForPeers | Waits::ForUnpause);
+    let all = [
+        (session.is_monitor, 'O'),
+        (session.is_listening(), 'P'),
+        (session.queue.is_some(), 'x'),
+        (is_blocked, 'b'),
+        (session.waits == Waits::ForNothing, 'c'),
+    ];
+    let flags: String = all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, letter)| letter).collect();
+    if flags.is_empty() { "N".to_owned() } else { flags }
+}
+
 /// One line of `CLIENT LIST`.
 fn describe(session: &Session, now_us: u64) -> String {
     let mut line = String::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let age_s = |since_us: u64| (now_us - since_us) / 1_000_000;
-    let flags = if session.is_listening() { "P" } else { "N" };
+    let flags = flags(session);
     let multi = session.queue.as_ref().map_or(-1, |queue| queue.requests.len() as i64);
-    let command = session.command.map_or("NULL", |command| command.describe().name);
+    let command = session.command.map_or_else(|| "NULL".to_owned(), |command| parts::name_of(command, session.part));
     let resp = if session.dialect == Dialect::Resp3 { 3 } else { 2 };
     writeln!(
         line,

@@ -1,8 +1,8 @@
 //! `CONFIG`: settings, read and changed while the node runs.
 
 use super::fail::{Fail, SYNTAX, is, printable, unknown_part, wrong_arity_of};
-use super::keys::help;
-use super::{Args, Context, DONE, Outcome, Reply};
+use super::help::help;
+use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::node::glob::Pattern;
 use crate::node::settings::{self, Change};
 
@@ -20,7 +20,7 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "REWRITE") && args.len() == 2 => {
             Err(Fail::said("ERR The server is running without a config file"))
         }
-        _ if is(part, "HELP") => help(cx, &["CONFIG GET <pattern> ... | SET <name> <value> ... | RESETSTAT"]),
+        _ if is(part, "HELP") => help(cx, Command::Config),
         _ if ["GET", "SET", "RESETSTAT", "REWRITE"].iter().any(|word| is(part, word)) => {
             Err(wrong_arity_of("config", part))
         }

@@ -99,9 +99,11 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
-    let Context { core, session, id, .. } = cx;
+    let Context { core, sessions, session, id, .. } = cx;
     core.pubsub.forget(*id, session);
     session.listening = Listening::default();
+    sessions.monitors.retain(|other| other != id);
+    session.is_monitor = false;
     session.queue = None;
     session.watched.clear();
     session.refused_database = None;

@@ -71,7 +71,7 @@ pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_rela
         cx.remove(key);
         cx.notify('g', "del", key);
     } else {
-        cx.put(key, &value, Some(at as u64))?;
+        cx.put_expiry(key, &value, Some(at as u64))?;
         cx.session.answer(Reply::Done(true));
         cx.notify('g', "expire", key);
         return DONE;
@@ -113,6 +113,7 @@ fn conditions(args: Args<'_>) -> Result<Conditions, Fail> {
 pub(super) fn ttl(cx: &mut Context<'_>, args: Args<'_>, unit_ms: u64, is_relative: bool) -> Outcome {
     let key = args.at(1);
     if cx.core.store.get(key).is_none() {
+        cx.miss(key);
         let none = if cx.session.dialect == Dialect::Line { Reply::Nil } else { Reply::Int(-2) };
         return cx.answer(none);
     }
@@ -126,7 +127,7 @@ pub(super) fn persist(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
     let value = cx.core.store.value(key).map(Value::to_shared);
     let (Some(value), Some(_)) = (value, cx.core.store.expiry(key)) else { return cx.answer(Reply::Int(0)) };
-    cx.put(key, &value, None)?;
+    cx.put_expiry(key, &value, None)?;
     cx.notify('g', "persist", key);
     cx.answer(Reply::Int(1))
 }

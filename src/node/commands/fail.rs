@@ -32,6 +32,10 @@ impl Fail {
                 let why = why.strip_prefix("ERR ").unwrap_or(&why);
                 format!("EXECABORT Transaction discarded because of: {why}").into()
             }
+            Fail::Refused(Refusal::OutOfMemory) => {
+                let (code, why) = (Refusal::OutOfMemory.code(), resp::OUT_OF_MEMORY);
+                format!("EXECABORT Transaction discarded because of: {code} {why}").into()
+            }
             Fail::Refused(refusal) => Fail::Refused(refusal),
         }
     }

@@ -1,8 +1,9 @@
 //! Keys, whatever their values.
 
 use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is, unknown_part, wrong_arity_of};
-use super::{Args, Context, DONE, Outcome, Reply};
-use crate::store::Value;
+use super::help::help;
+use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::store::{Form, Value};
 
 /// Values up to so many bytes are said to be embedded, as Redis does.
 const EMBEDDED_BYTES_MAX: usize = 44;
@@ -30,11 +31,13 @@ pub(super) fn delete(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn exists(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let count = args.from(1).filter(|key| cx.core.store.get(key).is_some()).count();
+    cx.miss_absent(args.from(1));
     cx.answer(Reply::Int(count as i64))
 }
 
 pub(super) fn type_of(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let there = cx.core.store.get(args.at(1)).is_some();
+    cx.miss_absent(args.from(1));
     cx.answer(Reply::Simple(if there { "string" } else { "none" }))
 }
 
@@ -46,7 +49,11 @@ pub(super) fn rename(cx: &mut Context<'_>, args: Args<'_>, only_new: bool) -> Ou
         return cx.answer(Reply::Int(0));
     }
     if source != target {
-        cx.put(target, &value, expiry)?;
+        let (form, takes_place) = (cx.core.store.form(source), cx.core.store.get(target).is_some());
+        cx.put_moved(target, &value, form, expiry)?;
+        if takes_place {
+            cx.notify('n', "new", target);
+        }
         cx.remove(source);
         cx.notify('g', "rename_from", source);
         cx.notify('g', "rename_to", target);
@@ -73,11 +80,19 @@ pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if source == target {
         return Err(Fail::said("ERR source and destination objects are the same"));
     }
-    let Some(value) = cx.core.store.value(source).map(Value::to_shared) else { return cx.answer(Reply::Int(0)) };
+    let Some(value) = cx.core.store.value(source).map(Value::to_shared) else {
+        cx.miss(source);
+        return cx.answer(Reply::Int(0));
+    };
     if !replace && cx.core.store.get(target).is_some() {
         return cx.answer(Reply::Int(0));
     }
+    let (form, takes_place) = (cx.core.store.form(source), cx.core.store.get(target).is_some());
     cx.put(target, &value, cx.core.store.expiry(source))?;
+    cx.note_form(target, form);
+    if takes_place {
+        cx.notify('n', "new", target);
+    }
     cx.notify('g', "copy_to", target);
     cx.answer(Reply::Int(1))
 }
@@ -106,7 +121,7 @@ pub(super) fn flush(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
     if is(part, "HELP") && args.len() == 2 {
-        return help(cx, &["OBJECT ENCODING|FREQ|IDLETIME|REFCOUNT <key>: how the key's value is stored"]);
+        return help(cx, Command::Object);
     }
     let known = ["ENCODING", "REFCOUNT", "IDLETIME", "FREQ"].iter().any(|word| is(part, word));
     if !known {
@@ -118,7 +133,9 @@ pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return cx.answer(Reply::Int(1));
     }
     if is(part, "IDLETIME") {
-        return cx.answer(Reply::Int(0));
+        return Err(Fail::said(
+            "ERR No maxmemory policy is selected, idle time not tracked: there is no eviction that would need it.",
+        ));
     }
     if is(part, "FREQ") {
         return Err(Fail::said(
@@ -126,17 +143,15 @@ pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    let encoding = match value {
-        _ if integer(value).is_ok() => "int",
-        _ if value.len() <= EMBEDDED_BYTES_MAX => "embstr",
-        _ => "raw",
-    };
+    let encoding = encoding(value, cx.core.store.form(key));
     cx.answer(Reply::Value(encoding.as_bytes()))
 }
 
-/// The answer to `HELP` of a command with parts.
-pub(super) fn help(cx: &mut Context<'_>, lines: &[&str]) -> Outcome {
-    cx.session.answer(Reply::Array(lines.len()));
-    lines.iter().for_each(|line| cx.session.answer(Reply::Simple(line)));
-    DONE
+/// What Redis calls the way in which it would store the value.
+pub(super) fn encoding(value: &[u8], form: Form) -> &'static str {
+    match form {
+        Form::Whole if integer(value).is_ok() => "int",
+        Form::Whole | Form::Sum if value.len() <= EMBEDDED_BYTES_MAX => "embstr",
+        Form::Whole | Form::Sum | Form::Edited => "raw",
+    }
 }

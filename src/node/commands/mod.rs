@@ -3,9 +3,10 @@
 //! - `fail`: why not, in Redis' words
 //! - `strings`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
+//! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
-//! - `connection`, `users`, `clients`: conversations
-//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`: the node
+//! - `connection`, `users`, `clients`, `monitoring`: conversations
+//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `help`: the node
 
 mod bitfield;
 mod bits;
@@ -17,11 +18,14 @@ mod connection;
 mod expiring;
 mod extended;
 pub(super) mod fail;
+mod help;
 mod keys;
 mod lcs;
+mod monitoring;
 mod numbers;
 mod parts;
 mod publishing;
+mod room;
 mod scanning;
 mod server;
 mod slowness;
@@ -34,6 +38,7 @@ pub(super) use connection::REDIS_VERSION;
 use fail::{Fail, unknown, wrong_arity};
 pub(super) use scanning::Walk;
 
+use super::expiring::STEP;
 use super::listening::Names;
 use super::outbox::Until;
 use super::session::{Session, Waits};
@@ -75,6 +80,7 @@ const DONE: Outcome = Ok(Executed::Answered);
 pub(super) fn run(cx: Context<'_>, request: Request<'_>) -> Executed {
     let mut cx = cx;
     let args = request.args;
+    cx.session.command = request.command;
     let start = cx.session.mark();
     let before = cx.core.store.last_position();
     let executed = admit(&mut cx, request).and_then(|command| match command {
@@ -90,7 +96,6 @@ pub(super) fn run(cx: Context<'_>, request: Request<'_>) -> Executed {
     if let Executed::Stopped(_) = executed {
         return executed;
     }
-    cx.session.command = request.command;
     cx.settle(start, before, executed);
     executed
 }
@@ -106,7 +111,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     let checked = match request.command {
         None => Err(unknown(request.args)),
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
-        Some(command) => parts::check(command, request.args)
+        Some(command) => parts::check(cx.session, command, request.args)
             .and_then(|()| connection::allow_data(cx.session, command, request.args))
             .map(|()| command),
     };
@@ -122,6 +127,19 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
             return Err(fail);
         }
     };
+    if cx.core.may_be_over_limit || cx.session.queue.is_some() {
+        room::check(cx, command, request.args).map_err(|fail| transactions::spoil(cx.session, command, fail))?;
+    }
+    if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
+        publishing::allow_listener(command, request.args)
+            .map_err(|fail| transactions::spoil(cx.session, command, fail))?;
+    }
+    if cx.session.is_monitor {
+        monitoring::allow_monitor(command).map_err(|fail| transactions::spoil(cx.session, command, fail))?;
+    }
+    if cx.core.pause.is_some() && cx.is_paused(command, request.args) {
+        return Ok(Admitted::Stopped(Waits::ForUnpause));
+    }
     if let Some(queue) = &mut cx.session.queue
         && !transactions::is_immediate(command)
     {
@@ -132,15 +150,6 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         Command::Exec => cx.session.queue.as_ref().is_some_and(|queue| queue.writes()),
         other => other.describe().kind == Kind::Write,
     };
-    if cx.is_paused(command, writes) {
-        return Ok(Admitted::Stopped(Waits::ForUnpause));
-    }
-    if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
-        publishing::allow_listener(command, request.args).map_err(|fail| match command {
-            Command::Exec => fail.that_aborts(),
-            _ => fail,
-        })?;
-    }
     if writes {
         let Core { saver, clock, store, metrics, .. } = &mut *cx.core;
         if saver.holds_writers(store) || (clock.is_spent() && !saver.is_failing()) {
@@ -157,10 +166,16 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
 /// Executes a command, and times it where it can take long.
 fn timed(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
     let begun_us = cx.core.timing.begin(command, args);
+    if cx.core.may_hide {
+        cx.expire_keys(command, args);
+    }
     let outcome = execute(cx, command, args);
     if let Some(begun_us) = begun_us {
         let is_over = !matches!(outcome, Ok(Executed::Stopped(_)));
         cx.core.timing.note(cx.session, command, args, begun_us, is_over, cx.now);
+    }
+    if !cx.sessions.monitors.is_empty() && !matches!(outcome, Ok(Executed::Stopped(_))) {
+        monitoring::tell(cx, command, args);
     }
     outcome
 }
@@ -258,6 +273,7 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::LastSave => server::last_save(cx),
         Command::Save | Command::BgSave => server::save(cx, command, args),
         Command::Debug => server::debug(cx, args),
+        Command::Monitor => monitoring::monitor(cx),
         Command::SlowLog => slowness::slow_log(cx, args),
         Command::Latency => slowness::latency(cx, args),
         Command::Memory => server::memory(cx, args),
@@ -297,12 +313,42 @@ impl Context<'_> {
         found
     }
 
-    /// Whether clients are paused, those of this command at least.
-    fn is_paused(&self, command: Command, writes: bool) -> bool {
-        let is_over = |until_us: u64| until_us <= self.now.monotonic_us;
-        let pausable = !matches!(command, Command::Client | Command::Reset | Command::Quit | Command::Hello);
-        self.core.pause.is_some_and(|(until_us, writers_only)| !is_over(until_us) && (writes || !writers_only))
-            && pausable
+    /// Whether clients are paused, those of this command at least: with writers those are that publish. A monitor never
+    /// is, and somebody has to be able to end the pause.
+    #[cold]
+    fn is_paused(&self, command: Command, args: Args<'_>) -> bool {
+        let Some((until_us, writers_only)) = self.core.pause else { return false };
+        let tells = |command: Command| command.describe().kind == Kind::Write || command.publishes();
+        let is_held = !writers_only
+            || match &self.session.queue {
+                Some(queue) if command == Command::Exec => queue.has(tells),
+                Some(_) | None => tells(command),
+            };
+        let ends_it = command == Command::Client && args.get(1).is_some_and(|part| fail::is(part, "UNPAUSE"));
+        self.now.monotonic_us < until_us && is_held && !ends_it && !self.session.is_monitor
+    }
+
+    /// The request is executed once it is that time, in monotonic microseconds.
+    fn sleep(&mut self, until_us: u64) -> Executed {
+        self.session.sleeps_until_us = Some(until_us);
+        self.session.wanted = (usize::MAX, until_us);
+        Executed::Stopped(Waits::ForPeers)
+    }
+
+    /// Turns those keys of a request into deletions that have expired; where it goes through all keys, some of them.
+    #[cold]
+    fn expire_keys(&mut self, command: Command, args: Args<'_>) {
+        let Core { store, saver, .. } = &*self.core;
+        if saver.holds_writers(store) || !store.has_expired() {
+            return;
+        }
+        let mut expired: Vec<Vec<u8>> = Vec::new();
+        if command == Command::Scan {
+            self.core.store.expire(STEP, |key| expired.push(key.to_vec()));
+        }
+        expired.extend(command.keys(args).filter(|key| self.core.store.expire_key(key)).map(<[u8]>::to_vec));
+        self.core.metrics.keys_expired += expired.len() as u64;
+        expired.iter().for_each(|key| self.notify('x', "expired", key));
     }
 
     /// What follows an answer: it waits for the disk, is wrapped, or is not wanted.

@@ -3,6 +3,7 @@
 use super::extended::Extended;
 use super::fail::{Fail, NOT_FLOAT, OVERFLOW, integer};
 use super::{Args, Context, Outcome, Reply};
+use crate::store::Form;
 
 /// Atomic here; of two nodes that add at once the later one wins.
 pub(super) fn add(cx: &mut Context<'_>, args: Args<'_>, by: i64) -> Outcome {
@@ -36,6 +37,7 @@ pub(super) fn incr_by_float(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let by = Extended::parse(args.at(2)).ok_or(NOT_FLOAT)?;
     let sum = before.plus(by).ok_or(Fail::said("ERR increment would produce NaN or Infinity"))?.to_string();
     cx.put(key, sum.as_bytes(), cx.core.store.expiry(key))?;
+    cx.note_form(key, Form::Sum);
     cx.notify('$', "incrbyfloat", key);
     cx.session.answer(Reply::Value(sum.as_bytes()));
     // Up to 5,000 digits, which are multiplied with each other.

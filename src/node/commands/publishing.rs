@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fail::{Fail, is, unknown_or_arity};
-use super::keys::help;
+use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
 use crate::node::SessionId;
 use crate::node::glob::Pattern;
@@ -124,7 +124,7 @@ pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         _ if is(part, "SHARDNUMSUB") => listeners(session, &pubsub.shards, args),
         _ if is(part, "HELP") && args.len() == 2 => {
-            return help(cx, &["PUBSUB CHANNELS [pattern] | NUMSUB [channel ...] | NUMPAT: who listens on this node"]);
+            return help(cx, Command::PubSub);
         }
         _ => return Err(unknown_or_arity("PUBSUB", part)),
     }

@@ -2,8 +2,9 @@
 
 use super::connection::REDIS_VERSION;
 use super::fail::{Fail, SYNTAX, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
-use super::keys::help;
-use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
+use super::help::help;
+use super::keys::encoding;
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::info;
 use crate::protocol::Dialect;
 
@@ -53,39 +54,44 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match part {
         _ if is(part, "SLEEP") && args.len() == 3 => {
             // The loop never sleeps: this client's answer waits, and nobody else.
-            let seconds = std::str::from_utf8(args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
-            let seconds = seconds.filter(|seconds| (0.0..1e6).contains(seconds)).ok_or(super::fail::NOT_FLOAT)?;
+            let us = sleep_us(args).ok_or(super::fail::NOT_FLOAT)?;
             let until_us = match cx.session.sleeps_until_us.take() {
                 Some(until_us) => until_us,
                 None => {
                     // To its client it is a command that takes that long.
-                    let us = (seconds * 1e6) as u64;
-                    cx.session.spent_us = if cx.session.is_executing { 0 } else { us };
+                    cx.session.spent_us = us;
                     cx.now.monotonic_us + us
                 }
             };
+            // A transaction has slept before it began.
             if until_us <= cx.now.monotonic_us || cx.session.is_executing {
                 return cx.answer(Reply::Ok);
             }
-            cx.session.sleeps_until_us = Some(until_us);
-            cx.session.wanted = (usize::MAX, until_us);
-            Ok(Executed::Stopped(Waits::ForPeers))
+            Ok(cx.sleep(until_us))
         }
         _ if is(part, "SET-ACTIVE-EXPIRE") && args.len() == 3 => {
             cx.core.expires_actively = integer(args.at(2))? != 0;
             cx.answer(Reply::Ok)
         }
+        _ if is(part, "ERROR") && args.len() == 3 => {
+            Err(String::from_utf8_lossy(args.at(2)).replace(['\r', '\n'], " ").into())
+        }
         _ if is(part, "OBJECT") && args.len() >= 3 => {
             let Some(value) = cx.core.store.get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
-            let text = format!(
-                "Value at:0x0 refcount:1 encoding:raw serializedlength:{} lru:0 lru_seconds_idle:0",
-                value.len()
-            );
+            let encoding = encoding(value, cx.core.store.form(args.at(2)));
+            let (place, len) = (value.as_ptr(), value.len());
+            let text = format!("Value at:{place:p} refcount:1 encoding:{encoding} serializedlength:{len}");
             cx.answer(Reply::Simple(&text))
         }
-        _ if is(part, "HELP") => help(cx, &["DEBUG SLEEP <seconds> | OBJECT <key> | SET-ACTIVE-EXPIRE 0|1"]),
+        _ if is(part, "HELP") => help(cx, Command::Debug),
         _ => Err(unknown_or_arity("DEBUG", part)),
     }
+}
+
+/// How long `DEBUG SLEEP` sleeps.
+pub(super) fn sleep_us(args: Args<'_>) -> Option<u64> {
+    let seconds = std::str::from_utf8(args.get(2)?).ok()?.parse::<f64>().ok()?;
+    (0.0..1e6).contains(&seconds).then_some((seconds * 1e6) as u64)
 }
 
 pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -131,7 +137,7 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.answer(Reply::Text("Memory is counted per key; see memory_bytes in INFO.\n"))
         }
         _ if is(part, "PURGE") && args.len() == 2 => cx.answer(Reply::Ok),
-        _ if is(part, "HELP") => help(cx, &["MEMORY USAGE <key> | STATS | DOCTOR | PURGE"]),
+        _ if is(part, "HELP") => help(cx, Command::Memory),
         _ if ["USAGE", "STATS", "DOCTOR", "PURGE"].iter().any(|word| is(part, word)) => {
             Err(wrong_arity_of("memory", part))
         }
@@ -208,7 +214,7 @@ pub(super) fn function(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             cx.answer(Reply::Array(0))
         }
-        _ if is(part, "HELP") => help(cx, &["FUNCTION FLUSH | LIST: there are no functions"]),
+        _ if is(part, "HELP") => help(cx, Command::Function),
         _ => Err(unknown_or_arity("FUNCTION", part)),
     }
 }

@@ -1,7 +1,7 @@
 //! `SLOWLOG` and `LATENCY`: what took long.
 
 use super::fail::{Fail, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
-use super::keys::help;
+use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Event;
@@ -27,9 +27,7 @@ pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.core.timing.slow_log.clear();
             cx.answer(Reply::Ok)
         }
-        _ if is(part, "HELP") => {
-            help(cx, &["SLOWLOG GET [count] | LEN | RESET: requests that took slowlog-log-slower-than microseconds"])
-        }
+        _ if is(part, "HELP") => help(cx, Command::SlowLog),
         _ if is(part, "GET") => Err(unknown_or_arity("SLOWLOG", part)),
         _ if ["LEN", "RESET"].iter().any(|word| is(part, word)) => Err(wrong_arity_of("slowlog", part)),
         _ => Err(unknown_part("slowlog", part)),
@@ -74,10 +72,7 @@ pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             let report = report(cx);
             cx.answer(Reply::Text(&report))
         }
-        _ if is(part, "HELP") => {
-            let line = "LATENCY DOCTOR | LATEST | HISTORY <event> | GRAPH <event> | RESET [event ...] | HISTOGRAM [command ...]";
-            help(cx, &[line])
-        }
+        _ if is(part, "HELP") => help(cx, Command::Latency),
         _ if ["LATEST", "HISTORY", "DOCTOR", "GRAPH"].iter().any(|word| is(part, word)) => {
             Err(wrong_arity_of("latency", part))
         }

@@ -6,7 +6,7 @@ use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
 use crate::protocol::{Dialect, Refusal, line};
-use crate::store::Value;
+use crate::store::{Form, Value};
 
 /// Bytes of a large value that are looked through in one turn: some 100 us.
 const LOOK_BYTES: usize = 1 << 20;
@@ -27,7 +27,8 @@ pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         None => {
             core.metrics.misses += 1;
-            session.answer(Reply::Nil);
+            cx.miss(args.at(1));
+            cx.session.answer(Reply::Nil);
         }
     }
     DONE
@@ -88,7 +89,10 @@ pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let may = (!asked.only_new || before.is_none()) && (!asked.only_old || before.is_some());
     match (asked.get, before) {
         (true, Some(before)) => cx.session.answer_value(before),
-        (true, None) => cx.session.answer(Reply::Nil),
+        (true, None) => {
+            cx.miss(key);
+            cx.session.answer(Reply::Nil);
+        }
         (false, _) => (),
     }
     if may {
@@ -149,7 +153,10 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (Some(_), _) => return Err(SYNTAX),
     };
     let expiry = expires.as_ref().map(|expires| expires.resolve(Command::GetEx, cx.now)).transpose()?;
-    let Some(value) = cx.core.store.value(key).map(Value::to_shared) else { return cx.answer(Reply::Nil) };
+    let Some(value) = cx.core.store.value(key).map(Value::to_shared) else {
+        cx.miss(key);
+        return cx.answer(Reply::Nil);
+    };
     cx.session.answer_value(Value::from(&value));
     match expiry {
         Some(expiry) if expiry <= cx.now.unix_ms => {
@@ -157,11 +164,11 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.notify('g', "del", key);
         }
         Some(expiry) => {
-            cx.put(key, &value, Some(expiry))?;
+            cx.put_expiry(key, &value, Some(expiry))?;
             cx.notify('g', "expire", key);
         }
         None if persists && cx.core.store.expiry(key).is_some() => {
-            cx.put(key, &value, None)?;
+            cx.put_expiry(key, &value, None)?;
             cx.notify('g', "persist", key);
         }
         None => (),
@@ -193,6 +200,7 @@ pub(super) fn mset_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
+    let is_new = cx.core.store.get(key).is_none();
     let before = cx.core.store.get(key).unwrap_or_default();
     if before.len() + args.at(2).len() > cx.core.options.value_bytes_max {
         return Err(TOO_LONG);
@@ -200,17 +208,20 @@ pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let value = [before, args.at(2)].concat();
     let len = value.len() as i64;
     cx.put_built(key, value, cx.core.store.expiry(key))?;
+    cx.note_form(key, if is_new { Form::Whole } else { Form::Edited });
     cx.notify('$', "append", key);
     cx.answer(Reply::Int(len))
 }
 
 pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let len = cx.look_up(args.at(1)).map_or(0, <[u8]>::len);
+    cx.miss_absent(args.from(1));
     cx.answer(Reply::Int(len as i64))
 }
 
 pub(super) fn get_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (start, end) = (integer(args.at(2))?, integer(args.at(3))?);
+    cx.miss_absent(args.from(1).take(1));
     let Context { core, session, .. } = cx;
     let value = core.store.value(args.at(1)).unwrap_or(Value::new(b"", None));
     session.answer_value(range(value.len(), start, end).map_or(Value::new(b"", None), |range| value.part(range)));
@@ -234,6 +245,7 @@ pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     value[offset..offset + part.len()].copy_from_slice(part);
     let len = value.len() as i64;
     cx.put_built(key, value, cx.core.store.expiry(key))?;
+    cx.note_form(key, Form::Edited);
     cx.notify('$', "setrange", key);
     cx.answer(Reply::Int(len))
 }
@@ -255,7 +267,10 @@ fn answer_value(cx: &mut Context<'_>, key: &[u8]) {
     let Context { core, session, .. } = cx;
     match core.store.value(key) {
         Some(value) => session.answer_value(value),
-        None => session.answer(Reply::Nil),
+        None => {
+            cx.miss(key);
+            cx.session.answer(Reply::Nil);
+        }
     }
 }
 

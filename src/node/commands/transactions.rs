@@ -1,6 +1,7 @@
 //! Several requests run as one: nobody sees, here or on a live peer, what only some of them did.
 
 use super::fail::Fail;
+use super::server::sleep_us;
 use super::{Args, Command, Context, Executed, Outcome, Reply, connection, timed};
 use crate::node::session::Session;
 use crate::store::{Stamp, Store};
@@ -46,6 +47,9 @@ pub(super) fn unwatch(cx: &mut Context<'_>) -> Outcome {
 }
 
 pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
+    if let Some(until_us) = sleeps_until_us(cx) {
+        return Ok(cx.sleep(until_us));
+    }
     let queue = cx.session.queue.take().ok_or(Fail::said("ERR EXEC without MULTI"))?;
     let watched = std::mem::take(&mut cx.session.watched);
     if queue.is_spoilt {
@@ -56,6 +60,8 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     }
     cx.session.answer(Reply::Array(queue.requests.len()));
     cx.session.is_executing = true;
+    cx.core.timing.had_slow_part = false;
+    let spent_us = std::mem::take(&mut cx.session.spent_us);
     let mut ended = false;
     for queued in &queue.requests {
         cx.core.whole = Some(queued.text.clone());
@@ -69,7 +75,34 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
     }
     cx.core.whole = None;
     cx.session.is_executing = false;
+    cx.session.spent_us = spent_us;
     if ended { Ok(Executed::Ended) } else { cx.done_after(0) }
+}
+
+/// A request is refused, and with it the transaction that it belongs to.
+#[cold]
+pub(super) fn spoil(session: &mut Session, command: Command, fail: Fail) -> Fail {
+    if command == Command::Exec {
+        abandon(session);
+        return fail.that_aborts();
+    }
+    if let Some(queue) = &mut session.queue {
+        queue.is_spoilt = true;
+    }
+    fail
+}
+
+/// Until when the transaction sleeps that is to be run, as long as `DEBUG SLEEP` says in it: nothing may come between
+/// its parts, and the loop does not stop for it.
+fn sleeps_until_us(cx: &mut Context<'_>) -> Option<u64> {
+    if let Some(until_us) = cx.session.sleeps_until_us.take() {
+        return (until_us > cx.now.monotonic_us).then_some(until_us);
+    }
+    let queue = cx.session.queue.as_ref().filter(|queue| !queue.is_spoilt)?;
+    let sleeps = queue.requests.iter().filter(|queued| queued.command == Command::Debug);
+    let sleeps = sleeps.filter(|queued| queued.args().at(1).eq_ignore_ascii_case(b"SLEEP"));
+    let us: u64 = sleeps.filter_map(|queued| sleep_us(queued.args())).sum();
+    (us > 0).then(|| cx.now.monotonic_us + us)
 }
 
 /// Forgets the transaction that is put together.

@@ -2,8 +2,8 @@
 
 use super::catalog::{is_in, names};
 use super::fail::{Fail, SYNTAX, is, printable, unknown_or_arity, unknown_part};
-use super::keys::help;
-use super::{Args, Context, DONE, Outcome, Reply};
+use super::help::help;
+use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::protocol::catalog::{CATEGORIES, Catalog};
 
 /// The one user.
@@ -49,24 +49,7 @@ pub(super) fn acl(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "GETUSER") && args.at(2) == NAME => get_user(cx),
         _ if is(part, "GETUSER") => cx.answer(Reply::Nil),
         _ if is(part, "CAT") => cat(cx, args),
-        _ if is(part, "HELP") => help(
-            cx,
-            &[
-                "ACL <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                "CAT [<category>]",
-                "    List the categories of commands, or the commands of one.",
-                "GETUSER <username>",
-                "    Describe a user: there is one, the default user.",
-                "LIST",
-                "    List the users with their rules.",
-                "USERS",
-                "    List the users.",
-                "WHOAMI",
-                "    Return the connection's user.",
-                "HELP",
-                "    Print this help.",
-            ],
-        ),
+        _ if is(part, "HELP") => help(cx, Command::Acl),
         _ => Err(unknown_part("acl", part)),
     }
 }

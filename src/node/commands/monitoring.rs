@@ -1,0 +1,77 @@
+//! `MONITOR`: clients that are told of every request that is executed, as it was sent
+//! (<https://redis.io/docs/latest/commands/monitor/>).
+//!
+//! Where nobody monitors it costs a look at an empty list. A monitor that does not read is hung up on as any listener.
+
+use super::fail::Fail;
+use super::parts::full_name;
+use super::{Args, Command, Context, DONE, Kind, Outcome, Reply};
+use crate::node::timing::without_secrets;
+use crate::protocol::catalog::Catalog;
+
+pub(super) fn monitor(cx: &mut Context<'_>) -> Outcome {
+    if cx.session.is_executing {
+        return Err(Fail::said("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
+    // As with Redis, who asks again gets no other answer.
+    if std::mem::replace(&mut cx.session.is_monitor, true) {
+        return DONE;
+    }
+    cx.sessions.monitors.push(cx.id);
+    if cx.core.administrative.is_empty() {
+        cx.core.administrative = administrative();
+    }
+    cx.answer(Reply::Ok)
+}
+
+/// To Redis a monitor is a replica: it is told of keys, and does not touch them.
+pub(super) fn allow_monitor(command: Command) -> Result<(), Fail> {
+    if command.describe().kind == Kind::Other && !command.publishes() {
+        return Ok(());
+    }
+    Err(Fail::said("ERR Replica can't interact with the keyspace"))
+}
+
+/// Tells all monitors of a request that was executed.
+#[cold]
+pub(super) fn tell(cx: &mut Context<'_>, command: Command, args: Args<'_>) {
+    if cx.core.administrative.contains(&full_name(command, args)) {
+        return;
+    }
+    let (s, ms) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000);
+    let mut line = format!("{s}.{ms:03}000 [0 {}]", cx.session.addresses.0);
+    for arg in without_secrets(command, args) {
+        line.push_str(" \"");
+        arg.iter().for_each(|&byte| push_quoted(byte, &mut line));
+        line.push('"');
+    }
+    let Context { sessions, session, id, .. } = cx;
+    for other in sessions.monitors.clone() {
+        if other == *id {
+            session.answer(Reply::Simple(&line));
+        } else {
+            sessions.tell(other, &[Reply::Simple(&line)]);
+        }
+    }
+}
+
+/// As C would write it.
+fn push_quoted(byte: u8, line: &mut String) {
+    match byte {
+        b'"' | b'\\' => line.extend(['\\', char::from(byte)]),
+        b'\n' => line.push_str("\\n"),
+        b'\r' => line.push_str("\\r"),
+        b'\t' => line.push_str("\\t"),
+        7 => line.push_str("\\a"),
+        8 => line.push_str("\\b"),
+        b' '..=b'~' => line.push(char::from(byte)),
+        other => line.push_str(&format!("\\x{other:02x}")),
+    }
+}
+
+/// What Redis takes for too dangerous to be shown, or shows by itself: commands and parts of them.
+fn administrative() -> Vec<String> {
+    let catalog = Catalog::read();
+    let hidden = catalog.all().filter(|entry| entry.flags().any(|flag| ["admin", "skip_monitor"].contains(&flag)));
+    hidden.map(|entry| entry.name.to_owned()).collect()
+}
