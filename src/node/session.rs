@@ -2,6 +2,8 @@
 //!
 //! It does not know sockets; whoever owns one brings bytes and takes bytes away.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use memchr::memchr;
 
@@ -42,6 +44,9 @@ pub enum Waits {
     /// Nothing: it ends once what is owed is sent.
     ForNothing,
 }
+
+/// Places of pushes that are kept: a request answers in fewer parts before it can fail.
+const PUSHES_MAX: usize = 8;
 
 /// Which answers a client wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,6 +136,8 @@ pub struct Session {
     pub(super) saves: u64,
     /// What it waits for: so many peers, until then at most.
     pub(super) wanted: (usize, u64),
+    /// Where in the outbox the latest pushes lie: they stay where the answer around them is taken back.
+    pushes: Vec<Range<u64>>,
     outbox: Outbox,
 }
 
@@ -175,6 +182,7 @@ impl Session {
             written: 0,
             saves: 0,
             wanted: (0, 0),
+            pushes: Vec::new(),
             outbox: Outbox::default(),
         }
     }
@@ -213,7 +221,11 @@ impl Session {
     /// Answers with a refusal in the place of what was said of the answer since the mark.
     pub(super) fn answer_instead(&mut self, start: u64, refusal: Reply<'_>) {
         if self.mark() > start {
-            self.take_back(start);
+            let said = self.take_back(start);
+            let pushes = std::mem::take(&mut self.pushes);
+            for push in pushes.into_iter().filter(|push| push.start >= start) {
+                self.answer_bytes(&said[(push.start - start) as usize..(push.end - start) as usize]);
+            }
         }
         self.answer(refusal);
     }
@@ -221,8 +233,25 @@ impl Session {
     /// Says something that is no answer: it comes whichever answers the client wants.
     pub(super) fn push(&mut self, reply: Reply<'_>) {
         match self.answers {
-            Answers::All | Answers::SkipNext => self.answer(reply),
+            Answers::All | Answers::SkipNext => {
+                let start = self.mark();
+                self.answer(reply);
+                self.note_push(start..self.mark());
+            }
             Answers::None | Answers::Skip => encode(self.dialect, reply, &mut self.told),
+        }
+    }
+
+    /// Those of one request lie together, but for what is answered between them.
+    fn note_push(&mut self, push: Range<u64>) {
+        match self.pushes.last_mut() {
+            Some(last) if last.end == push.start => last.end = push.end,
+            _ => {
+                if self.pushes.len() == PUSHES_MAX {
+                    self.pushes.remove(0);
+                }
+                self.pushes.push(push);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::fail::{Fail, SYNTAX, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity, unknown_part, wrong_arity_of};
 use super::help::help;
 use super::parts;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
@@ -78,7 +78,7 @@ fn set_info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let place = match name.as_str() {
         "lib-name" => &mut cx.session.library.0,
         "lib-ver" => &mut cx.session.library.1,
-        _ => return Err(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(option)).into()),
+        _ => return Err(format!("ERR Unrecognized option '{}'", printable(option)).into()),
     };
     if value.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
         return Err(format!("ERR {name} cannot contain spaces, newlines or special characters.").into());
@@ -125,7 +125,7 @@ impl Kind {
             _ if is(name, "normal") => Ok(Kind::Normal),
             _ if is(name, "pubsub") => Ok(Kind::PubSub),
             _ if ["master", "replica", "slave"].iter().any(|node| is(name, node)) => Ok(Kind::Node),
-            _ => Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)).into()),
+            _ => Err(format!("ERR Unknown client type '{}'", printable(name)).into()),
         }
     }
 
@@ -209,7 +209,7 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             _ if is(option, "TYPE") => kind = Some(Kind::named(value)?),
             _ if is(option, "USER") && value == b"default" => (),
             _ if is(option, "USER") => {
-                return Err(format!("ERR No such user '{}'", String::from_utf8_lossy(value)).into());
+                return Err(format!("ERR No such user '{}'", printable(value)).into());
             }
             _ => return Err(SYNTAX),
         }

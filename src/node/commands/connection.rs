@@ -72,7 +72,7 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         } else if is(option, "SETNAME") && rest.clone().count() >= 1 {
             name = rest.next();
         } else {
-            let option = String::from_utf8_lossy(option);
+            let option = printable(option);
             return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
         }
     }

@@ -1,6 +1,6 @@
 //! Expiration: when a key goes by itself.
 
-use super::fail::{Fail, integer, is};
+use super::fail::{Fail, integer, is, printable};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::node::Now;
 use crate::protocol::Dialect;
@@ -90,13 +90,12 @@ struct Conditions {
 fn conditions(args: Args<'_>) -> Result<Conditions, Fail> {
     let mut given = Conditions::default();
     for option in args.from(3) {
-        let text = || String::from_utf8_lossy(option).into_owned();
         match option {
             _ if is(option, "NX") => given.nx = true,
             _ if is(option, "XX") => given.xx = true,
             _ if is(option, "GT") => given.gt = true,
             _ if is(option, "LT") => given.lt = true,
-            _ => return Err(format!("ERR Unsupported option {}", text()).into()),
+            _ => return Err(format!("ERR Unsupported option {}", printable(option)).into()),
         }
     }
     let Conditions { nx, xx, gt, lt } = given;

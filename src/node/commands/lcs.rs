@@ -10,6 +10,7 @@ const STEPS_MAX: usize = 1 << 20;
 type Match = ((usize, usize), (usize, usize));
 
 pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    cx.miss_absent(args.from(1).take(2));
     let (mut only_len, mut indices, mut with_len, mut len_min) = (false, false, false, 0);
     let mut rest = args.from(3);
     while let Some(option) = rest.next() {
@@ -24,7 +25,6 @@ pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if only_len && indices {
         return Err(Fail::said("ERR If you want both the length and indexes, please just use IDX."));
     }
-    cx.miss_absent(args.from(1).take(2));
     let one = cx.core.store.get(args.at(1)).unwrap_or_default();
     let other = cx.core.store.get(args.at(2)).unwrap_or_default();
     if (one.len() + 1).saturating_mul(other.len() + 1) > STEPS_MAX {

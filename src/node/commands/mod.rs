@@ -128,7 +128,9 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         }
     };
     if cx.core.may_be_over_limit || cx.session.queue.is_some() {
-        room::check(cx, command, request.args).map_err(|fail| transactions::spoil(cx.session, command, fail))?;
+        let allowed = if cx.session.queue.is_some() { transactions::allow(command) } else { Ok(()) };
+        let checked = allowed.and_then(|()| room::check(cx, command, request.args));
+        checked.map_err(|fail| transactions::spoil(cx.session, command, fail))?;
     }
     if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
         publishing::allow_listener(command, request.args)

@@ -1,7 +1,7 @@
 //! The node itself: its state, its disk, its end.
 
 use super::connection::REDIS_VERSION;
-use super::fail::{Fail, SYNTAX, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity, unknown_part, wrong_arity_of};
 use super::help::help;
 use super::keys::encoding;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
@@ -76,7 +76,7 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "ERROR") && args.len() == 3 => {
             Err(String::from_utf8_lossy(args.at(2)).replace(['\r', '\n'], " ").into())
         }
-        _ if is(part, "OBJECT") && args.len() >= 3 => {
+        _ if is(part, "OBJECT") && args.len() == 3 => {
             let Some(value) = cx.core.store.get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
             let encoding = encoding(value, cx.core.store.form(args.at(2)));
             let (place, len) = (value.as_ptr(), value.len());
@@ -98,14 +98,12 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
     match part {
         _ if is(part, "USAGE") && args.len() >= 3 => {
-            match (args.get(3), args.get(4)) {
-                (None, _) => (),
-                (Some(option), Some(samples)) if is(option, "SAMPLES") && args.len() == 5 => {
-                    if integer(samples)? < 0 {
-                        return Err(SYNTAX);
-                    }
+            let mut rest = args.from(3);
+            while let Some(option) = rest.next() {
+                let samples = rest.next().filter(|_| is(option, "SAMPLES")).ok_or(SYNTAX)?;
+                if integer(samples)? < 0 {
+                    return Err(SYNTAX);
                 }
-                (Some(_), _) => return Err(SYNTAX),
             }
             let key = args.at(2);
             let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
@@ -209,7 +207,7 @@ pub(super) fn function(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                     _ if is(option, "LIBRARYNAME") => {
                         rest.next().ok_or(Fail::said("ERR library name argument was not given"))?;
                     }
-                    _ => return Err(format!("ERR Unknown argument {}", String::from_utf8_lossy(option)).into()),
+                    _ => return Err(format!("ERR Unknown argument {}", printable(option)).into()),
                 }
             }
             cx.answer(Reply::Array(0))

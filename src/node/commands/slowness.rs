@@ -1,6 +1,6 @@
 //! `SLOWLOG` and `LATENCY`: what took long.
 
-use super::fail::{Fail, integer, is, unknown_or_arity, unknown_part, wrong_arity_of};
+use super::fail::{Fail, integer, is, printable, unknown_or_arity, unknown_part, wrong_arity_of};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::metrics::durations::Durations;
@@ -129,7 +129,7 @@ fn histogram(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 fn graph(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Some((name, event)) = cx.core.timing.latency.event(args.at(2)) else {
-        let event = String::from_utf8_lossy(args.at(2));
+        let event = printable(args.at(2));
         return Err(format!("ERR No samples available for event '{event}'").into());
     };
     let drawn = draw(name, event, cx.now.unix_ms / 1000);

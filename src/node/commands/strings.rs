@@ -152,11 +152,11 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (Some(option), Some(time)) if args.len() == 4 => Some(Deadline::named(option).ok_or(SYNTAX)?.with(time)),
         (Some(_), _) => return Err(SYNTAX),
     };
-    let expiry = expires.as_ref().map(|expires| expires.resolve(Command::GetEx, cx.now)).transpose()?;
     let Some(value) = cx.core.store.value(key).map(Value::to_shared) else {
         cx.miss(key);
         return cx.answer(Reply::Nil);
     };
+    let expiry = expires.as_ref().map(|expires| expires.resolve(Command::GetEx, cx.now)).transpose()?;
     cx.session.answer_value(Value::from(&value));
     match expiry {
         Some(expiry) if expiry <= cx.now.unix_ms => {

@@ -14,6 +14,14 @@ pub(super) fn is_immediate(command: Command) -> bool {
     )
 }
 
+/// What ends the node, or has to wait for the disk, is no part of a transaction.
+pub(super) fn allow(command: Command) -> Result<(), Fail> {
+    match command {
+        Command::Save | Command::Shutdown => Err(Fail::said("ERR Command not allowed inside a transaction")),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn multi(cx: &mut Context<'_>) -> Outcome {
     if cx.session.queue.is_some() {
         return Err(Fail::said("ERR MULTI calls can not be nested"));
