@@ -2,7 +2,7 @@
 //! operation, rows written and recovered per second.
 //!
 //! `cargo run --release --example figures [keys]`, on the allocator that the server runs with. What it prints is
-//! quoted in `src/README.md`. Times of single operations are processor time of the thread, so that a busy machine does
+//! quoted in `scripts/MEASUREMENTS.md`. Times of single operations are processor time of the thread, so that a busy machine does
 //! not count; rates are given for both clocks.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
