@@ -37,7 +37,7 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
     // As Redis does it, the value grows also for what does not fit.
     let writes = operations.iter().any(|operation| !matches!(operation, Operation::Get(_)));
     let len_before = cx.core.store.get(key).map(<[u8]>::len);
-    let mut changed = false;
+    let (mut changed, mut fitted_any) = (false, false);
     if !writes {
         cx.miss_absent(args.from(1).take(1));
     }
@@ -62,6 +62,7 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
         }
         if let Some(new) = written {
             changed |= field.read(&value) != new;
+            fitted_any = true;
             field.write(&mut value, new);
         }
         results.push(result);
@@ -75,7 +76,8 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
     }
     cx.session.answer(Reply::Array(results.len()));
     results.into_iter().for_each(|result| cx.session.answer(result.map_or(Reply::Nil, Reply::Int)));
-    if changed {
+    // Of a value that only grew for what did not fit nobody is told.
+    if changed && fitted_any {
         cx.notify('$', "setbit", key);
     }
     DONE
