@@ -93,8 +93,8 @@ impl Knowledge {
         }
     }
 
-    /// Full listings are worked in: all that peers have claimed meanwhile is had, and no trace is left of deletions that
-    /// they had collected.
+    /// Full listings are worked in: all that peers have claimed meanwhile is had, and no trace is left of deletions
+    /// that they had collected.
     pub(super) fn purged(&mut self, claims: &VersionVector, collected: &VersionVector) {
         self.vector.merge(claims);
         self.collected.merge(collected);

@@ -8,13 +8,14 @@
 //! # The idea
 //!
 //! Each node has one *change list*: every live entry once, in the order in which it was last changed here. A peer that
-//! follows the node is a *cursor* on that list. It sees each key once, in its latest state, however often it was written
-//! meanwhile, and costs a few integers. What a peer has need not be sent: its *version vector* says which writes of
-//! which node it has, or has newer than. Of two writes of a key the one with the higher *stamp* stays, everywhere.
+//! follows the node is a *cursor* on that list. It sees each key once, in its latest state, however often it was
+//! written meanwhile, and costs a few integers. What a peer has need not be sent: its *version vector* says which
+//! writes of which node it has, or has newer than. Of two writes of a key the one with the higher *stamp* stays,
+//! everywhere.
 //!
-//! A node sends its own writes to everybody (*direct*). It passes on the writes of a third node only to a peer that says
-//! that it does not hear that node first-hand (*relay*). So in a healthy mesh nothing is sent twice, and a cut between
-//! two nodes is bridged by any third.
+//! A node sends its own writes to everybody (*direct*). It passes on the writes of a third node only to a peer that
+//! says that it does not hear that node first-hand (*relay*). So in a healthy mesh nothing is sent twice, and a cut
+//! between two nodes is bridged by any third.
 //!
 //! # An example
 //!

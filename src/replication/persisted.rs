@@ -30,8 +30,8 @@ pub struct PersistedState {
 }
 
 impl PersistedState {
-    /// A incarnation begins with the file as it is, up to the position. To be recorded before anybody hears of that incarnation: a
-    /// peer that knows one that the file does not proves that the file is an old copy.
+    /// An incarnation begins with the file as it is, up to the position. To be recorded before anybody hears of that
+    /// incarnation: a peer that knows one that the file does not proves that the file is an old copy.
     pub fn begin_incarnation(&mut self, incarnation: u64, position: u64) {
         self.incarnations.push((incarnation, position));
     }

@@ -1,13 +1,15 @@
-//! The incarnations of this node whose changes the data file has, so that a position of an earlier one can be understood.
+//! The incarnations of this node whose changes the data file has, so that a position of an earlier one can be
+//! understood.
 //!
 //! A crash takes back what was not committed, and an old copy of the data file takes back more. Positions after that
-//! may be those of before, for other changes. So a follower's position goes with the incarnation it is of, and the file knows
-//! which incarnations its changes are from, each up to where it was committed (as PostgreSQL's timelines do).
+//! may be those of before, for other changes. So a follower's position goes with the incarnation it is of, and the file
+//! knows which incarnations its changes are from, each up to where it was committed (as PostgreSQL's timelines do).
 
 use crate::fault_injection;
 use crate::replication::wire::Cursor;
 
-/// Incarnations that are remembered. A follower that was away for more is sent the list from its beginning, less what it has.
+/// Incarnations that are remembered. A follower that was away for more is sent the list from its beginning, less what
+/// it has.
 const INCARNATIONS_MAX: usize = 64;
 
 /// See the module.
@@ -33,12 +35,13 @@ impl Incarnations {
         self.earlier[skipped..].iter().copied().chain([(self.own, position)]).collect()
     }
 
-    /// Where in the list a follower, in this incarnation of its own, goes on that is at this position of that incarnation, and was
-    /// sent so much of the list as the data file has it; never past its end, where nothing would ever come.
+    /// Where in the list a follower, in this incarnation of its own, goes on that is at this position of that
+    /// incarnation, and was sent so much of the list as the data file has it; never past its end, where nothing would
+    /// ever come.
     ///
-    /// In an earlier incarnation the follower may have passed a place whose change was by then overwritten further on, in a
-    /// future that the crash took back: there is nothing newer any more, and what stands at that place again it never
-    /// had. Nor has it what it was sent in an earlier incarnation of its own, where it has crashed since, too.
+    /// In an earlier incarnation the follower may have passed a place whose change was by then overwritten further on,
+    /// in a future that the crash took back: there is nothing newer any more, and what stands at that place again it
+    /// never had. Nor has it what it was sent in an earlier incarnation of its own, where it has crashed since, too.
     pub(in crate::replication) fn resume(&self, cursor: Cursor, sent: Cursor, follower: u64, tail: u64) -> Cursor {
         let Cursor { incarnation, direct, relay } = cursor;
         if fault_injection::is("positions of a forgotten incarnation believed") {
@@ -61,7 +64,8 @@ impl Incarnations {
         if incarnation == self.own { direct } else { direct.min(ended()) }
     }
 
-    /// Whether the incarnation (0: none) is known. One that is not was lived after the data file's: that is an old copy.
+    /// Whether the incarnation (0: none) is known. One that is not was lived after the data file's: that is an old
+    /// copy.
     pub(in crate::replication) fn know(&self, incarnation: u64) -> bool {
         incarnation == 0
             || incarnation == self.own
