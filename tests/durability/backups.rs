@@ -159,10 +159,14 @@ fn what_a_transaction_has_written_before_it_saves_is_saved() {
     for durability in ["interval", "commit"] {
         let server = Server::start(&[&format!("--durability={durability}"), "--snapshot-interval-ms=60000"]);
         let mut client = server.connect();
-        client.send("*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$6\r\nload-0\r\n$1\r\n7\r\n*1\r\n$4\r\nSAVE\r\n*1\r\n$4\r\nEXEC\r\n");
-        for expected in ["+OK", "+QUEUED", "+QUEUED", "*2", "+OK", "+OK"] {
+        // As in Redis, SAVE itself is not taken in a transaction.
+        client.send(
+            "*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$6\r\nload-0\r\n$1\r\n7\r\n*1\r\n$6\r\nBGSAVE\r\n*1\r\n$4\r\nEXEC\r\n",
+        );
+        for expected in ["+OK", "+QUEUED", "+QUEUED", "*2", "+OK", "+Background saving started"] {
             assert_eq!(client.line().trim_end(), expected);
         }
+        wait_for("it to be done", || (persistence(&server, "rdb_bgsave_in_progress") == "0").then_some(()));
         assert_copy_holds(&server, 1);
     }
 }
