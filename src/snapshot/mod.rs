@@ -161,9 +161,17 @@ struct WriteSession {
 
 impl WriteSession {
     fn new(mut file: DataFile) -> std::io::Result<WriteSession> {
-        let place = Place::of(&mut file)?;
+        let mut place = Place::of(&mut file)?;
         let reserve_bytes_max = file.reserve_bytes_max();
-        let opened = Opened::All(Box::new(Storage::new(file)?));
+        let storage = Box::new(Storage::new(file)?);
+        // From here on what is replaced is noticed, also before the first transaction.
+        let opened = match place.check(storage.files()) {
+            Ok(()) | Err(Misplaced::Unknown(_)) => Opened::All(storage),
+            Err(Misplaced::Gone(why)) => {
+                storage.abandon();
+                Opened::Gone(why)
+            }
+        };
         let reserve_bytes = Arc::default();
         let session = WriteSession { opened, place, open: None, failed: 0, reserve_bytes_max, reserve_bytes };
         session.show_reserve();
@@ -246,11 +254,7 @@ impl WriteSession {
     /// What the next transaction goes to: what is open, as long as it is what lies at the path.
     fn begin(&mut self) -> Result<&mut Storage, Failure> {
         match std::mem::replace(&mut self.opened, Opened::Nothing) {
-            Opened::All(storage) => {
-                let checked = self.place.check(storage.files());
-                self.opened = Opened::All(storage);
-                checked?;
-            }
+            Opened::All(storage) => self.opened = Opened::All(storage),
             Opened::Gone(why) => return Err(Failure::Gone(why)),
             Opened::Nothing => {
                 let mut file = self.place.begin_anew().map_err(Failure::Here)?;
@@ -259,10 +263,9 @@ impl WriteSession {
                 self.opened = Opened::All(Box::new(storage));
             }
         }
-        match &mut self.opened {
-            Opened::All(storage) => Ok(storage),
-            Opened::Gone(_) | Opened::Nothing => unreachable!("it was opened"),
-        }
+        let Opened::All(storage) = &mut self.opened else { unreachable!("it was opened") };
+        self.place.check(storage.files())?;
+        Ok(storage)
     }
 
     fn tidy(&mut self, wake: impl Fn()) {

@@ -53,6 +53,8 @@ pub(super) struct Place {
     life: Option<u64>,
     /// The directory, locked for as long as anything in it is open: two processes never share one.
     lock: File,
+    /// The directory that holds what this process has written, or is to.
+    home: Identity,
     /// What is open, by path.
     open: HashMap<PathBuf, Identity>,
     /// Not to be issued again: positions and clock values.
@@ -72,7 +74,8 @@ impl Place {
         let life = life_in(file.connection());
         // Also where the current directory is renamed.
         let (directory, lock) = (absolute(file.directory())?, file.take_lock());
-        Ok(Place { directory, node, life, lock, open: HashMap::new(), ceilings })
+        let home = Identity::of(&lock.metadata()?);
+        Ok(Place { directory, node, life, lock, home, open: HashMap::new(), ceilings })
     }
 
     /// Whether the directory and all these files, which are open, are what lies there. A file that was not among them
@@ -97,11 +100,11 @@ impl Place {
     /// An empty file at the path, in a new directory if need be. Nothing of before may be open. An error is a sentence.
     pub(super) fn begin_anew(&mut self) -> Result<DataFile, String> {
         self.open.clear();
-        let is_same = self.take_directory()?;
+        let taken = self.take_directory()?;
         let in_the_way = self.in_the_way()?;
         let backup = self.directory.join("backup.db");
         if !in_the_way.is_empty() {
-            if !is_same && !self.is_ours(&backup) {
+            if taken != self.home && !self.is_ours(&backup) {
                 return Err(format!(
                     "{} is another directory than before and holds data of its own, which is left as it is: move \
                      {} away and this node writes all it has there, or stop this node and start it again to serve that \
@@ -112,6 +115,7 @@ impl Place {
             }
             self.set_aside(&in_the_way)?;
         }
+        self.home = taken;
         let mut file = create_anew(&backup, self.node)?;
         let (position_ceiling, clock_ceiling) = self.ceilings;
         file.record(&Checkpoint { position_ceiling, clock_ceiling, ..Checkpoint::default() })?;
@@ -119,18 +123,19 @@ impl Place {
         Ok(file)
     }
 
-    /// Takes the directory that stands at the path, which is created where there is none. Returns whether it is the one
-    /// that was taken before.
-    fn take_directory(&mut self) -> Result<bool, String> {
+    /// Takes the directory that stands at the path, which is created where there is none.
+    fn take_directory(&mut self) -> Result<Identity, String> {
         let cannot = |error| format!("cannot use the data directory {}: {error}", self.directory.display());
-        match (fs::metadata(&self.directory), self.lock.metadata()) {
-            (Ok(there), Ok(ours)) if Identity::of(&there) == Identity::of(&ours) => return Ok(true),
-            (Err(error), _) if !is_missing(&error) => return Err(cannot(error)),
-            (_, Err(error)) => return Err(cannot(error)),
-            (Ok(_) | Err(_), Ok(_)) => (),
+        let taken = self.lock.metadata().map(|ours| Identity::of(&ours)).map_err(cannot)?;
+        match fs::metadata(&self.directory) {
+            Ok(there) if Identity::of(&there) == taken => return Ok(taken),
+            Err(error) if !is_missing(&error) => return Err(cannot(error)),
+            Ok(_) | Err(_) => (),
         }
-        self.lock = directory::take(&self.directory)?;
-        Ok(false)
+        let lock = directory::take(&self.directory)?;
+        let taken = Identity::of(&lock.metadata().map_err(cannot)?);
+        self.lock = lock;
+        Ok(taken)
     }
 
     /// The names of what has the names of our files.
@@ -199,4 +204,37 @@ fn life_in(connection: &Connection) -> Option<u64> {
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded = connection.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
     PersistedState::decode(&recorded)?.incarnations.last().map(|&(incarnation, _)| incarnation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Restore;
+
+    fn create(directory: &Path) -> DataFile {
+        DataFile::open(directory, 0, Restore::new([1, 2], 0)).expect("it can be made").file
+    }
+
+    #[test]
+    fn data_of_another_directory_is_left_alone_however_often_it_is_tried() {
+        let parent = tempfile::tempdir().expect("there is a temporary directory");
+        let (here, other) = (parent.path().join("here"), parent.path().join("other"));
+        create(&other).close();
+        let mut file = create(&here);
+        let mut place = Place::of(&mut file).expect("it can be read");
+        file.abandon();
+        fs::rename(&here, parent.path().join("before")).expect("it is there");
+        fs::rename(&other, &here).expect("it is there");
+        for _ in 0..3 {
+            let refusal = place.begin_anew().err().expect("it is not this node's");
+            assert!(refusal.contains("holds data of its own"), "{refusal}");
+        }
+        assert!(here.join("backup.db").exists());
+        for name in place.in_the_way().expect("it can be listed") {
+            fs::remove_file(here.join(name)).expect("it is there");
+        }
+        place.begin_anew().expect("nothing is in the way").close();
+        // What it has begun itself, and did not get any further with, is no reason to give up.
+        place.begin_anew().expect("its own is in the way").close();
+    }
 }

@@ -141,6 +141,20 @@ fn a_stop_saves_all_anew_before_it_says_goodbye() {
 }
 
 #[test]
+fn what_is_replaced_before_the_first_write_is_noticed_as_well() {
+    let (server, data, mut client) = start("commit");
+    write(&mut client);
+    let (directory, status) = server.stop();
+    assert!(status.success());
+    let server = Server::start_in(directory, &["--snapshot-interval-ms=60000", "--durability=commit"]);
+    replace_file(&data);
+    let mut client = server.connect();
+    let refusals = write(&mut client);
+    assert!(refusals.first().is_some_and(|said| said.starts_with("ERROR the disk failed")), "{refusals:?}");
+    assert_holds_all(Server::start_in(server.kill(), &[]), "replaced at once");
+}
+
+#[test]
 fn what_lies_in_the_way_is_set_aside_as_it_is() {
     let (server, data, mut client) = start("commit");
     replace_file(&data);
