@@ -98,11 +98,15 @@ impl Timing {
 /// Whom a client logs in as, and with which password, is nobody else's business.
 pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [u8]> {
     let mut args: Vec<&[u8]> = args.iter().collect();
-    if command == Command::Hello
-        && let Some(at) = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"AUTH"))
-    {
-        args.iter_mut().skip(at + 1).take(2).for_each(|secret| *secret = b"(redacted)");
-    }
+    let secrets = match command {
+        Command::Auth => 1..args.len(),
+        Command::Hello => match args.iter().position(|arg| arg.eq_ignore_ascii_case(b"AUTH")) {
+            Some(at) => at + 1..args.len().min(at + 3),
+            None => 0..0,
+        },
+        _ => 0..0,
+    };
+    args[secrets].fill(b"(redacted)");
     args
 }
 

@@ -126,6 +126,8 @@ fn a_monitor_is_told_of_every_request_as_it_was_sent_and_when() {
     check(&[b"CLIENT", b"LIST"], &[]);
     check(&[b"CLIENT", b"ID"], &[r#""CLIENT" "ID""#]);
     check(&[b"HELLO", b"2", b"AUTH", b"default", b"secret"], &[r#""HELLO" "2" "AUTH" "(redacted)" "(redacted)""#]);
+    check(&[b"AUTH", b"secret"], &[r#""AUTH" "(redacted)""#]);
+    check(&[b"AUTH", b"default", b"secret"], &[r#""AUTH" "(redacted)" "(redacted)""#]);
     check(&[b"MULTI"], &[r#""MULTI""#]);
     check(&[b"GET", b"key"], &[]);
     check(&[b"EXEC"], &[r#""GET" "key""#, r#""EXEC""#]);
