@@ -78,6 +78,17 @@ fn long_keys_of_one_table_are_compared_in_several_turns() {
 }
 
 #[test]
+fn bits_of_a_large_value_are_counted_in_a_turn_of_their_own() {
+    const TIMES: usize = 20;
+    let mut node = node_with_two_clients();
+    say(&mut node, 0, &request(&words("SETRANGE large 1000000 x")));
+    for command in ["BITCOUNT large", "BITPOS large 1", "BITOP NOT other large"] {
+        let (_, turns) = turns(&mut node, &request(&words(command)).repeat(TIMES), &mut |_| ());
+        assert!((TIMES..=TIMES + 1).contains(&turns), "{turns} turns for {TIMES} times {command}");
+    }
+}
+
+#[test]
 fn keys_are_found_once_while_their_table_is_split_in_the_middle_of_a_walk() {
     const KEYS: usize = 400;
     let mut node = node_with_two_clients();

@@ -104,7 +104,9 @@ pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some(range) if bits => ones_before(value, range.end) - ones_before(value, range.start),
         Some(range) => ones(&value[range]),
     };
-    cx.answer(Reply::Int(count as i64))
+    let looked_at = value.len();
+    cx.answer(Reply::Int(count as i64))?;
+    cx.done_after(looked_at)
 }
 
 pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -143,7 +145,9 @@ pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     // Where no end is given, the value goes on with zeros.
     let none = if !wanted && end.is_none() { past as i64 } else { -1 };
-    cx.answer(Reply::Int(found.map_or(none, |at| at as i64)))
+    let looked_at = (at - range.start) / 8;
+    cx.answer(Reply::Int(found.map_or(none, |at| at as i64)))?;
+    cx.done_after(looked_at)
 }
 
 pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -185,5 +189,6 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         cx.note_form(target, Form::Edited);
         cx.notify('$', "set", target);
     }
-    cx.answer(Reply::Int(len as i64))
+    cx.answer(Reply::Int(len as i64))?;
+    cx.done_after(len * (args.len() - 3))
 }
