@@ -183,6 +183,8 @@ pub(super) fn sections(core: &Core, clients: usize, now: Now, wanted: &[String])
                 ("rdb_last_bgsave_status", if saver.error.is_some() { "err" } else { "ok" }.to_owned()),
                 ("rdb_last_bgsave_time_sec", (saver.took_us / 1_000_000).to_string()),
                 ("aof_enabled", "0".to_owned()),
+                ("snapshot_error", saver.error.clone().unwrap_or_else(|| "none".to_owned())),
+                ("disk_reserve_bytes", metrics.disk_reserve_bytes.to_string()),
             ],
         ),
         (
