@@ -22,7 +22,7 @@ impl Retrying {
         if self.failures == 0 {
             log::error!(
                 "snapshot failed: {why}. All data is served from memory. Not on disk: {not_on_disk}; check free space, \
-                 quota and permissions of the data directory. Retrying until it succeeds"
+                 quota and permissions, and that the data directory is where it was. Retrying until it succeeds"
             );
         }
         self.next_us(RETRY_US_MAX, monotonic_us)

@@ -146,9 +146,6 @@ impl Link {
         if self.follower.relies_on(own, newer.node) || self.has(older) {
             return;
         }
-        if fault_injection::is("overwriting change not piggybacked") {
-            return;
-        }
         if older.node == own && before > self.direct.at() {
             self.direct.piggyback(position);
         } else if older.node != own && self.follower.relies_on(own, older.node) && before > self.relay.at() {

@@ -5,7 +5,6 @@
 //! forgotten. A file that has never met another node is all written since the start of a node: its incarnations before
 //! this one were alone, and nobody has anything of them.
 
-use crate::fault_injection;
 use crate::store::{Clock, NodeId, Now, Store};
 
 /// Changes looked at in one tick.
@@ -65,10 +64,6 @@ impl RollbackRecovery {
     /// Writes a bounded part again.
     pub(in crate::replication) fn go_on(&mut self, own: NodeId, clock: &mut Clock, store: &mut Store, now: Now) {
         let Some(under_way) = &mut self.under_way else { return };
-        if fault_injection::is("own writes keep their stamps after a rollback") {
-            self.under_way = None;
-            return;
-        }
         let UnderWay { at, up_to, after_clock, last_clock } = under_way;
         let mut again = Vec::new();
         let mut bytes = 0;
