@@ -8,6 +8,9 @@ pub(super) const STEPS_PER_TURN: usize = 1 << 18;
 /// What it takes to look at a key, which lies anywhere in memory.
 pub(super) const STEPS_PER_LOOK: usize = 1 << 6;
 
+/// Bytes that a step copies, where a value is made anew as a whole.
+pub(super) const COPIED_PER_STEP: usize = 8;
+
 /// Steps that a turn has left.
 #[derive(Default)]
 pub(super) struct Steps(usize);

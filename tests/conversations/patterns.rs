@@ -89,6 +89,19 @@ fn bits_of_a_large_value_are_counted_in_a_turn_of_their_own() {
 }
 
 #[test]
+fn a_large_value_is_edited_a_few_times_in_a_turn_and_a_small_one_as_often_as_it_is_asked() {
+    let mut node = node_with_two_clients();
+    for (bytes, few) in [(1_000_000, 6..=8), (100, 1..=2)] {
+        say(&mut node, 0, &request(&words(&format!("SETRANGE edited {bytes} x"))));
+        for command in ["SETBIT edited 7 1", "SETBIT edited 9 0", "SETRANGE edited 5 y", "APPEND edited z"] {
+            let (_, turns) = turns(&mut node, &request(&words(command)).repeat(20), &mut |_| ());
+            assert!(few.contains(&turns), "{turns} turns for 20 times {command}");
+        }
+        say(&mut node, 0, &request(&words("DEL edited")));
+    }
+}
+
+#[test]
 fn keys_are_found_once_while_their_table_is_split_in_the_middle_of_a_walk() {
     const KEYS: usize = 400;
     let mut node = node_with_two_clients();

@@ -3,6 +3,7 @@
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
 use super::strings::{range, range_within};
 use super::{Args, Context, Outcome, Reply};
+use crate::node::steps::COPIED_PER_STEP;
 use crate::store::Form;
 
 pub(super) const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
@@ -37,9 +38,11 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     value.resize(value.len().max(offset / 8 + 1), 0);
     let mask = 0x80 >> (offset % 8);
     let before = value[offset / 8] & mask != 0;
+    let copied = value.len();
     if before == bit && !grows {
         cx.note_form(key, Form::Edited);
-        return cx.answer(Reply::Int(before.into()));
+        cx.answer(Reply::Int(before.into()))?;
+        return cx.done_after(copied / COPIED_PER_STEP);
     }
     if bit {
         value[offset / 8] |= mask;
@@ -49,7 +52,8 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.put_built(key, value, cx.core.store.expiry(key))?;
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setbit", key);
-    cx.answer(Reply::Int(before.into()))
+    cx.answer(Reply::Int(before.into()))?;
+    cx.done_after(copied / COPIED_PER_STEP)
 }
 
 pub(super) fn get_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
+use crate::node::steps::COPIED_PER_STEP;
 use crate::protocol::{Dialect, Refusal, line};
 use crate::store::{Form, Value};
 
@@ -210,7 +211,8 @@ pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.put_built(key, value, cx.core.store.expiry(key))?;
     cx.note_form(key, if is_new { Form::Whole } else { Form::Edited });
     cx.notify('$', "append", key);
-    cx.answer(Reply::Int(len))
+    cx.answer(Reply::Int(len))?;
+    cx.done_after(len as usize / COPIED_PER_STEP)
 }
 
 pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -247,7 +249,8 @@ pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.put_built(key, value, cx.core.store.expiry(key))?;
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setrange", key);
-    cx.answer(Reply::Int(len))
+    cx.answer(Reply::Int(len))?;
+    cx.done_after(len as usize / COPIED_PER_STEP)
 }
 
 /// From `start` to `end`, both included, negative ones counted from the end.
