@@ -3,7 +3,6 @@
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
 use super::strings::{range, range_within};
 use super::{Args, Context, Outcome, Reply};
-use crate::node::steps::COPIED_PER_STEP;
 use crate::store::Form;
 
 pub(super) const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
@@ -42,7 +41,7 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if before == bit && !grows {
         cx.note_form(key, Form::Edited);
         cx.answer(Reply::Int(before.into()))?;
-        return cx.done_after(copied / COPIED_PER_STEP);
+        return cx.done_after_copying(copied);
     }
     if bit {
         value[offset / 8] |= mask;
@@ -53,7 +52,7 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setbit", key);
     cx.answer(Reply::Int(before.into()))?;
-    cx.done_after(copied / COPIED_PER_STEP)
+    cx.done_after_copying(copied)
 }
 
 pub(super) fn get_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

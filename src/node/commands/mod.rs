@@ -43,6 +43,7 @@ use super::listening::Names;
 use super::outbox::Until;
 use super::session::{Session, Waits};
 use super::sessions::Sessions;
+use super::steps::COPIED_PER_STEP;
 use super::{Core, Now, SessionId};
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command, Dialect, Refusal, Reply, Request, line};
@@ -296,6 +297,11 @@ impl Context<'_> {
     fn answer(&mut self, reply: Reply<'_>) -> Outcome {
         self.session.answer(reply);
         DONE
+    }
+
+    /// It is answered, and has made a value of so many bytes anew.
+    fn done_after_copying(&mut self, bytes: usize) -> Outcome {
+        self.done_after(bytes / COPIED_PER_STEP)
     }
 
     /// It is answered, and took so many steps of the turn.

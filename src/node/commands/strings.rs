@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
-use crate::node::steps::COPIED_PER_STEP;
 use crate::protocol::{Dialect, Refusal, line};
 use crate::store::{Form, Value};
 
@@ -201,8 +200,8 @@ pub(super) fn mset_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let is_new = cx.core.store.get(key).is_none();
-    let before = cx.core.store.get(key).unwrap_or_default();
+    let found = cx.core.store.get(key);
+    let (is_new, before) = (found.is_none(), found.unwrap_or_default());
     if before.len() + args.at(2).len() > cx.core.options.value_bytes_max {
         return Err(TOO_LONG);
     }
@@ -212,7 +211,7 @@ pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.note_form(key, if is_new { Form::Whole } else { Form::Edited });
     cx.notify('$', "append", key);
     cx.answer(Reply::Int(len))?;
-    cx.done_after(len as usize / COPIED_PER_STEP)
+    cx.done_after_copying(len as usize)
 }
 
 pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -250,7 +249,7 @@ pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setrange", key);
     cx.answer(Reply::Int(len))?;
-    cx.done_after(len as usize / COPIED_PER_STEP)
+    cx.done_after_copying(len as usize)
 }
 
 /// From `start` to `end`, both included, negative ones counted from the end.
