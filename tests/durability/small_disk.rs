@@ -57,6 +57,8 @@ fn full_at_a_later_snapshot_the_reserve_saves_it_and_is_there_again_once_there_i
     wait_until_saved(&mut client);
     assert_eq!(client.info("disk_reserve_bytes"), "0");
     assert!(!disk.data().join("backup.db.reserve").exists());
+    // The log comes by a thread of its own.
+    wait_for("the log to say so", || server.later_lines("snapshots succeed again").pop());
     assert_eq!(server.later_lines("bytes that were kept in reserve").len(), 1, "{:?}", server.later_lines(""));
     assert_eq!(server.later_lines("snapshots succeed again").len(), 1, "{:?}", server.later_lines(""));
 
