@@ -11,6 +11,8 @@ mod errands;
 mod off_cpu;
 pub mod process;
 pub mod signals;
+mod socket;
+mod transport;
 mod turns;
 
 use std::cmp::Reverse;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use acceptor::listen;
 use acceptor::{Acceptor, BACKLOG};
-use connection::Connection;
+use connection::{Connection, Next};
 use errands::{Errand, Errands};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -257,13 +259,11 @@ impl Server {
                 WAKER => (),
                 Token(id) => {
                     let Some(connection) = self.connections.get_mut(id) else { continue };
-                    let was_writable = connection.is_writable();
-                    connection.note(event);
-                    if connection.readable {
-                        queue(&mut self.ready, connection, id);
-                    }
-                    if !was_writable && connection.is_writable() {
+                    if connection.note(event) {
                         self.unsent.push(id);
+                    }
+                    if connection.is_readable() {
+                        queue(&mut self.ready, connection, id);
                     }
                 }
             }
@@ -308,7 +308,7 @@ impl Server {
         self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
         // What lies in the sockets has been received, too.
         for (id, connection) in &mut self.connections {
-            connection.readable = true;
+            connection.socket().look();
             queue(&mut self.ready, connection, id);
         }
     }
@@ -330,9 +330,8 @@ impl Server {
         for id in turn.drain(..) {
             let Some(connection) = self.connections.get_mut(id) else { continue };
             let bytes = self.node.sendable(id);
-            if !bytes.is_empty() {
-                let bytes = &bytes[..bytes.len().min(WRITE_BYTES)];
-                match connection.send(bytes) {
+            if connection.owes(bytes) {
+                match connection.send(&bytes[..bytes.len().min(WRITE_BYTES)]) {
                     Ok(count) => self.node.sent(id, count),
                     Err(error) => {
                         self.drop_connection(id, &error.to_string());
@@ -340,13 +339,16 @@ impl Server {
                     }
                 }
             }
-            if self.node.is_over(id) {
-                connection.part();
-                self.drop_connection(id, "it is over");
-            } else if connection.is_writable() && !self.node.sendable(id).is_empty() {
-                self.unsent.push(id);
-            } else if connection.readable && self.node.waits(id) == Waits::ForInput {
-                queue(&mut self.ready, connection, id);
+            match connection.next(self.node.sendable(id), self.node.is_over(id)) {
+                Next::Write => self.unsent.push(id),
+                Next::Wait if connection.is_readable() && self.node.waits(id) == Waits::ForInput => {
+                    queue(&mut self.ready, connection, id);
+                }
+                Next::Wait => (),
+                Next::End => {
+                    connection.part();
+                    self.drop_connection(id, "it is over");
+                }
             }
         }
         self.turn = turn;
@@ -406,7 +408,7 @@ impl Server {
                 self.proceed()
             }
             Stage::Parting { until_us } => {
-                let owed = self.connections.iter().any(|(id, _)| !self.node.sendable(id).is_empty());
+                let owed = self.connections.iter().any(|(id, connection)| connection.owes(self.node.sendable(id)));
                 if owed && self.now.monotonic_us < until_us {
                     return None;
                 }
@@ -420,7 +422,7 @@ impl Server {
         self.node.lose_peer(id, why, self.now);
         let mut connection = self.connections.remove(id);
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
-        let _ = self.poll.registry().deregister(&mut connection.stream);
+        let _ = self.poll.registry().deregister(connection.socket().stream());
     }
 }
 

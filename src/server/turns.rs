@@ -3,7 +3,8 @@
 //! In groups: what several clients have sent is read before any of it is executed, so that the loads from memory that
 //! their keys cost wait together and not one after the other.
 
-use super::connection::{Connection, Received};
+use super::connection::Connection;
+use super::socket::Received;
 use super::{Server, Stage, queue};
 use crate::metrics::ticks::Phase;
 use crate::node::session::Waits;
@@ -57,7 +58,7 @@ impl Group {
             connection.queued = false;
             let turn = match node.waits(id) {
                 Waits::ForTurn => Turn::Resume,
-                Waits::ForInput if connection.readable => match node.room(id) {
+                Waits::ForInput if connection.is_readable() => match node.room(id) {
                     Some(room) => Turn::ReadInPlace(connection.receive(room)),
                     None => Turn::Read(connection.receive(&mut self.buffer[place * STRIDE..][..READ_BYTES])),
                 },
@@ -141,7 +142,8 @@ impl Server {
             }
             Turn::Read(Received::End) | Turn::ReadInPlace(Received::End) => {
                 self.node.finish(id, now);
-                if self.node.is_over(id) {
+                let owes = self.connections.get(id).is_some_and(|connection| connection.owes(&[]));
+                if self.node.is_over(id) && !owes {
                     return self.drop_connection(id, "it closed the connection");
                 }
             }
@@ -151,7 +153,10 @@ impl Server {
             Turn::Read(Received::Nothing) | Turn::ReadInPlace(Received::Bytes(_) | Received::Nothing) | Turn::Pass => {}
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if connection.readable && self.node.waits(id) == Waits::ForInput {
+        if connection.has_own_bytes() {
+            self.unsent.push(id);
+        }
+        if connection.is_readable() && self.node.waits(id) == Waits::ForInput {
             queue(&mut self.ready, connection, id);
         }
     }

@@ -1,0 +1,126 @@
+//! A socket: raw bytes in and out without ever waiting, and whether either may work at present.
+//!
+//! Bytes go by system calls alone: those of the C library make each a place where its thread may be cancelled, which
+//! costs a twentieth of a request's time.
+
+use std::io::{Error, Result};
+use std::net::Shutdown;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+/// A socket registered with the poll.
+///
+/// Events come once per change (edge-triggered), so what they said is kept until a call shows the opposite.
+pub(super) struct Socket {
+    stream: TcpStream,
+    /// Bytes may be there to be read.
+    readable: bool,
+    /// The other side has shut its direction down: its end has to be read even where no event will say so.
+    shut: bool,
+    /// Bytes may be taken.
+    writable: bool,
+}
+
+/// What a read brought.
+pub(super) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// The other side will send no more.
+    End,
+    /// Nothing at present.
+    Nothing,
+    /// The connection is broken.
+    Broken(Error),
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Socket {
+        Socket { stream, readable: true, shut: false, writable: true }
+    }
+
+    /// One that is being set up: an event says when bytes may be taken, or that nobody answers.
+    pub(super) fn dialing(stream: TcpStream) -> Socket {
+        Socket { stream, readable: false, shut: false, writable: false }
+    }
+
+    /// What the poll knows it by.
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    pub(super) fn note(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.shut |= event.is_read_closed();
+        self.writable |= event.is_writable() || event.is_error();
+    }
+
+    /// Bytes may be there that no event told of.
+    pub(super) fn look(&mut self) {
+        self.readable = true;
+    }
+
+    /// Reads once. A short read means that no more is there, which saves a second call that says so.
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        loop {
+            match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+                Ok((_, 0)) => {
+                    self.readable = false;
+                    return Received::End;
+                }
+                Ok((_, count)) => {
+                    self.readable = count == buffer.len() || self.shut;
+                    return Received::Bytes(count);
+                }
+                Err(Errno::INTR) => (),
+                Err(Errno::AGAIN) => {
+                    self.readable = false;
+                    return Received::Nothing;
+                }
+                Err(error) => return Received::Broken(error.into()),
+            }
+        }
+    }
+
+    /// Writes once. How many bytes were taken; an error says that the connection is broken.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<usize> {
+        if !self.writable {
+            return Ok(0);
+        }
+        loop {
+            match send(&self.stream, bytes, SendFlags::empty()) {
+                Ok(count) => {
+                    self.writable = count == bytes.len();
+                    return Ok(count);
+                }
+                Err(Errno::INTR) => (),
+                Err(Errno::AGAIN) => {
+                    self.writable = false;
+                    return Ok(0);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// No more will be sent.
+    pub(super) fn shut_down(&mut self) {
+        // It may be gone already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Of the other side and of this one.
+    pub(super) fn addresses(&self) -> Option<(String, String)> {
+        Some((self.stream.peer_addr().ok()?.to_string(), self.stream.local_addr().ok()?.to_string()))
+    }
+}
