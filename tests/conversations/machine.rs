@@ -80,11 +80,15 @@ fn cpu_pins_the_loop_and_keeps_the_writer_off_that_core() {
     assert_eq!(server.connect().ask("SET a b"), "OK");
     let main = server.child.id();
     assert_eq!(allowed_cores(&format!("/proc/{main}/task/{main}/status")), [core]);
-    let writer = fs::read_dir(format!("/proc/{main}/task")).expect("the process runs").find_map(|task| {
-        let path = task.ok()?.path();
-        (fs::read_to_string(path.join("comm")).ok()? == "snapshot\n").then(|| path.join("status").display().to_string())
+    // A thread names itself once it runs.
+    let writer = wait_for("the writer's thread", || {
+        fs::read_dir(format!("/proc/{main}/task")).expect("the process runs").find_map(|task| {
+            let path = task.ok()?.path();
+            let is_it = fs::read_to_string(path.join("comm")).ok()? == "snapshot\n";
+            is_it.then(|| path.join("status").display().to_string())
+        })
     });
-    let others = allowed_cores(&writer.expect("the writer has a thread"));
+    let others = allowed_cores(&writer);
     if cores.len() == 1 {
         return println!("skipped: there is no other core for the writer");
     }
