@@ -10,7 +10,7 @@ use kvstoreapp::logging;
 use kvstoreapp::node::saving::Saver;
 use kvstoreapp::node::{Cluster, Node, Options};
 use kvstoreapp::replication::Identity;
-use kvstoreapp::server::{Server, listen, now, process, signals};
+use kvstoreapp::server::{Server, listen, memory, now, process, signals};
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::snapshot::opening::Opened;
 use kvstoreapp::store::Restore;
@@ -87,7 +87,7 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
 }
 
 fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(Node, DataFile), String> {
-    let restore = Restore::new(random_numbers(), options.memory_bytes_max);
+    let restore = Restore::new(random_numbers(), options.memory_bytes_max).freeing_by(memory::free);
     let began = Instant::now();
     let Opened { mut file, restore, checkpoint, adopted } = DataFile::open(&config.data_dir, config.id, restore)?;
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;

@@ -6,7 +6,7 @@ use super::commands::Context;
 use super::commands::fail::Fail;
 use super::{Core, Node, Now};
 use crate::protocol::Refusal;
-use crate::store::value::{SHARED_BYTES_MIN, owned};
+use crate::store::value::SHARED_BYTES_MIN;
 use crate::store::{Form, KEY_BYTES_MAX, Value};
 
 impl Context<'_> {
@@ -69,7 +69,8 @@ impl Context<'_> {
         if value.len() < SHARED_BYTES_MIN {
             self.put(key, &value, expiry)
         } else {
-            self.put(key, &owned(value.into()), expiry)
+            let value = self.core.store.own(value);
+            self.put(key, &value, expiry)
         }
     }
 

@@ -41,7 +41,9 @@ impl Inbound<'_> {
         let mut value_before = None;
         if let Some(linked) = self.peers.linked_mut(self.from) {
             linked.outbound.heard_up_to(heard);
-            value_before = chunked.and_then(|change| linked.inbound.chunks.take(change.stamp, change.chunked));
+            value_before = chunked
+                .and_then(|change| linked.inbound.chunks.take(change.stamp, change.chunked))
+                .map(|value| here.store.own(value));
         }
         let is_it =
             |change: WireChange<'_>| value_before.is_some() && chunked.is_some_and(|one| one.stamp == change.stamp);

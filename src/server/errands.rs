@@ -10,10 +10,10 @@ use std::thread;
 
 use bytes::BytesMut;
 
+use super::memory;
 use crate::allocator;
 use crate::config::{ClusterFile, NodeAddress};
 use crate::store::NodeId;
-use crate::store::value::free_with;
 
 /// What is to be done.
 pub(super) enum Errand {
@@ -29,8 +29,7 @@ pub(super) enum Result {
     Found(NodeId, std::result::Result<Vec<SocketAddr>, String>),
     /// The nodes, or what is wrong with the file.
     Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
-    /// What is left of a large value without its pages, to be freed by the thread whose allocator has it: that of many
-    /// freed elsewhere would fall to it at once.
+    /// What is left of a large value without its pages: see [`memory`].
     GivenBack(BytesMut),
 }
 
@@ -58,13 +57,7 @@ impl Errands {
             Result::GivenBack(memory)
         };
         start_thread("memory", to_give_back, give_back, done, wake)?;
-        free_with(move |value| {
-            if allocator::is_slow_to_free(value.len())
-                && let Ok(memory) = value.try_into_mut()
-            {
-                let _ = freed.send(memory);
-            }
-        });
+        memory::hand_over(freed);
         Ok(Errands { errands, results, looked_up: Vec::new() })
     }
 

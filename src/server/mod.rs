@@ -8,6 +8,7 @@ mod admission;
 mod connection;
 mod dialing;
 mod errands;
+pub mod memory;
 mod off_cpu;
 pub mod process;
 pub mod signals;

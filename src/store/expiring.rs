@@ -216,7 +216,7 @@ impl Store {
             _ if flushing::is_reserved(key) => return Err(OutOfMemory),
             Some(slot) => self.rewrite(slot, Some(value), expiry, stamp),
             None if self.slots.is_full() => return Err(OutOfMemory),
-            None => self.insert(hash, Entry::new(key, Some(value), expiry, stamp)),
+            None => self.insert(hash, self.entry_of(key, Some(value), expiry, stamp)),
         }
         Ok(self.changes.last())
     }

@@ -12,6 +12,7 @@
 //! - `encoded`: ... as bytes on a disk
 //! - [`copying`]: which changes, and the fence that keeps them as they are
 //! - [`value`]: values, and the memory that large ones share
+//! - `owning`: ... given to keys, and whom their memory goes to afterwards
 //! - `warming`: entries brought into the cache before they are asked for
 //! - `scanning`: all keys, a few at a time
 //! - [`restore`]: a store from the rows of a data file
@@ -29,6 +30,7 @@ mod encoded;
 pub mod entry;
 pub mod expiring;
 pub mod flushing;
+mod owning;
 pub mod restore;
 mod scanning;
 pub mod slots;
@@ -42,7 +44,7 @@ pub use batch::{Batch, Change};
 pub use copying::Copied;
 pub use digest::Content;
 pub use encoded::Encoded;
-pub use entry::{Expiry, Form, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use entry::{Expiry, Form, KEY_BYTES_MAX, VALUE_BYTES_MAX, memory_bytes};
 pub use expiring::EXPIRY_MS_MAX;
 pub use restore::Restore;
 pub use stamp::{Clock, NodeId, Now, Stamp};
@@ -54,12 +56,11 @@ use copying::Fence;
 use digest::Digest;
 use directory::{Directory, KeyHasher};
 use entry::Entry;
-pub use entry::memory_bytes;
 use expiring::Expiries;
 use flushing::Floor;
 use slots::Slots;
 use together::Together;
-pub use value::Value;
+pub use value::{Free, Value};
 pub use warming::WARMED;
 
 /// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
@@ -92,6 +93,7 @@ pub struct Store {
     floor: Floor,
     together: Together,
     fence: Option<Fence>,
+    free: Free,
 }
 
 /// What became of a change made elsewhere.
@@ -122,6 +124,7 @@ impl Store {
             together: Together::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             fence: None,
+            free: drop,
         }
     }
 
@@ -186,7 +189,7 @@ impl Store {
             }
             (Some(slot), _) => self.rewrite(slot, value, expiry, stamp),
             (None, _) if self.slots.is_full() => return Err(OutOfMemory),
-            (None, _) => self.insert(hash, Entry::new(key, value, expiry, stamp)),
+            (None, _) => self.insert(hash, self.entry_of(key, value, expiry, stamp)),
         }
         Ok(Applied { position: Some(self.changes.last()), rival })
     }
@@ -230,7 +233,7 @@ impl Store {
     /// Gives the slot's state a newer stamp, as if it were written again. O(1).
     pub fn restamp(&mut self, slot: u32, stamp: Stamp) {
         let entry = self.entry(slot);
-        let (value, expiry) = (state_of(entry).map(Value::to_shared), entry.expiry());
+        let (value, expiry) = (state_of(entry).map(Value::lend), entry.expiry());
         self.rewrite(slot, value.as_ref().map(Value::from), expiry, stamp);
     }
 
@@ -367,6 +370,7 @@ impl Store {
     }
 
     fn rewrite(&mut self, slot: u32, value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) {
+        let large = self.large(value);
         let Store { slots, changes, fence, expiries, floor, together, .. } = self;
         let place = slots.place(slot);
         let entry = slots.get_mut(slot).expect("only what is there is rewritten");
@@ -381,7 +385,7 @@ impl Store {
         floor.gone(entry);
         let (bytes_before, expiry_before) = (entry.bytes(), entry.expiry());
         digest_of(&mut self.digest, &mut self.expiring_digest, entry).remove(entry);
-        entry.replace(value, expiry, stamp);
+        entry.replace(large.as_ref().map(Value::from).or(value), expiry, stamp);
         digest_of(&mut self.digest, &mut self.expiring_digest, entry).add(entry);
         expiries.changed(slot, expiry_before, entry.expiry());
         self.entry_bytes = self.entry_bytes + entry.bytes() - bytes_before;

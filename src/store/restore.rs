@@ -2,7 +2,7 @@
 
 use super::directory::Directory;
 use super::entry::Entry;
-use super::{Change, Store, flushing, slots};
+use super::{Change, Free, Store, flushing, slots};
 
 /// Puts a store together from the rows of a data file, in any order.
 ///
@@ -32,10 +32,16 @@ impl Restore {
         Restore { store, hashes: Vec::new(), positions: Vec::new(), expiries: Vec::new() }
     }
 
+    /// Has large values that nobody has any more freed so.
+    #[must_use]
+    pub fn freeing_by(self, free: Free) -> Restore {
+        Restore { store: self.store.freeing_by(free), ..self }
+    }
+
     /// Takes in one row, whose slot no other has. The limit on memory does not hold here: what was kept is kept.
     pub fn add(&mut self, change: Change<'_>) {
         let Change { slot, position, stamp, key, value, expiry, .. } = change;
-        let entry = Entry::new(key, change.shared_value(), expiry, stamp);
+        let entry = self.store.entry_of(key, change.shared_value(), expiry, stamp);
         self.store.count(&entry, 1);
         self.store.slots.insert_at(slot, entry);
         self.hashes.push((self.store.hasher.hash(key), slot));

@@ -1,6 +1,5 @@
 //! A value on its way into the store and out of it.
 
-use std::cell::OnceCell;
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -9,32 +8,25 @@ use bytes::Bytes;
 /// they are sent to.
 pub const SHARED_BYTES_MIN: usize = 64 << 10;
 
-/// Frees memory that nobody has any more.
-type Free = Box<dyn Fn(Bytes)>;
-
-thread_local! {
-    static FREE: OnceCell<Free> = const { OnceCell::new() };
-}
-
-/// Has shared values that this thread is the last to have freed by `free`, from here on: by another thread, say, as to
-/// give 64 MiB back to the system takes some milliseconds. Only the first call counts.
-pub fn free_with(free: impl Fn(Bytes) + 'static) {
-    FREE.with(|place| drop(place.set(Box::new(free))));
-}
+/// Frees the memory of a large value that nobody has any more, on whichever thread had it last: by another one, say, as
+/// to give 64 MiB back to the system takes some milliseconds.
+pub type Free = fn(Bytes);
 
 /// A large value, until nobody has it any more.
-struct Owner(Bytes);
+struct Owner {
+    bytes: Bytes,
+    free: Free,
+}
 
 impl AsRef<[u8]> for Owner {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // At the thread's end nothing is left that could be called.
-        let _ = FREE.try_with(|place| place.get().map(|free| free(std::mem::take(&mut self.0))));
+        (self.free)(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -71,22 +63,24 @@ impl<'a> Value<'a> {
         self.shared.map_or_else(|| Bytes::copy_from_slice(self.bytes), |whole| whole.slice_ref(self.bytes))
     }
 
-    /// Memory that outlives the borrow: shared where it can be and is worth it, else a copy.
-    pub fn to_shared(self) -> Bytes {
+    /// Memory that outlives the borrow, to be freed so: shared where it can be and is worth it, else a copy.
+    pub(super) fn keep(self, free: Free) -> Bytes {
         match self.shared {
             // Somebody has it as it is.
             Some(whole) if whole.len() == self.bytes.len() => whole.clone(),
             // A part that keeps much more alive than itself is better copied.
-            Some(whole) if self.is_large() && self.bytes.len() >= whole.len() / 2 => owned(whole.slice_ref(self.bytes)),
-            Some(_) | None => owned(Bytes::copy_from_slice(self.bytes)),
+            Some(whole) if self.is_large() && self.bytes.len() >= whole.len() / 2 => {
+                owned(whole.slice_ref(self.bytes), free)
+            }
+            Some(_) | None => owned(Bytes::copy_from_slice(self.bytes), free),
         }
     }
 }
 
-/// Memory that comes in, to be freed as [`free_with`] has it. Once: around what is owned already another owner would
-/// only be one more to be gone through at the end.
-pub fn owned(bytes: Bytes) -> Bytes {
-    if bytes.len() < SHARED_BYTES_MIN { bytes } else { Bytes::from_owner(Owner(bytes)) }
+/// Memory that comes in, to be freed so. Once: around what is owned already another owner would only be one more to be
+/// gone through at the end.
+pub(super) fn owned(bytes: Bytes, free: Free) -> Bytes {
+    if bytes.len() < SHARED_BYTES_MIN { bytes } else { Bytes::from_owner(Owner { bytes, free }) }
 }
 
 impl Deref for Value<'_> {

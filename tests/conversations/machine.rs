@@ -80,15 +80,7 @@ fn cpu_pins_the_loop_and_keeps_the_writer_off_that_core() {
     assert_eq!(server.connect().ask("SET a b"), "OK");
     let main = server.child.id();
     assert_eq!(allowed_cores(&format!("/proc/{main}/task/{main}/status")), [core]);
-    // A thread names itself once it runs.
-    let writer = wait_for("the writer's thread", || {
-        fs::read_dir(format!("/proc/{main}/task")).expect("the process runs").find_map(|task| {
-            let path = task.ok()?.path();
-            let is_it = fs::read_to_string(path.join("comm")).ok()? == "snapshot\n";
-            is_it.then(|| path.join("status").display().to_string())
-        })
-    });
-    let others = allowed_cores(&writer);
+    let others = allowed_cores(&thread_status(&server, "snapshot"));
     if cores.len() == 1 {
         return println!("skipped: there is no other core for the writer");
     }
@@ -144,6 +136,24 @@ fn what_a_flush_frees_goes_back_to_the_system() {
 }
 
 #[test]
+fn the_memory_of_a_large_value_is_given_back_by_a_thread_of_its_own() {
+    // More than may linger.
+    const VALUE_BYTES: usize = 5 << 20;
+    let server = Server::start(&["--snapshot-interval-ms=60000"]);
+    let status = thread_status(&server, "memory");
+    let sleeps = || proc_field(&status, "voluntary_ctxt_switches").parse::<u64>().expect("a number");
+    let mut client = server.connect();
+    client.send(format!("*3\r\n$3\r\nSET\r\n$1\r\na\r\n${VALUE_BYTES}\r\n{}\r\n", "v".repeat(VALUE_BYTES)));
+    assert_eq!(client.line(), "+OK\r");
+    let before = wait_for("the thread to wait", || {
+        fs::read_to_string(&status).expect("it runs").contains("(sleeping)").then(&sleeps)
+    });
+    client.send("*2\r\n$3\r\nDEL\r\n$1\r\na\r\n");
+    assert_eq!(client.line(), ":1\r");
+    wait_for("the thread to have done something", || (sleeps() > before).then_some(()));
+}
+
+#[test]
 fn a_large_value_written_again_and_again_lies_in_memory_that_is_there() {
     const VALUE_BYTES: usize = 100_000;
     let server = Server::start(&["--snapshot-interval-ms=60000"]);
@@ -173,6 +183,18 @@ fn sleeps(server: &Server) -> u64 {
 }
 
 /// The cores that a `/proc/.../status` says its thread may use.
+/// Where Linux tells of the thread with this name.
+fn thread_status(server: &Server, name: &str) -> String {
+    // A thread names itself once it runs.
+    wait_for("the thread", || {
+        fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("the process runs").find_map(|task| {
+            let path = task.ok()?.path();
+            let is_it = fs::read_to_string(path.join("comm")).ok()?.trim() == name;
+            is_it.then(|| path.join("status").display().to_string())
+        })
+    })
+}
+
 fn allowed_cores(status: &str) -> Vec<usize> {
     let list = proc_field(status, "Cpus_allowed_list");
     let number = |text: &str| text.parse::<usize>().expect("a core's number");

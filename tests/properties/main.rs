@@ -11,6 +11,7 @@ mod change_list;
 mod checks;
 #[path = "../harness/cluster.rs"]
 mod cluster;
+mod large_values;
 mod life;
 mod malformed;
 #[path = "../fuzz/random.rs"]

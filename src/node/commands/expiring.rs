@@ -59,7 +59,7 @@ pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_rela
     let time = integer(args.at(2))?;
     let base = if is_relative { cx.now.unix_ms as i64 } else { 0 };
     let at = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base)).ok_or_else(|| invalid(command))?;
-    let Some(value) = cx.core.store.value(key).map(Value::to_shared) else { return cx.answer(Reply::Done(false)) };
+    let Some(value) = cx.core.store.value(key).map(Value::lend) else { return cx.answer(Reply::Done(false)) };
     let before = cx.core.store.expiry(key);
     let Conditions { nx, xx, gt, lt } = conditions;
     let later = before.is_some_and(|before| at > before as i64);
@@ -124,7 +124,7 @@ pub(super) fn ttl(cx: &mut Context<'_>, args: Args<'_>, unit_ms: u64, is_relativ
 
 pub(super) fn persist(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let value = cx.core.store.value(key).map(Value::to_shared);
+    let value = cx.core.store.value(key).map(Value::lend);
     let (Some(value), Some(_)) = (value, cx.core.store.expiry(key)) else { return cx.answer(Reply::Int(0)) };
     cx.put_expiry(key, &value, None)?;
     cx.notify('g', "persist", key);

@@ -43,7 +43,7 @@ pub(super) fn type_of(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn rename(cx: &mut Context<'_>, args: Args<'_>, only_new: bool) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
-    let value = cx.core.store.value(source).ok_or(NO_SUCH_KEY)?.to_shared();
+    let value = cx.core.store.value(source).ok_or(NO_SUCH_KEY)?.lend();
     let expiry = cx.core.store.expiry(source);
     if only_new && cx.core.store.get(target).is_some() {
         return cx.answer(Reply::Int(0));
@@ -80,7 +80,7 @@ pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if source == target {
         return Err(Fail::said("ERR source and destination objects are the same"));
     }
-    let Some(value) = cx.core.store.value(source).map(Value::to_shared) else {
+    let Some(value) = cx.core.store.value(source).map(Value::lend) else {
         cx.miss(source);
         return cx.answer(Reply::Int(0));
     };

@@ -152,7 +152,7 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (Some(option), Some(time)) if args.len() == 4 => Some(Deadline::named(option).ok_or(SYNTAX)?.with(time)),
         (Some(_), _) => return Err(SYNTAX),
     };
-    let Some(value) = cx.core.store.value(key).map(Value::to_shared) else {
+    let Some(value) = cx.core.store.value(key).map(Value::lend) else {
         cx.miss(key);
         return cx.answer(Reply::Nil);
     };

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::replication::wire::Chunk;
-use crate::store::value::owned;
 use crate::store::{Change, Stamp, Value};
 
 /// Longest value that goes with its change, unless a test says otherwise.
@@ -66,9 +65,9 @@ impl ChunkReceiver {
     }
 
     /// The value of the change with this stamp, if it has come whole.
-    pub(in crate::replication) fn take(&mut self, stamp: Stamp, total: usize) -> Option<Bytes> {
+    pub(in crate::replication) fn take(&mut self, stamp: Stamp, total: usize) -> Option<Vec<u8>> {
         let is_it = self.stamp == stamp && self.total == total && self.bytes.len() == total && total > 0;
-        is_it.then(|| owned(std::mem::take(&mut self.bytes).into()))
+        is_it.then(|| std::mem::take(&mut self.bytes))
     }
 
     /// Bytes of all chunks that ever came.
