@@ -74,6 +74,7 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
     let mut options = with_room_for_clients(config.options.clone())?;
     (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
+    process::describe(&mut options.process, random_numbers());
     let (node, file) = recover(&config, options.clone(), started)?;
     log::info!("durability {}, a snapshot every {} ms", options.durability, options.snapshot_interval_ms);
     let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
@@ -135,7 +136,7 @@ fn with_room_for_clients(mut options: Options) -> Result<Options, String> {
 }
 
 /// Unpredictable, so that strangers cannot choose keys that collide.
-fn random_numbers() -> [u64; 2] {
+fn random_numbers<const COUNT: usize>() -> [u64; COUNT] {
     use std::hash::{BuildHasher, RandomState};
-    [RandomState::new().hash_one(1), RandomState::new().hash_one(2)]
+    std::array::from_fn(|number| RandomState::new().hash_one(number))
 }

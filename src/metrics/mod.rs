@@ -2,16 +2,21 @@
 //!
 //! - here: counters
 //! - [`ticks`]: the turns of the loop
+//! - [`rates`]: what comes and goes in a second
 //! - [`slow_log`], [`latency`]: what took longer than it may
 //! - [`durations`]: how long all of a kind took
+//! - [`statistic`]: what is told of one figure, and how it is written
 //!
 //! Times are given to it. It does not read a clock.
 
 pub mod durations;
 pub mod latency;
+pub mod rates;
 pub mod slow_log;
+pub mod statistic;
 pub mod ticks;
 
+use rates::Rates;
 use ticks::{Ticks, Traffic};
 
 /// All counts are since the start. Durations in microseconds.
@@ -41,6 +46,8 @@ pub struct Metrics {
     pub bytes_out: u64,
     /// Turns of the loop.
     pub ticks: Ticks,
+    /// What comes and goes in a second.
+    pub rates: Rates,
     /// Snapshots committed.
     pub snapshots: u64,
     /// Snapshots that failed.
@@ -56,11 +63,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Begins to count anew. The number of clients goes on: it names them.
+    /// Begins to count anew. The number of clients goes on: it names them. What is kept of the disk is no count.
     pub fn reset(&mut self) {
         let mut ticks = std::mem::take(&mut self.ticks);
         ticks.reset();
-        *self = Metrics { clients_accepted: self.clients_accepted, ticks, ..Metrics::default() };
+        let Metrics { clients_accepted, disk_reserve_bytes, .. } = *self;
+        *self = Metrics { clients_accepted, disk_reserve_bytes, ticks, ..Metrics::default() };
     }
 
     /// What has come and gone.

@@ -53,12 +53,19 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    fn since(self, before: Traffic) -> Traffic {
+    pub(super) fn since(self, before: Traffic) -> Traffic {
         Traffic {
             requests: self.requests.saturating_sub(before.requests),
             bytes_in: self.bytes_in.saturating_sub(before.bytes_in),
             bytes_out: self.bytes_out.saturating_sub(before.bytes_out),
         }
+    }
+
+    /// Of so much that came and went in this time, what did in a second.
+    pub(super) fn per_second(self, us: u64) -> Traffic {
+        let per_second = |count: u64| (u128::from(count) * 1_000_000 / u128::from(us)) as u64;
+        let Traffic { requests, bytes_in, bytes_out } = self;
+        Traffic { requests: per_second(requests), bytes_in: per_second(bytes_in), bytes_out: per_second(bytes_out) }
     }
 }
 

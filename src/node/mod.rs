@@ -18,7 +18,7 @@
 //! - `peers`: what the node does for other nodes
 //! - `expiring`: keys whose time has come, or that were flushed
 //! - `timing`: where the time goes
-//! - `info`: the answer to `INFO`
+//! - `info`: the answer to `INFO`; [`statistics`]: what there is to tell
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
@@ -44,6 +44,7 @@ mod serving;
 pub mod session;
 mod sessions;
 mod settings;
+pub mod statistics;
 mod steps;
 mod timing;
 mod transaction;
@@ -53,7 +54,7 @@ mod writing;
 use ahead::Ahead;
 use bytes::Bytes;
 use notifications::Notifications;
-pub use options::{Options, Process};
+pub use options::{Options, Process, Usage};
 use pubsub::PubSub;
 use saving::{Checkpoint, Saver};
 pub use serving::REQUESTS_PER_TURN;
@@ -105,6 +106,10 @@ pub(crate) struct Core {
     metrics: Metrics,
     options: Options,
     started_us: u64,
+    /// The last position then.
+    started_position: u64,
+    /// What the process has used of the machine.
+    measure: Box<dyn Fn() -> Option<Usage>>,
     /// The time of the last tick.
     ticked: Now,
     /// ... and the last position then.
@@ -177,6 +182,8 @@ impl Node {
             replication: Replication::new(identity, members, limits, recorded, &store, seed, now),
             saver: Saver::new(options.durability, options.snapshot_interval_ms, position, now),
             ticked_position: store.last_position(),
+            started_position: store.last_position(),
+            measure: Box::new(|| None),
             sweep_owed: 0,
             store,
             clock,

@@ -42,6 +42,34 @@ pub struct Process {
     pub log_level: &'static str,
     /// Clients at once that the system has room for.
     pub clients_possible: usize,
+    /// Its number.
+    pub id: u32,
+    /// 40 hexadecimal digits that nobody can foresee, others after each start.
+    pub run_id: String,
+    /// The operating system's name and version, and the processor's kind.
+    pub system: String,
+    /// Memory of the machine.
+    pub memory_bytes: Option<u64>,
+}
+
+/// What a process has used of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Of the processors.
+    pub process: CpuTime,
+    /// ... by the thread that asks.
+    pub thread: CpuTime,
+    /// Of the memory.
+    pub resident_bytes: u64,
+}
+
+/// Time of processors, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// Outside the system.
+    pub user_us: u64,
+    /// Within the system.
+    pub system_us: u64,
 }
 
 impl Default for Options {
@@ -70,6 +98,10 @@ impl Default for Process {
             directory: "/".to_owned(),
             log_level: "notice",
             clients_possible: 1_000_000,
+            id: 1,
+            run_id: "0".repeat(40),
+            system: "none".to_owned(),
+            memory_bytes: None,
         }
     }
 }

@@ -101,6 +101,11 @@ impl Sessions {
         self.count
     }
 
+    /// How many have a request that waits: for peers, for a time, or for the end of a pause.
+    pub(super) fn blocked(&self) -> usize {
+        self.waiting.len() + self.paused.len()
+    }
+
     /// All but the one whose turn it is.
     pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.all.iter().enumerate().filter_map(|(id, session)| Some((id, session.as_deref()?)))

@@ -4,7 +4,7 @@
 //! that can by their nature, those with many arguments, and all where somebody has asked for it.
 
 use super::session::Session;
-use super::{Node, Now};
+use super::{Core, Node, Now, Usage};
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Latency;
 use crate::metrics::slow_log::SlowLog;
@@ -116,6 +116,11 @@ impl Node {
         self.core.timing.stopwatch = Box::new(stopwatch);
     }
 
+    /// What says what the process has used of the machine; `None` where nobody knows.
+    pub fn measure_by(&mut self, measure: impl Fn() -> Option<Usage> + 'static) {
+        self.core.measure = Box::new(measure);
+    }
+
     /// A part of the tick is over, and it is that time, in monotonic microseconds.
     pub fn spent(&mut self, phase: Phase, monotonic_us: u64) {
         self.core.metrics.ticks.spent(phase, monotonic_us);
@@ -136,7 +141,21 @@ impl Node {
     /// A tick begins.
     pub(super) fn time_tick(&mut self, now: Now) {
         let metrics = &mut self.core.metrics;
-        metrics.ticks.begin(now.monotonic_us, now.unix_ms, metrics.traffic());
+        let traffic = metrics.traffic();
+        metrics.ticks.begin(now.monotonic_us, now.unix_ms, traffic);
+        metrics.rates.note(now.monotonic_us, traffic);
+    }
+}
+
+impl Core {
+    /// What the process has used of the machine.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        (self.measure)()
+    }
+
+    /// Changes applied since the start. Positions are far above what a client's 53 bits can hold.
+    pub(super) fn changes(&self) -> u64 {
+        self.store.last_position() - self.started_position
     }
 }
 

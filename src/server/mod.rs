@@ -15,6 +15,7 @@ pub mod signals;
 mod socket;
 mod transport;
 mod turns;
+mod usage;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -149,6 +150,7 @@ impl Server {
         let [wake_from_writer, wake_from_errands] = [Arc::clone(&wake), Arc::clone(&wake)];
         let mut node = node;
         node.time_by(move || started.elapsed().as_micros() as u64);
+        node.measure_by(usage::of_process);
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();
         let mut errands = Errands::start(config, move || wake_from_errands())?;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use crate::node::Process;
+
 /// File descriptors beside clients: listener, poll, waker, signals, data file, log.
 const DESCRIPTORS_BESIDE_CLIENTS: u64 = 64;
+/// Hexadecimal digits of a run's name, as Redis has them.
+const RUN_ID_DIGITS: usize = 40;
 /// Most clients that `--max-clients` takes.
 const CLIENTS_MAX: u64 = 1_000_000;
 
@@ -87,6 +91,29 @@ pub fn check_memory_limits() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Adds what is known from the start on: the process's number, a name for this run of it, and the machine.
+pub fn describe(process: &mut Process, chance: [u64; 3]) {
+    let system = rustix::system::uname();
+    let [name, release, machine] =
+        [system.sysname(), system.release(), system.machine()].map(|part| part.to_string_lossy());
+    process.id = std::process::id();
+    process.run_id = chance.map(|number| format!("{number:016x}")).concat()[..RUN_ID_DIGITS].to_owned();
+    process.system = format!("{name} {release} {machine}");
+    process.memory_bytes = memory_bytes();
+}
+
+#[cfg(target_os = "linux")]
+fn memory_bytes() -> Option<u64> {
+    let info = rustix::system::sysinfo();
+    Some(info.totalram as u64 * u64::from(info.mem_unit))
+}
+
+/// Not asked for here.
+#[cfg(not(target_os = "linux"))]
+fn memory_bytes() -> Option<u64> {
+    None
 }
 
 /// Why the system does not let the process start, with what may be behind it.

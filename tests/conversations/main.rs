@@ -23,6 +23,7 @@ mod script;
 mod settings;
 mod signals;
 mod slowness;
+mod statistics;
 mod system_calls;
 mod two_clients;
 mod wire;

@@ -16,6 +16,7 @@ mod life;
 mod malformed;
 #[path = "../fuzz/random.rs"]
 mod random;
+mod statistics;
 mod store_model;
 #[path = "../fuzz/talk.rs"]
 mod talk;

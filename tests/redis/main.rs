@@ -18,4 +18,5 @@ mod large;
 mod others;
 mod patterns;
 mod reply;
+mod statistics;
 mod sums;

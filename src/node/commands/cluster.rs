@@ -12,6 +12,6 @@ pub(super) fn refuse() -> Outcome {
 pub(super) fn role(cx: &mut Context<'_>) -> Outcome {
     cx.session.answer(Reply::Array(3));
     cx.session.answer(Reply::Value(b"master"));
-    cx.session.answer(Reply::Int(cx.core.store.last_position() as i64));
+    cx.session.answer(Reply::Int(cx.core.changes() as i64));
     cx.answer(Reply::Array(0))
 }

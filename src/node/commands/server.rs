@@ -6,19 +6,20 @@ use super::help::help;
 use super::keys::encoding;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::info;
+use crate::node::statistics::Sources;
 use crate::protocol::Dialect;
 
 /// What a key costs beside its entry, roughly, for `MEMORY USAGE`.
 const KEY_OVERHEAD_BYTES: usize = 32;
 
 pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let clients = cx.sessions.len();
+    let sources = Sources::new(cx.core, cx.sessions, cx.now);
     let text = match cx.session.dialect {
-        Dialect::Line => info::text(cx.core, clients, cx.now),
+        Dialect::Line => info::lines(&sources),
         Dialect::Resp2 | Dialect::Resp3 | Dialect::Json => {
             let sections: Vec<String> =
                 args.from(1).map(|section| String::from_utf8_lossy(section).to_lowercase()).collect();
-            info::sections(cx.core, clients, cx.now, &sections)
+            info::sections(&sources, &sections)
         }
     };
     cx.answer(Reply::Text(&text))

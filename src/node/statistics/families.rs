@@ -1,0 +1,79 @@
+//! What there is of each peer.
+
+use super::Section::Peers;
+use super::{Family, Read, Sources, Statistic};
+use crate::metrics::statistic::{Kind, Value};
+
+pub(super) const STATISTICS: &[Statistic] = &[
+    peer(Kind::Text, "peer_address", "Where the peer is dialed.", |of, peer| of.peers()[peer].address.as_str().into())
+        .line("peer_{}_address")
+        .too(Peers),
+    peer(Kind::Text, "peer_state", "How the peer is: `linked`, `catching up`, `dialing` or `waiting`.", |of, peer| {
+        of.peers()[peer].state.into()
+    })
+    .line("peer_{}_state")
+    .too(Peers),
+    peer(Kind::Gauge, "peer_since_ms", "How long the peer has been in that state.", |of, peer| {
+        of.peers()[peer].since_ms.into()
+    })
+    .line("peer_{}_since_ms")
+    .ms()
+    .too(Peers),
+    peer(Kind::Text, "peer_agreement", "Whether the peer and this node have the same data.", |of, peer| {
+        of.peers()[peer].agreement.as_str().into()
+    })
+    .line("peer_{}_agreement")
+    .too(Peers),
+    peer(Kind::Gauge, "peer_lag_changes", "Changes that the peer has not acknowledged.", |of, peer| {
+        of.peers()[peer].lag_changes.into()
+    })
+    .line("peer_{}_lag_changes")
+    .too(Peers),
+    peer(Kind::Gauge, "peer_lag_changes_durable", "Changes that the peer is not known to have on disk.", |of, peer| {
+        of.known(of.peers()[peer].lag_changes_durable)
+    })
+    .line("peer_{}_lag_changes_durable")
+    .too(Peers),
+    peer(
+        Kind::Gauge,
+        "peer_lag_ms",
+        "How long the oldest change that the peer has not acknowledged has waited, or the last one took.",
+        |of, peer| of.known(of.peers()[peer].lag_ms),
+    )
+    .line("peer_{}_lag_ms")
+    .ms()
+    .too(Peers),
+    peer(
+        Kind::Gauge,
+        "peer_lag_ms_durable",
+        "How long the oldest change that is not known to be on the peer's disk has waited, or the last one took.",
+        |of, peer| of.known(of.peers()[peer].lag_ms_durable),
+    )
+    .line("peer_{}_lag_ms_durable")
+    .ms()
+    .too(Peers),
+    peer(Kind::Text, "peer_difference", "In what the peer's config file or limits differ.", |of, peer| {
+        of.named(of.peers()[peer].difference.as_deref())
+    })
+    .line("peer_{}_difference")
+    .too(Peers),
+    peer(Kind::Counter, "peer_retries", "Dials of the peer that did not become a link.", |of, peer| {
+        of.peers()[peer].retries.into()
+    })
+    .line("peer_{}_retries")
+    .too(Peers),
+    peer(Kind::Text, "peer_error", "Why there is no link with the peer.", |of, peer| {
+        of.named(of.peers()[peer].error.as_deref())
+    })
+    .line("peer_{}_error")
+    .too(Peers),
+];
+
+const fn peer(
+    kind: Kind,
+    name: &'static str,
+    help: &'static str,
+    read: for<'a> fn(&'a Sources<'a>, usize) -> Value<'a>,
+) -> Statistic {
+    Statistic::of(kind, name, help, Read::Each(Family::Peer, read))
+}

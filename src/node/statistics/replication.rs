@@ -1,0 +1,27 @@
+//! This node among others.
+
+use super::Section::Replication;
+use super::{Statistic, gauge, text};
+use crate::metrics::statistic::Shown::Plain;
+
+pub(super) const STATISTICS: &[Statistic] = &[
+    text("role", "Always `master`: every node takes writes.", |_| "master".into()).for_redis().too(Replication),
+    gauge("nodes", "Nodes in the config file, this one included.", |of| (of.replication().peers() + 1).into())
+        .too(Replication),
+    gauge("peers", "Other nodes in the config file.", |of| of.replication().peers().into())
+        .for_redis()
+        .too(Replication),
+    gauge("peers_linked", "Nodes that there is a link with.", |of| of.replication().linked().into()).field(
+        Replication,
+        "connected_slaves",
+        Plain,
+    ),
+    gauge("peers_differing", "Linked nodes whose config file or limits differ from this node's.", |of| {
+        of.replication().differing().into()
+    })
+    .too(Replication),
+    gauge("ready", "Whether the node has caught up with its peers.", |of| of.unready().is_none().into())
+        .too(Replication),
+    text("ready_reason", "Why the node is not ready.", |of| of.named(of.unready().map(ToString::to_string)))
+        .too(Replication),
+];

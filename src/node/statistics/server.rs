@@ -1,0 +1,122 @@
+//! The process, and who is connected to it.
+
+use super::Section::{Clients, Cluster, Cpu, Server};
+use super::{Statistic, counter, gauge, text};
+use crate::metrics::statistic::Shown::{Plain, Seconds, Whole};
+use crate::metrics::statistic::Value;
+use crate::node::commands::REDIS_VERSION;
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// What this is.
+pub(super) const IDENTITY: &[Statistic] = &[
+    text("redis_version", "The Redis whose commands and answers these are.", |_| REDIS_VERSION.into())
+        .for_redis()
+        .too(Server),
+    text(
+        "redis_git_sha1",
+        "Zeros, as Redis writes them where it does not know: none of its source is in here.",
+        |_| "00000000".into(),
+    )
+    .for_redis()
+    .too(Server),
+    text("redis_git_dirty", "Always 0, as Redis writes it where it does not know.", |_| "0".into())
+        .for_redis()
+        .too(Server),
+    text("version", "The version of kvstoreapp.", |_| env!("CARGO_PKG_VERSION").into()).field(
+        Server,
+        "kvstoreapp_version",
+        Plain,
+    ),
+    gauge("id", "This node's place in the config file.", |of| Value::Count(of.clock().node().into()))
+        .field(Server, "node_id", Plain),
+];
+
+/// The process and its clients.
+pub(super) const STATISTICS: &[Statistic] = &[
+    text("redis_mode", "Always `standalone`: not Redis Cluster, and no sentinel.", |_| "standalone".into())
+        .for_redis()
+        .too(Server),
+    text("os", "The operating system, its version, and the processor's kind.", |of| {
+        of.options().process.system.as_str().into()
+    })
+    .too(Server),
+    gauge("arch_bits", "Bits of an address.", |_| Value::Count(usize::BITS.into())).for_redis().too(Server),
+    text("multiplexing_api", "What waits for sockets: the library that uses the system's way.", |_| "mio".into())
+        .for_redis()
+        .too(Server),
+    gauge("process_id", "The process's number.", |of| Value::Count(of.options().process.id.into())).too(Server),
+    text("run_id", "160 random bits, others after each start.", |of| of.options().process.run_id.as_str().into())
+        .too(Server),
+    gauge("port", "The port that is listened on.", |of| Value::Count(of.options().process.port.into()))
+        .field(Server, "tcp_port", Plain),
+    gauge("server_time_usec", "The wall clock as of the tick, in microseconds.", |of| {
+        Value::Count(of.now().unix_ms * 1_000)
+    })
+    .us()
+    .for_redis()
+    .too(Server),
+    gauge("uptime_s", "Time since the start.", |of| Value::Count(of.uptime_us() / 1_000_000))
+        .seconds()
+        .field(Server, "uptime_in_seconds", Plain)
+        .field(Server, "uptime_in_days", Whole(SECONDS_PER_DAY)),
+    counter("cpu_system_us", "Processor time of all threads within the system.", |of| {
+        of.known(of.usage().map(|usage| usage.process.system_us))
+    })
+    .us()
+    .field(Cpu, "used_cpu_sys", Seconds),
+    counter("cpu_user_us", "Processor time of all threads outside the system.", |of| {
+        of.known(of.usage().map(|usage| usage.process.user_us))
+    })
+    .us()
+    .field(Cpu, "used_cpu_user", Seconds),
+    counter("cpu_children_us", "Processor time of child processes: there are none.", |_| Value::Count(0))
+        .us()
+        .for_redis()
+        .field(Cpu, "used_cpu_sys_children", Seconds)
+        .field(Cpu, "used_cpu_user_children", Seconds),
+    counter("cpu_loop_system_us", "Processor time of the loop's thread within the system.", |of| {
+        of.known(of.usage().map(|usage| usage.thread.system_us))
+    })
+    .us()
+    .field(Cpu, "used_cpu_sys_main_thread", Seconds),
+    counter("cpu_loop_user_us", "Processor time of the loop's thread outside the system.", |of| {
+        of.known(of.usage().map(|usage| usage.thread.user_us))
+    })
+    .us()
+    .field(Cpu, "used_cpu_user_main_thread", Seconds),
+    gauge("clients", "Clients connected.", |of| of.clients().into()).field(Clients, "connected_clients", Plain),
+    gauge("clients_max", "Clients connected at most (`--max-clients`).", |of| of.options().clients_max.into()).field(
+        Clients,
+        "maxclients",
+        Plain,
+    ),
+    gauge("clients_blocked", "Clients whose request waits: for peers, for a time, or for the end of a pause.", |of| {
+        of.clients_blocked().into()
+    })
+    .field(Clients, "blocked_clients", Plain),
+    counter("clients_accepted", "Clients accepted.", |of| of.metrics().clients_accepted.into()).field(
+        super::Section::Stats,
+        "total_connections_received",
+        Plain,
+    ),
+    counter("clients_refused", "Clients turned away because `clients_max` were connected.", |of| {
+        of.metrics().clients_refused.into()
+    })
+    .field(super::Section::Stats, "rejected_connections", Plain),
+    counter("clients_closed_idle", "Clients closed because nothing came from them for `--idle-timeout-s`.", |of| {
+        of.metrics().idle_closed.into()
+    })
+    .too(Clients),
+    counter("clients_closed_http", "Connections closed because they spoke HTTP.", |of| of.metrics().http_closed.into())
+        .too(Clients),
+    gauge("client_buffer_bytes_longest", "The most memory that one client's requests and answers ever took.", |of| {
+        of.session_bytes_max().into()
+    })
+    .bytes()
+    .field(Clients, "client_recent_max_input_buffer", Plain),
+    gauge("pubsub_clients", "Clients that listen to channels.", |of| of.pubsub().listeners().into())
+        .for_redis()
+        .too(Clients),
+    text("cluster_enabled", "Always 0: this is not Redis Cluster.", |_| "0".into()).for_redis().too(Cluster),
+];

@@ -1,0 +1,138 @@
+//! What the values of statistics are read from: the node as it is at one moment.
+//!
+//! What costs more than a look is read once, and only where a statistic that is shown wants it.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use super::Family;
+use crate::metrics::Metrics;
+use crate::metrics::statistic::Value;
+use crate::metrics::ticks::{Phase, Ticks, Traffic};
+use crate::node::options::{Options, Usage};
+use crate::node::pubsub::PubSub;
+use crate::node::saving::Saver;
+use crate::node::sessions::Sessions;
+use crate::node::{Core, Now};
+use crate::replication::{PeerStatus, Replication, Unready};
+use crate::store::{Clock, Store};
+
+/// See the module.
+pub struct Sources<'a> {
+    core: &'a Core,
+    sessions: &'a Sessions,
+    now: Now,
+    usage: OnceCell<Option<Usage>>,
+    unready: OnceCell<Option<Unready>>,
+    peers: OnceCell<Vec<PeerStatus>>,
+    rates: OnceCell<Traffic>,
+}
+
+impl<'a> Sources<'a> {
+    pub(in crate::node) fn new(core: &'a Core, sessions: &'a Sessions, now: Now) -> Sources<'a> {
+        Sources {
+            core,
+            sessions,
+            now,
+            usage: OnceCell::new(),
+            unready: OnceCell::new(),
+            peers: OnceCell::new(),
+            rates: OnceCell::new(),
+        }
+    }
+
+    /// The names of a family's members, in the order in which they are read.
+    pub fn members(&self, family: Family) -> Vec<Cow<'_, str>> {
+        match family {
+            Family::Phase => Phase::ALL.map(|phase| phase.name().into()).into(),
+            Family::Peer => self.peers().iter().map(|peer| peer.id.to_string().into()).collect(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
+    pub(super) fn uptime_us(&self) -> u64 {
+        self.now.monotonic_us - self.core.started_us
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.core.store
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.core.clock
+    }
+
+    pub(super) fn saver(&self) -> &Saver {
+        &self.core.saver
+    }
+
+    pub(super) fn replication(&self) -> &Replication {
+        &self.core.replication
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.core.changes()
+    }
+
+    pub(super) fn unready(&self) -> Option<&Unready> {
+        self.unready.get_or_init(|| self.core.replication.unready(self.now.monotonic_us)).as_ref()
+    }
+
+    pub(super) fn peers(&self) -> &[PeerStatus] {
+        self.peers.get_or_init(|| self.core.replication.status(&self.core.store, self.now.monotonic_us))
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.core.options
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.core.metrics
+    }
+
+    pub(super) fn ticks(&self) -> &Ticks {
+        &self.core.metrics.ticks
+    }
+
+    /// What comes and goes in a second.
+    pub(super) fn rates(&self) -> Traffic {
+        *self.rates.get_or_init(|| {
+            let metrics = self.metrics();
+            metrics.rates.per_second(self.now.monotonic_us, metrics.traffic())
+        })
+    }
+
+    pub(super) fn pubsub(&self) -> &PubSub {
+        &self.core.pubsub
+    }
+
+    pub(super) fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn clients_blocked(&self) -> usize {
+        self.sessions.blocked()
+    }
+
+    pub(super) fn session_bytes_max(&self) -> usize {
+        self.core.session_bytes_max
+    }
+
+    /// What the process has used of the machine; `None` where nobody says so.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        *self.usage.get_or_init(|| self.core.usage())
+    }
+
+    /// A number, or that it is not known.
+    pub(super) fn known<'b>(&self, number: Option<impl Into<Value<'b>>>) -> Value<'b> {
+        number.map_or(Value::Unknown, Into::into)
+    }
+
+    /// A text, or that there is none.
+    pub(super) fn named<'b>(&self, text: Option<impl Into<Value<'b>>>) -> Value<'b> {
+        text.map_or(Value::Nothing, Into::into)
+    }
+}

@@ -1,0 +1,62 @@
+//! What came and went.
+
+use super::Section::Stats;
+use super::{Statistic, counter, gauge};
+use crate::metrics::statistic::Shown::{Hundredths, Plain};
+use crate::metrics::statistic::Value;
+
+/// What Redis calls a kilobyte.
+const KIB: u64 = 1 << 10;
+
+pub(super) const STATISTICS: &[Statistic] = &[
+    counter("requests", "Requests executed.", |of| of.metrics().requests.into()).field(
+        Stats,
+        "total_commands_processed",
+        Plain,
+    ),
+    counter("requests_refused", "Errors answered.", |of| of.metrics().requests_refused.into()).field(
+        Stats,
+        "total_error_replies",
+        Plain,
+    ),
+    gauge("requests_per_s", "Requests a second, over the last 1.5 seconds.", |of| of.rates().requests.into()).field(
+        Stats,
+        "instantaneous_ops_per_sec",
+        Plain,
+    ),
+    counter("hits", "Reads of a key that has a value.", |of| of.metrics().hits.into()).field(
+        Stats,
+        "keyspace_hits",
+        Plain,
+    ),
+    counter("misses", "Reads of a key that has none.", |of| of.metrics().misses.into()).field(
+        Stats,
+        "keyspace_misses",
+        Plain,
+    ),
+    counter("bytes_in", "Bytes read from clients and peers.", |of| of.metrics().bytes_in.into()).bytes().field(
+        Stats,
+        "total_net_input_bytes",
+        Plain,
+    ),
+    counter("bytes_out", "Bytes written to clients and peers.", |of| of.metrics().bytes_out.into()).bytes().field(
+        Stats,
+        "total_net_output_bytes",
+        Plain,
+    ),
+    gauge("bytes_in_per_s", "Bytes read a second, over the last 1.5 seconds.", |of| of.rates().bytes_in.into())
+        .bytes()
+        .field(Stats, "instantaneous_input_kbps", Hundredths(KIB)),
+    gauge("bytes_out_per_s", "Bytes written a second, over the last 1.5 seconds.", |of| of.rates().bytes_out.into())
+        .bytes()
+        .field(Stats, "instantaneous_output_kbps", Hundredths(KIB)),
+    gauge("pubsub_channels", "Channels that somebody listens to.", |of| Value::from(of.pubsub().channels.len()))
+        .for_redis()
+        .too(Stats),
+    gauge("pubsub_patterns", "Patterns of channels that somebody listens to.", |of| of.pubsub().patterns.len().into())
+        .for_redis()
+        .too(Stats),
+    gauge("pubsubshard_channels", "Shard channels that somebody listens to.", |of| of.pubsub().shards.len().into())
+        .for_redis()
+        .too(Stats),
+];
