@@ -1,17 +1,10 @@
-//! Changes copied out of the store in bounded slices, and the fence that keeps those as they are that are yet to be.
+//! Changes copied out of the store in bounded slices, while a [`Fence`] keeps those as they are that are yet to be.
 
+use super::fence::Fence;
 use super::{Batch, Store, WARMED, change_of};
 
 /// Flushed entries passed over in one call.
 const SKIPS_MAX: usize = 1 << 13;
-
-/// Changes after `after` and up to `up_to` are wanted as they are: what is about to overwrite one puts it into
-/// `displaced` first.
-pub(super) struct Fence {
-    pub(super) after: u64,
-    pub(super) up_to: u64,
-    pub(super) displaced: Batch,
-}
 
 /// How far a copy of changes came.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,59 +4,17 @@
 //! a deletion has the stamp of the write that set the expiry: who has that write has this deletion, so there is nothing
 //! to send, and of two equal stamps the deletion wins.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use super::entry::{Entry, Expiry, memory_bytes};
+use super::expiries::INDEX_BYTES;
+use super::floor::is_reserved;
 use super::value::Value;
-use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store, flushing};
+use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store};
 use crate::fault_injection;
 
 /// The latest expiry there is, in unix milliseconds: the data file holds no higher number.
 pub const EXPIRY_MS_MAX: u64 = i64::MAX as u64;
-
-/// What the index costs a key that expires, as the limit on memory counts it.
-const INDEX_BYTES: usize = 32;
-
-/// The keys that expire, by when, and how far time has come.
-///
-/// An ordered set costs some 100 ns a key and never moves more than a few of them, so a million keys that expire at
-/// once are as far from a pause as one is.
-#[derive(Default)]
-pub(super) struct Expiries {
-    index: BTreeSet<(u64, u32)>,
-    now_ms: u64,
-}
-
-impl Expiries {
-    /// Takes in the expiries of a store that is put together.
-    pub(super) fn fill(&mut self, expiries: Vec<(u64, u32)>) {
-        self.index = expiries.into_iter().collect();
-    }
-
-    /// The slot's expiry is another.
-    pub(super) fn changed(&mut self, slot: u32, before: Expiry, after: Expiry) {
-        if before == after {
-            return;
-        }
-        if let Some(before) = before {
-            self.index.remove(&(before.get(), slot));
-        }
-        if let Some(after) = after {
-            self.index.insert((after.get(), slot));
-        }
-    }
-
-    /// Whether the entry's time has come.
-    pub(super) fn has_expired(&self, entry: &Entry) -> bool {
-        entry.expiry().is_some_and(|expiry| expiry.get() <= self.now_ms)
-    }
-
-    /// Memory as the limit counts it.
-    pub(super) fn bytes(&self) -> usize {
-        self.index.len() * INDEX_BYTES
-    }
-}
 
 fn within(expiry_ms: u64) -> Expiry {
     NonZeroU64::new(expiry_ms.clamp(1, EXPIRY_MS_MAX))
@@ -90,12 +48,12 @@ impl Store {
 
     /// When the key expires, in unix milliseconds; `None` where it has no value, or one that stays. O(1).
     pub fn expiry(&self, key: &[u8]) -> Option<u64> {
-        self.state(key)?.expiry.map(u64::from).filter(|&expiry_ms| expiry_ms > self.expiries.now_ms)
+        self.state(key)?.expiry.map(u64::from).filter(|&expiry_ms| expiry_ms > self.expiries.now_ms())
     }
 
     /// It is that time: what expires by then is hidden. Time does not go back.
     pub fn pass_to(&mut self, unix_ms: u64) {
-        self.expiries.now_ms = self.expiries.now_ms.max(unix_ms);
+        self.expiries.pass_to(unix_ms);
     }
 
     /// Turns keys that have expired into deletions, `max` of them at most, the one that expired first coming first, and
@@ -103,13 +61,13 @@ impl Store {
     pub fn expire(&mut self, max: usize, mut expired: impl FnMut(&[u8])) -> usize {
         let mut count = 0;
         for _ in 0..max {
-            let Some(&(expiry, slot)) = self.expiries.index.first() else { break };
-            if expiry > self.expiries.now_ms {
+            let Some((expiry, slot)) = self.expiries.first() else { break };
+            if expiry > self.expiries.now_ms() {
                 break;
             }
             if self.is_flushed(self.entry(slot).stamp()) {
                 // Its place in the change list must stay before that of the flush, where it is swept.
-                self.expiries.index.pop_first();
+                self.expiries.pop_first();
                 continue;
             }
             expired(self.entry(slot).key());
@@ -138,17 +96,17 @@ impl Store {
 
     /// Whether [`Store::expire`] would find something.
     pub fn has_expired(&self) -> bool {
-        self.next_expiry() <= self.expiries.now_ms
+        self.next_expiry() <= self.expiries.now_ms()
     }
 
     /// When the next key expires or did, in unix milliseconds; `u64::MAX` where none does. O(log keys).
     pub fn next_expiry(&self) -> u64 {
-        self.expiries.index.first().map_or(u64::MAX, |&(expiry, _)| expiry)
+        self.expiries.first().map_or(u64::MAX, |(expiry, _)| expiry)
     }
 
     /// Keys that expire.
     pub fn expiring(&self) -> usize {
-        self.expiries.index.len()
+        self.expiries.len()
     }
 
     /// The entry's value, unless it is as good as deleted.
@@ -213,7 +171,7 @@ impl Store {
         stamp: Stamp,
     ) -> Result<u64, OutOfMemory> {
         match found {
-            _ if flushing::is_reserved(key) => return Err(OutOfMemory),
+            _ if is_reserved(key) => return Err(OutOfMemory),
             Some(slot) => self.rewrite(slot, Some(value), expiry, stamp),
             None if self.slots.is_full() => return Err(OutOfMemory),
             None => self.insert(hash, self.entry_of(key, Some(value), expiry, stamp)),

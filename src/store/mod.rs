@@ -5,32 +5,38 @@
 //! - [`directory`]: from key to slot; [`table`]: one of the small hash tables it is made of
 //! - [`changes`]: slots in the order of their latest change
 //! - [`stamp`]: when and by whom
+//! - `collecting`: deletions forgotten, and the slots that they leave
 //! - [`digest`]: the whole content as one number
-//! - [`expiring`]: keys that are there until a time
-//! - [`flushing`]: all keys deleted at once
+//! - [`expiring`]: keys that are there until a time; `expiries`: their order
+//! - [`flushing`]: all keys deleted at once; `floor`: the latest time
 //! - [`batch`]: changes copied out, on their way elsewhere
 //! - `encoded`: ... as bytes on a disk
-//! - [`copying`]: which changes, and the fence that keeps them as they are
+//! - [`copying`]: which changes; `fence`: what keeps them as they are
 //! - [`value`]: values, and the memory that large ones share
 //! - `owning`: ... given to keys, and whom their memory goes to afterwards
 //! - `warming`: entries brought into the cache before they are asked for
 //! - `scanning`: all keys, a few at a time
 //! - [`restore`]: a store from the rows of a data file
-//! - [`together`]: changes that followers should not stop between
+//! - [`together`]: changes that followers should not stop between; `ranges`: their positions
 //!
 //! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
 //! besides copying the value itself. It does not know sockets, clocks or files.
 
 pub mod batch;
 pub mod changes;
+mod collecting;
 pub mod copying;
 pub mod digest;
 pub mod directory;
 mod encoded;
 pub mod entry;
+mod expiries;
 pub mod expiring;
+mod fence;
+mod floor;
 pub mod flushing;
 mod owning;
+mod ranges;
 pub mod restore;
 mod scanning;
 pub mod slots;
@@ -52,22 +58,20 @@ pub use stamp::{Clock, NodeId, Now, Stamp};
 use crate::fault_injection;
 
 use changes::ChangeList;
-use copying::Fence;
 use digest::Digest;
 use directory::{Directory, KeyHasher};
 use entry::Entry;
-use expiring::Expiries;
-use flushing::Floor;
+use expiries::Expiries;
+use fence::Fence;
+use floor::Floor;
+use ranges::Ranges;
 use slots::Slots;
-use together::Together;
 pub use value::{Free, Value};
 pub use warming::WARMED;
 
 /// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
 /// list, 8 to 9 in the tables.
 const KEY_OVERHEAD_BYTES: usize = 26;
-/// Slots that may be retired before collection waits for the data file to hear of them.
-const RETIRED_MAX: u32 = 1 << 16;
 
 /// The limit on memory is reached; nothing was changed.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ pub struct Store {
     expiring_digest: Digest,
     expiries: Expiries,
     floor: Floor,
-    together: Together,
+    together: Ranges,
     fence: Option<Fence>,
     free: Free,
 }
@@ -121,7 +125,7 @@ impl Store {
             expiring_digest: Digest::default(),
             expiries: Expiries::default(),
             floor: Floor::default(),
-            together: Together::default(),
+            together: Ranges::default(),
             bytes_max: if bytes_max == 0 { usize::MAX } else { bytes_max },
             fence: None,
             free: drop,
@@ -235,67 +239,6 @@ impl Store {
         let entry = self.entry(slot);
         let (value, expiry) = (state_of(entry).map(Value::lend), entry.expiry());
         self.rewrite(slot, value.as_ref().map(Value::from), expiry, stamp);
-    }
-
-    /// Forgets those deletions after `after` and up to `up_to` that `may_go`, looking at `looks_max` changes at most.
-    /// Returns how far it came.
-    pub fn collect_tombstones(
-        &mut self,
-        after: u64,
-        up_to: u64,
-        looks_max: usize,
-        may_go: impl Fn(Stamp) -> bool,
-    ) -> u64 {
-        if self.tombstones() == 0 {
-            return up_to;
-        }
-        if self.slots.retired() >= RETIRED_MAX {
-            return after;
-        }
-        let is_ordinary = |entry: &Entry| !flushing::is_floor(entry) && !self.is_flushed(entry.stamp());
-        let near = self.changes.near_tombstones_after(after).take_while(|&(position, _)| position <= up_to);
-        let mut reached = up_to;
-        let mut seen = Vec::new();
-        for (count, (position, slot)) in near.enumerate() {
-            if count == looks_max {
-                break;
-            }
-            reached = if count + 1 == looks_max { position } else { up_to };
-            let entry = self.entry(slot);
-            if entry.is_tombstone() && may_go(entry.stamp()) && is_ordinary(entry) {
-                seen.push(slot);
-            }
-        }
-        for slot in seen {
-            self.forget(slot);
-        }
-        reached
-    }
-
-    /// Whether [`Store::collect_tombstones`] would look at all.
-    pub fn can_collect(&self) -> bool {
-        self.tombstones() > 0 && self.slots.retired() < RETIRED_MAX
-    }
-
-    /// The slots that lost their entry and whose row is to be taken out of the data file, `max` of them at most.
-    /// Followed by [`Store::reuse_retired`] or [`Store::retract_retired`].
-    pub fn take_retired(&mut self, max: usize, into: &mut Vec<u32>) {
-        into.extend(std::iter::from_fn(|| self.slots.announce()).take(max));
-    }
-
-    /// The data file has taken out the slots that were taken from here: their numbers may be used again.
-    pub fn reuse_retired(&mut self) {
-        self.slots.reuse_announced();
-    }
-
-    /// The data file has not: they will be taken from here again.
-    pub fn retract_retired(&mut self) {
-        self.slots.retract_announced();
-    }
-
-    /// Whether slots wait for [`Store::take_retired`].
-    pub fn has_retired(&self) -> bool {
-        self.slots.retired() > 0
     }
 
     /// The position of the latest change.

@@ -2,7 +2,8 @@
 
 use super::directory::Directory;
 use super::entry::Entry;
-use super::{Change, Free, Store, flushing, slots};
+use super::floor::is_floor;
+use super::{Change, Free, Store, slots};
 
 /// Puts a store together from the rows of a data file, in any order.
 ///
@@ -67,8 +68,7 @@ impl Restore {
         if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(PositionTaken(pair[0].0));
         }
-        let floor =
-            positions.iter().find_map(|&(_, slot, _)| store.slots.get(slot).filter(|one| flushing::is_floor(one)));
+        let floor = positions.iter().find_map(|&(_, slot, _)| store.slots.get(slot).filter(|one| is_floor(one)));
         store.floor.stamp = floor.map_or(store.floor.stamp, Entry::stamp);
         let first = positions.last().map_or(first, |&(last, ..)| first.max(last + 1));
         let Store { slots, changes, floor, .. } = &mut store;

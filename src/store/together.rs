@@ -4,73 +4,28 @@
 //! place, so a range grows to where its key went: else a follower that stops at its end would have one key and lack the
 //! other.
 
-use std::collections::VecDeque;
-
 use super::Store;
-
-/// Ranges kept; past that the oldest is given up: 64 KiB for a follower that is far behind.
-const RANGES_MAX: usize = 1 << 12;
-
-/// Ranges of positions, both ends included. Invariant: they rise and do not overlap.
-#[derive(Default)]
-pub(super) struct Together(VecDeque<(u64, u64)>);
-
-impl Together {
-    /// The change at `before` has been overwritten by the one at `position`, the latest of all.
-    pub(super) fn moved(&mut self, before: u64, position: u64) {
-        if self.0.is_empty() {
-            return;
-        }
-        if let Some(at) = self.with(before) {
-            let (first, _) = self.0[at];
-            self.0.truncate(at);
-            self.0.push_back((first, position));
-        }
-    }
-
-    /// Which range the position is in.
-    fn with(&self, position: u64) -> Option<usize> {
-        let at = self.0.partition_point(|&(_, last)| last < position);
-        self.0.get(at).is_some_and(|&(first, _)| first <= position).then_some(at)
-    }
-}
 
 impl Store {
     /// The changes from the position `first` to the position `last`, the latest of all, belong together.
     pub fn together(&mut self, first: u64, last: u64) {
         debug_assert_eq!(last, self.last_position());
-        let ranges = &mut self.together.0;
-        let first = match ranges.back() {
-            // A key of an earlier range was overwritten among these.
-            Some(&(earlier, end)) if end >= first => {
-                ranges.pop_back();
-                earlier
-            }
-            Some(_) | None => first,
-        };
-        if first < last {
-            if ranges.len() == RANGES_MAX {
-                ranges.pop_front();
-            }
-            ranges.push_back((first, last));
-        }
+        self.together.add(first, last);
     }
 
     /// Every follower has passed this position.
     pub fn forget_together(&mut self, up_to: u64) {
-        while self.together.0.front().is_some_and(|&(_, last)| last <= up_to) {
-            self.together.0.pop_front();
-        }
+        self.together.forget(up_to);
     }
 
     /// Whether the change at the position belongs together with others.
     pub fn is_together(&self, position: u64) -> bool {
-        self.together.with(position).is_some()
+        self.together.contain(position)
     }
 
     /// Whether the change at the position and one after it belong together.
     pub fn goes_on_after(&self, position: u64) -> bool {
-        self.together.with(position).is_some_and(|at| position < self.together.0[at].1)
+        self.together.go_on_after(position)
     }
 }
 

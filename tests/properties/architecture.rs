@@ -243,7 +243,7 @@ impl Code {
 }
 
 /// `a::{b, c::d}` as `a::b` and `a::c::d`.
-fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(String)) {
+pub fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(String)) {
     let Some(open) = tree.find('{') else {
         if !tree.is_empty() {
             found(format!("{prefix}{tree}"));
@@ -266,23 +266,23 @@ fn expand(prefix: &str, tree: &str, found: &mut impl FnMut(String)) {
     }
 }
 
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
 /// Where the name stands as whole words.
-fn word_places<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub fn word_places<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     text.match_indices(name).map(|(at, _)| at).filter(move |&at| {
         let ends = !name.ends_with(is_word) || !text[at + name.len()..].starts_with(is_word);
         ends && !text[..at].ends_with(is_word)
     })
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+pub fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-fn without_comments_and_literals(source: &str) -> String {
+pub fn without_comments_and_literals(source: &str) -> String {
     let (mut rest, mut code) = (source, String::new());
     while let Some(c) = rest.chars().next() {
         let skipped = skipped_bytes(rest, code.ends_with(is_word));
@@ -335,7 +335,7 @@ fn skipped_bytes(text: &str, after_word: bool) -> usize {
 }
 
 /// All files below the directory: path from there, and text.
-fn sources_of(directory: &Path) -> Vec<(String, String)> {
+pub fn sources_of(directory: &Path) -> Vec<(String, String)> {
     let mut sources = Vec::new();
     let mut waiting = vec![directory.to_owned()];
     while let Some(next) = waiting.pop() {

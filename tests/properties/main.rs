@@ -9,6 +9,7 @@ mod architecture;
 mod change_list;
 #[path = "../fuzz/checks.rs"]
 mod checks;
+mod circles;
 #[path = "../harness/cluster.rs"]
 mod cluster;
 mod large_values;
