@@ -3,7 +3,7 @@
 //! The way of the data, downward only:
 //!
 //! ```text
-//! socket -> session.inbox -> dialect.decode -> Request<'_>      borrows the inbox
+//! socket -> session.inbox -> decoder.decode -> Request<'_>      borrows the inbox
 //!        -> commands::execute(request, store) -> Reply<'_>      borrows the store
 //!        -> dialect.encode(reply, outbox)                       straight into the outbox
 //! -- then, once per tick --

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::session::Session;
 use super::{Core, Node, SessionId};
 use crate::protocol::command::Kind;
-use crate::protocol::{Args, Command, Decoded, Dialect, Request, Scratch, line, resp};
+use crate::protocol::{Args, Command, Request, Scratch};
 use crate::store::{KEY_BYTES_MAX, WARMED};
 
 /// Requests that lie one behind the other in what a client has sent.
@@ -75,37 +75,13 @@ impl Core {
         ahead.clear();
         let mut at = begin;
         while ahead.requests.len() < WARMED
-            && let Some((request, count)) = self.decode_plain(session, &bytes[at..], scratch)
+            && let Some((request, count)) =
+                session.decoder.decode_plain(&bytes[at..], self.options.value_bytes_max, scratch)
         {
             ahead.push(request, at..at + count);
             at += count;
         }
         self.store.warm(ahead.keys(bytes));
-    }
-
-    /// The first request, if it is all there, lies in the bytes as it is meant, and changes nothing of how the
-    /// session's next bytes are read.
-    fn decode_plain<'a>(
-        &self,
-        session: &Session,
-        bytes: &'a [u8],
-        scratch: &'a mut Scratch,
-    ) -> Option<(Request<'a>, usize)> {
-        if session.scanned > 0 {
-            return None;
-        }
-        let decoded = match (session.dialect, bytes.first()?) {
-            (Dialect::Line, b'*' | b'{') | (Dialect::Json, _) => return None,
-            (Dialect::Line, _) => line::decode(bytes, 0, session.first, self.text_bytes_max(), scratch),
-            (Dialect::Resp2 | Dialect::Resp3, b'*') => {
-                resp::decode(bytes, &mut resp::Known::default(), session.first, scratch, self.bulk_bytes_max())
-            }
-            (Dialect::Resp2 | Dialect::Resp3, _) => return None,
-        };
-        match decoded {
-            Decoded::Request(request, count) => Some((request, count)),
-            _ => None,
-        }
     }
 }
 
@@ -114,9 +90,10 @@ impl Node {
     /// the cache. [`WARMED`] clients at most.
     pub fn warm<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
         let mut scratch = std::mem::take(&mut self.core.scratch);
+        let value_bytes_max = self.core.options.value_bytes_max;
         let first = |(id, bytes): (SessionId, &'a [u8])| {
             let session = self.session(id).filter(|session| session.inbox.is_empty())?;
-            let (request, _) = self.core.decode_plain(session, bytes, &mut scratch)?;
+            let (request, _) = session.decoder.decode_plain(bytes, value_bytes_max, &mut scratch)?;
             let span = key_span(request.args.spans())?.clone();
             Some((&bytes[span], is_write(request.command)))
         };

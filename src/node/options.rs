@@ -78,7 +78,7 @@ impl Default for Options {
         Options {
             durability: Durability::Interval,
             snapshot_interval_ms: 2_000,
-            dialect: Dialect::Line,
+            dialect: Dialect::default(),
             value_bytes_max: VALUE_BYTES_MAX,
             clients_max: 10_000,
             memory_bytes_max: 0,

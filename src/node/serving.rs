@@ -1,16 +1,12 @@
 //! A session's turn: the requests that are here, executed where they lie.
 
 use bytes::{Buf, Bytes};
-use memchr::memchr;
 
 use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
-use crate::protocol::{
-    Decoded, Dialect, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, http, json, line, resp,
-};
-use crate::store::KEY_BYTES_MAX;
+use crate::protocol::{Client, Decoded, Reply, Request, Scratch, http};
 use crate::store::value::SHARED_BYTES_MIN;
 
 /// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
@@ -22,7 +18,7 @@ impl Core {
     /// Executes the requests in the session's inbox, a turn's worth at most.
     pub(super) fn serve_inbox(&mut self, sessions: &mut Sessions, id: SessionId, session: &mut Session, now: Now) {
         let inbox = std::mem::take(&mut session.inbox);
-        if inbox.len() < SHARED_BYTES_MIN || !session.may_be_whole(&inbox) {
+        if inbox.len() < SHARED_BYTES_MIN || !session.decoder.may_be_whole(&inbox) {
             let used = self.serve(sessions, id, session, &inbox, now);
             return session.keep_inbox(inbox, used);
         }
@@ -93,70 +89,26 @@ impl Core {
             session.waits = Waits::ForReader;
             return Some(One::Stop(0));
         }
-        if !session.skipping {
-            return None;
-        }
-        Some(match memchr(b'\n', rest) {
-            Some(end) => {
-                session.skipping = false;
-                One::Used(end + 1)
-            }
-            None => One::Stop(rest.len() - self.out_of_input(session, 0)),
-        })
+        None
     }
 
-    /// `*` and `{` begin RESP and JSON, in whatever dialect the client spoke before.
+    /// Reads the first request of `bytes`.
     fn decode<'a>(&self, session: &mut Session, bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
-        let Some(&begin) = bytes.first() else { return Decoded::Incomplete(1) };
-        // Where nothing more comes, what is wrong with it is said.
-        if bytes.len() < session.needs && !session.ended {
-            return Decoded::Incomplete(session.needs);
+        let client = Client { is_listening: session.is_listening(), has_ended: session.ended };
+        let before = session.dialect();
+        let decoded = session.decoder.decode(bytes, self.options.value_bytes_max, client, scratch);
+        if session.dialect() != before {
+            // It is told of a prefix in the dialect that it asked in.
+            session.watch = None;
         }
-        match (begin, session.dialect) {
-            (b'*', Dialect::Line | Dialect::Json) => {
-                session.dialect = Dialect::Resp2;
-                // What it is told of a prefix is JSON.
-                session.watch = None;
-            }
-            // Messages of channels cannot be said in JSON.
-            (b'{', _) if session.is_listening() => {
-                return Decoded::Fatal("ERR Protocol error: no JSON while the client listens to channels".to_owned());
-            }
-            (b'{', Dialect::Line | Dialect::Resp2 | Dialect::Resp3) => session.dialect = Dialect::Json,
-            _ => (),
-        }
-        let text_bytes_max = self.text_bytes_max();
-        match session.dialect {
-            Dialect::Line => line::decode(bytes, session.scanned, session.first, text_bytes_max, scratch),
-            Dialect::Resp2 | Dialect::Resp3 => {
-                if session.scanned == 0 {
-                    session.known = resp::Known::default();
-                }
-                resp::decode(bytes, &mut session.known, session.first, scratch, self.bulk_bytes_max())
-            }
-            Dialect::Json => {
-                let decoded = json::decode(bytes, session.scanned, text_bytes_max, scratch);
-                session.envelope = decoded.1;
-                decoded.0
-            }
-        }
-    }
-
-    /// Longest value in a line or in JSON.
-    pub(super) fn text_bytes_max(&self) -> usize {
-        self.options.value_bytes_max.min(TEXT_VALUE_BYTES_MAX)
-    }
-
-    /// Longest word in RESP.
-    pub(super) fn bulk_bytes_max(&self) -> usize {
-        self.options.value_bytes_max.max(KEY_BYTES_MAX + 1)
+        decoded
     }
 
     fn refuse(&mut self, session: &mut Session, reply: Reply<'_>) {
         self.metrics.requests_refused += 1;
         let start = session.mark();
         session.answer(reply);
-        if let Some(envelope) = session.envelope.take() {
+        if let Some(envelope) = session.decoder.take_envelope() {
             session.wrap(start, &envelope);
         }
         session.conclude(start);
@@ -168,8 +120,10 @@ impl Core {
         if !session.ended {
             return 0;
         }
-        if left > 0 && session.dialect == Dialect::Line {
-            self.refuse(session, Reply::Error(Refusal::Unterminated));
+        if left > 0
+            && let Some(reply) = session.decoder.unterminated()
+        {
+            self.refuse(session, reply);
         }
         session.waits = Waits::ForNothing;
         left
@@ -206,7 +160,6 @@ fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
         }
         Decoded::Oversized(reply) => {
             core.refuse(session, reply);
-            session.skipping = true;
             rest.len()
         }
         Decoded::Fatal(why) => {
@@ -217,7 +170,7 @@ fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
         Decoded::Http => {
             core.note_http(now);
             // As Redis does, one that has spoken otherwise before is hung up on without a word.
-            if session.first {
+            if !session.decoder.has_begun() {
                 let mut answer = Vec::new();
                 http::refuse(rest, &mut answer);
                 session.answer_bytes(&answer);
@@ -225,12 +178,8 @@ fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
             session.waits = Waits::ForNothing;
             return One::Stop(rest.len());
         }
-        Decoded::Incomplete(needs) => {
-            (session.scanned, session.needs) = (rest.len(), needs);
-            return One::Stop(core.out_of_input(session, rest.len()));
-        }
+        Decoded::Incomplete(_) => return One::Stop(core.out_of_input(session, rest.len())),
     };
-    (session.scanned, session.needs) = (0, 0);
     One::Used(count)
 }
 
@@ -238,13 +187,12 @@ fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
 /// more.
 fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
     let Context { core, sessions, id, session, now } = context;
-    (session.scanned, session.needs) = (0, 0);
     match commands::run(Context { core: &mut *core, sessions, id, session: &mut *session, now }, request) {
         Executed::Answered => (),
         Executed::Exhausted => {
             session.waits = Waits::ForTurn;
             core.metrics.requests += 1;
-            session.first = false;
+            session.decoder.note_valid();
             return One::Stop(count);
         }
         Executed::Ended => session.waits = Waits::ForNothing,
@@ -254,12 +202,12 @@ fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
         }
         Executed::Waiting => {
             session.waits = Waits::ForPeers;
-            session.first = false;
+            session.decoder.note_valid();
             return One::Stop(count);
         }
     }
     core.metrics.requests += 1;
-    session.first = false;
+    session.decoder.note_valid();
     One::Used(count)
 }
 

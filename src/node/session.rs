@@ -5,13 +5,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use memchr::memchr;
 
 use super::commands::Walk;
 use super::listening::Listening;
 use super::outbox::{Outbox, Until};
 use super::transaction::{Queue, Watched};
-use crate::protocol::{Command, Dialect, Refusal, Reply, encode, json, resp, value_frame};
+use crate::protocol::json::answer::{self, Envelope};
+use crate::protocol::{Command, Decoder, Dialect, Refusal, Reply};
 use crate::replication::wire::GREETING;
 use crate::store::Value;
 use crate::store::value::SHARED_BYTES_MIN;
@@ -70,16 +70,10 @@ pub(super) struct Prefix {
 pub struct Session {
     /// The beginning of a request whose end has not come, or requests that wait for their turn.
     pub(super) inbox: Vec<u8>,
-    /// Bytes at the beginning of the inbox that hold no line end.
-    pub(super) scanned: usize,
     /// Where the room for the next bytes begins.
     room_start: usize,
-    /// So many bytes at least the request has that the inbox begins with.
-    pub(super) needs: usize,
-    /// What is known of it, if it is RESP.
-    pub(super) known: resp::Known,
-    /// How the client speaks.
-    pub(super) dialect: Dialect,
+    /// How the client speaks, and what it has said so far.
+    pub(super) decoder: Decoder,
     /// Its number among all clients there ever were.
     pub(super) number: u64,
     /// Its address and the one it reached, as the server knows them.
@@ -115,12 +109,6 @@ pub struct Session {
     pub(super) spent_us: u64,
     /// Whether a transaction is being run.
     pub(super) is_executing: bool,
-    /// What an answer that comes later is to be wrapped in.
-    pub(super) envelope: Option<Box<json::Envelope>>,
-    /// Whether bytes are dropped up to the next line end.
-    pub(super) skipping: bool,
-    /// Whether no valid request has come yet.
-    pub(super) first: bool,
     /// Whether the client has said all it will say.
     pub(super) ended: bool,
     pub(super) waits: Waits,
@@ -146,11 +134,8 @@ impl Session {
     pub fn new(number: u64, dialect: Dialect, now_us: u64) -> Session {
         Session {
             inbox: Vec::new(),
-            scanned: 0,
             room_start: 0,
-            needs: 0,
-            known: resp::Known::default(),
-            dialect,
+            decoder: Decoder::new(dialect),
             number,
             addresses: Default::default(),
             name: Vec::new(),
@@ -171,9 +156,6 @@ impl Session {
             sleeps_until_us: None,
             spent_us: 0,
             is_executing: false,
-            envelope: None,
-            skipping: false,
-            first: true,
             ended: false,
             waits: Waits::ForInput,
             active_us: now_us,
@@ -187,17 +169,20 @@ impl Session {
         }
     }
 
+    /// How the client speaks.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.decoder.dialect()
+    }
+
     /// Answers in the order of the requests.
     pub fn answer(&mut self, reply: Reply<'_>) {
-        encode(self.dialect, reply, self.outbox.bytes());
+        self.dialect().encode(reply, self.outbox.bytes());
     }
 
     /// Answers with a value; a large one is sent from where it lies.
     pub(super) fn answer_value(&mut self, value: Value<'_>) {
-        if !value.is_large() || self.dialect == Dialect::Json {
-            return self.answer(Reply::Value(value.bytes()));
-        }
-        let (before, after) = value_frame(self.dialect, value.len());
+        let frame = if value.is_large() { self.dialect().value_frame(value.len()) } else { None };
+        let Some((before, after)) = frame else { return self.answer(Reply::Value(value.bytes())) };
         self.outbox.bytes().extend_from_slice(before.as_bytes());
         self.outbox.share(value);
         self.outbox.bytes().extend_from_slice(after.as_bytes());
@@ -238,7 +223,7 @@ impl Session {
                 self.answer(reply);
                 self.note_push(start..self.mark());
             }
-            Answers::None | Answers::Skip => encode(self.dialect, reply, &mut self.told),
+            Answers::None | Answers::Skip => self.dialect().encode(reply, &mut self.told),
         }
     }
 
@@ -279,9 +264,9 @@ impl Session {
     }
 
     /// Wraps what was answered since the mark as the JSON dialect does.
-    pub(super) fn wrap(&mut self, start: u64, envelope: &json::Envelope) {
+    pub(super) fn wrap(&mut self, start: u64, envelope: &Envelope) {
         let plain = self.take_back(start);
-        json::encode(envelope, &plain, self.outbox.bytes());
+        answer::encode(envelope, &plain, self.outbox.bytes());
     }
 
     /// Whether it listens to anything.
@@ -296,11 +281,8 @@ impl Session {
 
     /// Puts a refusal in the place of the answers that wait for what `is_lost`. Returns whether any gate stays closed.
     pub(super) fn refuse_gated(&mut self, refusal: Refusal, is_lost: impl Fn(Until) -> bool) -> bool {
-        let dialect = self.dialect;
-        self.outbox.refuse_gated(is_lost, |answer, out| match dialect {
-            Dialect::Json => json::refuse(answer, refusal, out),
-            dialect => encode(dialect, Reply::Error(refusal), out),
-        })
+        let dialect = self.dialect();
+        self.outbox.refuse_gated(is_lost, |answer, out| dialect.refuse(answer, refusal, out))
     }
 
     /// The bytes that may be sent.
@@ -316,7 +298,7 @@ impl Session {
     /// Whether the conversation begins, these bytes included, as one between nodes does.
     pub(super) fn greets(&self, bytes: &[u8]) -> bool {
         let begun = self.inbox.first().or(bytes.first());
-        if begun != GREETING.first() || !self.first || self.skipping || !self.outbox.is_unused() {
+        if begun != GREETING.first() || !self.decoder.is_fresh() || !self.outbox.is_unused() {
             return false;
         }
         self.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
@@ -345,7 +327,7 @@ impl Session {
     /// Where the next bytes belong, if they are many of one request. Followed by [`Session::filled`].
     pub(super) fn room(&mut self) -> Option<&mut [u8]> {
         let len = self.inbox.len();
-        let missing = self.needs.checked_sub(len).filter(|&missing| missing >= SHARED_BYTES_MIN)?;
+        let missing = self.decoder.needs().checked_sub(len).filter(|&missing| missing >= SHARED_BYTES_MIN)?;
         if self.waits != Waits::ForInput || self.inbox.try_reserve_exact(missing).is_err() {
             return None;
         }
@@ -357,15 +339,7 @@ impl Session {
     /// So many bytes have come there. Returns whether the request may be whole.
     pub(super) fn filled(&mut self, count: usize) -> bool {
         self.inbox.truncate(self.room_start + count);
-        self.inbox.len() >= self.needs
-    }
-
-    /// Whether these bytes of the inbox may hold a whole request.
-    pub(super) fn may_be_whole(&self, inbox: &[u8]) -> bool {
-        match self.dialect {
-            Dialect::Resp2 | Dialect::Resp3 => inbox.len() >= self.needs,
-            Dialect::Line | Dialect::Json => memchr(b'\n', inbox.get(self.scanned..).unwrap_or(inbox)).is_some(),
-        }
+        self.inbox.len() >= self.decoder.needs()
     }
 
     /// Keeps the part of `bytes` that no request has used, for later.

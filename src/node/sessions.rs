@@ -171,7 +171,7 @@ impl Sessions {
         let Some(session) = self.get_mut(id) else { return };
         let start = session.mark();
         session.answer(reply);
-        if let Some(envelope) = session.envelope.take() {
+        if let Some(envelope) = session.decoder.take_envelope() {
             session.wrap(start, &envelope);
         }
         session.conclude(start);

@@ -9,8 +9,52 @@ use std::io::Write;
 
 use memchr::memchr;
 
-use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, http, resp};
+use super::speech::{Progress, Speech, Traits};
+use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, http, resp};
 use crate::store::KEY_BYTES_MAX;
+
+/// See the module.
+pub(super) struct Line;
+
+impl Speech for Line {
+    const TRAITS: Traits = Traits {
+        name: "lines",
+        begin: None,
+        resp_version: None,
+        has_channels: false,
+        has_pushes: false,
+        follows_redis: false,
+        forbids_newlines: true,
+        tells_of_missing_end: true,
+    };
+
+    fn decode<'a>(
+        bytes: &'a [u8],
+        progress: &mut Progress,
+        is_first: bool,
+        value_bytes_max: usize,
+        scratch: &'a mut Scratch,
+    ) -> Decoded<'a> {
+        decode(bytes, progress.scanned, is_first, value_bytes_max.min(TEXT_VALUE_BYTES_MAX), scratch)
+    }
+
+    fn decode_plain<'a>(
+        bytes: &'a [u8],
+        is_first: bool,
+        value_bytes_max: usize,
+        scratch: &'a mut Scratch,
+    ) -> Option<(Request<'a>, usize)> {
+        decode(bytes, 0, is_first, value_bytes_max.min(TEXT_VALUE_BYTES_MAX), scratch).request()
+    }
+
+    fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
+        encode(reply, out);
+    }
+
+    fn value_frame(_value_bytes: usize) -> Option<(String, &'static str)> {
+        Some((String::new(), "\n"))
+    }
+}
 
 /// What a line may be longer than the longest key and value together: verb, spaces and line end.
 const SLACK_BYTES: usize = 16;
@@ -76,7 +120,7 @@ pub fn decode<'a>(
 }
 
 /// Writes the answer and its line end. Arrays are not asked for in this dialect: their elements are lines.
-pub fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
+fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
     match reply {
         Reply::Ok | Reply::Done(true) => out.extend_from_slice(b"OK\n"),
         Reply::Value(value) if has_newline(value) => out.extend_from_slice(HAS_NEWLINE),

@@ -1,5 +1,7 @@
 //! Bytes to requests and replies to bytes; one file a dialect.
 //!
+//! - [`decoder`]: the one way from a client's bytes to requests
+//! - [`dialect`]: the list of dialects; `speech`: what each says of itself
 //! - [`command`]: the commands there are; [`catalog`]: what clients ask about them
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
@@ -11,14 +13,19 @@
 
 pub mod catalog;
 pub mod command;
+pub mod decoder;
+pub mod dialect;
 pub mod http;
 pub mod json;
 pub mod line;
 pub mod resp;
+mod speech;
 
 use std::ops::{Index, Range};
 
 pub use command::Command;
+pub use decoder::{Client, Decoder};
+pub use dialect::Dialect;
 
 use crate::store::KEY_BYTES_MAX;
 
@@ -250,33 +257,12 @@ pub enum Decoded<'a> {
     Incomplete(usize),
 }
 
-/// How a client speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// Lines.
-    #[default]
-    Line,
-    /// RESP2.
-    Resp2,
-    /// RESP3.
-    Resp3,
-    /// JSON objects.
-    Json,
-}
-
-/// Writes a reply in a dialect; JSON's answers are written as RESP3 and [translated](json::encode) when complete.
-pub fn encode(dialect: Dialect, reply: Reply<'_>, out: &mut Vec<u8>) {
-    match dialect {
-        Dialect::Line => line::encode(reply, out),
-        Dialect::Resp2 => resp::encode(reply, false, out),
-        Dialect::Resp3 | Dialect::Json => resp::encode(reply, true, out),
-    }
-}
-
-/// What comes before a value of so many bytes, and what after it. JSON cannot have it so: it escapes.
-pub fn value_frame(dialect: Dialect, value_bytes: usize) -> (String, &'static str) {
-    match dialect {
-        Dialect::Line => (String::new(), "\n"),
-        Dialect::Resp2 | Dialect::Resp3 | Dialect::Json => (format!("${value_bytes}\r\n"), "\r\n"),
+impl<'a> Decoded<'a> {
+    /// The request and how many bytes it has, where it is one.
+    fn request(self) -> Option<(Request<'a>, usize)> {
+        match self {
+            Decoded::Request(request, count) => Some((request, count)),
+            _ => None,
+        }
     }
 }

@@ -9,7 +9,9 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::speech::{Known, Progress, Speech, Traits};
 use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, http};
+use crate::store::KEY_BYTES_MAX;
 
 /// A write for which there is no room, in Redis' words: clients look at them.
 pub const OUT_OF_MEMORY: &str = "command not allowed when used memory > 'maxmemory'.";
@@ -21,35 +23,71 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a request beside the longest value there may be.
 pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 
-/// What of a request whose end has not come is known to be right, so that it is not read again with every piece.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Known {
-    /// So many words are there.
-    words: i64,
-    /// Up to here.
-    end: usize,
-}
+/// See the module.
+pub(super) struct Resp<const VERSION: i64>;
 
-/// Reads the first request. `bulk_bytes_max` is the longest argument there may be; `known` is what the last call for
-/// the same request left there.
-/// `first` says that nothing valid has come on this connection yet.
-pub fn decode<'a>(
-    bytes: &'a [u8],
-    known: &mut Known,
-    first: bool,
-    scratch: &'a mut Scratch,
-    bulk_bytes_max: usize,
-) -> Decoded<'a> {
-    scratch.clear();
-    if bytes.first() == Some(&b'*') {
-        array(bytes, known, scratch, bulk_bytes_max)
-    } else {
-        inline(bytes, first, scratch)
+impl<const VERSION: i64> Speech for Resp<VERSION> {
+    const TRAITS: Traits = Traits {
+        name: "RESP",
+        begin: Some(b'*'),
+        resp_version: Some(VERSION),
+        has_channels: true,
+        has_pushes: VERSION >= 3,
+        follows_redis: true,
+        forbids_newlines: false,
+        tells_of_missing_end: false,
+    };
+
+    fn decode<'a>(
+        bytes: &'a [u8],
+        progress: &mut Progress,
+        is_first: bool,
+        value_bytes_max: usize,
+        scratch: &'a mut Scratch,
+    ) -> Decoded<'a> {
+        scratch.clear();
+        if bytes.first() != Some(&b'*') {
+            return inline(bytes, is_first, scratch);
+        }
+        if progress.scanned == 0 {
+            progress.known = Known::default();
+        }
+        array(bytes, &mut progress.known, scratch, bulk_bytes_max(value_bytes_max))
+    }
+
+    fn decode_plain<'a>(
+        bytes: &'a [u8],
+        _is_first: bool,
+        value_bytes_max: usize,
+        scratch: &'a mut Scratch,
+    ) -> Option<(Request<'a>, usize)> {
+        if bytes.first() != Some(&b'*') {
+            return None;
+        }
+        scratch.clear();
+        array(bytes, &mut Known::default(), scratch, bulk_bytes_max(value_bytes_max)).request()
+    }
+
+    fn may_be_whole(bytes: &[u8], progress: &Progress) -> bool {
+        bytes.len() >= progress.needs
+    }
+
+    fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
+        encode(reply, VERSION >= 3, out);
+    }
+
+    fn value_frame(value_bytes: usize) -> Option<(String, &'static str)> {
+        Some((format!("${value_bytes}\r\n"), "\r\n"))
     }
 }
 
+/// Longest word of a request.
+fn bulk_bytes_max(value_bytes_max: usize) -> usize {
+    value_bytes_max.max(KEY_BYTES_MAX + 1)
+}
+
 /// Writes a reply.
-pub fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
+pub(super) fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
     match reply {
         Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
         Reply::Done(done) => out.extend_from_slice(if done { b":1\r\n" } else { b":0\r\n" }),

@@ -8,7 +8,7 @@ use mio::{Interest, Token};
 use super::connection::Connection;
 use super::{ACCEPTS, Server, process, queue};
 use crate::node::SessionId;
-use crate::protocol::{Dialect, Reply, encode};
+use crate::protocol::{Dialect, Reply};
 
 impl Server {
     pub(super) fn accept(&mut self) {
@@ -46,7 +46,7 @@ impl Server {
 /// room for one line.
 fn turn_away(stream: TcpStream, reply: Reply<'_>, dialect: Dialect) {
     let mut answer = Vec::new();
-    encode(dialect, reply, &mut answer);
+    dialect.encode(reply, &mut answer);
     let mut connection = Connection::new(stream, 0);
     // The kernel takes one line at once, or the client is gone already.
     let _ = connection.send(&answer);

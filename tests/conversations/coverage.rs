@@ -149,9 +149,11 @@ fn answers(scripts: &[Script]) -> BTreeSet<String> {
 /// What requests are read and executed with, without the tests below.
 fn sources() -> Vec<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let files = ["node/commands", "protocol"].map(|folder| fs::read_dir(source.join(folder)).expect("it is there"));
-    let texts = files.into_iter().flatten().map(|file| {
-        let text = fs::read_to_string(file.expect("a directory can be read").path()).expect("source is text");
+    let folders = ["node/commands", "protocol", "protocol/json"];
+    let files = folders.map(|folder| fs::read_dir(source.join(folder)).expect("it is there"));
+    let files = files.into_iter().flatten().map(|file| file.expect("a directory can be read").path());
+    let texts = files.filter(|path| path.is_file()).map(|path| {
+        let text = fs::read_to_string(path).expect("source is text");
         text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
     });
     texts.collect()

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use kvstoreapp::node::Options;
 use kvstoreapp::node::session::Waits;
-use kvstoreapp::protocol::{Dialect, Reply, encode};
+use kvstoreapp::protocol::{Dialect, Reply};
 
 use crate::harness::{Server, wait_for};
 use crate::pure::{NOW, node, node_with_two_clients, options, read, say};
@@ -99,7 +99,7 @@ fn a_client_that_comes_at_the_end_is_told_so_in_the_dialect_of_the_others() {
         node.end();
         let refusal = node.open(0, NOW).expect_err("nobody is served any more");
         let mut answer = Vec::new();
-        encode(node.options().dialect, Reply::Error(refusal), &mut answer);
+        node.options().dialect.encode(Reply::Error(refusal), &mut answer);
         assert_eq!(String::from_utf8_lossy(&answer), says);
     }
 }

@@ -3,7 +3,7 @@
 //! It knows no grammar: it asks whether the decoder is consistent with itself. What the right answer is, the
 //! conversations and the malformed lines say.
 
-use kvstoreapp::protocol::{Decoded, Reply, Scratch, line};
+use kvstoreapp::protocol::{Decoded, Dialect, Reply, Scratch, line};
 
 use crate::random::Random;
 use crate::talk;
@@ -90,7 +90,7 @@ pub fn check_decode(bytes: &[u8], value_bytes_max: usize, random: &mut Random) {
     if let Decoded::Malformed(reply, _) | Decoded::Oversized(reply) = &decoded {
         assert!(!matches!(reply, Reply::Ok | Reply::Value(_) | Reply::Simple(_) | Reply::Text(_)), "{}", context());
         let mut answer = b"before".to_vec();
-        line::encode(*reply, &mut answer);
+        Dialect::Line.encode(*reply, &mut answer);
         let answer = answer.strip_prefix(b"before").expect("what was there stays");
         assert_eq!(answer.iter().position(|&byte| byte == b'\n'), Some(answer.len() - 1), "{}", context());
     }

@@ -43,6 +43,11 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     (&["thread_local!"], EDGE, "what a pure module needs is handed in"),
     (&["Instant::now", "SystemTime::now"], EDGE, "time is an argument"),
     (&["RandomState"], EDGE, "chance is an argument"),
+    (
+        &["Dialect::Line", "Dialect::Resp2", "Dialect::Resp3", "Dialect::Json"],
+        &["protocol", "config", "bin"],
+        "others ask what a dialect can do, so that one more is a file and a line in protocol/",
+    ),
     (&["unsafe"], &["store/entry.rs", "allocator.rs"], "unsafe code lives in two small files"),
     (&["todo!", "unimplemented!", "dbg!"], NOWHERE, "what is here is finished"),
     (&["println!", "print!"], &["main", "bin"], "a terminal nobody reads must not stop the loop; log instead"),
@@ -104,6 +109,9 @@ fn an_outside_world_in_a_pure_module_is_found() {
     check("server/mod.rs", "#[derive(serde::Deserialize)]\nstruct A;", &["server/mod.rs:1: serde"]);
     check("store/changes.rs", "use slab::Slab;", &[]);
     check("store/slots.rs", "use slab::Slab;", &["store/slots.rs:1: slab"]);
+    check("node/session.rs", "let a = dialect == Dialect::Json;", &["node/session.rs:1: Dialect::Json"]);
+    check("node/session.rs", "use crate::protocol::Dialect; fn f() { Dialect::resp(2); }", &[]);
+    check("protocol/dialect.rs", "let a = dialect == Dialect::Json;", &[]);
 }
 
 #[test]

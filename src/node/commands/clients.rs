@@ -7,7 +7,6 @@ use super::help::help;
 use super::parts;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::session::{Answers, Session, Waits};
-use crate::protocol::Dialect;
 
 pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
@@ -160,7 +159,7 @@ fn describe(session: &Session, now_us: u64) -> String {
     let flags = flags(session);
     let multi = session.queue.as_ref().map_or(-1, |queue| queue.requests.len() as i64);
     let command = session.command.map_or_else(|| "NULL".to_owned(), |command| parts::name_of(command, session.part));
-    let resp = if session.dialect == Dialect::Resp3 { 3 } else { 2 };
+    let resp = session.dialect().resp_version();
     writeln!(
         line,
         "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} multi={multi} \

@@ -18,7 +18,7 @@ pub(super) fn ping(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 2 {
         return Err(wrong_arity(Command::Ping));
     }
-    if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
+    if !cx.session.dialect().has_pushes() && cx.session.is_listening() {
         cx.session.answer(Reply::Array(2));
         cx.session.answer(Reply::Value(b"pong"));
         return cx.answer(Reply::Value(message.unwrap_or_default()));
@@ -54,15 +54,11 @@ pub(super) fn allow_data(session: &Session, command: Command, args: Args<'_>) ->
 }
 
 pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let mut dialect = cx.session.dialect;
+    let mut dialect = cx.session.dialect();
     if let Some(version) = args.get(1) {
         let version =
             integer(version).map_err(|_| Fail::said("ERR Protocol version is not an integer or out of range"))?;
-        dialect = match version {
-            2 => Dialect::Resp2,
-            3 => Dialect::Resp3,
-            _ => return Err(Fail::said("NOPROTO unsupported protocol version")),
-        };
+        dialect = Dialect::resp(version).ok_or(Fail::said("NOPROTO unsupported protocol version"))?;
     }
     let (mut name, mut rest) = (None, args.from(2));
     while let Some(option) = rest.next() {
@@ -79,12 +75,12 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if let Some(name) = name {
         super::clients::set_name(cx.session, name)?;
     }
-    cx.session.dialect = dialect;
+    cx.session.decoder.speak(dialect);
     let id = cx.session.number as i64;
     let pairs = [
         ("server", Reply::Value(b"redis")),
         ("version", Reply::Value(REDIS_VERSION.as_bytes())),
-        ("proto", Reply::Int(if dialect == Dialect::Resp3 { 3 } else { 2 })),
+        ("proto", Reply::Int(dialect.resp_version())),
         ("id", Reply::Int(id)),
         ("mode", Reply::Value(b"standalone")),
         ("role", Reply::Value(b"master")),
@@ -111,6 +107,6 @@ pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     if session.answers != Answers::Skip {
         session.answers = Answers::All;
     }
-    session.dialect = Dialect::Resp2;
+    session.decoder.reset();
     cx.answer(Reply::Simple("RESET"))
 }

@@ -3,7 +3,6 @@
 use super::fail::{Fail, integer, is, printable};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::node::Now;
-use crate::protocol::Dialect;
 use crate::store::Value;
 
 /// `EX`, `PX`, `EXAT` or `PXAT`, and the time it was given.
@@ -113,7 +112,7 @@ pub(super) fn ttl(cx: &mut Context<'_>, args: Args<'_>, unit_ms: u64, is_relativ
     let key = args.at(1);
     if cx.core.store.get(key).is_none() {
         cx.miss(key);
-        let none = if cx.session.dialect == Dialect::Line { Reply::Nil } else { Reply::Int(-2) };
+        let none = if cx.session.dialect().follows_redis() { Reply::Int(-2) } else { Reply::Nil };
         return cx.answer(none);
     }
     let Some(expiry) = cx.core.store.expiry(key) else { return cx.answer(Reply::Int(-1)) };

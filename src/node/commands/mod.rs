@@ -46,7 +46,7 @@ use super::sessions::Sessions;
 use super::steps::COPIED_PER_STEP;
 use super::{Core, Now, SessionId};
 use crate::protocol::command::Kind;
-use crate::protocol::{Args, Command, Dialect, Refusal, Reply, Request, line};
+use crate::protocol::{Args, Command, Refusal, Reply, Request, line};
 use crate::replication::Audience;
 
 /// What became of a request.
@@ -133,7 +133,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         let checked = allowed.and_then(|()| room::check(cx, command, request.args));
         checked.map_err(|fail| transactions::spoil(cx.session, command, fail))?;
     }
-    if cx.session.dialect == Dialect::Resp2 && cx.session.is_listening() {
+    if !cx.session.dialect().has_pushes() && cx.session.is_listening() {
         publishing::allow_listener(command, request.args)
             .map_err(|fail| transactions::spoil(cx.session, command, fail))?;
     }
@@ -366,7 +366,7 @@ impl Context<'_> {
         if executed == Executed::Waiting {
             return;
         }
-        if let Some(envelope) = session.envelope.take() {
+        if let Some(envelope) = session.decoder.take_envelope() {
             session.wrap(start, &envelope);
         }
         session.conclude(start);

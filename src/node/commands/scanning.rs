@@ -8,7 +8,7 @@ use super::fail::{Fail, NOT_INTEGER, SYNTAX, integer, is};
 use super::{Args, Context, Executed, Outcome, Reply, Waits};
 use crate::node::glob::{Pattern, Unusable};
 use crate::node::steps::{STEPS_PER_LOOK, Steps};
-use crate::protocol::{Dialect, encode};
+use crate::protocol::Dialect;
 use crate::store::Store;
 
 /// Keys that one `SCAN` looks at, whatever `COUNT` says.
@@ -82,7 +82,7 @@ impl Walk {
             };
             if is_wanted {
                 self.count += 1;
-                encode(dialect, Reply::Value(key), &mut self.found);
+                dialect.encode(Reply::Value(key), &mut self.found);
             }
         }
         self.partly.retain(|partly| partly.until > until);
@@ -95,7 +95,7 @@ impl Walk {
 fn go_on(cx: &mut Context<'_>, walk: Box<Walk>, looks_max: usize) -> Option<Box<Walk>> {
     let mut walk = walk;
     loop {
-        let is_whole = walk.advance(&cx.core.store, cx.session.dialect, &mut cx.core.steps);
+        let is_whole = walk.advance(&cx.core.store, cx.session.dialect(), &mut cx.core.steps);
         if is_whole && (walk.cursor == 0 || walk.looks >= looks_max) {
             return Some(walk);
         }

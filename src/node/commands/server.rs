@@ -7,20 +7,18 @@ use super::keys::encoding;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::info;
 use crate::node::statistics::Sources;
-use crate::protocol::Dialect;
 
 /// What a key costs beside its entry, roughly, for `MEMORY USAGE`.
 const KEY_OVERHEAD_BYTES: usize = 32;
 
 pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let sources = Sources::new(cx.core, cx.sessions, cx.now);
-    let text = match cx.session.dialect {
-        Dialect::Line => info::lines(&sources),
-        Dialect::Resp2 | Dialect::Resp3 | Dialect::Json => {
-            let sections: Vec<String> =
-                args.from(1).map(|section| String::from_utf8_lossy(section).to_lowercase()).collect();
-            info::sections(&sources, &sections)
-        }
+    let text = if cx.session.dialect().follows_redis() {
+        let sections: Vec<String> =
+            args.from(1).map(|section| String::from_utf8_lossy(section).to_lowercase()).collect();
+        info::sections(&sources, &sections)
+    } else {
+        info::lines(&sources)
     };
     cx.answer(Reply::Text(&text))
 }
@@ -154,7 +152,7 @@ pub(super) fn wait(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let count = cx.core.replication.count_durable(cx.session.written);
     // Redis takes no time at all as no limit.
-    let is_patient = ms > 0 || cx.session.dialect != Dialect::Line;
+    let is_patient = ms > 0 || cx.session.dialect().follows_redis();
     if count < peers && is_patient && !cx.session.is_executing {
         let us = if ms == 0 { u64::MAX } else { ms.saturating_mul(1000) };
         cx.session.wanted = (peers, cx.now.monotonic_us.saturating_add(us));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
-use crate::protocol::{Dialect, Refusal, line};
+use crate::protocol::{Refusal, line};
 use crate::store::{Form, Value};
 
 /// Bytes of a large value that are looked through in one turn: some 100 us.
@@ -14,7 +14,7 @@ const LOOK_BYTES: usize = 1 << 20;
 pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let Context { core, session, .. } = cx;
     match core.store.value(args.at(1)) {
-        Some(value) if session.dialect == Dialect::Line && value.is_large() => {
+        Some(value) if value.is_large() && session.dialect().forbids_newlines() => {
             let (lent, seen) = session.looked_through.take().map_or_else(|| (value.lend(), 0), |looked| *looked);
             if seen == 0 {
                 core.metrics.hits += 1;
