@@ -108,9 +108,6 @@ impl Core {
         self.metrics.requests_refused += 1;
         let start = session.mark();
         session.answer(reply);
-        if let Some(envelope) = session.decoder.take_envelope() {
-            session.wrap(start, &envelope);
-        }
         session.conclude(start);
     }
 

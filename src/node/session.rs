@@ -10,7 +10,7 @@ use super::commands::Walk;
 use super::listening::Listening;
 use super::outbox::{Outbox, Until};
 use super::transaction::{Queue, Watched};
-use crate::protocol::json::answer::{self, Envelope};
+use crate::protocol::json::answer::{self, Parts};
 use crate::protocol::{Command, Decoder, Dialect, Refusal, Reply};
 use crate::replication::wire::GREETING;
 use crate::store::Value;
@@ -126,6 +126,8 @@ pub struct Session {
     pub(super) wanted: (usize, u64),
     /// Where in the outbox the latest pushes lie: they stay where the answer around them is taken back.
     pushes: Vec<Range<u64>>,
+    /// Of the answer under way what is written when it is whole.
+    parts: Parts,
     outbox: Outbox,
 }
 
@@ -165,6 +167,7 @@ impl Session {
             saves: 0,
             wanted: (0, 0),
             pushes: Vec::new(),
+            parts: Parts::default(),
             outbox: Outbox::default(),
         }
     }
@@ -176,6 +179,11 @@ impl Session {
 
     /// Answers in the order of the requests.
     pub fn answer(&mut self, reply: Reply<'_>) {
+        self.dialect().answer(reply, &mut self.parts, self.outbox.bytes());
+    }
+
+    /// Says something that is no answer.
+    pub(super) fn tell(&mut self, reply: Reply<'_>) {
         self.dialect().encode(reply, self.outbox.bytes());
     }
 
@@ -205,6 +213,7 @@ impl Session {
 
     /// Answers with a refusal in the place of what was said of the answer since the mark.
     pub(super) fn answer_instead(&mut self, start: u64, refusal: Reply<'_>) {
+        self.parts = Parts::default();
         if self.mark() > start {
             let said = self.take_back(start);
             let pushes = std::mem::take(&mut self.pushes);
@@ -220,7 +229,7 @@ impl Session {
         match self.answers {
             Answers::All | Answers::SkipNext => {
                 let start = self.mark();
-                self.answer(reply);
+                self.tell(reply);
                 self.note_push(start..self.mark());
             }
             Answers::None | Answers::Skip => self.dialect().encode(reply, &mut self.told),
@@ -240,8 +249,11 @@ impl Session {
         }
     }
 
-    /// An answer is whole: it is dropped where the client does not want it.
+    /// An answer is whole: it is written where that was put off, and dropped where the client does not want it.
     pub(super) fn conclude(&mut self, start: u64) {
+        if let Some(envelope) = self.decoder.take_envelope() {
+            answer::write(&envelope, &std::mem::take(&mut self.parts), self.outbox.bytes());
+        }
         match self.answers {
             Answers::All => return,
             Answers::None => (),
@@ -263,10 +275,10 @@ impl Session {
         self.outbox.bytes().extend_from_slice(bytes);
     }
 
-    /// Wraps what was answered since the mark as the JSON dialect does.
-    pub(super) fn wrap(&mut self, start: u64, envelope: &Envelope) {
-        let plain = self.take_back(start);
-        answer::encode(envelope, &plain, self.outbox.bytes());
+    /// Answers with parts of an answer that lay elsewhere, some of them written.
+    pub(super) fn answer_parts(&mut self, parts: &Parts, bytes: &[u8]) {
+        self.parts.append(parts);
+        self.answer_bytes(bytes);
     }
 
     /// Whether it listens to anything.

@@ -144,7 +144,7 @@ impl Sessions {
             // As Redis does: who listens and does not read is hung up on, or it would hold all that is ever said.
             session.waits = Waits::ForNothing;
         } else {
-            replies.iter().for_each(|reply| session.answer(*reply));
+            replies.iter().for_each(|reply| session.tell(*reply));
         }
         self.note_output(id);
     }
@@ -171,9 +171,6 @@ impl Sessions {
         let Some(session) = self.get_mut(id) else { return };
         let start = session.mark();
         session.answer(reply);
-        if let Some(envelope) = session.decoder.take_envelope() {
-            session.wrap(start, &envelope);
-        }
         session.conclude(start);
         self.run(id);
         self.note_output(id);

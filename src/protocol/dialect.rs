@@ -1,5 +1,6 @@
 //! The dialects there are: the one list.
 
+use super::json::answer::Parts;
 use super::speech::{Progress, Speech, Traits};
 use super::{Decoded, Refusal, Reply, Request, Scratch, json, line, resp};
 
@@ -52,9 +53,15 @@ macro_rules! dialects {
                 match self { $(Dialect::$name => <$speech>::may_be_whole(bytes, progress),)* }
             }
 
-            /// Writes a reply.
+            /// Writes something beside the answer to a request.
             pub fn encode(self, reply: Reply<'_>, out: &mut Vec<u8>) {
                 match self { $(Dialect::$name => <$speech>::encode(reply, out),)* }
+            }
+
+            /// Writes a part of the answer to a request, or puts it to the other parts where the whole is written at
+            /// once: when [`Decoder::take_envelope`](super::Decoder::take_envelope) gives what it is wrapped in.
+            pub fn answer(self, reply: Reply<'_>, parts: &mut Parts, out: &mut Vec<u8>) {
+                match self { $(Dialect::$name => <$speech>::answer(reply, parts, out),)* }
             }
 
             /// What comes before a value of so many bytes, and what after it; `None`: values are not sent as they lie.

@@ -4,6 +4,7 @@
 //! errors are those of Redis 7.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Write;
 use std::ops::Range;
 
@@ -15,6 +16,23 @@ use crate::store::KEY_BYTES_MAX;
 
 /// A write for which there is no room, in Redis' words: clients look at them.
 pub const OUT_OF_MEMORY: &str = "command not allowed when used memory > 'maxmemory'.";
+
+/// What is no command of the line dialect.
+pub(super) const INVALID_COMMAND: &str = "ERR invalid command";
+
+/// A refusal in words that clients of Redis know: a code, a space, why.
+pub(super) struct InWords(pub(super) Refusal);
+
+impl fmt::Display for InWords {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.0.code();
+        match self.0 {
+            Refusal::TooManyClients(_) => write!(out, "{code} max number of clients reached"),
+            Refusal::OutOfMemory => write!(out, "{code} {OUT_OF_MEMORY}"),
+            refusal => write!(out, "{code} {refusal}"),
+        }
+    }
+}
 
 /// Most arguments of a request.
 const ARGS_MAX: i64 = 1 << 20;
@@ -115,12 +133,8 @@ pub(super) fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
         Reply::Map(len) => header(b'*', 2 * len, out),
         Reply::Set(len) => header(if resp3 { b'~' } else { b'*' }, len, out),
         Reply::Push(len) => header(if resp3 { b'>' } else { b'*' }, len, out),
-        Reply::InvalidCommand => out.extend_from_slice(b"-ERR invalid command\r\n"),
-        Reply::Error(Refusal::TooManyClients(_)) => out.extend_from_slice(b"-ERR max number of clients reached\r\n"),
-        Reply::Error(Refusal::OutOfMemory) => {
-            write!(out, "-{} {OUT_OF_MEMORY}\r\n", Refusal::OutOfMemory.code()).expect("memory takes all");
-        }
-        Reply::Error(refusal) => write!(out, "-{} {refusal}\r\n", refusal.code()).expect("memory takes all"),
+        Reply::InvalidCommand => write!(out, "-{INVALID_COMMAND}\r\n").expect("memory takes all"),
+        Reply::Error(refusal) => write!(out, "-{}\r\n", InWords(refusal)).expect("memory takes all"),
         Reply::Fail(why) => write!(out, "-{why}\r\n").expect("memory takes all"),
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::json::answer::Envelope;
+use super::json::answer::{Envelope, Parts};
 use super::{Decoded, Refusal, Reply, Request, Scratch};
 
 /// In what a dialect differs from others, as far as anybody beside it has to know.
@@ -77,8 +77,13 @@ pub(super) trait Speech {
         memchr(b'\n', bytes.get(progress.scanned..).unwrap_or(bytes)).is_some()
     }
 
-    /// Writes a reply.
+    /// Writes something beside the answer to a request.
     fn encode(reply: Reply<'_>, out: &mut Vec<u8>);
+
+    /// Writes a part of the answer to a request, or puts it to the other parts where the whole is written at once.
+    fn answer(reply: Reply<'_>, _parts: &mut Parts, out: &mut Vec<u8>) {
+        Self::encode(reply, out);
+    }
 
     /// What comes before a value of so many bytes, and what after it; `None`: values are not sent as they lie.
     fn value_frame(value_bytes: usize) -> Option<(String, &'static str)>;

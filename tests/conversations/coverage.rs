@@ -10,8 +10,8 @@ use crate::pure::{NOW, node, options, say};
 use crate::reply::{request, words};
 use crate::script::{Answer, Script};
 
-/// Errors that no conversation of bounded length meets.
-const UNMET: [&str; 1] = ["Protocol error: too big request"];
+/// Errors that no conversation meets: of a request without end, and of lines, which say it otherwise.
+const UNMET: [&str; 2] = ["Protocol error: too big request", "invalid command"];
 
 #[test]
 fn every_command_and_every_part_of_one_is_said_with_arguments_that_it_takes() {

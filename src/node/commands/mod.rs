@@ -359,15 +359,12 @@ impl Context<'_> {
         expired.iter().for_each(|key| self.notify('x', "expired", key));
     }
 
-    /// What follows an answer: it waits for the disk, is wrapped, or is not wanted.
+    /// What follows an answer: it waits for the disk, or is not wanted.
     fn settle(&mut self, start: u64, before: u64, executed: Executed) {
         let Context { core, session, .. } = self;
         let position = core.store.last_position();
         if executed == Executed::Waiting {
             return;
-        }
-        if let Some(envelope) = session.decoder.take_envelope() {
-            session.wrap(start, &envelope);
         }
         session.conclude(start);
         if position != before {

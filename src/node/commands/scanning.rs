@@ -9,6 +9,7 @@ use super::{Args, Context, Executed, Outcome, Reply, Waits};
 use crate::node::glob::{Pattern, Unusable};
 use crate::node::steps::{STEPS_PER_LOOK, Steps};
 use crate::protocol::Dialect;
+use crate::protocol::json::answer::Parts;
 use crate::store::Store;
 
 /// Keys that one `SCAN` looks at, whatever `COUNT` says.
@@ -24,6 +25,7 @@ pub(in crate::node) struct Walk {
     partly: Vec<Partly>,
     looks: usize,
     found: Vec<u8>,
+    parts: Parts,
     count: usize,
 }
 
@@ -43,7 +45,7 @@ struct Partly {
 
 impl Walk {
     fn new(wanted: Wanted, cursor: u64) -> Walk {
-        Walk { wanted, cursor, partly: Vec::new(), looks: 0, found: Vec::new(), count: 0 }
+        Walk { wanted, cursor, partly: Vec::new(), looks: 0, found: Vec::new(), parts: Parts::default(), count: 0 }
     }
 
     /// Looks at the keys of one table, as far as there are steps for it. Returns whether those were all of the table.
@@ -82,7 +84,7 @@ impl Walk {
             };
             if is_wanted {
                 self.count += 1;
-                dialect.encode(Reply::Value(key), &mut self.found);
+                dialect.answer(Reply::Value(key), &mut self.parts, &mut self.found);
             }
         }
         self.partly.retain(|partly| partly.until > until);
@@ -123,7 +125,7 @@ pub(super) fn keys(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let Some(walk) = go_on(cx, walk, usize::MAX) else { return Ok(Executed::Stopped(Waits::ForTurn)) };
     cx.session.answer(Reply::Array(walk.count));
-    cx.session.answer_bytes(&walk.found);
+    cx.session.answer_parts(&walk.parts, &walk.found);
     cx.done_after(0)
 }
 
@@ -165,6 +167,6 @@ pub(super) fn scan(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.session.answer(Reply::Array(2));
     cx.session.answer(Reply::Value(walk.cursor.to_string().as_bytes()));
     cx.session.answer(Reply::Array(walk.count));
-    cx.session.answer_bytes(&walk.found);
+    cx.session.answer_parts(&walk.parts, &walk.found);
     cx.done_after(0)
 }

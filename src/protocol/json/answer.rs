@@ -1,10 +1,12 @@
-//! Answers in JSON.
+//! Answers in JSON: the parts are kept until they are all there, and then written as one object.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use memchr::memchr;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::protocol::{Refusal, Reply, resp};
 
@@ -35,85 +37,213 @@ pub(super) enum Op {
     Unwatch,
 }
 
-/// Writes the answer: what the request was answered with in RESP3, as an object and a line end.
-pub fn encode(envelope: &Envelope, resp3: &[u8], out: &mut Vec<u8>) {
-    let mut answer = Map::new();
+/// What a request was answered so far.
+#[derive(Debug, Default)]
+pub struct Parts {
+    parts: Vec<Part>,
+    text: Vec<u8>,
+}
+
+/// A reply; a text is where it lies among all.
+#[derive(Clone, Debug)]
+enum Part {
+    Bytes(Range<usize>),
+    Int(i64),
+    Nil,
+    Error(Range<usize>),
+    /// So many parts follow.
+    Array(usize),
+}
+
+impl Parts {
+    /// One more.
+    pub fn push(&mut self, reply: Reply<'_>) {
+        let part = match reply {
+            Reply::Ok => Part::Bytes(self.keep(b"OK")),
+            Reply::Done(done) => Part::Int(done.into()),
+            Reply::Value(value) => Part::Bytes(self.keep(value)),
+            Reply::Simple(text) | Reply::Text(text) => Part::Bytes(self.keep(text.as_bytes())),
+            Reply::Double(number) => Part::Bytes(self.keep(number.to_string().as_bytes())),
+            Reply::Int(number) => Part::Int(number),
+            Reply::Nil | Reply::NilArray => Part::Nil,
+            Reply::Array(len) | Reply::Set(len) | Reply::Push(len) => Part::Array(len),
+            Reply::Map(len) => Part::Array(2 * len),
+            Reply::InvalidCommand => Part::Error(self.keep(resp::INVALID_COMMAND.as_bytes())),
+            Reply::Error(refusal) => Part::Error(self.keep(resp::InWords(refusal).to_string().as_bytes())),
+            Reply::Fail(why) => Part::Error(self.keep(why.as_bytes())),
+        };
+        self.parts.push(part);
+    }
+
+    /// What was answered there follows.
+    pub fn append(&mut self, others: &Parts) {
+        let base = self.text.len();
+        let moved = |span: &Range<usize>| base + span.start..base + span.end;
+        self.parts.extend(others.parts.iter().map(|part| match part {
+            Part::Bytes(span) => Part::Bytes(moved(span)),
+            Part::Error(span) => Part::Error(moved(span)),
+            Part::Int(_) | Part::Nil | Part::Array(_) => part.clone(),
+        }));
+        self.text.extend_from_slice(&others.text);
+    }
+
+    fn keep(&mut self, text: &[u8]) -> Range<usize> {
+        let start = self.text.len();
+        self.text.extend_from_slice(text);
+        start..self.text.len()
+    }
+
+    /// The first of these, with what follows it where that is its own.
+    fn read<'a>(&'a self, rest: &mut std::slice::Iter<'_, Part>) -> Said<'a> {
+        match rest.next() {
+            Some(Part::Bytes(span)) => Said::Bytes(&self.text[span.clone()]),
+            Some(Part::Int(number)) => Said::Int(*number),
+            Some(Part::Error(span)) => Said::Error(&self.text[span.clone()]),
+            Some(Part::Array(len)) => Said::Array((0..*len).map(|_| self.read(rest)).collect()),
+            Some(Part::Nil) | None => Said::Nil,
+        }
+    }
+}
+
+/// What was answered.
+enum Said<'a> {
+    Bytes(&'a [u8]),
+    Int(i64),
+    Nil,
+    /// A code, a space, why.
+    Error(&'a [u8]),
+    Array(Vec<Said<'a>>),
+}
+
+/// The fields of an object, in the order in which they are written.
+pub(super) type Object<'a> = BTreeMap<&'static str, Field<'a>>;
+
+/// What is in one.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Field<'a> {
+    Text(&'a str),
+    Made(String),
+    Int(i64),
+    Bool(bool),
+    Nil,
+    Array(Vec<Field<'a>>),
+    Mistake { code: &'a str, message: &'a str },
+    Value(&'a Value),
+}
+
+/// Writes the answer as an object and a line end.
+pub fn write(envelope: &Envelope, parts: &Parts, out: &mut Vec<u8>) {
+    let mut answer = Object::new();
     if let Some(id) = &envelope.id {
-        answer.insert("id".to_owned(), id.clone());
+        answer.insert("id", Field::Value(id));
     }
-    let mut rest = resp3;
-    match Part::read(&mut rest) {
-        Part::Error(why) => {
-            let (code, message) = why.split_once(' ').unwrap_or((&why, ""));
-            answer.insert("ok".to_owned(), false.into());
-            answer.insert("error".to_owned(), json!({ "code": code, "message": message }));
-        }
-        part => {
-            answer.insert("ok".to_owned(), true.into());
-            envelope.op.describe(part, &mut answer);
-        }
+    let said = parts.read(&mut parts.parts.iter());
+    if let Said::Error(why) = said {
+        let why = std::str::from_utf8(why).expect("replies bring errors as text");
+        let (code, message) = why.split_once(' ').unwrap_or((why, ""));
+        answer.insert("ok", Field::Bool(false));
+        answer.insert("error", Field::Mistake { code, message });
+    } else {
+        answer.insert("ok", Field::Bool(true));
+        envelope.op.describe(said, &mut answer);
     }
-    serde_json::to_writer(&mut *out, &answer).expect("memory takes all");
-    out.push(b'\n');
+    write_line(&answer, out);
 }
 
 /// Writes a refusal in the place of an answer that was given already.
 pub fn refuse(answer: &[u8], refusal: Refusal, out: &mut Vec<u8>) {
     let id = serde_json::from_slice::<Value>(answer).ok().and_then(|object| object.get("id").cloned());
-    let mut plain = Vec::new();
-    resp::encode(Reply::Error(refusal), true, &mut plain);
-    encode(&Envelope { id, op: Op::Ping }, &plain, out);
+    let mut parts = Parts::default();
+    parts.push(Reply::Error(refusal));
+    write(&Envelope { id, op: Op::Ping }, &parts, out);
+}
+
+/// Writes an object and a line end.
+pub(super) fn write_line(object: &Object<'_>, out: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *out, object).expect("memory takes all");
+    out.push(b'\n');
+}
+
+/// Puts bytes into an object as text where they are, else as base64 with a field that says so.
+pub(super) fn put<'a>(object: &mut Object<'a>, name: &'static str, encoding: &'static str, bytes: &'a [u8]) {
+    let field = plain(bytes);
+    if let Field::Made(_) = field {
+        object.insert(encoding, Field::Text("base64"));
+    }
+    object.insert(name, field);
+}
+
+/// As text where they are, else as base64.
+fn plain(bytes: &[u8]) -> Field<'_> {
+    std::str::from_utf8(bytes).map_or_else(|_| base64(bytes), Field::Text)
+}
+
+fn base64(bytes: &[u8]) -> Field<'static> {
+    Field::Made(BASE64.encode(bytes))
+}
+
+impl<'a> Said<'a> {
+    fn is_text(&self) -> bool {
+        !matches!(self, Said::Bytes(bytes) if std::str::from_utf8(bytes).is_err())
+    }
+
+    fn plain(self) -> Field<'a> {
+        match self {
+            Said::Bytes(bytes) | Said::Error(bytes) => plain(bytes),
+            Said::Int(number) => Field::Int(number),
+            Said::Nil => Field::Nil,
+            Said::Array(parts) => Field::Array(parts.into_iter().map(Said::plain).collect()),
+        }
+    }
 }
 
 impl Op {
     /// The fields of the answer beside `id` and `ok`.
-    fn describe(self, part: Part<'_>, answer: &mut Map<String, Value>) {
+    fn describe<'a>(self, said: Said<'a>, answer: &mut Object<'a>) {
         let field = match self {
             Op::Get => {
-                match part {
-                    Part::Bytes(value) => put(answer, "value", "encoding", value),
-                    other => drop(answer.insert("value".to_owned(), other.plain())),
+                match said {
+                    Said::Bytes(value) => put(answer, "value", "encoding", value),
+                    other => drop(answer.insert("value", other.plain())),
                 }
                 return;
             }
             Op::MGet => {
-                let Part::Array(parts) = part else { return };
+                let Said::Array(values) = said else { return };
                 // Where one is no UTF-8, all are base64: an array has one encoding.
-                let is_text =
-                    |part: &Part<'_>| !matches!(part, Part::Bytes(value) if std::str::from_utf8(value).is_err());
-                let is_plain = parts.iter().all(is_text);
-                let value = |part: Part<'_>| match part {
-                    Part::Bytes(value) if !is_plain => BASE64.encode(value).into(),
+                let is_plain = values.iter().all(Said::is_text);
+                let value = |value: Said<'a>| match value {
+                    Said::Bytes(value) if !is_plain => base64(value),
                     other => other.plain(),
                 };
-                answer.insert("values".to_owned(), parts.into_iter().map(value).collect());
+                answer.insert("values", Field::Array(values.into_iter().map(value).collect()));
                 if !is_plain {
-                    answer.insert("encoding".to_owned(), "base64".into());
+                    answer.insert("encoding", Field::Text("base64"));
                 }
                 return;
             }
             Op::Scan => {
-                let Part::Array(parts) = part else { return };
-                let [cursor, keys] = <[Part<'_>; 2]>::try_from(parts).unwrap_or([Part::Nil, Part::Nil]);
-                answer.insert("cursor".to_owned(), cursor.plain());
-                let Part::Array(keys) = keys else { return };
-                let is_text = |part: &Part<'_>| !matches!(part, Part::Bytes(key) if std::str::from_utf8(key).is_err());
-                let (texts, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_text);
-                answer.insert("keys".to_owned(), texts.into_iter().map(Part::plain).collect());
+                let Said::Array(parts) = said else { return };
+                let [cursor, keys] = <[Said<'_>; 2]>::try_from(parts).unwrap_or([Said::Nil, Said::Nil]);
+                answer.insert("cursor", cursor.plain());
+                let Said::Array(keys) = keys else { return };
+                let (texts, others): (Vec<_>, Vec<_>) = keys.into_iter().partition(Said::is_text);
+                answer.insert("keys", Said::Array(texts).plain());
                 if !others.is_empty() {
-                    answer.insert("keys_base64".to_owned(), others.into_iter().map(Part::plain).collect());
+                    answer.insert("keys_base64", Said::Array(others).plain());
                 }
                 return;
             }
             Op::Ttl => {
                 // -2: no such key; -1: it stays.
-                let ttl = if let Part::Int(ttl) = part { ttl } else { -2 };
-                answer.insert("exists".to_owned(), (ttl != -2).into());
-                answer.insert("ttl_ms".to_owned(), if ttl < 0 { Value::Null } else { ttl.into() });
+                let ttl = if let Said::Int(ttl) = said { ttl } else { -2 };
+                answer.insert("exists", Field::Bool(ttl != -2));
+                answer.insert("ttl_ms", if ttl < 0 { Field::Nil } else { Field::Int(ttl) });
                 return;
             }
             Op::Expire => {
-                answer.insert("done".to_owned(), matches!(part, Part::Int(1)).into());
+                answer.insert("done", Field::Bool(matches!(said, Said::Int(1))));
                 return;
             }
             Op::Delete => "deleted",
@@ -124,64 +254,40 @@ impl Op {
             Op::Watch => "position",
             Op::Set | Op::Ping | Op::Unwatch => return,
         };
-        answer.insert(field.to_owned(), part.plain());
+        answer.insert(field, said.plain());
     }
 }
 
-/// Bytes as text where they are, else as base64 with a field that says so.
-pub(super) fn put(object: &mut Map<String, Value>, name: &str, encoding: &str, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => drop(object.insert(name.to_owned(), text.into())),
-        Err(_) => {
-            object.insert(name.to_owned(), BASE64.encode(bytes).into());
-            object.insert(encoding.to_owned(), "base64".into());
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A reply as RESP3 has it: what our own encoder writes, so it is well-formed.
-enum Part<'a> {
-    Bytes(&'a [u8]),
-    Int(i64),
-    Nil,
-    Error(String),
-    Array(Vec<Part<'a>>),
-}
-
-impl<'a> Part<'a> {
-    fn read(rest: &mut &'a [u8]) -> Part<'a> {
-        let Some(end) = memchr(b'\n', rest) else { return Part::Nil };
-        let line = &rest[..end.saturating_sub(1)];
-        *rest = &rest[end + 1..];
-        let Some((&kind, text)) = line.split_first() else { return Part::Nil };
-        let number = || std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(-1);
-        match kind {
-            b'+' | b',' => Part::Bytes(text),
-            b'-' => Part::Error(String::from_utf8_lossy(text).into_owned()),
-            b':' => Part::Int(number()),
-            b'$' | b'=' => {
-                let len = usize::try_from(number()).unwrap_or(0).min(rest.len());
-                let bytes = &rest[..len];
-                *rest = rest.get(len + 2..).unwrap_or_default();
-                // Text says what it is in four bytes.
-                Part::Bytes(if kind == b'=' { bytes.get(4..).unwrap_or_default() } else { bytes })
-            }
-            b'*' | b'~' | b'>' => Part::Array((0..number()).map(|_| Part::read(rest)).collect()),
-            b'%' => Part::Array((0..2 * number()).map(|_| Part::read(rest)).collect()),
-            _ => Part::Nil,
-        }
+    fn written(op: Op, parts: &Parts) -> String {
+        let mut out = Vec::new();
+        write(&Envelope { id: Some(7.into()), op }, parts, &mut out);
+        String::from_utf8(out).expect("JSON is text")
     }
 
-    fn plain(self) -> Value {
-        match self {
-            Part::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => text.into(),
-                Err(_) => BASE64.encode(bytes).into(),
-            },
-            Part::Int(number) => number.into(),
-            Part::Nil => Value::Null,
-            Part::Error(why) => why.into(),
-            Part::Array(parts) => parts.into_iter().map(Part::plain).collect(),
-        }
+    #[test]
+    fn parts_that_lay_elsewhere_follow_those_that_are_there() {
+        let (mut parts, mut found) = (Parts::default(), Parts::default());
+        [Reply::Array(2), Reply::Value(b"12"), Reply::Array(3)].into_iter().for_each(|reply| parts.push(reply));
+        [Reply::Value(b"a"), Reply::Value(b"\xFF"), Reply::Value(b"\"")]
+            .into_iter()
+            .for_each(|reply| found.push(reply));
+        parts.append(&found);
+        let expected =
+            "{\"cursor\":\"12\",\"id\":7,\"keys\":[\"a\",\"\\\"\"],\"keys_base64\":[\"/w==\"],\"ok\":true}\n";
+        assert_eq!(written(Op::Scan, &parts), expected);
+    }
+
+    #[test]
+    fn a_refusal_in_the_place_of_an_answer_keeps_its_id_and_is_in_redis_words() {
+        let mut parts = Parts::default();
+        parts.push(Reply::Ok);
+        let mut out = Vec::new();
+        refuse(written(Op::Set, &parts).as_bytes(), Refusal::OutOfMemory, &mut out);
+        let message = format!("{{\"code\":\"OOM\",\"message\":\"{}\"}}", resp::OUT_OF_MEMORY);
+        assert_eq!(String::from_utf8_lossy(&out), format!("{{\"error\":{message},\"id\":7,\"ok\":false}}\n"));
     }
 }

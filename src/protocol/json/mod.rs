@@ -8,12 +8,12 @@ pub mod answer;
 
 use std::borrow::Cow;
 
-use answer::{Envelope, Op, put};
+use answer::{Envelope, Field, Object, Op, Parts, put, write_line};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use memchr::memchr;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::speech::{Progress, Speech, Traits};
 use super::{Command, Decoded, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, line, resp};
@@ -47,9 +47,13 @@ impl Speech for Json {
         decoded
     }
 
-    /// As RESP3: it is translated when the answer is whole.
+    /// A client that has asked in RESP to be told of something is told in RESP.
     fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
         resp::encode(reply, true, out);
+    }
+
+    fn answer(reply: Reply<'_>, parts: &mut Parts, _out: &mut Vec<u8>) {
+        parts.push(reply);
     }
 
     /// It escapes.
@@ -71,7 +75,7 @@ enum Encoding {
 /// A request as it is written. Which fields an op takes, [`arguments`] knows.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Object<'a> {
+struct Asked<'a> {
     op: Op,
     #[serde(default, deserialize_with = "given")]
     id: Option<Value>,
@@ -130,7 +134,7 @@ fn decode<'a>(
     if !line.trim_ascii_start().starts_with(b"{") {
         return (Decoded::Failed("ERR a request is an object".to_owned(), end + 1), unnamed);
     }
-    let object: Object<'_> = match serde_json::from_slice(line) {
+    let object: Asked<'_> = match serde_json::from_slice(line) {
         Ok(object) => object,
         Err(error) => {
             let id = serde_json::from_slice::<Value>(line).ok().and_then(|object| object.get("id").cloned());
@@ -149,20 +153,20 @@ fn decode<'a>(
 
 /// Writes a change for who watches a prefix.
 pub fn tell(change: &Change<'_>, out: &mut Vec<u8>) {
-    let mut event = Map::new();
-    event.insert("event".to_owned(), if change.value.is_some() { "set" } else { "delete" }.into());
+    let stamp = json!({ "clock": change.stamp.clock.to_string(), "node": change.stamp.node });
+    let mut event = Object::new();
+    event.insert("event", Field::Text(if change.value.is_some() { "set" } else { "delete" }));
     put(&mut event, "key", "key_encoding", change.key);
     if let Some(value) = change.value {
         put(&mut event, "value", "encoding", value);
     }
-    event.insert("stamp".to_owned(), json!({ "clock": change.stamp.clock.to_string(), "node": change.stamp.node }));
-    event.insert("position".to_owned(), change.position.to_string().into());
-    serde_json::to_writer(&mut *out, &event).expect("memory takes all");
-    out.push(b'\n');
+    event.insert("stamp", Field::Value(&stamp));
+    event.insert("position", Field::Made(change.position.to_string()));
+    write_line(&event, out);
 }
 
 /// The command that does what is asked for, and its arguments.
-fn arguments(object: &Object<'_>, scratch: &mut Scratch) -> Result<Command, &'static str> {
+fn arguments(object: &Asked<'_>, scratch: &mut Scratch) -> Result<Command, &'static str> {
     let bytes = |text: &Cow<'_, str>, encoding: Option<Encoding>| match encoding {
         None => Ok(text.as_bytes().to_vec()),
         Some(Encoding::Base64) => BASE64.decode(text.as_bytes()).map_err(|_| "this is not base64"),
