@@ -80,7 +80,7 @@ use peers::incarnations::Incarnations;
 use peers::linked::Linked;
 pub use peers::readiness::Unready;
 pub use peers::status::PeerStatus;
-pub use persisted::PersistedState;
+pub use persisted::{PersistedState, Unreadable};
 pub use repair::comparison::Agreement;
 use repair::purge::Purges;
 use repair::rollback::RollbackRecovery;

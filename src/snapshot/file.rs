@@ -42,11 +42,12 @@ pub(super) const SCHEMA: &str = "
 pub(super) const VIEW: &str = "
     CREATE VIEW kvstore(key, value, written_at, node, expires_at) AS
         SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node, datetime(expiry / 1000, 'unixepoch')
-        FROM entry WHERE value IS NOT NULL;
-    PRAGMA user_version = 2;";
+        FROM entry WHERE value IS NOT NULL;";
 
-/// From the format before, which knew no expiry.
-pub(super) const UPGRADE: &str = "
+pub(super) const SET_FORMAT: &str = "PRAGMA user_version = 3;";
+
+/// From format 1, which knew no expiry.
+pub(super) const ADD_EXPIRY: &str = "
     ALTER TABLE entry ADD COLUMN expiry INTEGER;
     DROP VIEW kvstore;";
 

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::fault::Fault;
 use crate::node::saving::Checkpoint;
-use crate::replication::PersistedState;
+use crate::replication::{PersistedState, Unreadable};
 use crate::store::{Batch, Encoded, Stamp};
 
 const PREFIX: &str = "backup.db.journal-";
@@ -170,8 +170,10 @@ impl Journal {
         };
         let (position, position_ceiling, clock_ceiling, recorded) =
             self.connection.query_row(query, [], read).map_err(|error| self.explain(error))?;
-        let recorded = PersistedState::decode(&recorded)
-            .ok_or_else(|| Fault::damaged_journal(&self.path, "what it records of replication is no such record"))?;
+        let recorded = PersistedState::decode(&recorded).map_err(|why| match why {
+            Unreadable::Damaged => Fault::damaged_journal(&self.path, &why.to_string()),
+            Unreadable::Newer { .. } => Fault::refused(&self.path, why.to_string()),
+        })?;
         Ok(Checkpoint { position, position_ceiling, clock_ceiling, recorded })
     }
 

@@ -11,19 +11,20 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::directory;
 use super::fault::Fault;
-use super::file::{DataFile, SCHEMA, UPGRADE, VIEW};
+use super::file::{ADD_EXPIRY, DataFile, SCHEMA, SET_FORMAT, VIEW};
 use super::folding;
 use super::journal::Journal;
 use super::reserve;
 use crate::node::saving::Checkpoint;
-use crate::replication::PersistedState;
+use crate::replication::{PersistedState, Unreadable};
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
 
 /// "kvst", so that `file` and our own start know the file.
 const APPLICATION_ID: i64 = 0x6b76_7374;
-const FORMAT: i64 = 2;
-/// The one that is taken over.
-const FORMAT_BEFORE: i64 = 1;
+const FORMAT: i64 = 3;
+/// Those that are taken over: what they record of replication has no version, and the first knew no expiry.
+const FORMAT_WITHOUT_VERSION: i64 = 2;
+const FORMAT_WITHOUT_EXPIRY: i64 = 1;
 /// Far above any position that comes from a clock, far below where numbers end.
 const POSITION_MAX: u64 = 1 << 62;
 /// How long another process may hold the file's write lock before that counts as a failure.
@@ -47,7 +48,8 @@ pub struct Opened {
 enum Kind {
     New,
     Ours,
-    OursBefore,
+    OursWithoutVersion,
+    OursWithoutExpiry,
     Original,
 }
 
@@ -151,7 +153,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     )?;
     let mut adopted = None;
     match kind {
-        Kind::Ours | Kind::OursBefore => (),
+        Kind::Ours | Kind::OursWithoutVersion | Kind::OursWithoutExpiry => (),
         Kind::New => create(connection, node)?,
         Kind::Original => adopted = Some(adopt(connection, node)?),
     }
@@ -162,8 +164,10 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     };
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded: Vec<u8> = connection.query_row(query, [], |row| row.get(0))?;
-    let Some(recorded) = PersistedState::decode(&recorded) else {
-        return Ok((None, Found::Damaged("what it records of replication is no such record".to_owned())));
+    let recorded = match PersistedState::decode(&recorded) {
+        Ok(recorded) => recorded,
+        Err(why @ Unreadable::Damaged) => return Ok((None, Found::Damaged(why.to_string()))),
+        Err(why @ Unreadable::Newer { .. }) => return Ok((None, Found::Refused(why.to_string()))),
     };
     let owner = meta("node")?;
     let checkpoint = Checkpoint {
@@ -180,8 +184,13 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
             )),
         ));
     }
-    if let Kind::OursBefore = kind {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {UPGRADE} {VIEW} COMMIT"))?;
+    match kind {
+        // The record itself is written anew before anybody hears of this start, and read either way until then.
+        Kind::OursWithoutVersion => connection.execute_batch(SET_FORMAT)?,
+        Kind::OursWithoutExpiry => {
+            connection.execute_batch(&format!("BEGIN IMMEDIATE; {ADD_EXPIRY} {VIEW} {SET_FORMAT} COMMIT"))?;
+        }
+        Kind::New | Kind::Ours | Kind::Original => (),
     }
     Ok((adopted, Found::Checkpoint(checkpoint)))
 }
@@ -201,7 +210,8 @@ fn kind(connection: &Connection) -> rusqlite::Result<Result<Kind, String>> {
     if application == APPLICATION_ID {
         return Ok(match format {
             FORMAT => Ok(Kind::Ours),
-            FORMAT_BEFORE => Ok(Kind::OursBefore),
+            FORMAT_WITHOUT_VERSION => Ok(Kind::OursWithoutVersion),
+            FORMAT_WITHOUT_EXPIRY => Ok(Kind::OursWithoutExpiry),
             _ => Err(format!(
                 "has format {format}, but this version knows format {FORMAT}: start the version that wrote it"
             )),
@@ -229,6 +239,7 @@ fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
 fn create(connection: &Connection, node: NodeId) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)?;
     connection.execute_batch(VIEW)?;
+    connection.execute_batch(SET_FORMAT)?;
     let node = i64::from(node);
     let numbers = [("node", node), ("position", 0), ("position_ceiling", 0), ("clock_ceiling", 0)];
     for (name, value) in numbers {

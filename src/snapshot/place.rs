@@ -203,7 +203,7 @@ fn is_missing(error: &std::io::Error) -> bool {
 fn life_in(connection: &Connection) -> Option<u64> {
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded = connection.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
-    PersistedState::decode(&recorded)?.incarnations.last().map(|&(incarnation, _)| incarnation)
+    PersistedState::decode(&recorded).ok()?.incarnations.last().map(|&(incarnation, _)| incarnation)
 }
 
 #[cfg(test)]

@@ -83,10 +83,38 @@ fn a_file_of_a_newer_format_is_refused() {
     assert_refused(&directory, &["has format 99", "start the version that wrote it"]);
 }
 
+/// Turns what is recorded of replication into what files had before it carried a version.
+const WITHOUT_VERSION: &str = "UPDATE meta SET value = substr(value, 5) WHERE name = 'replication';";
+
 #[test]
-fn a_file_of_the_format_before_is_taken_over_with_all_its_rows() {
+fn a_file_of_format_2_is_taken_over_with_what_it_records_of_replication() {
     let directory = directory_with_our_rows(10);
     let file = file_in(&directory);
+    let recorded = |what: &str| sqlite3(&file, &format!("SELECT {what} FROM meta WHERE name = 'replication'"));
+    let bytes = || recorded("length(value)").trim().parse::<usize>().expect("a number");
+    assert_eq!(recorded("hex(substr(value, 1, 4))").trim(), "FFFF0100", "version 1");
+    sqlite3(&file, &format!("{WITHOUT_VERSION} PRAGMA user_version = 2"));
+    let before = bytes();
+    let server = Server::start_in(directory, &[]);
+    assert_eq!(server.connect().ask("GET k1"), "v1");
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "3");
+    assert_eq!(recorded("hex(substr(value, 1, 4))").trim(), "FFFF0100");
+    // The version, and one more incarnation: its number and where it began.
+    assert_eq!(bytes(), before + 4 + 16);
+}
+
+#[test]
+fn a_file_whose_record_of_replication_is_newer_is_refused_and_not_called_damaged() {
+    let directory = directory_with_our_rows(10);
+    sqlite3(&file_in(&directory), "UPDATE meta SET value = X'FFFF0200' || substr(value, 5) WHERE name = 'replication'");
+    assert_refused(&directory, &["backup.db records replication in version 2", "start the one that wrote it"]);
+}
+
+#[test]
+fn a_file_of_format_1_is_taken_over_with_all_its_rows() {
+    let directory = directory_with_our_rows(10);
+    let file = file_in(&directory);
+    sqlite3(&file, WITHOUT_VERSION);
     sqlite3(
         &file,
         "DROP VIEW kvstore; ALTER TABLE entry DROP COLUMN expiry; PRAGMA user_version = 1;
@@ -95,7 +123,7 @@ fn a_file_of_the_format_before_is_taken_over_with_all_its_rows() {
     );
     let server = Server::start_in(directory, &[]);
     assert_eq!(server.connect().ask("GET k1"), "v1");
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "2");
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "3");
     assert_eq!(sqlite3(&file, "SELECT count(*) FROM kvstore WHERE expires_at IS NULL").trim(), "10");
 }
 
