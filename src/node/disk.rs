@@ -1,9 +1,8 @@
 //! What the node does for its data file: it hands out work, and takes it back with the answers that waited for it.
 
-use super::outbox::Until;
 use super::saving::{Merged, Save, Saved, Verdict};
+use super::waiting::{Lost, Reached};
 use super::{Core, Node, Now};
-use crate::protocol::Refusal;
 
 impl Node {
     /// The next piece of work for the data file, where there is one and the writer has room.
@@ -15,7 +14,7 @@ impl Node {
         metrics.rows_written += save.as_ref().map_or(0, |save| save.batch.len() as u64);
         let is_free = !saver.holds_writers(store) && (!clock.is_spent() || saver.is_failing());
         if is_free {
-            self.sessions.run_held();
+            self.sessions.reached(Reached::Writable);
         }
         save
     }
@@ -28,16 +27,12 @@ impl Node {
             Verdict::Release(recorded) => {
                 metrics.snapshots += 1;
                 replication.persisted(recorded);
-                let durable = saver.durable();
-                self.sessions.visit_gated(|session| session.release(Until::Durable(durable)));
+                self.sessions.reached(Reached::Durable(saver.durable()));
             }
             Verdict::Refuse(snapshot) => {
                 metrics.snapshots_failed += 1;
-                self.sessions.visit_gated(|session| {
-                    session
-                        .refuse_gated(Refusal::NotSaved, |until| matches!(until, Until::Merged(of) if of >= snapshot));
-                    session.refuse_gated(Refusal::MaybeDurable, |until| matches!(until, Until::Durable(_)))
-                });
+                self.sessions.lost(Lost::MergesFrom(snapshot));
+                self.sessions.lost(Lost::Durability);
             }
         }
     }
@@ -46,11 +41,9 @@ impl Node {
     pub fn merged(&mut self, merged: Merged, now: Now) {
         self.core.saver.merged(&merged, now);
         let Merged { snapshot, failure } = merged;
-        self.sessions.visit_gated(|session| match failure {
-            None => session.release(Until::Merged(snapshot)),
-            Some(_) => {
-                session.refuse_gated(Refusal::NotSaved, |until| matches!(until, Until::Merged(of) if of <= snapshot))
-            }
-        });
+        match failure {
+            None => self.sessions.reached(Reached::Merged(snapshot)),
+            Some(_) => self.sessions.lost(Lost::MergesUpTo(snapshot)),
+        }
     }
 }

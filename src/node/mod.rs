@@ -9,7 +9,7 @@
 //! - `transaction`: requests that are run as one
 //! - `listening`, `pubsub`: who listens to which channel
 //! - `notifications`: changes as messages; `watching`: changes by prefix
-//! - `outbox`: answers on their way
+//! - `outbox`: answers on their way; [`waiting`]: what cannot be done yet
 //! - `glob`: patterns
 //! - `writing`: how commands change keys
 //! - [`options`]: what it is told about itself
@@ -48,6 +48,7 @@ pub mod statistics;
 mod steps;
 mod timing;
 mod transaction;
+pub mod waiting;
 mod watching;
 mod writing;
 
@@ -64,6 +65,7 @@ use sessions::Sessions;
 use settings::Settings;
 use steps::Steps;
 use timing::Timing;
+use waiting::Pause;
 
 use crate::metrics::Metrics;
 use crate::protocol::{Refusal, Scratch};
@@ -126,8 +128,7 @@ pub(crate) struct Core {
     may_be_over_limit: bool,
     /// Commands that monitors are not told of; read when there is the first of them.
     administrative: Vec<String>,
-    /// Clients are paused until then; whether only those that write.
-    pause: Option<(u64, bool)>,
+    pause: Option<Pause>,
     /// Whether keys are turned into deletions when their time has come, and not only hidden.
     expires_actively: bool,
     /// A client has asked for the end.
@@ -398,7 +399,10 @@ impl Node {
         let Core { store, saver, replication, .. } = &self.core;
         let is_busy = !self.sessions.runnable.is_empty() || self.core.has_untold(&self.sessions);
         let busy = if !is_busy { u64::MAX } else { 0 };
-        busy.min(saver.deadline_us(store)).min(self.expiry_us()).min(replication.deadline_us()).min(self.waits_end_us())
+        busy.min(saver.deadline_us(store))
+            .min(self.expiry_us())
+            .min(replication.deadline_us())
+            .min(self.sessions.waiting.deadline_us())
     }
 
     /// Whether a client has asked for the end of the process.

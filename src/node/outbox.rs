@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::waiting::{Lost, Reached, Until};
 use crate::store::Value;
 
 /// Room for gates that stays.
@@ -13,30 +14,6 @@ const GATES_KEPT: usize = 1 << 7;
 const GATE_BYTES: usize = size_of::<Gate>() + 80;
 /// Memory that an empty outbox keeps: what a pipelining client needs again at once.
 const KEPT_BYTES: usize = 16 << 10;
-
-/// What an answer waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Until {
-    /// All changes up to this position are on disk.
-    Durable(u64),
-    /// The rows of the data file hold this snapshot.
-    Merged(u64),
-}
-
-impl Until {
-    /// Whether this is so once `reached` is.
-    fn is_with(self, reached: Until) -> bool {
-        match (self, reached) {
-            (Until::Durable(one), Until::Durable(all)) | (Until::Merged(one), Until::Merged(all)) => one <= all,
-            (Until::Durable(_), Until::Merged(_)) | (Until::Merged(_), Until::Durable(_)) => false,
-        }
-    }
-
-    /// Whether both are of one kind.
-    fn is_like(self, other: Until) -> bool {
-        std::mem::discriminant(&self) == std::mem::discriminant(&other)
-    }
-}
 
 /// An answer that waits.
 struct Gate {
@@ -106,29 +83,30 @@ impl Outbox {
         self.bytes.split_off((start - self.begin) as usize)
     }
 
-    /// Opens the gates whose answers are so with this. Returns whether any stays closed.
-    pub(super) fn release(&mut self, reached: Until) -> bool {
-        // Those of one kind rise. One behind a closed one of the other kind stays, but waits for that alone.
+    /// Opens the gates that this opens. Returns what the first one waits for that stays closed, of those for which it
+    /// was news.
+    pub(super) fn release(&mut self, reached: Reached<'_>) -> Option<Until> {
+        let mut first = None;
+        // Those of one cause rise. One behind a closed one of another cause stays, but waits for that alone.
         for gate in &mut self.gates {
             match gate.until {
                 Some(until) if until.is_with(reached) => gate.until = None,
-                Some(until) if until.is_like(reached) => break,
+                Some(until) if reached.causes().contains(&until.cause()) => {
+                    first = Some(until);
+                    break;
+                }
                 Some(_) | None => (),
             }
         }
         while self.gates.pop_front_if(|gate| gate.until.is_none()).is_some() {}
         self.gates.shrink_to(GATES_KEPT);
-        !self.gates.is_empty()
+        first
     }
 
-    /// Lets `refuse` write something else in the place of the answers that wait for what `is_lost`. Returns whether
-    /// any gate stays closed.
-    pub(super) fn refuse_gated(
-        &mut self,
-        is_lost: impl Fn(Until) -> bool,
-        refuse: impl Fn(&[u8], &mut Vec<u8>),
-    ) -> bool {
-        let Some(first) = self.gates.front() else { return false };
+    /// Lets `refuse` write something else in the place of the answers that wait in vain. Returns what the first one
+    /// waits for that does not, of those with the same cause.
+    pub(super) fn refuse_gated(&mut self, lost: Lost, refuse: impl Fn(&[u8], &mut Vec<u8>)) -> Option<Until> {
+        let first = self.gates.front()?;
         let tail_start = first.start;
         let behind = self.large.partition_point(|large| large.at < tail_start);
         let mut large = self.large.split_off(behind);
@@ -140,7 +118,7 @@ impl Outbox {
         for gate in std::mem::take(&mut self.gates) {
             self.copy(copied, part(copied, gate.start), &mut large);
             let start = self.mark();
-            if gate.until.is_some_and(&is_lost) {
+            if gate.until.is_some_and(|until| lost.has(until)) {
                 refuse(part(gate.start, gate.end), &mut self.bytes);
                 while large.pop_front_if(|large| large.at < gate.end).is_some() {}
             } else {
@@ -152,7 +130,7 @@ impl Outbox {
         self.copy(copied, part(copied, tail_end), &mut large);
         while kept.pop_front_if(|gate| gate.until.is_none()).is_some() {}
         self.gates = kept;
-        !self.gates.is_empty()
+        self.gates.iter().filter_map(|gate| gate.until).find(|until| until.cause() == lost.cause())
     }
 
     /// Writes what began at `start` again, with the large values in it.
@@ -200,11 +178,6 @@ impl Outbox {
             self.bytes.drain(..self.sent);
             self.sent = 0;
         }
-    }
-
-    /// Whether an answer waits to be durable.
-    pub(super) fn has_gates(&self) -> bool {
-        !self.gates.is_empty()
     }
 
     /// Bytes owed, sendable or not.
@@ -277,8 +250,7 @@ mod tests {
         answer(&mut outbox, &large);
         let whole = [b"<", &large[..], b">"].concat();
         assert_eq!(drain(&mut outbox, 1000), whole);
-        assert!(outbox.has_gates());
-        assert!(!outbox.refuse_gated(|_| true, |_, out| out.extend_from_slice(b"refused")));
+        assert_eq!(outbox.refuse_gated(Lost::Durability, |_, out| out.extend_from_slice(b"refused")), None);
         let expected = [b"refused", &whole[..]].concat();
         assert_eq!(outbox.owed(), expected.len());
         assert_eq!(drain(&mut outbox, 1000), expected);
@@ -299,14 +271,14 @@ mod tests {
     #[test]
     fn an_answer_that_may_go_out_waits_for_an_earlier_one_and_for_nothing_else() {
         let mut outbox = waiting(&[Until::Merged(3), Until::Durable(10), Until::Merged(4), Until::Durable(20)]);
-        assert!(outbox.release(Until::Durable(10)));
+        assert_eq!(outbox.release(Reached::Durable(10)), Some(Until::Durable(20)));
         assert_eq!(drain(&mut outbox, 100), b"");
         // That the disk fails later is not said of what it has.
-        assert!(outbox.refuse_gated(|until| matches!(until, Until::Durable(_)), |_, out| out.push(b'!')));
+        assert_eq!(outbox.refuse_gated(Lost::Durability, |_, out| out.push(b'!')), None);
         assert_eq!(drain(&mut outbox, 100), b"");
-        assert!(outbox.release(Until::Merged(3)));
+        assert_eq!(outbox.release(Reached::Merged(3)), Some(Until::Merged(4)));
         assert_eq!(drain(&mut outbox, 100), b"<0><1>");
-        assert!(!outbox.release(Until::Merged(5)));
+        assert_eq!(outbox.release(Reached::Merged(5)), None);
         assert_eq!(drain(&mut outbox, 100), b"<2>!");
     }
 
@@ -316,10 +288,11 @@ mod tests {
         let mut outbox = waiting(&[Until::Merged(3), Until::Merged(4)]);
         let start = answer(&mut outbox, &large);
         outbox.hold(start, Until::Durable(7));
-        assert!(outbox.refuse_gated(|until| until == Until::Merged(4), |_, out| out.extend_from_slice(b"refused")));
-        assert!(outbox.release(Until::Merged(4)));
+        let refuse = |_: &[u8], out: &mut Vec<u8>| out.extend_from_slice(b"refused");
+        assert_eq!(outbox.refuse_gated(Lost::MergesFrom(4), refuse), Some(Until::Merged(3)));
+        assert_eq!(outbox.release(Reached::Merged(4)), None);
         assert_eq!(drain(&mut outbox, 1000), b"<0>refused");
-        assert!(!outbox.release(Until::Durable(7)));
+        assert_eq!(outbox.release(Reached::Durable(7)), None);
         assert_eq!(drain(&mut outbox, 1000), [b"<", &large[..], b">"].concat());
         assert!(large.is_unique());
     }

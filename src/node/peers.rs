@@ -1,8 +1,8 @@
-//! What the node does for other nodes: their connections, and its clients that wait for them.
+//! What the node does for other nodes: their connections, and what they have of its writes.
 
 use super::session::Waits;
+use super::waiting::{Cause, Copies, Reached, Then, Until, Waiter};
 use super::{Core, Node, Now, SessionId};
-use crate::protocol::Reply;
 use crate::replication::Unready;
 use crate::replication::{Here, Message, PeerStatus, Turn};
 use crate::store::NodeId;
@@ -31,12 +31,12 @@ impl Node {
         self.sessions.forget(id);
     }
 
-    /// Sends every peer what it lacks, a bounded part of it; and answers clients that waited for peers.
+    /// Sends every peer what it lacks, a bounded part of it; and opens the gates that peers and time open.
     pub fn exchange(&mut self, now: Now) {
         let Core { store, clock, saver, replication, .. } = &mut self.core;
         let held = saver.holds_writers(store);
         replication.exchange(held, &mut Here { store, clock, now });
-        self.answer_waiting(now);
+        self.open_gates(now);
         self.core.tell_watchers(&mut self.sessions);
     }
 
@@ -81,7 +81,10 @@ impl Node {
         let position = store.last_position();
         match replication.turn(id, held, &mut Here { store, clock, now }) {
             Turn::More => self.sessions.runnable.push(id),
-            Turn::Held => self.sessions.held.push(id),
+            Turn::Held => {
+                let (until, deadline_us, then) = (Until::Writable, u64::MAX, Then::GoOn);
+                self.sessions.waiting.add(Waiter { id, until, deadline_us, then });
+            }
             Turn::Done => (),
         }
         self.notify_of_peers(position);
@@ -94,37 +97,29 @@ impl Node {
         match self.core.replication.waits(id) {
             None => Waits::ForNothing,
             Some(Turn::More) => Waits::ForTurn,
-            Some(Turn::Held) => Waits::ForSnapshot,
+            Some(Turn::Held) => Waits::ForGate(Cause::Snapshot),
             Some(Turn::Done) => Waits::ForInput,
         }
     }
 
-    /// When the first client that waits for peers has waited long enough.
-    pub(super) fn waits_end_us(&self) -> u64 {
-        let sessions = self.sessions.waiting.iter().filter_map(|&id| self.sessions.get(id));
-        let waits = sessions.map(|session| session.wanted.1).min().unwrap_or(u64::MAX);
-        let paused = !self.sessions.paused.is_empty();
-        waits.min(self.core.pause.filter(|_| paused).map_or(u64::MAX, |(until_us, _)| until_us))
+    fn open_gates(&mut self, now: Now) {
+        let Node { core, sessions, ending } = self;
+        if !sessions.waiting.of(Cause::Copies).is_empty() {
+            sessions.reached(Reached::Copied(&|position| core.copies(position)));
+            if *ending {
+                sessions.reached(Reached::End);
+            }
+        }
+        if core.pause.is_some_and(|pause| pause.until_us <= now.monotonic_us) {
+            core.pause = None;
+        }
+        sessions.reached(Reached::Time(now.monotonic_us));
     }
+}
 
-    fn answer_waiting(&mut self, now: Now) {
-        if self.core.pause.is_none_or(|(until_us, _)| until_us <= now.monotonic_us) {
-            self.core.pause = None;
-            self.sessions.run_paused();
-        }
-        for id in std::mem::take(&mut self.sessions.waiting) {
-            let Some(session) = self.sessions.get_mut(id) else { continue };
-            let (wanted, until_us) = session.wanted;
-            let count = self.core.replication.count_durable(session.written);
-            if count < wanted && now.monotonic_us < until_us && !self.ending {
-                self.sessions.waiting.push(id);
-                continue;
-            }
-            if session.sleeps_until_us.is_some() {
-                self.sessions.run(id);
-                continue;
-            }
-            self.sessions.end_wait(id, Reply::Int(count as i64));
-        }
+impl Core {
+    /// Who has all of this node's writes up to the position on disk.
+    pub(super) fn copies(&self, position: u64) -> Copies {
+        Copies { peers: self.replication.count_durable(position) }
     }
 }

@@ -197,8 +197,8 @@ fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
             session.waits = waits;
             return One::Stop(0);
         }
-        Executed::Waiting => {
-            session.waits = Waits::ForPeers;
+        Executed::Waiting(cause) => {
+            session.waits = Waits::ForGate(cause);
             session.decoder.note_valid();
             return One::Stop(count);
         }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use super::commands::Walk;
 use super::listening::Listening;
-use super::outbox::{Outbox, Until};
+use super::outbox::Outbox;
 use super::transaction::{Queue, Watched};
+use super::waiting::{Cause, Causes, Lost, Reached, Until};
 use crate::protocol::json::answer::{self, Parts};
-use crate::protocol::{Command, Decoder, Dialect, Refusal, Reply};
+use crate::protocol::{Command, Decoder, Dialect, Reply};
 use crate::replication::wire::GREETING;
 use crate::store::Value;
 use crate::store::value::SHARED_BYTES_MIN;
@@ -35,12 +36,8 @@ pub enum Waits {
     ForTurn,
     /// The client reads what it is owed.
     ForReader,
-    /// The data file takes what is about to be overwritten, or the clock's ceiling.
-    ForSnapshot,
-    /// Peers have its last write on disk, or no more time is left.
-    ForPeers,
-    /// Clients are not paused.
-    ForUnpause,
+    /// A gate that opens.
+    ForGate(Cause),
     /// Nothing: it ends once what is owed is sent.
     ForNothing,
 }
@@ -103,8 +100,8 @@ pub struct Session {
     pub(super) walk: Option<Box<Walk>>,
     /// What it watches by prefix, and how far it was told of that.
     pub(super) watch: Option<Box<Prefix>>,
-    /// Until when its last request sleeps.
-    pub(super) sleeps_until_us: Option<u64>,
+    /// Whether the request that is to be executed again has slept.
+    pub(super) has_slept: bool,
     /// How long the request has taken so far that is to be executed again.
     pub(super) spent_us: u64,
     /// Whether a transaction is being run.
@@ -116,14 +113,12 @@ pub struct Session {
     pub(super) active_us: u64,
     /// Whether the node's list of sessions with something to send holds it.
     pub(super) touched: bool,
-    /// Whether the node's list of sessions with closed gates holds it.
-    pub(super) gated: bool,
+    /// What answers of it wait for: the node's lists of waiters hold them.
+    pub(super) gated: Causes,
     /// The position of its last write; 0: none.
     pub(super) written: u64,
-    /// The snapshot that the answer under way waits for; 0: none.
-    pub(super) saves: u64,
-    /// What it waits for: so many peers, until then at most.
-    pub(super) wanted: (usize, u64),
+    /// What the answer under way is to wait for.
+    pub(super) held_until: Option<Until>,
     /// Where in the outbox the latest pushes lie: they stay where the answer around them is taken back.
     pushes: Vec<Range<u64>>,
     /// Of the answer under way what is written when it is whole.
@@ -155,17 +150,16 @@ impl Session {
             is_monitor: false,
             walk: None,
             watch: None,
-            sleeps_until_us: None,
+            has_slept: false,
             spent_us: 0,
             is_executing: false,
             ended: false,
             waits: Waits::ForInput,
             active_us: now_us,
             touched: false,
-            gated: false,
+            gated: Causes::default(),
             written: 0,
-            saves: 0,
-            wanted: (0, 0),
+            held_until: None,
             pushes: Vec::new(),
             parts: Parts::default(),
             outbox: Outbox::default(),
@@ -286,15 +280,17 @@ impl Session {
         !self.listening.is_empty()
     }
 
-    /// Opens the gates whose answers are so with this. Returns whether any stays closed.
-    pub(super) fn release(&mut self, reached: Until) -> bool {
+    /// Opens the gates that this opens. Returns what the first one waits for that stays closed, of those for which it
+    /// was news.
+    pub(super) fn release(&mut self, reached: Reached<'_>) -> Option<Until> {
         self.outbox.release(reached)
     }
 
-    /// Puts a refusal in the place of the answers that wait for what `is_lost`. Returns whether any gate stays closed.
-    pub(super) fn refuse_gated(&mut self, refusal: Refusal, is_lost: impl Fn(Until) -> bool) -> bool {
+    /// Puts a refusal in the place of the answers that wait in vain. Returns what the first one waits for that does
+    /// not, of those with the same cause.
+    pub(super) fn refuse_gated(&mut self, lost: Lost) -> Option<Until> {
         let dialect = self.dialect();
-        self.outbox.refuse_gated(is_lost, |answer, out| dialect.refuse(answer, refusal, out))
+        self.outbox.refuse_gated(lost, |answer, out| dialect.refuse(answer, lost.refusal(), out))
     }
 
     /// The bytes that may be sent.
@@ -314,11 +310,6 @@ impl Session {
             return false;
         }
         self.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
-    }
-
-    /// Whether an answer waits for the disk.
-    pub fn has_gates(&self) -> bool {
-        self.outbox.has_gates()
     }
 
     /// Bytes owed, sendable or not.

@@ -2,6 +2,7 @@
 
 use super::SessionId;
 use super::session::{Session, Waits};
+use super::waiting::{Copies, Lost, Reached, Then, Until, Waiter, Waiting};
 use crate::protocol::Reply;
 
 /// What a client that listens to channels may be owed.
@@ -16,14 +17,8 @@ pub(crate) struct Sessions {
     touched: Vec<SessionId>,
     /// Those whose turn comes.
     pub(super) runnable: Vec<SessionId>,
-    /// Those (and peers' connections) that wait for the snapshot.
-    pub(super) held: Vec<SessionId>,
-    /// Those with answers that wait to be durable.
-    gated: Vec<SessionId>,
-    /// Those that wait for peers.
-    pub(super) waiting: Vec<SessionId>,
-    /// Those that are paused.
-    pub(super) paused: Vec<SessionId>,
+    /// Those (and peers' connections) that wait.
+    pub(super) waiting: Waiting,
     /// Those that watch a prefix.
     watchers: Vec<SessionId>,
     /// Those that are told of every request.
@@ -45,14 +40,14 @@ impl Sessions {
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Box<Session>> {
         let session = self.all.get_mut(id)?.take()?;
         self.count -= 1;
-        self.forget(id);
+        self.runnable.retain(|&other| other != id);
+        if matches!(session.waits, Waits::ForGate(_)) || !session.gated.is_empty() {
+            self.waiting.forget(id);
+        }
         self.unwatch(id);
         self.monitors.retain(|&other| other != id);
         if session.touched {
             self.touched.retain(|&other| other != id);
-        }
-        if session.gated {
-            self.gated.retain(|&other| other != id);
         }
         Some(session)
     }
@@ -72,11 +67,10 @@ impl Sessions {
         &self.watchers
     }
 
-    /// Takes it out of what waits.
+    /// No request of it is executed any more.
     pub(super) fn forget(&mut self, id: SessionId) {
-        for list in [&mut self.runnable, &mut self.held, &mut self.waiting, &mut self.paused] {
-            list.retain(|&other| other != id);
-        }
+        self.runnable.retain(|&other| other != id);
+        self.waiting.forget_request(id);
     }
 
     /// Borrows it for its turn, in which it may do something to others. To be [given back](Sessions::give).
@@ -101,9 +95,9 @@ impl Sessions {
         self.count
     }
 
-    /// How many have a request that waits: for peers, for a time, or for the end of a pause.
+    /// How many have a request that waits at a gate.
     pub(super) fn blocked(&self) -> usize {
-        self.waiting.len() + self.paused.len()
+        self.waiting.blocked()
     }
 
     /// All but the one whose turn it is.
@@ -116,10 +110,7 @@ impl Sessions {
         let Some(session) = self.get(id) else { return };
         match session.waits {
             Waits::ForTurn => self.runnable.push(id),
-            Waits::ForSnapshot => self.held.push(id),
-            Waits::ForPeers => self.waiting.push(id),
-            Waits::ForUnpause => self.paused.push(id),
-            Waits::ForInput | Waits::ForReader | Waits::ForNothing => (),
+            Waits::ForInput | Waits::ForReader | Waits::ForGate(_) | Waits::ForNothing => (),
         }
         self.note_output(id);
     }
@@ -131,20 +122,16 @@ impl Sessions {
             session.touched = true;
             self.touched.push(id);
         }
-        if !session.gated && session.has_gates() {
-            session.gated = true;
-            self.gated.push(id);
-        }
     }
 
     /// Says something that it has not asked for.
     pub(super) fn tell(&mut self, id: SessionId, replies: &[Reply<'_>]) {
         let Some(session) = self.get_mut(id) else { return };
-        if session.owed() > LISTENER_BYTES_MAX {
-            // As Redis does: who listens and does not read is hung up on, or it would hold all that is ever said.
-            session.waits = Waits::ForNothing;
-        } else {
+        if session.owed() <= LISTENER_BYTES_MAX {
             replies.iter().for_each(|reply| session.tell(*reply));
+        } else if session.waits != Waits::ForNothing {
+            // As Redis does: who listens and does not read is hung up on, or it would hold all that is ever said.
+            self.end(id);
         }
         self.note_output(id);
     }
@@ -166,7 +153,7 @@ impl Sessions {
         self.runnable.push(id);
     }
 
-    /// It waited for peers: answers it, and it goes on.
+    /// Its request waited and is answered: it goes on.
     pub(super) fn end_wait(&mut self, id: SessionId, reply: Reply<'_>) {
         let Some(session) = self.get_mut(id) else { return };
         let start = session.mark();
@@ -176,18 +163,26 @@ impl Sessions {
         self.note_output(id);
     }
 
-    /// The snapshot holds nobody.
-    pub(super) fn run_held(&mut self) {
-        for id in std::mem::take(&mut self.held) {
-            self.run(id);
+    /// Opens the gates that this opens.
+    pub(super) fn reached(&mut self, reached: Reached<'_>) {
+        let opened = self.waiting.open(reached);
+        for waiter in &opened {
+            match waiter.then {
+                Then::Send => self.visit_gated(waiter, |session| session.release(reached)),
+                Then::Execute | Then::GoOn => self.run(waiter.id),
+                Then::Tell(Copies { peers }) => self.end_wait(waiter.id, Reply::Int(peers as i64)),
+            }
         }
+        self.waiting.give_back(opened);
     }
 
-    /// Nobody is paused.
-    pub(super) fn run_paused(&mut self) {
-        for id in std::mem::take(&mut self.paused) {
-            self.run(id);
+    /// Puts refusals in the place of the answers that wait in vain.
+    pub(super) fn lost(&mut self, lost: Lost) {
+        let taken = self.waiting.take_answers(lost);
+        for waiter in &taken {
+            self.visit_gated(waiter, |session| session.refuse_gated(lost));
         }
+        self.waiting.give_back(taken);
     }
 
     /// Those with something to send since the last call.
@@ -200,17 +195,17 @@ impl Sessions {
         into.append(&mut self.touched);
     }
 
-    /// `keep` says whether the session stays among the gated ones.
-    pub(super) fn visit_gated(&mut self, mut keep: impl FnMut(&mut Session) -> bool) {
-        let Sessions { all, gated, touched, .. } = self;
-        gated.retain(|&id| {
-            let Some(session) = all[id].as_deref_mut() else { return false };
-            session.gated = keep(session);
-            if !session.touched {
-                session.touched = true;
-                touched.push(id);
-            }
-            session.gated
-        });
+    /// Does something to answers that waited; it returns what those still wait for that do.
+    fn visit_gated(&mut self, waiter: &Waiter, visit: impl FnOnce(&mut Session) -> Option<Until>) {
+        let Waiter { id, until, .. } = *waiter;
+        let Some(session) = self.all[id].as_deref_mut() else { return };
+        match visit(session) {
+            Some(until) => self.waiting.add(Waiter::answers(id, until)),
+            None => session.gated.remove(until.cause()),
+        }
+        if !session.touched {
+            session.touched = true;
+            self.touched.push(id);
+        }
     }
 }

@@ -59,12 +59,7 @@ impl Group {
                     Some(room) => Turn::ReadInPlace(connection.receive(room)),
                     None => Turn::Read(connection.receive(&mut self.buffer[place * STRIDE..][..READ_BYTES])),
                 },
-                Waits::ForInput
-                | Waits::ForReader
-                | Waits::ForSnapshot
-                | Waits::ForPeers
-                | Waits::ForUnpause
-                | Waits::ForNothing => Turn::Pass,
+                Waits::ForInput | Waits::ForReader | Waits::ForGate(_) | Waits::ForNothing => Turn::Pass,
             };
             let is_long = match &turn {
                 Turn::Resume | Turn::ReadInPlace(_) => true,

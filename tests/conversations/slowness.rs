@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use kvstoreapp::metrics::ticks::Phase;
 use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::{Node, Now};
 use redis::{Connection, cmd};
 
@@ -190,7 +191,7 @@ fn what_sleeps_in_a_transaction_is_listed_as_long_as_it_slept() {
     assert_eq!(client.node.sendable(0), b"", "all of it waits");
     let later_us = |us: u64| Now { monotonic_us: NOW.monotonic_us + us, ..NOW };
     client.node.exchange(later_us(249_999));
-    assert_eq!(client.node.waits(0), Waits::ForPeers);
+    assert_eq!(client.node.waits(0), Waits::ForGate(Cause::Time));
     client.node.exchange(later_us(250_000));
     client.node.resume(0, later_us(250_000));
     assert_eq!(told(&mut client.node, 0), "*3\r\n+OK\r\n+OK\r\n$1\r\nb\r\n");

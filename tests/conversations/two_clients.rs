@@ -1,6 +1,7 @@
 //! What one client does to another, in Redis' ways: pauses, monitors, lists of clients. And time that goes on.
 
 use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::{Node, Now, SessionId};
 
 use crate::pure::{NOW, node_with_two_clients, say, take_turns, told};
@@ -20,7 +21,7 @@ fn ask(node: &mut Node, id: SessionId, text: &str) -> String {
 /// The client says it, and is paused.
 fn is_held(node: &mut Node, id: SessionId, text: &str) -> bool {
     node.receive(id, &request(&words(text)), NOW);
-    node.waits(id) == Waits::ForUnpause
+    node.waits(id) == Waits::ForGate(Cause::Pause)
 }
 
 /// The other client ends the pause; what was held is answered.

@@ -2,6 +2,7 @@
 //! with as many failures as a test wants, and every commit is compared with the state at its position.
 
 use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::store::Stamp;
 
 use crate::disk::Disk;
@@ -173,7 +174,7 @@ fn what_is_displaced_is_bounded_and_writers_that_wait_for_it_go_on() {
         play.send(&format!("SET k{key} 1"));
         let (rows, bytes) = play.node.store().displaced();
         assert!(rows <= 1 << 14 && bytes <= (1 << 20) + 100, "{rows} rows of {bytes} bytes are displaced");
-        waited += usize::from(play.node.waits(0) == Waits::ForSnapshot);
+        waited += usize::from(play.node.waits(0) == Waits::ForGate(Cause::Snapshot));
         play.finish_request();
     }
     assert!(waited > 0, "the writer was fast enough to take all");
@@ -189,7 +190,7 @@ fn writers_that_wait_go_on_where_the_snapshot_fails() {
     play.begin_writing_to_a_target();
     for key in (0..KEYS).rev() {
         play.send(&format!("SET k{key} 1"));
-        if play.node.waits(0) == Waits::ForSnapshot {
+        if play.node.waits(0) == Waits::ForGate(Cause::Snapshot) {
             break;
         }
         play.finish_request();

@@ -1,6 +1,8 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
 use kvstoreapp::node::saving::{Outcome, Save, Saved};
+use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::replication::wire::vector::VersionVector;
 use kvstoreapp::replication::wire::{
     Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Publication, Refusal, VERSION, VERSION_MIN,
@@ -235,7 +237,7 @@ fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
     let stamp = Stamp { clock: one.clock(30_000), node: 1 };
     WireChange { stamp, key: b"late", value: Some(b"x"), expiry: None, chunked: 0 }.encode(&mut change);
     one.say(1, &progress(&VersionVector::default(), &change));
-    assert_eq!(one.node.waits(1), kvstoreapp::node::session::Waits::ForSnapshot, "the peer waits");
+    assert_eq!(one.node.waits(1), Waits::ForGate(Cause::Snapshot), "the peer waits");
     let end_us = one.now.monotonic_us + 12 * SECOND_US;
     while one.now.monotonic_us < end_us {
         one.exchange();

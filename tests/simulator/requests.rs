@@ -2,6 +2,7 @@
 
 use kvstoreapp::node::Now;
 use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waiting::Cause;
 
 use super::World;
 use crate::host::{Asked, CLIENT};
@@ -95,7 +96,7 @@ impl World {
     pub(super) fn note_execution(&mut self, id: HostId) -> Verdict {
         let host = &mut self.hosts[id];
         let node = host.node.as_ref().expect("it is up");
-        if !host.is_held || matches!(node.waits(CLIENT), Waits::ForSnapshot | Waits::ForTurn) {
+        if !host.is_held || matches!(node.waits(CLIENT), Waits::ForGate(Cause::Snapshot) | Waits::ForTurn) {
             return Ok(());
         }
         host.is_held = false;

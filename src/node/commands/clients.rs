@@ -7,6 +7,7 @@ use super::help::help;
 use super::parts;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::session::{Answers, Session, Waits};
+use crate::node::waiting::{Cause, Copies, Pause, Reached};
 
 pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let part = args.at(1);
@@ -45,7 +46,7 @@ pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "UNPAUSE") => {
             takes(2)?;
             cx.core.pause = None;
-            cx.sessions.run_paused();
+            cx.sessions.reached(Reached::Unpaused);
             cx.answer(Reply::Ok)
         }
         _ if is(part, "UNBLOCK") => unblock(cx, args),
@@ -139,7 +140,7 @@ impl Kind {
 
 /// What a client is and does, in Redis' letters.
 fn flags(session: &Session) -> String {
-    let is_blocked = matches!(session.waits, Waits::ForPeers | Waits::ForUnpause);
+    let is_blocked = matches!(session.waits, Waits::ForGate(_));
     let all = [
         (session.is_monitor, 'O'),
         (session.is_listening(), 'P'),
@@ -272,8 +273,10 @@ fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let timeout = timeout.map_err(|_| Fail::said("ERR timeout is not an integer or out of range"))?;
     let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
     let until_us = cx.now.monotonic_us.saturating_add(ms.saturating_mul(1000));
-    let earlier = cx.core.pause.unwrap_or((0, true));
-    cx.core.pause = Some((until_us.max(earlier.0), writers_only && earlier.1));
+    let pause = Pause { until_us, writers_only };
+    let pause = cx.core.pause.map_or(pause, |earlier| pause.with(earlier));
+    cx.core.pause = Some(pause);
+    cx.sessions.waiting.set_deadlines(Cause::Pause, pause.until_us);
     cx.answer(Reply::Ok)
 }
 
@@ -288,15 +291,15 @@ fn unblock(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some(_) | None => false,
     };
     let number = integer(args.at(2))?;
-    let is_meant = |session: &Session| session.number as i64 == number && session.sleeps_until_us.is_none();
-    let mut waiting = cx.sessions.waiting.iter().copied();
-    let found = waiting.find(|&id| cx.sessions.get(id).is_some_and(is_meant));
+    let is_meant = |session: &Session| session.number as i64 == number;
+    let mut waiters = cx.sessions.waiting.of(Cause::Copies).iter().map(|waiter| waiter.id);
+    let found = waiters.find(|&id| cx.sessions.get(id).is_some_and(is_meant));
     if let Some(id) = found {
         let written = cx.sessions.get(id).map_or(0, |session| session.written);
-        let count = cx.core.replication.count_durable(written);
+        let Copies { peers } = cx.core.copies(written);
         let unblocked = Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         cx.sessions.forget(id);
-        cx.sessions.end_wait(id, if is_error { unblocked } else { Reply::Int(count as i64) });
+        cx.sessions.end_wait(id, if is_error { unblocked } else { Reply::Int(peers as i64) });
     }
     cx.answer(Reply::Int(found.is_some().into()))
 }

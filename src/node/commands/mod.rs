@@ -40,10 +40,10 @@ pub(super) use scanning::Walk;
 
 use super::expiring::STEP;
 use super::listening::Names;
-use super::outbox::Until;
 use super::session::{Session, Waits};
 use super::sessions::Sessions;
 use super::steps::COPIED_PER_STEP;
+use super::waiting::{Cause, Copies, Pause, Then, Until, Waiter};
 use super::{Core, Now, SessionId};
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command, Refusal, Reply, Request, line};
@@ -60,8 +60,8 @@ pub(super) enum Executed {
     Ended,
     /// It is to be executed again when what it waits for is there.
     Stopped(Waits),
-    /// Its answer comes when peers have caught up, or its time is over.
-    Waiting,
+    /// It is executed, and its answer comes when its gate opens.
+    Waiting(Cause),
 }
 
 /// What a request works on.
@@ -140,8 +140,10 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     if cx.session.is_monitor {
         monitoring::allow_monitor(command).map_err(|fail| transactions::spoil(cx.session, command, fail))?;
     }
-    if cx.core.pause.is_some() && cx.is_paused(command, request.args) {
-        return Ok(Admitted::Stopped(Waits::ForUnpause));
+    if let Some(pause) = cx.core.pause
+        && cx.is_paused(pause, command, request.args)
+    {
+        return Ok(Admitted::Stopped(cx.stop(Until::Unpaused, pause.until_us)));
     }
     if let Some(queue) = &mut cx.session.queue
         && !transactions::is_immediate(command)
@@ -157,7 +159,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         let Core { saver, clock, store, metrics, .. } = &mut *cx.core;
         if saver.holds_writers(store) || (clock.is_spent() && !saver.is_failing()) {
             metrics.writer_stalls += 1;
-            return Ok(Admitted::Stopped(Waits::ForSnapshot));
+            return Ok(Admitted::Stopped(cx.stop(Until::Writable, u64::MAX)));
         }
         if saver.is_failing() && (saver.holds_answers() || clock.is_spent()) {
             return Err(Fail::Refused(Refusal::NotDurable));
@@ -321,26 +323,37 @@ impl Context<'_> {
         found
     }
 
-    /// Whether clients are paused, those of this command at least: with writers those are that publish. A monitor never
-    /// is, and somebody has to be able to end the pause.
+    /// Whether this command is paused: with writers those are that publish. A monitor never is, and somebody has to be
+    /// able to end the pause.
     #[cold]
-    fn is_paused(&self, command: Command, args: Args<'_>) -> bool {
-        let Some((until_us, writers_only)) = self.core.pause else { return false };
+    fn is_paused(&self, pause: Pause, command: Command, args: Args<'_>) -> bool {
         let tells = |command: Command| command.describe().kind == Kind::Write || command.publishes();
-        let is_held = !writers_only
+        let is_held = !pause.writers_only
             || match &self.session.queue {
                 Some(queue) if command == Command::Exec => queue.has(tells),
                 Some(_) | None => tells(command),
             };
         let ends_it = command == Command::Client && args.get(1).is_some_and(|part| fail::is(part, "UNPAUSE"));
-        self.now.monotonic_us < until_us && is_held && !ends_it && !self.session.is_monitor
+        self.now.monotonic_us < pause.until_us && is_held && !ends_it && !self.session.is_monitor
     }
 
-    /// The request is executed once it is that time, in monotonic microseconds.
-    fn sleep(&mut self, until_us: u64) -> Executed {
-        self.session.sleeps_until_us = Some(until_us);
-        self.session.wanted = (usize::MAX, until_us);
-        Executed::Stopped(Waits::ForPeers)
+    /// The request is executed once this is so, or the deadline is there, in monotonic microseconds.
+    #[cold]
+    fn stop(&mut self, until: Until, deadline_us: u64) -> Waits {
+        self.sessions.waiting.add(Waiter { id: self.id, until, deadline_us, then: Then::Execute });
+        Waits::ForGate(until.cause())
+    }
+
+    /// The request is executed again after so many microseconds.
+    fn sleep(&mut self, us: u64) -> Executed {
+        self.session.has_slept = true;
+        Executed::Stopped(self.stop(Until::Deadline, self.now.monotonic_us + us))
+    }
+
+    /// The request is executed, and answered once this is so, or the deadline is there, in monotonic microseconds.
+    fn wait(&mut self, until: Until, deadline_us: u64) -> Executed {
+        self.sessions.waiting.add(Waiter { id: self.id, until, deadline_us, then: Then::Tell(Copies::default()) });
+        Executed::Waiting(until.cause())
     }
 
     /// Turns those keys of a request into deletions that have expired; where it goes through all keys, some of them.
@@ -361,9 +374,9 @@ impl Context<'_> {
 
     /// What follows an answer: it waits for the disk, or is not wanted.
     fn settle(&mut self, start: u64, before: u64, executed: Executed) {
-        let Context { core, session, .. } = self;
+        let Context { core, sessions, session, id, .. } = self;
         let position = core.store.last_position();
-        if executed == Executed::Waiting {
+        if let Executed::Waiting(_) = executed {
             return;
         }
         session.conclude(start);
@@ -374,13 +387,17 @@ impl Context<'_> {
             }
         }
         // What a transaction has written before it saves is saved with it.
-        let until = match std::mem::take(&mut session.saves) {
-            0 if position != before && core.saver.holds_answers() => Until::Durable(position),
-            0 => return,
-            snapshot => Until::Merged(snapshot),
+        let until = match session.held_until {
+            None if position != before && core.saver.holds_answers() => Until::Durable(position),
+            None => return,
+            Some(until) => until,
         };
+        session.held_until = None;
         if session.mark() > start {
             session.hold(start, until);
+            if session.gated.insert(until.cause()) {
+                sessions.waiting.add(Waiter::answers(*id, until));
+            }
         }
     }
 }

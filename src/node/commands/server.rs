@@ -7,6 +7,7 @@ use super::keys::encoding;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::info;
 use crate::node::statistics::Sources;
+use crate::node::waiting::{Copies, Until};
 
 /// What a key costs beside its entry, roughly, for `MEMORY USAGE`.
 const KEY_OVERHEAD_BYTES: usize = 32;
@@ -44,7 +45,7 @@ pub(super) fn save(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Ou
     if command == Command::BgSave {
         return cx.answer(Reply::Simple("Background saving started"));
     }
-    cx.session.saves = snapshot;
+    cx.session.held_until = Some(Until::Merged(snapshot));
     cx.answer(Reply::Ok)
 }
 
@@ -54,19 +55,13 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "SLEEP") && args.len() == 3 => {
             // The loop never sleeps: this client's answer waits, and nobody else.
             let us = sleep_us(args).ok_or(super::fail::NOT_FLOAT)?;
-            let until_us = match cx.session.sleeps_until_us.take() {
-                Some(until_us) => until_us,
-                None => {
-                    // To its client it is a command that takes that long.
-                    cx.session.spent_us = us;
-                    cx.now.monotonic_us + us
-                }
-            };
-            // A transaction has slept before it began.
-            if until_us <= cx.now.monotonic_us || cx.session.is_executing {
+            if std::mem::take(&mut cx.session.has_slept) {
                 return cx.answer(Reply::Ok);
             }
-            Ok(cx.sleep(until_us))
+            // To its client it is a command that takes that long.
+            cx.session.spent_us = us;
+            // A transaction has slept before it began.
+            if us == 0 || cx.session.is_executing { cx.answer(Reply::Ok) } else { Ok(cx.sleep(us)) }
         }
         _ if is(part, "SET-ACTIVE-EXPIRE") && args.len() == 3 => {
             cx.core.expires_actively = integer(args.at(2))? != 0;
@@ -150,22 +145,22 @@ pub(super) fn wait(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Ok(ms) => ms as u64,
         Err(_) => return Err(Fail::said("ERR timeout is not an integer or out of range")),
     };
-    let count = cx.core.replication.count_durable(cx.session.written);
+    let until = Until::copied(peers, cx.session.written);
+    let copies = cx.core.copies(cx.session.written);
     // Redis takes no time at all as no limit.
     let is_patient = ms > 0 || cx.session.dialect().follows_redis();
-    if count < peers && is_patient && !cx.session.is_executing {
+    if !until.is_with_copies(copies) && is_patient && !cx.session.is_executing {
         let us = if ms == 0 { u64::MAX } else { ms.saturating_mul(1000) };
-        cx.session.wanted = (peers, cx.now.monotonic_us.saturating_add(us));
-        return Ok(Executed::Waiting);
+        return Ok(cx.wait(until, cx.now.monotonic_us.saturating_add(us)));
     }
-    cx.answer(Reply::Int(count as i64))
+    cx.answer(Reply::Int(copies.peers as i64))
 }
 
 /// Answers at once how many have it on disk: this node, and peers.
 pub(super) fn wait_aof(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     args.from(1).try_for_each(|arg| integer(arg).map(drop))?;
     let local = cx.core.saver.durable() >= cx.session.written;
-    let peers = cx.core.replication.count_durable(cx.session.written);
+    let Copies { peers } = cx.core.copies(cx.session.written);
     cx.session.answer(Reply::Array(2));
     cx.session.answer(Reply::Int(local.into()));
     cx.answer(Reply::Int(peers as i64))

@@ -55,8 +55,10 @@ pub(super) fn unwatch(cx: &mut Context<'_>) -> Outcome {
 }
 
 pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
-    if let Some(until_us) = sleeps_until_us(cx) {
-        return Ok(cx.sleep(until_us));
+    if !std::mem::take(&mut cx.session.has_slept)
+        && let us @ 1.. = sleeps_us(cx.session)
+    {
+        return Ok(cx.sleep(us));
     }
     let queue = cx.session.queue.take().ok_or(Fail::said("ERR EXEC without MULTI"))?;
     let watched = std::mem::take(&mut cx.session.watched);
@@ -77,7 +79,7 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
         let allowed = connection::allow_data(cx.session, queued.command, queued.args());
         match allowed.and_then(|()| timed(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
-            Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting) => (),
+            Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting(_)) => (),
             Err(fail) => cx.session.answer_instead(start, fail.reply()),
         }
     }
@@ -100,17 +102,13 @@ pub(super) fn spoil(session: &mut Session, command: Command, fail: Fail) -> Fail
     fail
 }
 
-/// Until when the transaction sleeps that is to be run, as long as `DEBUG SLEEP` says in it: nothing may come between
-/// its parts, and the loop does not stop for it.
-fn sleeps_until_us(cx: &mut Context<'_>) -> Option<u64> {
-    if let Some(until_us) = cx.session.sleeps_until_us.take() {
-        return (until_us > cx.now.monotonic_us).then_some(until_us);
-    }
-    let queue = cx.session.queue.as_ref().filter(|queue| !queue.is_spoilt)?;
+/// How long the transaction sleeps that is to be run, as `DEBUG SLEEP` says in it: nothing may come between its parts,
+/// and the loop does not stop for it.
+fn sleeps_us(session: &Session) -> u64 {
+    let Some(queue) = session.queue.as_ref().filter(|queue| !queue.is_spoilt) else { return 0 };
     let sleeps = queue.requests.iter().filter(|queued| queued.command == Command::Debug);
     let sleeps = sleeps.filter(|queued| queued.args().at(1).eq_ignore_ascii_case(b"SLEEP"));
-    let us: u64 = sleeps.filter_map(|queued| sleep_us(queued.args())).sum();
-    (us > 0).then(|| cx.now.monotonic_us + us)
+    sleeps.filter_map(|queued| sleep_us(queued.args())).sum()
 }
 
 /// Forgets the transaction that is put together.

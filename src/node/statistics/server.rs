@@ -91,9 +91,11 @@ pub(super) const STATISTICS: &[Statistic] = &[
         "maxclients",
         Plain,
     ),
-    gauge("clients_blocked", "Clients whose request waits: for peers, for a time, or for the end of a pause.", |of| {
-        of.clients_blocked().into()
-    })
+    gauge(
+        "clients_blocked",
+        "Clients whose request waits: for peers, a time, the end of a pause, or the snapshot.",
+        |of| of.clients_blocked().into(),
+    )
     .field(Clients, "blocked_clients", Plain),
     counter("clients_accepted", "Clients accepted.", |of| of.metrics().clients_accepted.into()).field(
         super::Section::Stats,
