@@ -1,6 +1,7 @@
-//! `scripts/cluster.sh` as somebody at a shell uses it, on addresses and in a directory of the test's own.
+//! `scripts/cluster.sh` and the README as somebody at a shell uses them, on addresses and in directories of the tests' own.
 #[path = "../harness/mod.rs"]
 mod harness;
+mod readme;
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
