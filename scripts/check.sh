@@ -1,7 +1,25 @@
 #!/usr/bin/env bash
 # The one gate: format, lints, docs, all tests. Installs what the tests need where it is missing.
+# `check.sh quick`: format, lints and the pure tests, which need nothing but cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; "$@"; }
+
+case ${1:-} in
+    '') ;;
+    quick)
+        step cargo fmt --check
+        step cargo clippy --quiet --locked --all-targets -- -D warnings
+        step cargo test --locked --lib --test properties --test replication
+        printf '\nthe quick checks passed\n'
+        exit
+        ;;
+    *)
+        echo "usage: scripts/check.sh [quick]" >&2
+        exit 2
+        ;;
+esac
 
 need=()
 command -v nc >/dev/null || need+=(netcat-openbsd)
@@ -34,28 +52,34 @@ if [ ${#need[@]} -gt 0 ]; then
 fi
 
 # Redis clients. What is there in this release is not asked for again.
-redis_py=redis==8.1.0 redis_py_5=redis==5.3.1 node_clients="ioredis@6.0.0 redis@6.3.1"
-if [ "$(cat target/clients/installed 2>/dev/null)" != "$redis_py" ]; then
-    rm -rf target/clients && mkdir -p target && python3 -m venv target/clients
-    target/clients/bin/pip install --quiet --disable-pip-version-check "$redis_py"
-    echo "$redis_py" >target/clients/installed
-fi
-if [ "$(cat target/clients-redis-py-5/installed 2>/dev/null)" != "$redis_py_5" ]; then
-    rm -rf target/clients-redis-py-5
-    target/clients/bin/pip install --quiet --disable-pip-version-check --target target/clients-redis-py-5 "$redis_py_5"
-    echo "$redis_py_5" >target/clients-redis-py-5/installed
-fi
-if [ "$(cat target/clients-node/installed 2>/dev/null)" != "$node_clients" ]; then
-    rm -rf target/clients-node && mkdir -p target/clients-node
-    # shellcheck disable=SC2086 # two words
-    npm install --prefix target/clients-node --no-audit --no-fund --no-save --silent $node_clients
-    echo "$node_clients" >target/clients-node/installed
-fi
+install_clients() {
+    redis_py=redis==8.1.0 redis_py_5=redis==5.3.1 node_clients="ioredis@6.0.0 redis@6.3.1"
+    if [ "$(cat target/clients/installed 2>/dev/null)" != "$redis_py" ]; then
+        rm -rf target/clients && mkdir -p target && python3 -m venv target/clients
+        target/clients/bin/pip install --quiet --disable-pip-version-check "$redis_py"
+        echo "$redis_py" >target/clients/installed
+    fi
+    if [ "$(cat target/clients-redis-py-5/installed 2>/dev/null)" != "$redis_py_5" ]; then
+        rm -rf target/clients-redis-py-5
+        target/clients/bin/pip install --quiet --disable-pip-version-check --target target/clients-redis-py-5 "$redis_py_5"
+        echo "$redis_py_5" >target/clients-redis-py-5/installed
+    fi
+    if [ "$(cat target/clients-node/installed 2>/dev/null)" != "$node_clients" ]; then
+        rm -rf target/clients-node && mkdir -p target/clients-node
+        # shellcheck disable=SC2086 # two words
+        npm install --prefix target/clients-node --no-audit --no-fund --no-save --silent $node_clients
+        echo "$node_clients" >target/clients-node/installed
+    fi
+}
 
-step() { printf '\n== %s\n' "$*"; "$@"; }
+# The network works while the compiler does.
+install_clients &
+clients=$!
 step cargo fmt --check
 step cargo clippy --quiet --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --locked --no-deps --document-private-items
+step cargo test --locked --no-run
+wait $clients || { echo "check.sh: the Redis clients could not be installed" >&2; exit 1; }
 step cargo test --locked
 step cargo test --locked --features fault-injection --test fault_injection
 echo
