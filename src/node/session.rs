@@ -79,9 +79,9 @@ pub struct Session {
     pub(super) name: Vec<u8>,
     pub(super) library: (Vec<u8>, Vec<u8>),
     pub(super) begun_us: u64,
-    /// The command that came last, and its part where it has some.
+    /// The command that came last, and its subcommand where it has some.
     pub(super) command: Option<Command>,
-    pub(super) part: Option<&'static str>,
+    pub(super) subcommand: Option<&'static str>,
     pub(super) answers: Answers,
     /// What it was told beside an answer that it does not want.
     told: Vec<u8>,
@@ -139,7 +139,7 @@ impl Session {
             library: Default::default(),
             begun_us: now_us,
             command: None,
-            part: None,
+            subcommand: None,
             answers: Answers::default(),
             told: Vec::new(),
             refused_database: None,

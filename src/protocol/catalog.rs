@@ -34,16 +34,16 @@ pub const CATEGORIES: [&str; 21] = [
     "scripting",
 ];
 
-/// All commands, and all parts of those that are several.
+/// All commands, and all subcommands of those that are several.
 pub struct Catalog(BTreeMap<&'static str, Entry>);
 
-/// What is said of a command (`client`), or of a part of one (`client|id`).
+/// What is said of a command (`client`), or of a subcommand (`client|id`).
 pub struct Entry {
-    /// In lower case; a part's begins with its command's.
+    /// In lower case; a subcommand's begins with its command's.
     pub name: &'static str,
     /// The first Redis that had it.
     pub since: &'static str,
-    /// How its time grows, if that is the same for all its parts.
+    /// How its time grows, if that is the same for all its subcommands.
     pub complexity: Option<&'static str>,
     /// What it is for.
     pub summary: &'static str,
@@ -98,23 +98,23 @@ impl Catalog {
         Catalog(blocks.map(Entry::parse).map(|entry| (entry.name, entry)).collect())
     }
 
-    /// Commands without parts, by name.
+    /// Commands without subcommands, by name.
     pub fn commands(&self) -> impl Iterator<Item = &Entry> {
         self.all().filter(|entry| !entry.name.contains('|'))
     }
 
-    /// Commands and parts, by name.
+    /// Commands and subcommands, by name.
     pub fn all(&self) -> impl Iterator<Item = &Entry> {
         self.0.values()
     }
 
-    /// The command or part with this name, in any case.
+    /// The command or subcommand with this name, in any case.
     pub fn named(&self, name: &[u8]) -> Option<&Entry> {
         self.0.get(std::str::from_utf8(name).ok()?.to_ascii_lowercase().as_str())
     }
 
-    /// The parts of a command.
-    pub fn parts_of(&self, command: &Entry) -> Vec<&Entry> {
+    /// The subcommands of a command.
+    pub fn subcommands_of(&self, command: &Entry) -> Vec<&Entry> {
         let is_part = |name: &str| name.strip_prefix(command.name).is_some_and(|rest| rest.starts_with('|'));
         let rest = self.0.range(command.name..).map(|(_, entry)| entry).skip(1);
         rest.take_while(|entry| entry.name.starts_with(command.name)).filter(|entry| is_part(entry.name)).collect()
@@ -132,7 +132,9 @@ impl Entry {
         let described = command.describe();
         let arity = match part {
             None => described.arity,
-            Some(part) => command.parts().iter().find(|(name, _)| *name == part).expect("a part of the command").1,
+            Some(part) => {
+                command.subcommands().iter().find(|(name, _)| *name == part).expect("a part of the command").1
+            }
         };
         let complexity = Some(complexity).filter(|&complexity| complexity != "-");
         Entry { name, since, complexity, summary, arity, group: described.group, lines }
@@ -260,7 +262,7 @@ mod tests {
         for command in Command::all_of_resp() {
             let name = command.describe().name;
             names.push(name.to_owned());
-            names.extend(command.parts().iter().map(|(part, _)| format!("{name}|{part}")));
+            names.extend(command.subcommands().iter().map(|(part, _)| format!("{name}|{part}")));
         }
         names.sort_unstable();
         let described: Vec<&str> = catalog.all().map(|entry| entry.name).collect();
@@ -299,7 +301,7 @@ mod tests {
             let spans: Vec<_> = (0..8).map(|at| at..at + 1).collect();
             let keys: Vec<u8> = command.keys(Args::new(&words, &spans)).flatten().copied().collect();
             let places: Vec<u8> = entry.keys().iter().flat_map(|keys| keys.among(8)).map(|place| place as u8).collect();
-            if command.parts().is_empty() && command.describe().kind != Kind::Other {
+            if command.subcommands().is_empty() && command.describe().kind != Kind::Other {
                 assert_eq!(keys, places, "{}", entry.name);
             }
         }

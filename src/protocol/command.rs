@@ -1,5 +1,5 @@
 //! The commands there are: what a node has to know of each before it runs it. What clients ask about them is in
-//! `catalog.rs`.
+//! `catalog.rs`; the subcommands of those that are several are in `subcommand.rs`.
 //!
 //! Names and arity are those of Redis 7 (<https://redis.io/docs/latest/commands/>) where it has the command.
 
@@ -191,95 +191,6 @@ impl Command {
     /// Its row.
     pub fn describe(self) -> &'static Described {
         &COMMANDS[self as usize]
-    }
-
-    /// Parts and their arity: arguments with both names; negative: so many at least.
-    pub fn parts(self) -> &'static [(&'static str, i32)] {
-        match self {
-            Command::Acl => &[("cat", -2), ("getuser", 3), ("help", 2), ("list", 2), ("users", 2), ("whoami", 2)],
-            Command::Client => &[
-                ("id", 2),
-                ("getname", 2),
-                ("setname", 3),
-                ("setinfo", 4),
-                ("list", -2),
-                ("info", 2),
-                ("kill", -3),
-                ("no-evict", 3),
-                ("no-touch", 3),
-                ("reply", 3),
-                ("pause", -3),
-                ("unpause", 2),
-                ("unblock", -3),
-                ("tracking", -3),
-                ("trackinginfo", 2),
-                ("getredir", 2),
-                ("caching", 3),
-                ("help", 2),
-            ],
-            Command::Cluster => &[
-                ("addslots", -3),
-                ("addslotsrange", -4),
-                ("bumpepoch", 2),
-                ("count-failure-reports", 3),
-                ("countkeysinslot", 3),
-                ("delslots", -3),
-                ("delslotsrange", -4),
-                ("failover", -2),
-                ("flushslots", 2),
-                ("forget", 3),
-                ("getkeysinslot", 4),
-                ("help", 2),
-                ("info", 2),
-                ("keyslot", 3),
-                ("links", 2),
-                ("meet", -4),
-                ("myid", 2),
-                ("nodes", 2),
-                ("replicas", 3),
-                ("replicate", 3),
-                ("reset", -2),
-                ("saveconfig", 2),
-                ("set-config-epoch", 3),
-                ("setslot", -4),
-                ("shards", 2),
-                ("slaves", 3),
-                ("slots", 2),
-            ],
-            Command::CommandInfo => &[
-                ("count", 2),
-                ("info", -2),
-                ("docs", -2),
-                ("list", -2),
-                ("getkeys", -4),
-                ("getkeysandflags", -4),
-                ("help", 2),
-            ],
-            Command::Config => &[("get", -3), ("set", -4), ("resetstat", 2), ("rewrite", 2), ("help", 2)],
-            Command::Function => &[("flush", -2), ("help", 2), ("list", -2)],
-            Command::Latency => &[
-                ("doctor", 2),
-                ("graph", 3),
-                ("help", 2),
-                ("histogram", -2),
-                ("history", 3),
-                ("latest", 2),
-                ("reset", -2),
-            ],
-            Command::Memory => &[("doctor", 2), ("help", 2), ("purge", 2), ("stats", 2), ("usage", -3)],
-            Command::Module => &[("help", 2), ("list", 2)],
-            Command::Object => &[("encoding", 3), ("freq", 3), ("help", 2), ("idletime", 3), ("refcount", 3)],
-            Command::PubSub => &[
-                ("channels", -2),
-                ("help", 2),
-                ("numpat", 2),
-                ("numsub", -2),
-                ("shardchannels", -2),
-                ("shardnumsub", -2),
-            ],
-            Command::SlowLog => &[("get", -2), ("help", 2), ("len", 2), ("reset", 2)],
-            _ => &[],
-        }
     }
 
     /// The keys that it looks at or changes, as the catalog has them.

@@ -2,7 +2,7 @@
 //!
 //! - [`decoder`]: the one way from a client's bytes to requests
 //! - [`dialect`]: the list of dialects; `speech`: what each says of itself
-//! - [`command`]: the commands there are; [`catalog`]: what clients ask about them
+//! - [`command`], [`subcommand`]: the commands there are; [`catalog`]: what clients ask about them
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
@@ -20,6 +20,7 @@ pub mod json;
 pub mod line;
 pub mod resp;
 mod speech;
+pub mod subcommand;
 
 use std::ops::{Index, Range};
 

@@ -29,7 +29,7 @@ fn every_command_and_every_part_of_one_is_said_with_arguments_that_it_takes() {
     };
     let mut unsaid = Vec::new();
     for command in Command::all_of_resp() {
-        let parts = command.parts().iter().map(|&part| Some(part)).chain([None]);
+        let parts = command.subcommands().iter().map(|&part| Some(part)).chain([None]);
         let name = command.describe().name;
         unsaid.extend(parts.filter(|part| !is_said(command, *part)).map(|part| format!("{name} {part:?}")));
     }
@@ -42,8 +42,9 @@ fn the_help_of_every_command_with_parts_names_all_of_them() {
     let mut node = node(options());
     node.open(0, NOW).expect("one is not too many");
     // What is refused as a whole has none.
-    let has_help =
-        |command: &Command| *command != Command::Cluster && command.parts().iter().any(|(part, _)| *part == "help");
+    let has_help = |command: &Command| {
+        *command != Command::Cluster && command.subcommands().iter().any(|(part, _)| *part == "help")
+    };
     for command in Command::all_of_resp().filter(|command| has_help(command) || *command == Command::Debug) {
         let name = command.describe().name.to_uppercase();
         let help = say(&mut node, 0, &request(&words(&format!("{name} HELP"))));
@@ -56,7 +57,7 @@ fn the_help_of_every_command_with_parts_names_all_of_them() {
         let explained = |line: &usize| lines.get(line + 1).is_some_and(|below| below.starts_with("+    "));
         let heads: Vec<usize> = (2..lines.len()).filter(|&line| !lines[line].starts_with("+    ")).collect();
         assert!(heads.iter().all(explained), "{name} says of a part nothing: {help}");
-        for (part, _) in command.parts() {
+        for (part, _) in command.subcommands() {
             let is_named = |line: &usize| lines[*line][1..].split(' ').next() == Some(&part.to_uppercase());
             assert!(heads.iter().any(is_named), "{name} HELP does not name {part}");
         }
@@ -70,7 +71,7 @@ fn every_wrong_number_of_arguments_is_answered() {
     for command in Command::all_of_resp() {
         let described = command.describe();
         let whole = (described.arity != -1).then(|| described.name.to_owned());
-        let parts = command.parts().iter().filter(|(_, arity)| *arity != -2);
+        let parts = command.subcommands().iter().filter(|(_, arity)| *arity != -2);
         let parts = parts.map(|(part, _)| format!("{}|{part}", described.name));
         let is_answered = |name: &String| {
             let error = format!("wrong number of arguments for '{name}' command\r");

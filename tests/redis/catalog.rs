@@ -115,7 +115,7 @@ impl Both {
 fn names() -> Vec<String> {
     let all = Command::all_of_resp().flat_map(|command| {
         let name = command.describe().name;
-        let parts = command.parts().iter().map(move |(part, _)| format!("{name}|{part}"));
+        let parts = command.subcommands().iter().map(move |(part, _)| format!("{name}|{part}"));
         parts.chain([name.to_owned()])
     });
     all.collect()

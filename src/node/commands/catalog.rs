@@ -1,36 +1,36 @@
 //! `COMMAND`: what there is, for clients that ask. `MODULE`: there are none.
 
-use super::fail::{Fail, SYNTAX, is, unknown_part};
+use super::fail::{Fail, SYNTAX, is};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::glob::Pattern;
 use crate::node::session::Session;
 use crate::protocol::catalog::{Argument, Catalog, Entry, Keys};
+use crate::protocol::subcommand::{CommandInfo, Module};
 
 pub(super) fn command(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let Some(part) = args.get(1) else { return info(cx, args) };
-    match part {
-        _ if is(part, "COUNT") => cx.answer(Reply::Int(Command::all_of_resp().count() as i64)),
-        _ if is(part, "INFO") => info(cx, args),
-        _ if is(part, "DOCS") => docs(cx, args),
-        _ if is(part, "LIST") => list(cx, args),
-        _ if is(part, "GETKEYS") => get_keys(cx, args, |session, key, _| session.answer(Reply::Value(key))),
-        _ if is(part, "GETKEYSANDFLAGS") => get_keys(cx, args, |session, key, flags| {
+    if args.len() == 1 {
+        return info(cx, args);
+    }
+    match subcommands::of(args)? {
+        CommandInfo::Count => cx.answer(Reply::Int(Command::all_of_resp().count() as i64)),
+        CommandInfo::Info => info(cx, args),
+        CommandInfo::Docs => docs(cx, args),
+        CommandInfo::List => list(cx, args),
+        CommandInfo::GetKeys => get_keys(cx, args, |session, key, _| session.answer(Reply::Value(key))),
+        CommandInfo::GetKeysAndFlags => get_keys(cx, args, |session, key, flags| {
             session.answer(Reply::Array(2));
             session.answer(Reply::Value(key));
             statuses(session, flags);
         }),
-        _ if is(part, "HELP") => help(cx, Command::CommandInfo),
-        _ => Err(unknown_part("command", part)),
+        CommandInfo::Help => help(cx, Command::CommandInfo),
     }
 }
 
 pub(super) fn module(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "LIST") => cx.answer(Reply::Array(0)),
-        _ if is(part, "HELP") => help(cx, Command::Module),
-        _ => Err(unknown_part("module", part)),
+    match subcommands::of(args)? {
+        Module::List => cx.answer(Reply::Array(0)),
+        Module::Help => help(cx, Command::Module),
     }
 }
 
@@ -65,7 +65,7 @@ fn describe(session: &mut Session, catalog: &Catalog, entry: &Entry) {
     let keys = entry.keys();
     session.answer(Reply::Set(keys.len()));
     keys.iter().for_each(|keys| describe_keys(session, keys));
-    let parts = catalog.parts_of(entry);
+    let parts = catalog.subcommands_of(entry);
     session.answer(if parts.is_empty() { Reply::Set(0) } else { Reply::Array(parts.len()) });
     parts.into_iter().for_each(|part| describe(session, catalog, part));
 }
@@ -105,7 +105,7 @@ fn docs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn explain(session: &mut Session, catalog: &Catalog, entry: &Entry) {
-    let (deprecated, arguments, parts) = (entry.deprecated(), entry.arguments(), catalog.parts_of(entry));
+    let (deprecated, arguments, parts) = (entry.deprecated(), entry.arguments(), catalog.subcommands_of(entry));
     let flags = [entry.is_of_system().then_some("syscmd"), deprecated.map(|_| "deprecated")];
     let flags: Vec<&str> = flags.into_iter().flatten().collect();
     let texts = [
@@ -227,10 +227,10 @@ fn get_keys(cx: &mut Context<'_>, args: Args<'_>, answer: impl Fn(&mut Session, 
     DONE
 }
 
-/// The command of a request, or its part where the command is several.
+/// The command of a request, or its subcommand where the command is several.
 fn entry_of<'a>(catalog: &'a Catalog, request: &[&[u8]]) -> Option<&'a Entry> {
     let command = catalog.named(request[0]).filter(|_| !request[0].contains(&b'|'))?;
-    if catalog.parts_of(command).is_empty() {
+    if catalog.subcommands_of(command).is_empty() {
         return Some(command);
     }
     match request.get(1) {

@@ -2,62 +2,55 @@
 
 use std::fmt::Write;
 
-use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity};
 use super::help::help;
-use super::parts;
+use super::subcommands;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::session::{Answers, Session, Waits};
 use crate::node::waiting::{Cause, Copies, Pause, Reached};
+use crate::protocol::subcommand::Client;
 
 pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    let takes = |count: usize| if args.len() == count { Ok(()) } else { Err(wrong_arity_of("client", part)) };
-    match part {
-        _ if is(part, "ID") => takes(2).and_then(|()| cx.answer(Reply::Int(cx.session.number as i64))),
-        _ if is(part, "GETNAME") => {
-            takes(2)?;
+    match subcommands::of(args)? {
+        Client::Id => cx.answer(Reply::Int(cx.session.number as i64)),
+        Client::GetName => {
             let name = std::mem::take(&mut cx.session.name);
             cx.session.answer(if name.is_empty() { Reply::Nil } else { Reply::Value(&name) });
             cx.session.name = name;
             DONE
         }
-        _ if is(part, "SETNAME") => {
-            takes(3)?;
+        Client::SetName => {
             set_name(cx.session, args.at(2))?;
             cx.answer(Reply::Ok)
         }
-        _ if is(part, "SETINFO") => set_info(cx, args),
-        _ if is(part, "LIST") => list(cx, args),
-        _ if is(part, "INFO") => {
-            takes(2)?;
+        Client::SetInfo => set_info(cx, args),
+        Client::List => list(cx, args),
+        Client::Info => {
             let line = describe(cx.session, cx.now.monotonic_us);
             cx.answer(Reply::Text(&line))
         }
-        _ if is(part, "KILL") => kill(cx, args),
-        _ if is(part, "NO-EVICT") || is(part, "NO-TOUCH") => {
-            takes(3)?;
+        Client::Kill => kill(cx, args),
+        Client::NoEvict | Client::NoTouch => {
             if !is(args.at(2), "ON") && !is(args.at(2), "OFF") {
                 return Err(SYNTAX);
             }
             cx.answer(Reply::Ok)
         }
-        _ if is(part, "REPLY") => reply(cx, args),
-        _ if is(part, "PAUSE") => pause(cx, args),
-        _ if is(part, "UNPAUSE") => {
-            takes(2)?;
+        Client::Reply => reply(cx, args),
+        Client::Pause => pause(cx, args),
+        Client::Unpause => {
             cx.core.pause = None;
             cx.sessions.reached(Reached::Unpaused);
             cx.answer(Reply::Ok)
         }
-        _ if is(part, "UNBLOCK") => unblock(cx, args),
-        _ if is(part, "GETREDIR") => cx.answer(Reply::Int(-1)),
-        _ if is(part, "TRACKINGINFO") => tracking_info(cx),
-        _ if is(part, "TRACKING") => tracking(cx, args),
-        _ if is(part, "CACHING") => Err(Fail::said(
+        Client::Unblock => unblock(cx, args),
+        Client::GetRedir => cx.answer(Reply::Int(-1)),
+        Client::TrackingInfo => tracking_info(cx),
+        Client::Tracking => tracking(cx, args),
+        Client::Caching => Err(Fail::said(
             "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
         )),
-        _ if is(part, "HELP") => help(cx, Command::Client),
-        _ => Err(unknown_part("client", part)),
+        Client::Help => help(cx, Command::Client),
     }
 }
 
@@ -71,9 +64,7 @@ pub(super) fn set_name(session: &mut Session, name: &[u8]) -> Result<(), Fail> {
 }
 
 fn set_info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let [option, value] = args.from(2).collect::<Vec<_>>()[..] else {
-        return Err(wrong_arity_of("client", args.at(1)));
-    };
+    let (option, value) = (args.at(2), args.at(3));
     let name = String::from_utf8_lossy(option).to_lowercase();
     let place = match name.as_str() {
         "lib-name" => &mut cx.session.library.0,
@@ -159,7 +150,8 @@ fn describe(session: &Session, now_us: u64) -> String {
     let age_s = |since_us: u64| (now_us - since_us) / 1_000_000;
     let flags = flags(session);
     let multi = session.queue.as_ref().map_or(-1, |queue| queue.requests.len() as i64);
-    let command = session.command.map_or_else(|| "NULL".to_owned(), |command| parts::name_of(command, session.part));
+    let command =
+        session.command.map_or_else(|| "NULL".to_owned(), |command| subcommands::name_of(command, session.subcommand));
     let resp = session.dialect().resp_version();
     writeln!(
         line,
@@ -187,9 +179,6 @@ fn describe(session: &Session, now_us: u64) -> String {
 }
 
 fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    if args.len() < 3 {
-        return Err(wrong_arity_of("client", args.at(1)));
-    }
     let (mut number, mut address, mut local, mut skip_me, mut kind) = (None, None, None, true, None);
     let by_address = args.len() == 3;
     if by_address {
@@ -235,7 +224,7 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let [mode] = args.from(2).collect::<Vec<_>>()[..] else { return Err(wrong_arity_of("client", args.at(1))) };
+    let mode = args.at(2);
     // A transaction's answer is an array of all answers; Redis leaves some out, and the next ones are taken for them.
     if cx.session.is_executing && (is(mode, "OFF") || is(mode, "SKIP")) {
         return Err(Fail::said("ERR Command not allowed inside a transaction"));
@@ -269,7 +258,7 @@ fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some(mode) if is(mode, "ALL") => false,
         Some(_) => return Err(Fail::said("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    let timeout = integer(args.get(2).ok_or_else(|| wrong_arity_of("client", args.at(1)))?);
+    let timeout = integer(args.at(2));
     let timeout = timeout.map_err(|_| Fail::said("ERR timeout is not an integer or out of range"))?;
     let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
     let until_us = cx.now.monotonic_us.saturating_add(ms.saturating_mul(1000));

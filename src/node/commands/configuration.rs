@@ -1,30 +1,24 @@
 //! `CONFIG`: settings, read and changed while the node runs.
 
-use super::fail::{Fail, SYNTAX, is, printable, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, printable};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::glob::Pattern;
 use crate::node::settings::{self, Change};
+use crate::protocol::subcommand::Config;
 
 pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "GET") && args.len() >= 3 => get(cx, args),
-        _ if is(part, "SET") && args.len() >= 4 && !args.len().is_multiple_of(2) => Err(SYNTAX),
-        _ if is(part, "SET") && args.len() >= 4 => set(cx, args),
-        _ if is(part, "RESETSTAT") && args.len() == 2 => {
+    match subcommands::of(args)? {
+        Config::Get => get(cx, args),
+        Config::Set if !args.len().is_multiple_of(2) => Err(SYNTAX),
+        Config::Set => set(cx, args),
+        Config::ResetStat => {
             cx.core.metrics.reset();
             cx.core.timing.reset();
             cx.answer(Reply::Ok)
         }
-        _ if is(part, "REWRITE") && args.len() == 2 => {
-            Err(Fail::said("ERR The server is running without a config file"))
-        }
-        _ if is(part, "HELP") => help(cx, Command::Config),
-        _ if ["GET", "SET", "RESETSTAT", "REWRITE"].iter().any(|word| is(part, word)) => {
-            Err(wrong_arity_of("config", part))
-        }
-        _ => Err(unknown_part("config", part)),
+        Config::Rewrite => Err(Fail::said("ERR The server is running without a config file")),
+        Config::Help => help(cx, Command::Config),
     }
 }
 

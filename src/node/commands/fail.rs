@@ -98,18 +98,18 @@ pub(super) fn wrong_arity(command: Command) -> Fail {
     format!("ERR wrong number of arguments for '{}' command", command.describe().name).into()
 }
 
-/// A part of a command (`client|id`) has another number of arguments.
+/// A subcommand (`client|id`) has another number of arguments.
 pub(super) fn wrong_arity_of(command: &str, part: &[u8]) -> Fail {
     let part = printable(part).to_lowercase();
     format!("ERR wrong number of arguments for '{command}|{part}' command").into()
 }
 
-/// A command has no such part.
-pub(super) fn unknown_part(command: &str, part: &[u8]) -> Fail {
+/// A command has no such subcommand.
+pub(super) fn unknown_subcommand(command: &str, part: &[u8]) -> Fail {
     format!("ERR unknown subcommand '{}'. Try {} HELP.", printable(part), command.to_uppercase()).into()
 }
 
-/// A command has no such part, or not with so many arguments.
+/// A command has no such subcommand, or not with so many arguments.
 pub(super) fn unknown_or_arity(command: &str, part: &[u8]) -> Fail {
     let part = printable(part);
     format!("ERR unknown subcommand or wrong number of arguments for '{part}'. Try {command} HELP.").into()

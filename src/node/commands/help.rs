@@ -1,8 +1,8 @@
-//! The answer to `HELP` of commands with parts, in Redis' form.
+//! The answer to `HELP` of commands with subcommands, in Redis' form.
 
 use super::{Command, Context, DONE, Outcome, Reply};
 
-/// A line for each part, and below it, set off, what it does.
+/// A line for each subcommand, and below it, set off, what it does.
 pub(super) fn help(cx: &mut Context<'_>, command: Command) -> Outcome {
     let name = command.describe().name.to_uppercase();
     let lines = lines(command);

@@ -1,8 +1,9 @@
 //! Keys, whatever their values.
 
-use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is, unknown_part, wrong_arity_of};
+use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
+use crate::protocol::subcommand::Object;
 use crate::store::{Form, Value};
 
 /// Values up to so many bytes are said to be embedded, as Redis does.
@@ -119,32 +120,26 @@ pub(super) fn flush(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    if is(part, "HELP") && args.len() == 2 {
+    let subcommand = subcommands::of(args)?;
+    if subcommand == Object::Help {
         return help(cx, Command::Object);
     }
-    let known = ["ENCODING", "REFCOUNT", "IDLETIME", "FREQ"].iter().any(|word| is(part, word));
-    if !known {
-        return Err(unknown_part("object", part));
-    }
-    let [key] = args.from(2).collect::<Vec<_>>()[..] else { return Err(wrong_arity_of("object", part)) };
+    let key = args.at(2);
     let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
-    if is(part, "REFCOUNT") {
-        return cx.answer(Reply::Int(1));
-    }
-    if is(part, "IDLETIME") {
-        return Err(Fail::said(
+    match subcommand {
+        Object::RefCount => cx.answer(Reply::Int(1)),
+        Object::IdleTime => Err(Fail::said(
             "ERR No maxmemory policy is selected, idle time not tracked: there is no eviction that would need it.",
-        ));
-    }
-    if is(part, "FREQ") {
-        return Err(Fail::said(
+        )),
+        Object::Freq => Err(Fail::said(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
+        )),
+        Object::Encoding | Object::Help => {
+            let encoding = encoding(value, cx.core.store.form(key));
+            cx.answer(Reply::Value(encoding.as_bytes()))
+        }
     }
-    let encoding = encoding(value, cx.core.store.form(key));
-    cx.answer(Reply::Value(encoding.as_bytes()))
 }
 
 /// What Redis calls the way in which it would store the value.

@@ -23,13 +23,13 @@ mod keys;
 mod lcs;
 mod monitoring;
 mod numbers;
-mod parts;
 mod publishing;
 mod room;
 mod scanning;
 mod server;
 mod slowness;
 mod strings;
+mod subcommands;
 mod transactions;
 mod users;
 mod watching;
@@ -112,7 +112,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     let checked = match request.command {
         None => Err(unknown(request.args)),
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
-        Some(command) => parts::check(cx.session, command, request.args)
+        Some(command) => subcommands::check(cx.session, command, request.args)
             .and_then(|()| connection::allow_data(cx.session, command, request.args))
             .map(|()| command),
     };

@@ -4,7 +4,7 @@
 //! Where nobody monitors it costs a look at an empty list. A monitor that does not read is hung up on as any listener.
 
 use super::fail::Fail;
-use super::parts::full_name;
+use super::subcommands::full_name;
 use super::{Args, Command, Context, DONE, Kind, Outcome, Reply};
 use crate::node::timing::without_secrets;
 use crate::protocol::catalog::Catalog;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::fail::{Fail, is, unknown_or_arity};
+use super::fail::{Fail, unknown_or_arity};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply, parts};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::SessionId;
 use crate::node::glob::Pattern;
 use crate::node::listening::Names;
 use crate::node::session::Session;
+use crate::protocol::subcommand::PubSub;
 use crate::replication::Audience;
 
 /// Longest channel and message: they are copied for each listener, and go to peers in one frame.
@@ -29,7 +30,7 @@ pub(super) fn allow_listener(command: Command, args: Args<'_>) -> Result<(), Fai
         other => Err(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
              context",
-            parts::full_name(other, args)
+            subcommands::full_name(other, args)
         )
         .into()),
     }
@@ -108,25 +109,25 @@ pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>, audience: Audience) 
 }
 
 pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
+    let subcommand = subcommands::of(args)?;
     let Context { core, session, .. } = cx;
     let pubsub = &core.pubsub;
-    match part {
-        _ if is(part, "CHANNELS") && args.len() <= 3 => {
+    match subcommand {
+        PubSub::Channels | PubSub::ShardChannels if args.len() > 3 => {
+            return Err(unknown_or_arity("PUBSUB", args.at(1)));
+        }
+        PubSub::Channels => {
             let steps = channels(session, &pubsub.channels, args.get(2))?;
             return cx.done_after(steps);
         }
-        _ if is(part, "NUMSUB") => listeners(session, &pubsub.channels, args),
-        _ if is(part, "NUMPAT") && args.len() == 2 => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
-        _ if is(part, "SHARDCHANNELS") && args.len() <= 3 => {
+        PubSub::NumSub => listeners(session, &pubsub.channels, args),
+        PubSub::NumPat => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
+        PubSub::ShardChannels => {
             let steps = channels(session, &pubsub.shards, args.get(2))?;
             return cx.done_after(steps);
         }
-        _ if is(part, "SHARDNUMSUB") => listeners(session, &pubsub.shards, args),
-        _ if is(part, "HELP") && args.len() == 2 => {
-            return help(cx, Command::PubSub);
-        }
-        _ => return Err(unknown_or_arity("PUBSUB", part)),
+        PubSub::ShardNumSub => listeners(session, &pubsub.shards, args),
+        PubSub::Help => return help(cx, Command::PubSub),
     }
     DONE
 }

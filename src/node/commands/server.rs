@@ -1,13 +1,14 @@
 //! The node itself: its state, its disk, its end.
 
 use super::connection::REDIS_VERSION;
-use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity, unknown_part, wrong_arity_of};
+use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity};
 use super::help::help;
 use super::keys::encoding;
-use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, subcommands};
 use crate::node::info;
 use crate::node::statistics::Sources;
 use crate::node::waiting::{Copies, Until};
+use crate::protocol::subcommand::{Function, Memory};
 
 /// What a key costs beside its entry, roughly, for `MEMORY USAGE`.
 const KEY_OVERHEAD_BYTES: usize = 32;
@@ -89,9 +90,8 @@ pub(super) fn sleep_us(args: Args<'_>) -> Option<u64> {
 }
 
 pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "USAGE") && args.len() >= 3 => {
+    match subcommands::of(args)? {
+        Memory::Usage => {
             let mut rest = args.from(3);
             while let Some(option) = rest.next() {
                 let samples = rest.next().filter(|_| is(option, "SAMPLES")).ok_or(SYNTAX)?;
@@ -105,7 +105,7 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                 + KEY_OVERHEAD_BYTES;
             cx.answer(Reply::Int(bytes as i64))
         }
-        _ if is(part, "STATS") && args.len() == 2 => {
+        Memory::Stats => {
             let store = &cx.core.store;
             let keys = store.keys().max(1);
             let pairs = [
@@ -125,15 +125,9 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             DONE
         }
-        _ if is(part, "DOCTOR") && args.len() == 2 => {
-            cx.answer(Reply::Text("Memory is counted per key; see memory_bytes in INFO.\n"))
-        }
-        _ if is(part, "PURGE") && args.len() == 2 => cx.answer(Reply::Ok),
-        _ if is(part, "HELP") => help(cx, Command::Memory),
-        _ if ["USAGE", "STATS", "DOCTOR", "PURGE"].iter().any(|word| is(part, word)) => {
-            Err(wrong_arity_of("memory", part))
-        }
-        _ => Err(unknown_part("memory", part)),
+        Memory::Doctor => cx.answer(Reply::Text("Memory is counted per key; see memory_bytes in INFO.\n")),
+        Memory::Purge => cx.answer(Reply::Ok),
+        Memory::Help => help(cx, Command::Memory),
     }
 }
 
@@ -185,15 +179,15 @@ pub(super) fn lolwut(cx: &mut Context<'_>) -> Outcome {
 }
 
 pub(super) fn function(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "FLUSH") && args.len() <= 3 => match args.get(2) {
+    match subcommands::of(args)? {
+        Function::Flush if args.len() > 3 => Err(unknown_or_arity("FUNCTION", args.at(1))),
+        Function::Flush => match args.get(2) {
             Some(mode) if !is(mode, "SYNC") && !is(mode, "ASYNC") => {
                 Err(Fail::said("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"))
             }
             Some(_) | None => cx.answer(Reply::Ok),
         },
-        _ if is(part, "LIST") => {
+        Function::List => {
             let mut rest = args.from(2);
             while let Some(option) = rest.next() {
                 match option {
@@ -206,7 +200,6 @@ pub(super) fn function(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
             cx.answer(Reply::Array(0))
         }
-        _ if is(part, "HELP") => help(cx, Command::Function),
-        _ => Err(unknown_or_arity("FUNCTION", part)),
+        Function::Help => help(cx, Command::Function),
     }
 }

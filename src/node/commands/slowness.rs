@@ -1,10 +1,11 @@
 //! `SLOWLOG` and `LATENCY`: what took long.
 
-use super::fail::{Fail, integer, is, printable, unknown_or_arity, unknown_part, wrong_arity_of};
+use super::fail::{Fail, integer, printable, unknown_or_arity};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Event;
+use crate::protocol::subcommand::{Latency, SlowLog};
 
 /// Entries that `SLOWLOG GET` answers where it does not say how many.
 const ENTRIES: usize = 10;
@@ -16,21 +17,18 @@ const GRAPH_FILL: [char; 3] = ['_', 'o', '#'];
 const GRAPH_COLUMNS: usize = 80;
 
 pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "GET") && args.len() <= 3 => get(cx, args),
-        _ if is(part, "LEN") && args.len() == 2 => {
+    match subcommands::of(args)? {
+        SlowLog::Get if args.len() > 3 => Err(unknown_or_arity("SLOWLOG", args.at(1))),
+        SlowLog::Get => get(cx, args),
+        SlowLog::Len => {
             let count = cx.core.timing.slow_log.entries().len();
             cx.answer(Reply::Int(count as i64))
         }
-        _ if is(part, "RESET") && args.len() == 2 => {
+        SlowLog::Reset => {
             cx.core.timing.slow_log.clear();
             cx.answer(Reply::Ok)
         }
-        _ if is(part, "HELP") => help(cx, Command::SlowLog),
-        _ if is(part, "GET") => Err(unknown_or_arity("SLOWLOG", part)),
-        _ if ["LEN", "RESET"].iter().any(|word| is(part, word)) => Err(wrong_arity_of("slowlog", part)),
-        _ => Err(unknown_part("slowlog", part)),
+        SlowLog::Help => help(cx, Command::SlowLog),
     }
 }
 
@@ -56,27 +54,22 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "LATEST") && args.len() == 2 => latest(cx),
-        _ if is(part, "HISTORY") && args.len() == 3 => history(cx, args),
-        _ if is(part, "GRAPH") && args.len() == 3 => graph(cx, args),
-        _ if is(part, "RESET") => {
+    match subcommands::of(args)? {
+        Latency::Latest => latest(cx),
+        Latency::History => history(cx, args),
+        Latency::Graph => graph(cx, args),
+        Latency::Reset => {
             let is_chosen =
                 |name: &str| args.len() == 2 || args.from(2).any(|event| event.eq_ignore_ascii_case(name.as_bytes()));
             let count = cx.core.timing.latency.reset(is_chosen);
             cx.answer(Reply::Int(count as i64))
         }
-        _ if is(part, "HISTOGRAM") => histogram(cx, args),
-        _ if is(part, "DOCTOR") && args.len() == 2 => {
+        Latency::Histogram => histogram(cx, args),
+        Latency::Doctor => {
             let report = report(cx);
             cx.answer(Reply::Text(&report))
         }
-        _ if is(part, "HELP") => help(cx, Command::Latency),
-        _ if ["LATEST", "HISTORY", "DOCTOR", "GRAPH"].iter().any(|word| is(part, word)) => {
-            Err(wrong_arity_of("latency", part))
-        }
-        _ => Err(unknown_part("latency", part)),
+        Latency::Help => help(cx, Command::Latency),
     }
 }
 

@@ -183,18 +183,17 @@ pub(super) fn mget(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn mset(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    put_all(cx, args, Command::MSet)?;
+    check_pairs(args, Command::MSet)?;
+    put_all(cx, args)?;
     cx.answer(Reply::Ok)
 }
 
 pub(super) fn mset_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    if args.len().is_multiple_of(2) {
-        return Err(wrong_arity(Command::MSetNx));
-    }
+    check_pairs(args, Command::MSetNx)?;
     if args.from(1).step_by(2).any(|key| cx.core.store.get(key).is_some()) {
         return cx.answer(Reply::Int(0));
     }
-    put_all(cx, args, Command::MSetNx)?;
+    put_all(cx, args)?;
     cx.answer(Reply::Int(1))
 }
 
@@ -276,10 +275,12 @@ fn answer_value(cx: &mut Context<'_>, key: &[u8]) {
     }
 }
 
-fn put_all(cx: &mut Context<'_>, args: Args<'_>, command: Command) -> Result<(), Fail> {
-    if args.len().is_multiple_of(2) {
-        return Err(wrong_arity(command));
-    }
+/// Whether each key has its value.
+fn check_pairs(args: Args<'_>, command: Command) -> Result<(), Fail> {
+    if args.len().is_multiple_of(2) { Err(wrong_arity(command)) } else { Ok(()) }
+}
+
+fn put_all(cx: &mut Context<'_>, args: Args<'_>) -> Result<(), Fail> {
     for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
         cx.check(key, value)?;
     }

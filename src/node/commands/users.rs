@@ -1,10 +1,11 @@
 //! Users: there is one, who needs no password and may do all.
 
 use super::catalog::{is_in, names};
-use super::fail::{Fail, SYNTAX, is, printable, unknown_or_arity, unknown_part};
+use super::fail::{Fail, SYNTAX, is, printable, unknown_or_arity};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::protocol::catalog::{CATEGORIES, Catalog};
+use crate::protocol::subcommand::Acl;
 
 /// The one user.
 const NAME: &[u8] = b"default";
@@ -33,24 +34,22 @@ pub(super) fn authenticate(user: &[u8]) -> Result<(), Fail> {
 }
 
 pub(super) fn acl(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let part = args.at(1);
-    match part {
-        _ if is(part, "WHOAMI") => cx.answer(Reply::Value(NAME)),
-        _ if is(part, "USERS") => {
+    match subcommands::of(args)? {
+        Acl::WhoAmI => cx.answer(Reply::Value(NAME)),
+        Acl::Users => {
             cx.session.answer(Reply::Array(1));
             cx.answer(Reply::Value(NAME))
         }
-        _ if is(part, "LIST") => {
+        Acl::List => {
             let [commands, keys, channels] = RULES.map(|(_, rule)| rule);
             let rules = format!("user default on nopass {keys} {channels} {commands}");
             cx.session.answer(Reply::Array(1));
             cx.answer(Reply::Value(rules.as_bytes()))
         }
-        _ if is(part, "GETUSER") && args.at(2) == NAME => get_user(cx),
-        _ if is(part, "GETUSER") => cx.answer(Reply::Nil),
-        _ if is(part, "CAT") => cat(cx, args),
-        _ if is(part, "HELP") => help(cx, Command::Acl),
-        _ => Err(unknown_part("acl", part)),
+        Acl::GetUser if args.at(2) == NAME => get_user(cx),
+        Acl::GetUser => cx.answer(Reply::Nil),
+        Acl::Cat => cat(cx, args),
+        Acl::Help => help(cx, Command::Acl),
     }
 }
 
