@@ -4,35 +4,15 @@
 //! errors are those of Redis 7.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io::Write;
 use std::ops::Range;
 
 use memchr::memchr;
 
 use super::speech::{Known, Progress, Speech, Traits};
-use super::{Args, Command, Decoded, Refusal, Reply, Request, Scratch, http};
+use super::words::{INVALID_COMMAND, InWords};
+use super::{Args, Command, Decoded, Reply, Request, Scratch, http};
 use crate::store::KEY_BYTES_MAX;
-
-/// A write for which there is no room, in Redis' words: clients look at them.
-pub const OUT_OF_MEMORY: &str = "command not allowed when used memory > 'maxmemory'.";
-
-/// What is no command of the line dialect.
-pub(super) const INVALID_COMMAND: &str = "ERR invalid command";
-
-/// A refusal in words that clients of Redis know: a code, a space, why.
-pub(super) struct InWords(pub(super) Refusal);
-
-impl fmt::Display for InWords {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let code = self.0.code();
-        match self.0 {
-            Refusal::TooManyClients(_) => write!(out, "{code} max number of clients reached"),
-            Refusal::OutOfMemory => write!(out, "{code} {OUT_OF_MEMORY}"),
-            refusal => write!(out, "{code} {refusal}"),
-        }
-    }
-}
 
 /// Most arguments of a request.
 const ARGS_MAX: i64 = 1 << 20;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::node::glob::Unusable;
-use crate::protocol::{Args, Command, Refusal, Reply, resp};
+use crate::protocol::{Args, Command, Refusal, Reply, resp, words};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Fail {
                 format!("EXECABORT Transaction discarded because of: {why}").into()
             }
             Fail::Refused(Refusal::OutOfMemory) => {
-                let (code, why) = (Refusal::OutOfMemory.code(), resp::OUT_OF_MEMORY);
+                let (code, why) = (Refusal::OutOfMemory.code(), words::OUT_OF_MEMORY);
                 format!("EXECABORT Transaction discarded because of: {code} {why}").into()
             }
             Fail::Refused(refusal) => Fail::Refused(refusal),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::protocol::{Refusal, Reply, resp};
+use crate::protocol::{Refusal, Reply, words};
 
 /// What the answer to a request is wrapped in.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ impl Parts {
             Reply::Nil | Reply::NilArray => Part::Nil,
             Reply::Array(len) | Reply::Set(len) | Reply::Push(len) => Part::Array(len),
             Reply::Map(len) => Part::Array(2 * len),
-            Reply::InvalidCommand => Part::Error(self.keep(resp::INVALID_COMMAND.as_bytes())),
-            Reply::Error(refusal) => Part::Error(self.keep(resp::InWords(refusal).to_string().as_bytes())),
+            Reply::InvalidCommand => Part::Error(self.keep(words::INVALID_COMMAND.as_bytes())),
+            Reply::Error(refusal) => Part::Error(self.keep(words::InWords(refusal).to_string().as_bytes())),
             Reply::Fail(why) => Part::Error(self.keep(why.as_bytes())),
         };
         self.parts.push(part);
@@ -287,7 +287,7 @@ mod tests {
         parts.push(Reply::Ok);
         let mut out = Vec::new();
         refuse(written(Op::Set, &parts).as_bytes(), Refusal::OutOfMemory, &mut out);
-        let message = format!("{{\"code\":\"OOM\",\"message\":\"{}\"}}", resp::OUT_OF_MEMORY);
+        let message = format!("{{\"code\":\"OOM\",\"message\":\"{}\"}}", words::OUT_OF_MEMORY);
         assert_eq!(String::from_utf8_lossy(&out), format!("{{\"error\":{message},\"id\":7,\"ok\":false}}\n"));
     }
 }

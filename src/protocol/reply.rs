@@ -1,0 +1,107 @@
+//! What is answered: a part of an answer, and why something was not done.
+
+use crate::store::KEY_BYTES_MAX;
+
+/// Longest value that a line or a JSON object can bring: both are looked through byte by byte.
+pub const TEXT_VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// A part of the answer to a request. The elements of an array follow it as replies of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reply<'a> {
+    /// Done.
+    Ok,
+    /// Done, or the key was not there.
+    Done(bool),
+    /// A value, or any other bytes.
+    Value(&'a [u8]),
+    /// Nothing: the key has no value.
+    Nil,
+    /// Nothing where an array was asked for.
+    NilArray,
+    /// A number.
+    Int(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// A status.
+    Simple(&'a str),
+    /// Lines for a person, each with its end.
+    Text(&'a str),
+    /// So many replies follow.
+    Array(usize),
+    /// So many pairs of replies follow.
+    Map(usize),
+    /// So many different replies follow.
+    Set(usize),
+    /// So many replies follow that nobody has asked for.
+    Push(usize),
+    /// Not understood by the line dialect.
+    InvalidCommand,
+    /// Understood, but not done, and why.
+    Error(Refusal),
+    /// Not done, in Redis' words: a code, a space, why.
+    Fail(&'a str),
+}
+
+/// Why an understood request was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key is longer than [`KEY_BYTES_MAX`].
+    KeyTooLong,
+    /// The value is longer than this limit in bytes.
+    ValueTooLong(usize),
+    /// A line that is no `SET` is longer than this limit in bytes.
+    LineTooLong(usize),
+    /// The last line before the client's end of stream had no newline.
+    Unterminated,
+    /// The configured memory is full.
+    OutOfMemory,
+    /// Commit durability is asked for and the disk does not take commits.
+    NotDurable,
+    /// Commit durability is asked for and the disk failed while it took this write, which other clients may have seen.
+    MaybeDurable,
+    /// All was to be saved, and the disk failed.
+    NotSaved,
+    /// As many clients as configured are connected already.
+    TooManyClients(usize),
+    /// The node is about to exit.
+    ShuttingDown,
+}
+
+impl Refusal {
+    /// The code that Redis clients know it by.
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::OutOfMemory => "OOM",
+            Refusal::NotDurable | Refusal::MaybeDurable => "MISCONF",
+            Refusal::KeyTooLong
+            | Refusal::NotSaved
+            | Refusal::ValueTooLong(_)
+            | Refusal::LineTooLong(_)
+            | Refusal::Unterminated
+            | Refusal::TooManyClients(_)
+            | Refusal::ShuttingDown => "ERR",
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::KeyTooLong => write!(out, "key too long: at most {KEY_BYTES_MAX} bytes"),
+            Refusal::ValueTooLong(TEXT_VALUE_BYTES_MAX) => {
+                write!(out, "value too long: at most {TEXT_VALUE_BYTES_MAX} bytes in a line or in JSON; more in RESP")
+            }
+            Refusal::ValueTooLong(max) => write!(out, "value too long: at most {max} bytes (--max-value-bytes)"),
+            Refusal::LineTooLong(max) => write!(out, "line too long: at most {max} bytes"),
+            Refusal::Unterminated => write!(out, "the last line has no newline: it was not run"),
+            Refusal::OutOfMemory => {
+                write!(out, "out of memory: raise --max-memory, or delete keys and wait until all nodes know")
+            }
+            Refusal::NotDurable => write!(out, "the disk takes no commits: nothing was written"),
+            Refusal::MaybeDurable => write!(out, "the disk failed: the write is in memory but not known to be on disk"),
+            Refusal::NotSaved => write!(out, "the disk failed: not all is saved; the log says why"),
+            Refusal::TooManyClients(max) => write!(out, "too many clients: at most {max} (--max-clients)"),
+            Refusal::ShuttingDown => write!(out, "the node is shutting down"),
+        }
+    }
+}
