@@ -3,19 +3,24 @@
 //! - here: counters
 //! - [`ticks`]: the turns of the loop
 //! - [`rates`]: what comes and goes in a second
+//! - [`calls`], [`errors`]: what became of the requests of each command, and which errors were answered
 //! - [`slow_log`], [`latency`]: what took longer than it may
 //! - [`durations`]: how long all of a kind took
 //! - [`statistic`]: what is told of one figure, and how it is written
 //!
 //! Times are given to it. It does not read a clock.
 
+pub mod calls;
 pub mod durations;
+pub mod errors;
 pub mod latency;
 pub mod rates;
 pub mod slow_log;
 pub mod statistic;
 pub mod ticks;
 
+use calls::AllCalls;
+use errors::Errors;
 use rates::Rates;
 use ticks::{Ticks, Traffic};
 
@@ -32,8 +37,12 @@ pub struct Metrics {
     pub idle_closed: u64,
     /// Requests executed.
     pub requests: u64,
-    /// Lines answered with `INVALID COMMAND` or an `ERROR`.
+    /// Errors answered.
     pub requests_refused: u64,
+    /// ... by their codes.
+    pub errors: Errors,
+    /// Calls of each command.
+    pub calls: AllCalls,
     /// `GET`s of a key with a value.
     pub hits: u64,
     /// `GET`s of a key without.
@@ -69,6 +78,13 @@ impl Metrics {
         ticks.reset();
         let Metrics { clients_accepted, disk_reserve_bytes, .. } = *self;
         *self = Metrics { clients_accepted, disk_reserve_bytes, ticks, ..Metrics::default() };
+    }
+
+    /// An error with this code is answered.
+    #[cold]
+    pub fn note_error(&mut self, code: &str) {
+        self.requests_refused += 1;
+        self.errors.note(code);
     }
 
     /// What has come and gone.

@@ -37,10 +37,11 @@ pub(super) fn sections(sources: &Sources<'_>, wanted: &[String]) -> String {
 
 fn is_wanted(section: Section, wanted: &[String]) -> bool {
     let is_named = |name: &String| match name.as_str() {
-        "all" | "everything" | "default" => true,
+        "all" | "everything" => true,
+        "default" => section.is_default(),
         other => section.name().eq_ignore_ascii_case(other),
     };
-    wanted.is_empty() || wanted.iter().any(is_named)
+    if wanted.is_empty() { section.is_default() } else { wanted.iter().any(is_named) }
 }
 
 fn push_section(out: &mut String, sources: &Sources<'_>, section: Section) {

@@ -6,6 +6,7 @@ use super::commands::{self, Context, Executed};
 use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
 use super::sessions::Sessions;
 use super::{Core, Now, SessionId};
+use crate::metrics::errors::{NO_CODE, code_of};
 use crate::protocol::{Client, Decoded, Reply, Request, Scratch, http};
 use crate::store::value::SHARED_BYTES_MIN;
 
@@ -105,7 +106,11 @@ impl Core {
     }
 
     fn refuse(&mut self, session: &mut Session, reply: Reply<'_>) {
-        self.metrics.requests_refused += 1;
+        self.metrics.note_error(match &reply {
+            Reply::Error(refusal) => refusal.code(),
+            Reply::Fail(why) => code_of(why),
+            _ => NO_CODE,
+        });
         let start = session.mark();
         session.answer(reply);
         session.conclude(start);

@@ -1,10 +1,12 @@
 //! Where the node's time goes: ticks, and the commands that are timed one by one.
 //!
 //! Timing a command costs some 0.1 us, a quarter of a pipelined `GET`, so only what can take long is timed: commands
-//! that can by their nature, those with many arguments, and all where somebody has asked for it.
+//! that can by their nature, those with many arguments, and all where somebody has asked for it. Of the others one call
+//! of 64 is, so that it is known about how long they take.
 
 use super::session::Session;
 use super::{Core, Node, Now, Usage};
+use crate::metrics::calls::AllCalls;
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Latency;
 use crate::metrics::slow_log::SlowLog;
@@ -16,9 +18,17 @@ const ARGS_FEW: usize = 32;
 /// Where less than that is slow, any command can be.
 const SLOW_US_MIN: i64 = 1_000;
 
+/// When a command began.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    ns: u64,
+    /// Whether it is timed for itself, and not for others of its kind.
+    pub(super) is_timed: bool,
+}
+
 /// See the module.
 pub(super) struct Timing {
-    /// Monotonic microseconds. Nothing is decided by it.
+    /// Monotonic nanoseconds. Nothing is decided by it.
     stopwatch: Box<dyn Fn() -> u64>,
     pub(super) slow_log: SlowLog,
     pub(super) latency: Latency,
@@ -44,28 +54,34 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// A command begins: when, where it is to be timed.
+    /// A command begins. `None`: there is no more to it than that it is counted.
     #[inline]
-    pub(super) fn begin(&self, command: Command, args: Args<'_>) -> Option<u64> {
+    pub(super) fn begin(&self, calls: &AllCalls, command: Command, args: Args<'_>) -> Option<Begun> {
         let is_all = self.tracks_all || (0..SLOW_US_MIN).contains(&self.slow_log.threshold_us);
-        (is_all || args.len() > ARGS_FEW || command.can_take_long()).then(|| (self.stopwatch)())
+        let is_plain = !is_all && args.len() <= ARGS_FEW && command.is_plain();
+        if is_plain && !calls.of_plain(command).is_sample_due() {
+            return None;
+        }
+        let is_timed = is_all || args.len() > ARGS_FEW || command.can_take_long();
+        Some(Begun { ns: (self.stopwatch)(), is_timed })
     }
 
-    /// One that is timed has made a step. `is_over` says whether it was the last.
-    #[cold]
+    /// One that is timed has made a step. `is_over` says whether it was the last. Returns how long it took so far, in
+    /// nanoseconds.
     pub(super) fn note(
         &mut self,
         session: &mut Session,
         command: Command,
         args: Args<'_>,
-        begun_us: u64,
+        begun: Begun,
         is_over: bool,
         now: Now,
-    ) {
-        let us = session.spent_us + (self.stopwatch)().saturating_sub(begun_us);
+    ) -> u64 {
+        let ns = session.spent_us * 1_000 + self.since(begun);
+        let us = ns / 1_000;
         session.spent_us = us;
         if !is_over {
-            return;
+            return ns;
         }
         session.spent_us = 0;
         let unix_s = now.unix_ms / 1000;
@@ -82,6 +98,12 @@ impl Timing {
             self.commands.len() - 1
         });
         self.commands[at].1.note(us);
+        ns
+    }
+
+    /// Nanoseconds since then.
+    pub(super) fn since(&self, begun: Begun) -> u64 {
+        (self.stopwatch)().saturating_sub(begun.ns)
     }
 
     /// Begins to count anew.
@@ -111,7 +133,7 @@ pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [
 }
 
 impl Node {
-    /// What commands are timed by, in monotonic microseconds. It stands still where nobody gives one.
+    /// What commands are timed by, in monotonic nanoseconds. It stands still where nobody gives one.
     pub fn time_by(&mut self, stopwatch: impl Fn() -> u64 + 'static) {
         self.core.timing.stopwatch = Box::new(stopwatch);
     }

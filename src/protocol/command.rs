@@ -248,12 +248,27 @@ impl Command {
 
     /// Whether it can take more than some hundred microseconds with a few arguments: it goes through many keys or
     /// clients, or computes with long values.
-    pub fn can_take_long(self) -> bool {
+    pub const fn can_take_long(self) -> bool {
         use Command::{BitCount, BitOp, Client, Debug, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan};
         matches!(
             self,
             BitCount | BitOp | Client | Debug | Exec | Info | Keys | Lcs | PubSub | Publish | RandomKey | Scan
         )
+    }
+
+    /// Whether it neither can take long nor has subcommands.
+    #[inline]
+    pub fn is_plain(self) -> bool {
+        const PLAIN: [bool; ALL.len()] = {
+            let mut plain = [true; ALL.len()];
+            let mut number = 0;
+            while number < ALL.len() {
+                plain[number] = !ALL[number].can_take_long() && ALL[number].subcommands().is_empty();
+                number += 1;
+            }
+            plain
+        };
+        PLAIN[self as usize]
     }
 
     /// All there are for clients that speak RESP.

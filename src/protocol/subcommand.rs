@@ -31,7 +31,7 @@ macro_rules! subcommands {
 
         impl Command {
             /// Subcommands and their arity: arguments with both names; negative: so many at least.
-            pub fn subcommands(self) -> &'static [(&'static str, i32)] {
+            pub const fn subcommands(self) -> &'static [(&'static str, i32)] {
                 match self {
                     $(Command::$command => &[$(($name, $arity),)*],)*
                     _ => &[],

@@ -150,7 +150,7 @@ impl Server {
         });
         let [wake_from_writer, wake_from_errands] = [Arc::clone(&wake), Arc::clone(&wake)];
         let mut node = node;
-        node.time_by(move || started.elapsed().as_micros() as u64);
+        node.time_by(move || started.elapsed().as_nanos() as u64);
         node.measure_by(usage::of_process);
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();

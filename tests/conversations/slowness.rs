@@ -25,7 +25,7 @@ impl Timed {
         let counted = Rc::clone(&reads);
         node.time_by(move || {
             counted.set(counted.get() + 1);
-            counted.get() * step_us
+            counted.get() * step_us * 1_000
         });
         let mut timed = Timed { node, reads };
         timed.ask("HELLO 3");
@@ -43,14 +43,22 @@ impl Timed {
 }
 
 #[test]
-fn reading_and_writing_a_key_reads_no_clock() {
+fn reading_and_writing_a_key_reads_no_clock_but_for_one_call_of_64() {
+    const SHORT: [&str; 8] = ["SET a b", "GET a", "DEL a", "INCR n", "EXPIRE n 10", "MGET a b c", "APPEND a x", "PING"];
     let mut client = Timed::new(1);
-    for text in ["SET a b", "GET a", "DEL a", "INCR n", "EXPIRE n 10", "MGET a b c", "APPEND a x", "PING"] {
-        client.ask(text);
+    client.ask("CONFIG RESETSTAT");
+    let reads = |client: &mut Timed, request: &str, calls: usize| {
+        let before = client.reads.get();
+        (0..calls).for_each(|_| drop(client.ask(request)));
+        client.reads.get() - before
+    };
+    for request in SHORT {
+        assert_eq!(reads(&mut client, request, 1), 2, "the first {request} is timed");
+        assert_eq!(reads(&mut client, request, 63), 0, "{request} is short");
+        assert_eq!(reads(&mut client, request, 64), 2, "one of 64 times {request} is timed");
     }
-    assert_eq!(client.reads.get(), 0);
-    client.ask(&format!("DEL {}", "k ".repeat(40)));
-    assert_eq!(client.reads.get(), 2, "one with many keys is timed");
+    let many = format!("DEL {}", "k ".repeat(40));
+    assert_eq!(reads(&mut client, &many, 1), 2, "one with many keys is timed");
 }
 
 #[test]

@@ -287,6 +287,9 @@ fn unblock(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let written = cx.sessions.get(id).map_or(0, |session| session.written);
         let Copies { peers } = cx.core.copies(written);
         let unblocked = Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        if is_error {
+            cx.core.metrics.note_error("UNBLOCKED");
+        }
         cx.sessions.forget(id);
         cx.sessions.end_wait(id, if is_error { unblocked } else { Reply::Int(peers as i64) });
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::metrics::errors::code_of;
 use crate::node::glob::Unusable;
 use crate::protocol::{Args, Command, Refusal, Reply, resp, words};
 
@@ -37,6 +38,14 @@ impl Fail {
                 format!("EXECABORT Transaction discarded because of: {code} {why}").into()
             }
             Fail::Refused(refusal) => Fail::Refused(refusal),
+        }
+    }
+
+    /// The code that Redis clients know it by.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Fail::Said(why) => code_of(why),
+            Fail::Refused(refusal) => refusal.code(),
         }
     }
 

@@ -43,8 +43,10 @@ use super::listening::Names;
 use super::session::{Session, Waits};
 use super::sessions::Sessions;
 use super::steps::COPIED_PER_STEP;
+use super::timing::Begun;
 use super::waiting::{Cause, Copies, Pause, Then, Until, Waiter};
 use super::{Core, Now, SessionId};
+use crate::metrics::calls::Took;
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command, Refusal, Reply, Request, line};
 use crate::replication::Audience;
@@ -84,13 +86,17 @@ pub(super) fn run(cx: Context<'_>, request: Request<'_>) -> Executed {
     cx.session.command = request.command;
     let start = cx.session.mark();
     let before = cx.core.store.last_position();
-    let executed = admit(&mut cx, request).and_then(|command| match command {
-        Admitted::Run(command) => timed(&mut cx, command, args),
-        Admitted::Queued => cx.answer(Reply::Simple("QUEUED")),
-        Admitted::Stopped(waits) => Ok(Executed::Stopped(waits)),
-    });
+    let executed = match admit(&mut cx, request) {
+        Ok(Admitted::Run(command)) => timed(&mut cx, command, args),
+        Ok(Admitted::Queued) => cx.answer(Reply::Simple("QUEUED")),
+        Ok(Admitted::Stopped(waits)) => Ok(Executed::Stopped(waits)),
+        Err(fail) => {
+            cx.note_rejected(args);
+            Err(fail)
+        }
+    };
     let executed = executed.unwrap_or_else(|fail| {
-        cx.core.metrics.requests_refused += 1;
+        cx.core.metrics.note_error(fail.code());
         cx.session.answer_instead(start, fail.reply());
         Executed::Answered
     });
@@ -168,21 +174,38 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
     Ok(Admitted::Run(command))
 }
 
-/// Executes a command, and times it where it can take long.
+/// Executes a command and counts it, and times it where it can take long.
 fn timed(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
-    let begun_us = cx.core.timing.begin(command, args);
+    let begun = cx.core.timing.begin(&cx.core.metrics.calls, command, args);
     if cx.core.may_hide {
         cx.expire_keys(command, args);
     }
     let outcome = execute(cx, command, args);
-    if let Some(begun_us) = begun_us {
-        let is_over = !matches!(outcome, Ok(Executed::Stopped(_)));
-        cx.core.timing.note(cx.session, command, args, begun_us, is_over, cx.now);
+    if begun.is_none() && matches!(outcome, Ok(Executed::Answered)) {
+        cx.core.metrics.calls.count(command);
+    } else {
+        note(cx, command, args, begun, &outcome);
     }
     if !cx.sessions.monitors.is_empty() && !matches!(outcome, Ok(Executed::Stopped(_))) {
         monitoring::tell(cx, command, args);
     }
     outcome
+}
+
+/// A call that is timed, or was not just answered, has made a step.
+#[cold]
+fn note(cx: &mut Context<'_>, command: Command, args: Args<'_>, begun: Option<Begun>, outcome: &Outcome) {
+    let Core { timing, metrics, .. } = &mut *cx.core;
+    let is_over = !matches!(outcome, Ok(Executed::Stopped(_)));
+    let took = match begun {
+        Some(begun) if begun.is_timed => Took::Exactly(timing.note(cx.session, command, args, begun, is_over, cx.now)),
+        Some(begun) if command.is_plain() => Took::Sample(timing.since(begun)),
+        Some(begun) => Took::Exactly(timing.since(begun)),
+        None => Took::Unknown,
+    };
+    if is_over {
+        metrics.calls.of(command, args).note(outcome.is_err(), took);
+    }
 }
 
 fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
@@ -321,6 +344,14 @@ impl Context<'_> {
             None => metrics.misses += 1,
         }
         found
+    }
+
+    /// A request was refused before it ran. What nobody knows is nobody's call.
+    #[cold]
+    fn note_rejected(&mut self, args: Args<'_>) {
+        if let Some(command) = self.session.command {
+            self.core.metrics.calls.of(command, args).rejected += 1;
+        }
     }
 
     /// Whether this command is paused: with writers those are that publish. A monitor never is, and somebody has to be

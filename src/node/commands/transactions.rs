@@ -80,7 +80,10 @@ pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
         match allowed.and_then(|()| timed(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting(_)) => (),
-            Err(fail) => cx.session.answer_instead(start, fail.reply()),
+            Err(fail) => {
+                cx.core.metrics.note_error(fail.code());
+                cx.session.answer_instead(start, fail.reply());
+            }
         }
     }
     cx.core.whole = None;

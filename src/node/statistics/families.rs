@@ -1,10 +1,44 @@
-//! What there is of each peer.
+//! What there is of each code of an error, of each command, and of each peer.
 
-use super::Section::Peers;
+use super::Section::{Commandstats, Errorstats, Peers};
 use super::{Family, Read, Sources, Statistic};
+use crate::metrics::statistic::Shown::Plain;
 use crate::metrics::statistic::{Kind, Value};
 
 pub(super) const STATISTICS: &[Statistic] = &[
+    Statistic::of(
+        Kind::Counter,
+        "errors",
+        "Errors answered, by their code.",
+        Read::Each(Family::Error, |of, code| of.errors()[code].1.into()),
+    )
+    .line("errors_{}")
+    .part(Errorstats, "errorstat_{}", "count", Plain),
+    command(Kind::Counter, "command_calls", "Calls of the command that ran.", |of, command| {
+        of.commands()[command].1.count.into()
+    })
+    .part(Commandstats, "cmdstat_{}", "calls", Plain),
+    command(
+        Kind::Counter,
+        "command_us",
+        "How long the calls of the command took: measured of commands that can take long, an estimate from one call of 64 of others.",
+        |of, command| of.commands()[command].1.us().into(),
+    )
+    .us()
+    .part(Commandstats, "cmdstat_{}", "usec", Plain),
+    command(Kind::Gauge, "command_us_per_call", "How long a call of the command took on average.", |of, command| {
+        of.commands()[command].1.us_per_call().into()
+    })
+    .us()
+    .part(Commandstats, "cmdstat_{}", "usec_per_call", Plain),
+    command(Kind::Counter, "command_rejected", "Calls of the command that were refused before they ran.", |of, command| {
+        of.commands()[command].1.rejected.into()
+    })
+    .part(Commandstats, "cmdstat_{}", "rejected_calls", Plain),
+    command(Kind::Counter, "command_failed", "Calls of the command that ran and answered an error.", |of, command| {
+        of.commands()[command].1.failed.into()
+    })
+    .part(Commandstats, "cmdstat_{}", "failed_calls", Plain),
     peer(Kind::Text, "peer_address", "Where the peer is dialed.", |of, peer| of.peers()[peer].address.as_str().into())
         .line("peer_{}_address")
         .too(Peers),
@@ -68,6 +102,15 @@ pub(super) const STATISTICS: &[Statistic] = &[
     .line("peer_{}_error")
     .too(Peers),
 ];
+
+const fn command(
+    kind: Kind,
+    name: &'static str,
+    help: &'static str,
+    read: for<'a> fn(&'a Sources<'a>, usize) -> Value<'a>,
+) -> Statistic {
+    Statistic::of(kind, name, help, Read::Each(Family::Command, read))
+}
 
 const fn peer(
     kind: Kind,

@@ -42,6 +42,10 @@ pub enum Section {
     Peers,
     /// Processor time.
     Cpu,
+    /// Each command.
+    Commandstats,
+    /// Each code of an error.
+    Errorstats,
     /// Whether this is Redis Cluster.
     Cluster,
     /// Keys.
@@ -50,7 +54,7 @@ pub enum Section {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Section; 11] = [
+    pub const ALL: [Section; 13] = [
         Section::Server,
         Section::Clients,
         Section::Memory,
@@ -60,6 +64,8 @@ impl Section {
         Section::Replication,
         Section::Peers,
         Section::Cpu,
+        Section::Commandstats,
+        Section::Errorstats,
         Section::Cluster,
         Section::Keyspace,
     ];
@@ -76,9 +82,16 @@ impl Section {
             Section::Replication => "Replication",
             Section::Peers => "Peers",
             Section::Cpu => "CPU",
+            Section::Commandstats => "Commandstats",
+            Section::Errorstats => "Errorstats",
             Section::Cluster => "Cluster",
             Section::Keyspace => "Keyspace",
         }
+    }
+
+    /// Whether it is shown to who names no section.
+    pub fn is_default(self) -> bool {
+        self != Section::Commandstats
     }
 }
 
@@ -102,6 +115,10 @@ pub enum Family {
     Phase,
     /// Other nodes.
     Peer,
+    /// Commands, and their subcommands, that were asked for.
+    Command,
+    /// Codes of errors that were answered.
+    Error,
 }
 
 impl Family {
@@ -110,6 +127,8 @@ impl Family {
         match self {
             Family::Phase => "phase",
             Family::Peer => "peer",
+            Family::Command => "command",
+            Family::Error => "code",
         }
     }
 }

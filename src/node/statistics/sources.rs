@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 
 use super::Family;
 use crate::metrics::Metrics;
+use crate::metrics::calls::Calls;
 use crate::metrics::statistic::Value;
 use crate::metrics::ticks::{Phase, Ticks, Traffic};
 use crate::node::options::{Options, Usage};
@@ -26,6 +27,8 @@ pub struct Sources<'a> {
     unready: OnceCell<Option<Unready>>,
     peers: OnceCell<Vec<PeerStatus>>,
     rates: OnceCell<Traffic>,
+    commands: OnceCell<Vec<(String, Calls)>>,
+    errors: OnceCell<Vec<(String, u64)>>,
 }
 
 impl<'a> Sources<'a> {
@@ -38,6 +41,8 @@ impl<'a> Sources<'a> {
             unready: OnceCell::new(),
             peers: OnceCell::new(),
             rates: OnceCell::new(),
+            commands: OnceCell::new(),
+            errors: OnceCell::new(),
         }
     }
 
@@ -46,6 +51,8 @@ impl<'a> Sources<'a> {
         match family {
             Family::Phase => Phase::ALL.map(|phase| phase.name().into()).into(),
             Family::Peer => self.peers().iter().map(|peer| peer.id.to_string().into()).collect(),
+            Family::Command => self.commands().iter().map(|(name, _)| name.as_str().into()).collect(),
+            Family::Error => self.errors().iter().map(|(code, _)| code.as_str().into()).collect(),
         }
     }
 
@@ -102,6 +109,19 @@ impl<'a> Sources<'a> {
         *self.rates.get_or_init(|| {
             let metrics = self.metrics();
             metrics.rates.per_second(self.now.monotonic_us, metrics.traffic())
+        })
+    }
+
+    /// The commands and subcommands that were called.
+    pub(super) fn commands(&self) -> &[(String, Calls)] {
+        self.commands.get_or_init(|| self.core.metrics.calls.used())
+    }
+
+    /// The codes of errors that were answered.
+    pub(super) fn errors(&self) -> &[(String, u64)] {
+        self.errors.get_or_init(|| {
+            let counts = self.core.metrics.errors.counts();
+            counts.map(|(code, count)| (code.to_owned(), count)).collect()
         })
     }
 

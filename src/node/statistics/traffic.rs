@@ -14,11 +14,10 @@ pub(super) const STATISTICS: &[Statistic] = &[
         "total_commands_processed",
         Plain,
     ),
-    counter("requests_refused", "Errors answered.", |of| of.metrics().requests_refused.into()).field(
-        Stats,
-        "total_error_replies",
-        Plain,
-    ),
+    counter("requests_refused", "Errors answered, those to parts of a transaction included.", |of| {
+        of.metrics().requests_refused.into()
+    })
+    .field(Stats, "total_error_replies", Plain),
     gauge("requests_per_s", "Requests a second, over the last 1.5 seconds.", |of| of.rates().requests.into()).field(
         Stats,
         "instantaneous_ops_per_sec",
