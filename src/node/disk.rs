@@ -28,6 +28,7 @@ impl Node {
                 metrics.snapshots += 1;
                 replication.persisted(recorded);
                 self.sessions.reached(Reached::Durable(saver.durable()));
+                self.count_copies();
             }
             Verdict::Refuse(snapshot) => {
                 metrics.snapshots_failed += 1;

@@ -103,6 +103,15 @@ impl Node {
     }
 
     fn open_gates(&mut self, now: Now) {
+        self.count_copies();
+        if self.core.pause.is_some_and(|pause| pause.until_us <= now.monotonic_us) {
+            self.core.pause = None;
+        }
+        self.sessions.reached(Reached::Time(now.monotonic_us));
+    }
+
+    /// This node or a peer may have more on disk.
+    pub(super) fn count_copies(&mut self) {
         let Node { core, sessions, ending } = self;
         if !sessions.waiting.of(Cause::Copies).is_empty() {
             sessions.reached(Reached::Copied(&|position| core.copies(position)));
@@ -110,16 +119,12 @@ impl Node {
                 sessions.reached(Reached::End);
             }
         }
-        if core.pause.is_some_and(|pause| pause.until_us <= now.monotonic_us) {
-            core.pause = None;
-        }
-        sessions.reached(Reached::Time(now.monotonic_us));
     }
 }
 
 impl Core {
     /// Who has all of this node's writes up to the position on disk.
     pub(super) fn copies(&self, position: u64) -> Copies {
-        Copies { peers: self.replication.count_durable(position) }
+        Copies { here: self.saver.durable() >= position, peers: self.replication.count_durable(position) }
     }
 }

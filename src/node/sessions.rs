@@ -154,10 +154,10 @@ impl Sessions {
     }
 
     /// Its request waited and is answered: it goes on.
-    pub(super) fn end_wait(&mut self, id: SessionId, reply: Reply<'_>) {
+    pub(super) fn end_wait(&mut self, id: SessionId, replies: &[Reply<'_>]) {
         let Some(session) = self.get_mut(id) else { return };
         let start = session.mark();
-        session.answer(reply);
+        replies.iter().for_each(|reply| session.answer(*reply));
         session.conclude(start);
         self.run(id);
         self.note_output(id);
@@ -169,11 +169,22 @@ impl Sessions {
         for waiter in &opened {
             match waiter.then {
                 Then::Send => self.visit_gated(waiter, |session| session.release(reached)),
-                Then::Execute | Then::GoOn => self.run(waiter.id),
-                Then::Tell(Copies { peers }) => self.end_wait(waiter.id, Reply::Int(peers as i64)),
+                then => self.go_on(waiter.id, then),
             }
         }
         self.waiting.give_back(opened);
+    }
+
+    /// Its request waits no longer.
+    pub(super) fn go_on(&mut self, id: SessionId, then: Then) {
+        match then {
+            Then::Execute | Then::GoOn => self.run(id),
+            Then::TellPeers(Copies { peers, .. }) => self.end_wait(id, &[Reply::Int(peers as i64)]),
+            Then::TellAll(Copies { here, peers }) => {
+                self.end_wait(id, &[Reply::Array(2), Reply::Int(here.into()), Reply::Int(peers as i64)]);
+            }
+            Then::Send => (),
+        }
     }
 
     /// Puts refusals in the place of the answers that wait in vain.

@@ -71,6 +71,27 @@ fn a_pause_of_all_holds_whatever_is_right_but_what_ends_it() {
 }
 
 #[test]
+fn who_waits_for_this_node_s_disk_is_told_at_the_deadline_or_when_another_client_says_so() {
+    let mut node = node_with_two_clients();
+    assert_eq!(ask(&mut node, 0, "WAITAOF 1 0 0"), "*2\r\n:1\r\n:0\r\n", "nothing was written");
+    assert_eq!(ask(&mut node, 0, "SET color blue"), "+OK\r\n");
+    assert_eq!(ask(&mut node, 0, "WAITAOF 0 0 0"), "*2\r\n:0\r\n:0\r\n");
+    let mut check = |text: &str, told_by: &mut dyn FnMut(&mut Node), answer: &str| {
+        node.receive(0, &request(&words(text)), NOW);
+        assert_eq!((node.waits(0), node.sendable(0)), (Waits::ForGate(Cause::Copies), &b""[..]), "{text}");
+        assert!(ask(&mut node, 1, "INFO clients").contains("blocked_clients:1\r\n"));
+        assert!(ask(&mut node, 1, "CLIENT LIST").contains(" flags=b "));
+        told_by(&mut node);
+        while take_turns(&mut node) > 0 {}
+        assert_eq!(told(&mut node, 0), answer, "{text}");
+    };
+    let id = "1";
+    check("WAITAOF 1 0 500", &mut |node| node.exchange(after_ms(500)), "*2\r\n:0\r\n:0\r\n");
+    let unblock = format!("CLIENT UNBLOCK {id}");
+    check("WAITAOF 1 0 0", &mut |node| assert_eq!(ask(node, 1, &unblock), ":1\r\n"), "*2\r\n:0\r\n:0\r\n");
+}
+
+#[test]
 fn of_two_pauses_the_longer_and_the_stricter_hold() {
     for (pauses, all_until_ms) in [
         (["CLIENT PAUSE 2000 WRITE", "CLIENT PAUSE 1000 ALL"], 2_000),

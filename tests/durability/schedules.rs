@@ -183,6 +183,20 @@ fn what_is_displaced_is_bounded_and_writers_that_wait_for_it_go_on() {
 }
 
 #[test]
+fn who_waits_for_this_node_s_disk_is_answered_by_the_commit() {
+    let mut play = Play::new(Setting::default());
+    play.request("SET color blue");
+    play.send("*4\r\n$7\r\nWAITAOF\r\n$1\r\n1\r\n$1\r\n0\r\n$1\r\n0\r");
+    let mut steps = 0;
+    while play.node.waits(0) == Waits::ForGate(Cause::Copies) {
+        assert_eq!((play.node.sendable(0), steps < 1_000), (&b""[..], true));
+        play.writer_takes_one();
+        steps += 1;
+    }
+    assert_eq!((play.node.sendable(0), steps > 0), (&b"*2\r\n:1\r\n:0\r\n"[..], true));
+}
+
+#[test]
 fn writers_that_wait_go_on_where_the_snapshot_fails() {
     const KEYS: u64 = 50_000;
     let mut play = Play::new(Setting::default());

@@ -7,7 +7,7 @@ use super::help::help;
 use super::subcommands;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::node::session::{Answers, Session, Waits};
-use crate::node::waiting::{Cause, Copies, Pause, Reached};
+use crate::node::waiting::{Cause, Pause, Reached, Waiter};
 use crate::protocol::subcommand::Client;
 
 pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -281,17 +281,17 @@ fn unblock(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let number = integer(args.at(2))?;
     let is_meant = |session: &Session| session.number as i64 == number;
-    let mut waiters = cx.sessions.waiting.of(Cause::Copies).iter().map(|waiter| waiter.id);
-    let found = waiters.find(|&id| cx.sessions.get(id).is_some_and(is_meant));
-    if let Some(id) = found {
+    let mut waiters = cx.sessions.waiting.of(Cause::Copies).iter();
+    let found = waiters.find(|waiter| cx.sessions.get(waiter.id).is_some_and(is_meant)).copied();
+    if let Some(Waiter { id, then, .. }) = found {
         let written = cx.sessions.get(id).map_or(0, |session| session.written);
-        let Copies { peers } = cx.core.copies(written);
-        let unblocked = Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+        cx.sessions.forget(id);
         if is_error {
             cx.core.metrics.note_error("UNBLOCKED");
+            cx.sessions.end_wait(id, &[Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK")]);
+        } else {
+            cx.sessions.go_on(id, then.knowing(cx.core.copies(written)));
         }
-        cx.sessions.forget(id);
-        cx.sessions.end_wait(id, if is_error { unblocked } else { Reply::Int(peers as i64) });
     }
     cx.answer(Reply::Int(found.is_some().into()))
 }

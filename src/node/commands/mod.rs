@@ -44,7 +44,7 @@ use super::session::{Session, Waits};
 use super::sessions::Sessions;
 use super::steps::COPIED_PER_STEP;
 use super::timing::Begun;
-use super::waiting::{Cause, Copies, Pause, Then, Until, Waiter};
+use super::waiting::{Cause, Pause, Then, Until, Waiter};
 use super::{Core, Now, SessionId};
 use crate::metrics::calls::Took;
 use crate::protocol::command::Kind;
@@ -382,8 +382,8 @@ impl Context<'_> {
     }
 
     /// The request is executed, and answered once this is so, or the deadline is there, in monotonic microseconds.
-    fn wait(&mut self, until: Until, deadline_us: u64) -> Executed {
-        self.sessions.waiting.add(Waiter { id: self.id, until, deadline_us, then: Then::Tell(Copies::default()) });
+    fn wait(&mut self, until: Until, deadline_us: u64, then: Then) -> Executed {
+        self.sessions.waiting.add(Waiter { id: self.id, until, deadline_us, then });
         Executed::Waiting(until.cause())
     }
 

@@ -7,7 +7,7 @@ use super::keys::encoding;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, subcommands};
 use crate::node::info;
 use crate::node::statistics::Sources;
-use crate::node::waiting::{Copies, Until};
+use crate::node::waiting::{Copies, Then, Until};
 use crate::protocol::subcommand::{Function, Memory};
 
 /// What a key costs beside its entry, roughly, for `MEMORY USAGE`.
@@ -131,33 +131,46 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
 }
 
+/// Answers once so many peers have the client's writes on disk, or time is over.
 pub(super) fn wait(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     // Less than none is none.
     let peers = integer(args.at(1))?.max(0) as usize;
-    let ms = match integer(args.at(2)) {
-        Ok(ms) if ms < 0 => return Err(Fail::said("ERR timeout is negative")),
-        Ok(ms) => ms as u64,
-        Err(_) => return Err(Fail::said("ERR timeout is not an integer or out of range")),
+    let ms = timeout_ms(args.at(2))?;
+    wait_for_copies(cx, Until::copied(false, peers, cx.session.written), ms, Then::TellPeers)
+}
+
+/// Answers once this node, where that is asked for, and so many peers have the client's writes on disk, or time is over.
+pub(super) fn wait_aof(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let here = match integer(args.at(1))? {
+        here @ 0..=1 => here == 1,
+        _ => return Err(Fail::said("ERR value is out of range, must be between 0 and 1")),
     };
-    let until = Until::copied(peers, cx.session.written);
+    let peers = integer(args.at(2))?;
+    let peers = usize::try_from(peers).map_err(|_| Fail::said("ERR value is out of range, must be positive"))?;
+    let ms = timeout_ms(args.at(3))?;
+    wait_for_copies(cx, Until::copied(here, peers, cx.session.written), ms, Then::TellAll)
+}
+
+fn wait_for_copies(cx: &mut Context<'_>, until: Until, ms: u64, tell: fn(Copies) -> Then) -> Outcome {
     let copies = cx.core.copies(cx.session.written);
     // Redis takes no time at all as no limit.
     let is_patient = ms > 0 || cx.session.dialect().follows_redis();
     if !until.is_with_copies(copies) && is_patient && !cx.session.is_executing {
         let us = if ms == 0 { u64::MAX } else { ms.saturating_mul(1000) };
-        return Ok(cx.wait(until, cx.now.monotonic_us.saturating_add(us)));
+        return Ok(cx.wait(until, cx.now.monotonic_us.saturating_add(us), tell(copies)));
+    }
+    if let Then::TellAll(_) = tell(copies) {
+        cx.session.answer(Reply::Array(2));
+        cx.session.answer(Reply::Int(copies.here.into()));
     }
     cx.answer(Reply::Int(copies.peers as i64))
 }
 
-/// Answers at once how many have it on disk: this node, and peers.
-pub(super) fn wait_aof(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    args.from(1).try_for_each(|arg| integer(arg).map(drop))?;
-    let local = cx.core.saver.durable() >= cx.session.written;
-    let Copies { peers } = cx.core.copies(cx.session.written);
-    cx.session.answer(Reply::Array(2));
-    cx.session.answer(Reply::Int(local.into()));
-    cx.answer(Reply::Int(peers as i64))
+fn timeout_ms(arg: &[u8]) -> Result<u64, Fail> {
+    match integer(arg) {
+        Ok(ms) => u64::try_from(ms).map_err(|_| Fail::said("ERR timeout is negative")),
+        Err(_) => Err(Fail::said("ERR timeout is not an integer or out of range")),
+    }
 }
 
 pub(super) fn shutdown(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

@@ -8,7 +8,8 @@
 //!   refusal then comes in the place of the answer.
 //! - A **request** waits. The session's turn ends there, and nothing of that client is executed before the gate opens.
 //!   It is either executed then, as one that is paused, or that has no room to be written, or that sleeps
-//!   ([`Then::Execute`]); or it has been executed, and is answered then, as `WAIT` ([`Then::Tell`]). A request may have a
+//!   ([`Then::Execute`]); or it has been executed, and is answered then, as `WAIT` and `WAITAOF`
+//!   ([`Then::TellPeers`]). A request may have a
 //!   deadline, at which its gate opens whatever it waits for.
 //!
 //! Both stand in the same lists, one for each [`Cause`]. Whoever learns that something has come further reports it once,
@@ -52,8 +53,21 @@ pub(crate) enum Then {
     Execute,
     /// It is a peer's connection, and goes on.
     GoOn,
-    /// It is told who has its writes on disk, and goes on.
-    Tell(Copies),
+    /// It is told how many peers have its writes on disk, and goes on.
+    TellPeers(Copies),
+    /// It is told that, and before it whether this node does.
+    TellAll(Copies),
+}
+
+impl Then {
+    /// There are so many copies.
+    pub(crate) fn knowing(self, copies: Copies) -> Then {
+        match self {
+            Then::TellPeers(_) => Then::TellPeers(copies),
+            Then::TellAll(_) => Then::TellAll(copies),
+            Then::Send | Then::Execute | Then::GoOn => self,
+        }
+    }
 }
 
 /// Somebody at a gate.
@@ -75,11 +89,12 @@ impl Waiter {
     /// Whether something becomes of it: its gate opens, or some of its answers' may, which the outbox knows. It learns
     /// how many copies there are.
     fn learn(&mut self, reached: Reached<'_>) -> bool {
-        match (reached, self.until, &mut self.then) {
+        match (reached, self.until, self.then) {
             (Reached::Time(now_us), _, _) => self.deadline_us <= now_us,
-            (Reached::Copied(copies), Until::Copied { position, .. }, Then::Tell(known)) => {
-                *known = copies(position);
-                self.until.is_with_copies(*known)
+            (Reached::Copied(copies), Until::Copied { position, .. }, Then::TellPeers(_) | Then::TellAll(_)) => {
+                let copies = copies(position);
+                self.then = self.then.knowing(copies);
+                self.until.is_with_copies(copies)
             }
             (_, _, Then::Send) => true,
             (_, until, _) => until.is_with(reached),
@@ -154,7 +169,7 @@ impl Waiting {
     /// Clients whose request waits. Those whose answer waits may go on, and do not count.
     pub(crate) fn blocked(&self) -> usize {
         let all = self.lists.iter().flatten();
-        all.filter(|waiter| matches!(waiter.then, Then::Execute | Then::Tell(_))).count()
+        all.filter(|waiter| matches!(waiter.then, Then::Execute | Then::TellPeers(_) | Then::TellAll(_))).count()
     }
 
     /// When the first gate opens that does so in any case, in monotonic microseconds.
@@ -193,7 +208,8 @@ mod tests {
         for &(id, until, deadline_us) in waiters {
             let then = match until {
                 Until::Durable(_) | Until::Merged(_) => Then::Send,
-                Until::Copied { .. } => Then::Tell(Copies::default()),
+                Until::Copied { here: false, .. } => Then::TellPeers(Copies::default()),
+                Until::Copied { here: true, .. } => Then::TellAll(Copies::default()),
                 Until::Writable | Until::Unpaused | Until::Deadline => Then::Execute,
             };
             waiting.add(Waiter { id, until, deadline_us, then });
@@ -221,13 +237,13 @@ mod tests {
             (5, Until::Writable, NEVER),
             (6, Until::Unpaused, NEVER),
             (7, Until::Unpaused, NEVER),
-            (8, Until::copied(1, 5), NEVER),
-            (9, Until::copied(0, 6), NEVER),
+            (8, Until::copied(false, 1, 5), NEVER),
+            (9, Until::copied(false, 0, 6), NEVER),
         ]);
         assert_eq!(ids(&mut waiting, Reached::Merged(9)), [3], "which of its answers may go, its outbox knows");
         assert_eq!(ids(&mut waiting, Reached::Merged(9)), NOBODY);
         assert_eq!(ids(&mut waiting, Reached::Writable), [5]);
-        assert_eq!(ids(&mut waiting, Reached::Copied(&|_| Copies { peers: 1 })), [8, 9]);
+        assert_eq!(ids(&mut waiting, Reached::Copied(&|_| Copies { here: true, peers: 1 })), [8, 9]);
         assert_eq!(ids(&mut waiting, Reached::Unpaused), [6, 7]);
         assert_eq!(ids(&mut waiting, Reached::Durable(10)), [1, 2, 4]);
     }
@@ -235,21 +251,32 @@ mod tests {
     #[test]
     fn copies_are_counted_for_each_position_and_told_at_the_deadline_too() {
         let mut waiting = waiting(&[
-            (1, Until::copied(2, 10), NEVER),
-            (2, Until::copied(1, 10), NEVER),
-            (3, Until::copied(1, 30), 500),
-            (4, Until::copied(usize::MAX, 10), NEVER),
+            (1, Until::copied(false, 2, 10), NEVER),
+            (2, Until::copied(false, 1, 10), NEVER),
+            (3, Until::copied(false, 1, 30), 500),
+            (4, Until::copied(false, usize::MAX, 10), NEVER),
         ]);
-        let peers =
-            |have: [u64; 2]| move |position| Copies { peers: have.iter().filter(|&&has| has >= position).count() };
+        let peers = |have: [u64; 2]| {
+            move |position| Copies { here: true, peers: have.iter().filter(|&&has| has >= position).count() }
+        };
         assert_eq!(ids(&mut waiting, Reached::Copied(&peers([9, 9]))), NOBODY);
         assert_eq!(ids(&mut waiting, Reached::Copied(&peers([9, 12]))), [2]);
         assert_eq!(ids(&mut waiting, Reached::Copied(&peers([12, 12]))), [1]);
         let opened = waiting.open(Reached::Time(500));
-        assert_eq!((opened[0].id, opened[0].then), (3, Then::Tell(Copies { peers: 0 })));
+        assert_eq!((opened[0].id, opened[0].then), (3, Then::TellPeers(Copies { here: true, peers: 0 })));
         waiting.give_back(opened);
         let opened = waiting.open(Reached::End);
-        assert_eq!((opened[0].id, opened[0].then), (4, Then::Tell(Copies { peers: 2 })));
+        assert_eq!((opened[0].id, opened[0].then), (4, Then::TellPeers(Copies { here: true, peers: 2 })));
+    }
+
+    #[test]
+    fn a_copy_here_is_waited_for_where_it_is_wanted() {
+        let mut waiting = waiting(&[(1, Until::copied(true, 1, 10), NEVER), (2, Until::copied(false, 1, 10), NEVER)]);
+        assert_eq!(ids(&mut waiting, Reached::Copied(&|_| Copies { here: true, peers: 0 })), NOBODY);
+        assert_eq!(ids(&mut waiting, Reached::Copied(&|_| Copies { here: false, peers: 1 })), [2]);
+        let copies = Copies { here: true, peers: 1 };
+        let opened = waiting.open(Reached::Copied(&|_| copies));
+        assert_eq!((opened[0].id, opened[0].then), (1, Then::TellAll(copies)));
     }
 
     #[test]
@@ -258,7 +285,7 @@ mod tests {
             (1, Until::Deadline, 300),
             (2, Until::Unpaused, 200),
             (3, Until::Unpaused, 200),
-            (4, Until::copied(1, 1), 100),
+            (4, Until::copied(false, 1, 1), 100),
             (5, Until::Durable(1), NEVER),
         ]);
         assert_eq!(waiting.deadline_us(), 100);
@@ -279,7 +306,7 @@ mod tests {
         let mut waiting = waiting(&[
             (1, Until::Durable(1), NEVER),
             (2, Until::Merged(1), NEVER),
-            (3, Until::copied(1, 1), NEVER),
+            (3, Until::copied(false, 1, 1), NEVER),
             (4, Until::Writable, NEVER),
             (5, Until::Unpaused, 9),
             (6, Until::Deadline, 9),

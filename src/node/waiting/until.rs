@@ -52,8 +52,8 @@ pub(crate) enum Until {
     Durable(u64),
     /// The rows of the data file hold this snapshot.
     Merged(u64),
-    /// So many peers have all changes up to the position on disk.
-    Copied { peers: u32, position: u64 },
+    /// So many peers, and this node where it says so, have all changes up to the position on disk.
+    Copied { here: bool, peers: u32, position: u64 },
     /// Writes are taken: the snapshot has room for what they overwrite, and the clock is below its ceiling.
     Writable,
     /// Clients are not paused.
@@ -68,6 +68,8 @@ const _: () = assert!(size_of::<Option<Until>>() == 16);
 /// Who has all changes up to a position on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Copies {
+    /// Whether this node does.
+    pub(crate) here: bool,
     /// So many peers do.
     pub(crate) peers: usize,
 }
@@ -114,14 +116,14 @@ impl Until {
         }
     }
 
-    /// So many peers are to have all changes up to the position on disk.
-    pub(crate) fn copied(peers: usize, position: u64) -> Until {
-        Until::Copied { peers: u32::try_from(peers).unwrap_or(u32::MAX), position }
+    /// So many peers, and this node where `here` says so, are to have all changes up to the position on disk.
+    pub(crate) fn copied(here: bool, peers: usize, position: u64) -> Until {
+        Until::Copied { here, peers: u32::try_from(peers).unwrap_or(u32::MAX), position }
     }
 
     /// Whether there are as many copies as this waits for, where it waits for copies.
     pub(crate) fn is_with_copies(self, copies: Copies) -> bool {
-        matches!(self, Until::Copied { peers, .. } if copies.peers >= peers as usize)
+        matches!(self, Until::Copied { here, peers, .. } if copies.here >= here && copies.peers >= peers as usize)
     }
 
     /// Whether this is so once `reached` is.
