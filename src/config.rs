@@ -10,9 +10,10 @@ use clap::{Parser, ValueEnum};
 use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::node::saving::{CLOCK_AHEAD_MS, Durability};
 use crate::node::{Options, Process, SessionId, parse_bytes};
 use crate::protocol::Dialect;
+use crate::replica::Durability;
+use crate::replica::snapshotter::CLOCK_AHEAD_MS;
 use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::stamp::AHEAD_MS;
@@ -205,6 +206,11 @@ impl Config {
                 true => Stop::Mistake(sentence(&error)),
             })?;
         Config::check(arguments).map_err(Stop::Mistake)
+    }
+
+    /// What `--check-config` says of a config that is right.
+    pub fn summary(&self) -> String {
+        format!("valid: node {} of {}, data in {}", self.id, self.nodes.len(), self.data_file().display())
     }
 
     /// The data file.

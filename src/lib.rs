@@ -12,7 +12,7 @@
 //! outboxes     -> one write per touched socket
 //! ```
 //!
-//! The modules below stand in the order of imports: each uses only those above it. The first six are pure: no
+//! The modules below stand in the order of imports: each uses only those above it. The first seven are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
 
 pub mod fault_injection;
@@ -24,6 +24,8 @@ pub mod protocol;
 pub mod replication;
 
 pub mod metrics;
+
+pub mod replica;
 
 pub mod node;
 

@@ -6,9 +6,9 @@
 use std::fmt::Write;
 
 use super::Options;
-use super::saving::Durability;
 use super::sessions::LISTENER_BYTES_MAX;
 use crate::protocol::resp::{self, REQUEST_BYTES_MAX};
+use crate::replica::Durability;
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 //! The answer to `INFO`, in two forms: lines for people, and Redis' sections. Both say what the table of
-//! [statistics](super::statistics) has.
+//! [`statistics`] has.
 
 use std::borrow::Cow;
 use std::fmt::Write;

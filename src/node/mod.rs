@@ -2,8 +2,7 @@
 //!
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
-//! - [`saving`]: snapshots: when, what next; `retrying`: what a failure means; `gathering`: group commit; `backup`: `SAVE`
-//! - `handover`: what goes to the data file's thread and comes back; `disk`: what the node does with it
+//! - `ticking`: what a tick does before and after what clients ask for; `disk`: answers that waited for the data file
 //! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
 //! - `transaction`: requests that are run as one
@@ -16,138 +15,75 @@
 //! - `steps`: what a turn may take
 //! - `settings`: what can be changed while it runs; `foreign`: settings of Redis that it does not have
 //! - `peers`: what the node does for other nodes
-//! - `expiring`: keys whose time has come, or that were flushed
 //! - `timing`: where the time goes
 //! - `info`: the answer to `INFO`; [`statistics`]: what there is to tell
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
-mod ahead;
-mod backup;
+mod channels;
+mod client;
 mod commands;
 mod disk;
-mod expiring;
 mod foreign;
-mod gathering;
 mod glob;
-mod handover;
 mod info;
+mod keyspace;
 mod listening;
+mod lookahead;
 mod notifications;
 pub mod options;
 mod outbox;
 mod peers;
+mod progress;
 mod pubsub;
-mod retrying;
-pub mod saving;
+mod replies;
 mod serving;
 pub mod session;
 mod sessions;
 mod settings;
 pub mod statistics;
 mod steps;
+mod telling;
+mod ticking;
 mod timing;
 mod transaction;
 pub mod waiting;
+pub mod waits;
+mod walk;
 mod watching;
 mod writing;
 
-use ahead::Ahead;
-use bytes::Bytes;
-use notifications::Notifications;
+use channels::Channels;
+use keyspace::Keyspace;
+use lookahead::Lookahead;
 pub use options::{Options, Process, Usage};
-use pubsub::PubSub;
-use saving::{Checkpoint, Saver};
-pub use serving::REQUESTS_PER_TURN;
-use session::{OUTBOX_BYTES_MAX, Session, Waits};
+pub use replies::OUTBOX_BYTES_MAX;
+use session::Session;
 use sessions::Sessions;
-
 use settings::Settings;
-use steps::Steps;
+pub use steps::REQUESTS_PER_TURN;
 use timing::Timing;
-use waiting::Pause;
+use waits::Waits;
 
 use crate::metrics::Metrics;
 use crate::protocol::{Refusal, Scratch};
-use crate::replication::{Identity, Replication};
+use crate::replica::{Cluster, Disk, Promises, Replica};
+pub use crate::replication::SessionId;
 pub use crate::store::Now;
-use crate::store::{Clock, Store};
-
-/// The cluster as a node begins with it.
-#[derive(Clone, Debug)]
-pub struct Cluster {
-    /// This node.
-    pub identity: Identity,
-    /// The addresses of all nodes, by id; empty where one was removed.
-    pub members: Vec<String>,
-    /// Decides about pauses between dials.
-    pub seed: u64,
-}
-
-impl Cluster {
-    /// The clock that the node begins with, above the ceiling that the life before has recorded (0: there was none).
-    pub fn clock(&self, floor: u64, unix_ms: u64, chance: u64) -> Clock {
-        let node = self.identity.node;
-        if self.members.iter().filter(|member| !member.is_empty()).count() > 1 {
-            Clock::new(node, floor, unix_ms, chance)
-        } else {
-            Clock::alone(node, floor, unix_ms)
-        }
-    }
-}
-
-/// Names a session; small numbers, chosen by whoever opens it.
-pub type SessionId = usize;
-
-/// All of the node that is not a session.
-pub(crate) struct Core {
-    store: Store,
-    clock: Clock,
-    saver: Saver,
-    replication: Replication,
-    metrics: Metrics,
-    options: Options,
-    started_us: u64,
-    /// The last position then.
-    started_position: u64,
-    /// What the process has used of the machine.
-    measure: Box<dyn Fn() -> Option<Usage>>,
-    /// The time of the last tick.
-    ticked: Now,
-    /// ... and the last position then.
-    ticked_position: u64,
-    /// Looks for flushed keys that changes have called for.
-    sweep_owed: u64,
-    pubsub: PubSub,
-    notifications: Notifications,
-    settings: Settings,
-    timing: Timing,
-    /// Whether keys may have expired that are not turned into deletions, and whether more memory may be in use than is
-    /// allowed: as of the beginning of the tick, or later.
-    may_hide: bool,
-    may_be_over_limit: bool,
-    /// Commands that monitors are not told of; read when there is the first of them.
-    administrative: Vec<String>,
-    pause: Option<Pause>,
-    /// Whether keys are turned into deletions when their time has come, and not only hidden.
-    expires_actively: bool,
-    /// A client has asked for the end.
-    is_shutting_down: bool,
-    random: fastrand::Rng,
-    ahead: Ahead,
-    scratch: Scratch,
-    /// What is left of the turn under way.
-    steps: Steps,
-    /// The memory that the requests under way lie in, where it can be shared.
-    whole: Option<Bytes>,
-    session_bytes_max: usize,
-    http_logged_us: Option<u64>,
-}
+use crate::store::Store;
 
 /// See the module.
 pub struct Node {
-    core: Core,
+    keys: Keyspace,
+    channels: Channels,
     sessions: Sessions,
+    settings: Settings,
+    metrics: Metrics,
+    timing: Timing,
+    lookahead: Lookahead,
+    scratch: Scratch,
+    /// A client has asked for the end of the process.
+    is_shutting_down: bool,
     ending: bool,
 }
 
@@ -166,79 +102,58 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 }
 
 impl Node {
-    /// A node that serves the store. `clock` issues above all stamps in it; `reserved` is what the data file records.
-    pub fn new(
-        store: Store,
-        mut clock: Clock,
-        reserved: Checkpoint,
+    /// A node whose replica [starts](Replica::start) with what the disk has. `chance` is a random number.
+    pub fn start(
+        disk: &mut impl Disk,
         cluster: Cluster,
         options: Options,
+        chance: u64,
         now: Now,
-    ) -> Node {
-        clock.reserved(reserved.clock_ceiling);
-        let Cluster { identity, members, seed } = cluster;
-        let Checkpoint { position, recorded, .. } = reserved;
-        let limits = options.limits;
-        let core = Core {
-            replication: Replication::new(identity, members, limits, recorded, &store, seed, now),
-            saver: Saver::new(options.durability, options.snapshot_interval_ms, position, now),
-            ticked_position: store.last_position(),
-            started_position: store.last_position(),
-            measure: Box::new(|| None),
-            sweep_owed: 0,
-            store,
-            clock,
+    ) -> Result<Node, String> {
+        let Options { durability, snapshot_interval_ms, limits, .. } = options;
+        let seed = cluster.seed;
+        let promises = Promises { durability, snapshot_interval_ms, limits };
+        let replica = Replica::start(disk, cluster, promises, chance, now)?;
+        Ok(Node {
+            keys: Keyspace::new(replica, options.value_bytes_max, seed),
+            channels: Channels::default(),
+            sessions: Sessions::default(),
+            settings: Settings::new(options),
             metrics: Metrics::default(),
-            options,
-            started_us: now.monotonic_us,
-            ticked: now,
-            pubsub: PubSub::default(),
-            notifications: Notifications::default(),
-            settings: Settings::default(),
-            timing: Timing::default(),
-            administrative: Vec::new(),
-            may_hide: false,
-            may_be_over_limit: false,
-            pause: None,
-            expires_actively: true,
-            is_shutting_down: false,
-            random: fastrand::Rng::with_seed(seed),
-            ahead: Ahead::default(),
+            timing: Timing::new(now),
+            lookahead: Lookahead::default(),
             scratch: Scratch::default(),
-            steps: Steps::default(),
-            whole: None,
-            session_bytes_max: 0,
-            http_logged_us: None,
-        };
-        Node { core, sessions: Sessions::default(), ending: false }
+            is_shutting_down: false,
+            ending: false,
+        })
     }
 
     /// A client is there. Refused where too many are; the refusal's text is then all it may be sent.
     pub fn open(&mut self, id: SessionId, now: Now) -> Result<(), Refusal> {
-        if self.sessions.len() >= self.core.options.clients_max {
-            self.core.metrics.clients_refused += 1;
-            return Err(Refusal::TooManyClients(self.core.options.clients_max));
+        if self.sessions.len() >= self.settings.options.clients_max {
+            self.metrics.clients_refused += 1;
+            return Err(Refusal::TooManyClients(self.settings.options.clients_max));
         }
         if self.ending {
             return Err(Refusal::ShuttingDown);
         }
-        self.core.metrics.clients_accepted += 1;
-        let Core { metrics, options, .. } = &self.core;
-        self.sessions.add(id, Session::new(metrics.clients_accepted, options.dialect, now.monotonic_us));
+        self.metrics.clients_accepted += 1;
+        let (number, dialect) = (self.metrics.clients_accepted, self.settings.options.dialect);
+        self.sessions.add(id, Session::new(number, dialect, now.monotonic_us));
         Ok(())
     }
 
     /// Where the client comes from and which address it reached.
     pub fn introduce(&mut self, id: SessionId, addresses: (String, String)) {
         if let Some(session) = self.sessions.get_mut(id) {
-            session.addresses = addresses;
+            session.client.addresses = addresses;
         }
     }
 
     /// The client is gone, answers owed or not.
     pub fn close(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.remove(id) {
-            self.core.pubsub.forget(id, &session);
+            self.channels.pubsub.forget(id, &session.client.listening);
         }
     }
 
@@ -247,23 +162,22 @@ impl Node {
         if self.ending {
             return;
         }
-        let Node { core, sessions, .. } = self;
-        core.metrics.bytes_in += bytes.len() as u64;
-        let Some(mut session) = sessions.take(id) else {
+        self.metrics.bytes_in += bytes.len() as u64;
+        let Some(mut session) = self.sessions.take(id) else {
             return self.receive_from_peer(id, bytes, now);
         };
         if session.greets(bytes) {
-            sessions.give(id, session);
+            self.sessions.give(id, session);
             return self.become_peer(id, bytes, now);
         }
-        session.active_us = now.monotonic_us;
-        if session.inbox.is_empty() {
+        session.client.active_us = now.monotonic_us;
+        if session.client.inbox.is_empty() {
             // The common case: whole requests are read where they lie, without a copy.
-            let used = core.serve(sessions, id, &mut session, bytes, now);
-            session.inbox.extend_from_slice(&bytes[used..]);
+            let used = self.serve(id, &mut session, bytes, None, now);
+            session.client.inbox.extend_from_slice(&bytes[used..]);
         } else {
-            session.inbox.extend_from_slice(bytes);
-            core.serve_inbox(sessions, id, &mut session, now);
+            session.client.inbox.extend_from_slice(bytes);
+            self.serve_inbox(id, &mut session, now);
         }
         self.after_turn(id, session);
     }
@@ -276,10 +190,9 @@ impl Node {
 
     /// So many bytes have come to where [`Node::room`] said.
     pub fn received(&mut self, id: SessionId, count: usize, now: Now) {
-        let Node { core, sessions, .. } = self;
-        core.metrics.bytes_in += count as u64;
-        let Some(session) = sessions.get_mut(id) else { return };
-        session.active_us = now.monotonic_us;
+        self.metrics.bytes_in += count as u64;
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.client.active_us = now.monotonic_us;
         if session.filled(count) {
             self.resume(id, now);
         }
@@ -289,9 +202,9 @@ impl Node {
     pub fn finish(&mut self, id: SessionId, now: Now) {
         match self.sessions.get_mut(id) {
             Some(session) => {
-                session.ended = true;
+                session.client.ended = true;
                 // One that waits for peers has said so already.
-                if session.waits == Waits::ForInput {
+                if session.client.waits == Waits::ForInput {
                     self.resume(id, now);
                 }
             }
@@ -304,32 +217,32 @@ impl Node {
         if self.ending {
             return;
         }
-        let Node { core, sessions, .. } = self;
-        let Some(mut session) = sessions.take(id) else {
+        let Some(mut session) = self.sessions.take(id) else {
             return self.peer_turn(id, now);
         };
-        core.serve_inbox(sessions, id, &mut session, now);
+        self.serve_inbox(id, &mut session, now);
         self.after_turn(id, session);
     }
 
     /// What the session's next request waits for.
     pub fn waits(&self, id: SessionId) -> Waits {
-        self.session(id).map_or_else(|| self.peer_waits(id), |session| session.waits)
+        self.session(id).map_or_else(|| self.peer_waits(id), |session| session.client.waits)
     }
 
     /// The bytes that may be sent to the client.
     pub fn sendable(&self, id: SessionId) -> &[u8] {
-        self.session(id).map_or_else(|| self.core.replication.sendable(id), Session::sendable)
+        self.session(id)
+            .map_or_else(|| self.keys.replica().replication().sendable(id), |session| session.out.sendable())
     }
 
     /// So many of them are sent.
     pub fn sent(&mut self, id: SessionId, count: usize) {
-        self.core.metrics.bytes_out += count as u64;
+        self.metrics.bytes_out += count as u64;
         let Some(session) = self.sessions.get_mut(id) else {
-            return self.core.replication.sent(id, count);
+            return self.keys.replica_mut().sent(id, count);
         };
-        session.sent(count);
-        if session.waits == Waits::ForReader && session.burden() < OUTBOX_BYTES_MAX {
+        session.out.sent(count);
+        if session.client.waits == Waits::ForReader && session.out.burden() < OUTBOX_BYTES_MAX {
             self.sessions.run(id);
         }
     }
@@ -337,8 +250,8 @@ impl Node {
     /// Whether the conversation is over and all of it sent.
     pub fn is_over(&self, id: SessionId) -> bool {
         match self.session(id) {
-            Some(session) => session.waits == Waits::ForNothing && session.owed() == 0,
-            None => self.core.replication.is_over(id),
+            Some(session) => session.client.waits == Waits::ForNothing && session.out.owed() == 0,
+            None => self.keys.replica().replication().is_over(id),
         }
     }
 
@@ -349,13 +262,13 @@ impl Node {
 
     /// When bytes last came from the client, in monotonic microseconds.
     pub fn active_us(&self, id: SessionId) -> u64 {
-        self.session(id).map_or(0, |session| session.active_us)
+        self.session(id).map_or(0, |session| session.client.active_us)
     }
 
     /// The sessions with something to send since the last call.
     pub fn take_touched(&mut self, into: &mut Vec<SessionId>) {
         self.sessions.take_touched(into);
-        self.core.replication.take_touched(into);
+        self.keys.replica_mut().take_touched(into);
     }
 
     /// The sessions to be [resumed](Node::resume) since the last call.
@@ -366,68 +279,49 @@ impl Node {
     /// Nothing is executed any more; one last snapshot is wanted.
     pub fn end(&mut self) {
         self.ending = true;
-        self.core.saver.end();
+        self.keys.replica_mut().end();
     }
 
     /// After [`Node::end`]: whether all is saved or cannot be, and what that costs; `None` while it is under way.
     pub fn ended(&self) -> Option<Result<(), String>> {
-        let Core { store, saver, replication, .. } = &self.core;
-        let verdict = saver.ended()?;
-        Some(verdict.map_err(|why| {
-            let lost = store.count_after(saver.durable());
-            if lost == 0 {
-                return format!("all changes are on disk, but the end could not be recorded there: {why}");
-            }
-            let elsewhere = match &replication.complete(store)[..] {
-                [] => "No linked node is known to have them all".to_owned(),
-                ids => format!("All of them are on node {}, in memory at least", ids.join(" and ")),
-            };
-            format!(
-                "changes to {lost} keys since the last snapshot could not be saved: {why}. {elsewhere}. On disk is the \
-                 state of that snapshot; make sure that there is room before the next start"
-            )
-        }))
+        self.keys.replica().ended()
     }
 
     /// Whether every request that is here is executed. O(sessions).
     pub fn is_quiet(&self) -> bool {
-        self.sessions.iter().all(|(_, session)| matches!(session.waits, Waits::ForInput | Waits::ForNothing))
+        self.sessions.iter().all(|(_, session)| matches!(session.client.waits, Waits::ForInput | Waits::ForNothing))
     }
 
     /// When to call again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self) -> u64 {
-        let Core { store, saver, replication, .. } = &self.core;
-        let is_busy = !self.sessions.runnable.is_empty() || self.core.has_untold(&self.sessions);
+        let is_busy = !self.sessions.runnable.is_empty() || self.has_untold(&self.sessions);
         let busy = if !is_busy { u64::MAX } else { 0 };
-        busy.min(saver.deadline_us(store))
-            .min(self.expiry_us())
-            .min(replication.deadline_us())
-            .min(self.sessions.waiting.deadline_us())
+        busy.min(self.keys.replica().deadline_us()).min(self.sessions.waiting.deadline_us())
     }
 
     /// Whether a client has asked for the end of the process.
     pub fn is_shutting_down(&self) -> bool {
-        self.core.is_shutting_down
+        self.is_shutting_down
     }
 
     /// What every key is.
     pub fn store(&self) -> &Store {
-        &self.core.store
+        self.keys.store()
     }
 
     /// The highest clock value issued or seen.
     pub fn clock_last(&self) -> u64 {
-        self.core.clock.last()
+        self.keys.replica().clock().last()
     }
 
     /// What is counted.
     pub fn metrics(&mut self) -> &mut Metrics {
-        &mut self.core.metrics
+        &mut self.metrics
     }
 
     /// What it was told about itself.
     pub fn options(&self) -> &Options {
-        &self.core.options
+        &self.settings.options
     }
 
     /// Memory held for all sessions.
@@ -440,7 +334,7 @@ impl Node {
     }
 
     fn after_turn(&mut self, id: SessionId, session: Box<Session>) {
-        self.core.session_bytes_max = self.core.session_bytes_max.max(session.bytes());
+        self.sessions.bytes_max = self.sessions.bytes_max.max(session.bytes());
         self.sessions.give(id, session);
         self.sessions.note_turn(id);
     }

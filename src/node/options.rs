@@ -1,7 +1,7 @@
 //! What a node is told about itself.
 
-use super::saving::Durability;
 use crate::protocol::Dialect;
+use crate::replica::Durability;
 use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::VALUE_BYTES_MAX;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::SessionId;
 use super::glob::Pattern;
-use super::listening::Names;
-use super::session::Session;
+use super::listening::{Listening, Names};
+use super::replies::Replies;
 use super::sessions::Sessions;
 use crate::protocol::Reply;
 use crate::replication::Audience;
@@ -46,9 +46,9 @@ impl PubSub {
     }
 
     /// The session is over.
-    pub(super) fn forget(&mut self, id: SessionId, session: &Session) {
+    pub(super) fn forget(&mut self, id: SessionId, listening: &Listening) {
         for names in [Names::Channels, Names::Patterns, Names::Shards] {
-            session.listening.to(names).iter().for_each(|name| self.remove(id, name, names));
+            listening.to(names).iter().for_each(|name| self.remove(id, name, names));
         }
     }
 
@@ -82,7 +82,7 @@ impl PubSub {
     pub(super) fn deliver(
         &self,
         sessions: &mut Sessions,
-        own: Option<(SessionId, &mut Session)>,
+        own: Option<(SessionId, &mut Replies)>,
         audience: Audience,
         channel: &[u8],
         message: &[u8],
@@ -92,7 +92,7 @@ impl PubSub {
         let mut send = |id: SessionId, replies: &[Reply<'_>]| {
             count += 1;
             match &mut own {
-                Some((own, session)) if *own == id => replies.iter().for_each(|reply| session.push(*reply)),
+                Some((own, out)) if *own == id => replies.iter().for_each(|reply| out.push(*reply)),
                 Some(_) | None => sessions.tell(id, replies),
             }
         };

@@ -2,33 +2,34 @@
 
 use bytes::{Buf, Bytes};
 
-use super::commands::{self, Context, Executed};
-use super::session::{OUTBOX_BYTES_MAX, Session, Waits};
-use super::sessions::Sessions;
-use super::{Core, Now, SessionId};
+use super::commands::context::{Context, Data, Events};
+use super::commands::{self, Executed};
+use super::lookahead::{Lookahead, is_write, key_span};
+use super::replies::OUTBOX_BYTES_MAX;
+use super::session::Session;
+use super::steps::{REQUESTS_PER_TURN, Steps};
+use super::waits::Waits;
+use super::{Node, Now, SessionId};
 use crate::metrics::errors::{NO_CODE, code_of};
 use crate::protocol::{Client, Decoded, Reply, Request, Scratch, http};
+use crate::store::WARMED;
 use crate::store::value::SHARED_BYTES_MIN;
 
-/// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
-pub const REQUESTS_PER_TURN: usize = 512;
 /// Least time between two log lines about connections that spoke HTTP.
 const HTTP_LOG_US: u64 = 10_000_000;
 
-impl Core {
+impl Node {
     /// Executes the requests in the session's inbox, a turn's worth at most.
-    pub(super) fn serve_inbox(&mut self, sessions: &mut Sessions, id: SessionId, session: &mut Session, now: Now) {
-        let inbox = std::mem::take(&mut session.inbox);
-        if inbox.len() < SHARED_BYTES_MIN || !session.decoder.may_be_whole(&inbox) {
-            let used = self.serve(sessions, id, session, &inbox, now);
+    pub(super) fn serve_inbox(&mut self, id: SessionId, session: &mut Session, now: Now) {
+        let inbox = std::mem::take(&mut session.client.inbox);
+        if inbox.len() < SHARED_BYTES_MIN || !session.out.decoder.may_be_whole(&inbox) {
+            let used = self.serve(id, session, &inbox, None, now);
             return session.keep_inbox(inbox, used);
         }
         // A large value that is set stays where it came to.
         let whole = Bytes::from(inbox);
-        self.whole = Some(whole.clone());
-        let used = self.serve(sessions, id, session, &whole, now);
-        self.whole = None;
-        session.inbox = match whole.try_into_mut() {
+        let used = self.serve(id, session, &whole, Some(&whole), now);
+        session.client.inbox = match whole.try_into_mut() {
             Ok(mut unshared) => {
                 unshared.advance(used);
                 unshared.into()
@@ -37,29 +38,29 @@ impl Core {
         };
     }
 
-    /// Executes the requests in `bytes`, a turn's worth at most, and returns how many bytes they were.
+    /// Executes the requests in `bytes`, a turn's worth at most, and returns how many bytes they were. `whole` is the
+    /// memory that they lie in, where it can be shared.
     pub(super) fn serve(
         &mut self,
-        sessions: &mut Sessions,
         id: SessionId,
         session: &mut Session,
         bytes: &[u8],
+        whole: Option<&Bytes>,
         now: Now,
     ) -> usize {
-        let (mut ahead, mut scratch) = (std::mem::take(&mut self.ahead), std::mem::take(&mut self.scratch));
-        ahead.clear();
-        self.steps.begin();
+        let (mut lookahead, mut scratch) = (std::mem::take(&mut self.lookahead), std::mem::take(&mut self.scratch));
+        lookahead.clear();
+        let mut cx = self.context(id, session, whole, now);
         let (mut used, mut stopped) = (0, false);
         for _ in 0..REQUESTS_PER_TURN {
             let rest = &bytes[used..];
-            let one = self.before_next(session, rest).unwrap_or_else(|| {
-                if ahead.is_empty() {
-                    self.look_ahead(session, bytes, used, &mut ahead, &mut scratch);
+            let one = before_next(&mut cx, rest).unwrap_or_else(|| {
+                if lookahead.is_empty() {
+                    look_ahead(&cx.data, bytes, used, &mut lookahead, &mut scratch);
                 }
-                let context = Context { core: self, sessions, id, session, now };
-                match ahead.next(bytes) {
-                    Some((request, count)) => execute(context, request, count),
-                    None => serve_one(context, rest, &mut scratch),
+                match lookahead.next(bytes) {
+                    Some((request, count)) => execute(&mut cx, request, count),
+                    None => serve_one(&mut cx, rest, &mut scratch),
                 }
             });
             match one {
@@ -70,147 +71,192 @@ impl Core {
                 }
             }
         }
-        (self.ahead, self.scratch) = (ahead, scratch);
-        if stopped {
-            return used;
+        let waits = &mut cx.client.waits;
+        if !stopped && *waits == Waits::ForNothing {
+            used = bytes.len();
+        } else if !stopped {
+            *waits = Waits::ForTurn;
         }
-        if session.waits == Waits::ForNothing {
-            return bytes.len();
-        }
-        session.waits = Waits::ForTurn;
+        drop(cx);
+        (self.lookahead, self.scratch) = (lookahead, scratch);
         used
     }
 
-    /// What is to be done before the session's next request is looked at, if anything is.
-    fn before_next(&mut self, session: &mut Session, rest: &[u8]) -> Option<One> {
-        if session.waits == Waits::ForNothing {
-            return Some(One::Stop(rest.len()));
-        }
-        if session.burden() >= OUTBOX_BYTES_MAX {
-            session.waits = Waits::ForReader;
-            return Some(One::Stop(0));
-        }
-        None
+    /// These bytes have come from these clients, and will be received: brings what their first requests look for into
+    /// the cache. [`WARMED`] clients at most.
+    pub fn warm<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let value_bytes_max = self.keys.value_bytes_max();
+        let first = |(id, bytes): (SessionId, &'a [u8])| {
+            let session = self.session(id).filter(|session| session.client.inbox.is_empty())?;
+            let (request, _) = session.out.decoder.decode_plain(bytes, value_bytes_max, &mut scratch)?;
+            let span = key_span(request.args.spans())?.clone();
+            Some((&bytes[span], is_write(request.command)))
+        };
+        self.keys.store().warm(group.filter_map(first));
+        self.scratch = scratch;
     }
 
-    /// Reads the first request of `bytes`.
-    fn decode<'a>(&self, session: &mut Session, bytes: &'a [u8], scratch: &'a mut Scratch) -> Decoded<'a> {
-        let client = Client { is_listening: session.is_listening(), has_ended: session.ended };
-        let before = session.dialect();
-        let decoded = session.decoder.decode(bytes, self.options.value_bytes_max, client, scratch);
-        if session.dialect() != before {
-            // It is told of a prefix in the dialect that it asked in.
-            session.watch = None;
-        }
-        decoded
+    /// What the session's requests work on.
+    fn context<'a>(
+        &'a mut self,
+        id: SessionId,
+        session: &'a mut Session,
+        whole: Option<&Bytes>,
+        now: Now,
+    ) -> Context<'a> {
+        let Node { keys, channels, sessions, settings, metrics, timing, is_shutting_down, .. } = self;
+        let Session { out, progress, client } = session;
+        let events = Events { channels, sessions, id };
+        let (steps, whole) = (Steps::new(), whole.cloned());
+        let data = Data { keys, out, progress, events, metrics, steps, whole, now };
+        Context { data, client, settings, timing, is_shutting_down }
     }
+}
 
-    fn refuse(&mut self, session: &mut Session, reply: Reply<'_>) {
-        self.metrics.note_error(match &reply {
-            Reply::Error(refusal) => refusal.code(),
-            Reply::Fail(why) => code_of(why),
-            _ => NO_CODE,
-        });
-        let start = session.mark();
-        session.answer(reply);
-        session.conclude(start);
+/// Decodes the requests from `begin` on, as far as they have come whole and are plain, and brings what they look for
+/// into the cache.
+fn look_ahead(data: &Data<'_>, bytes: &[u8], begin: usize, lookahead: &mut Lookahead, scratch: &mut Scratch) {
+    lookahead.clear();
+    let mut at = begin;
+    while lookahead.len() < WARMED
+        && let Some((request, count)) =
+            data.out.decoder.decode_plain(&bytes[at..], data.keys.value_bytes_max(), scratch)
+    {
+        lookahead.push(request, at..at + count);
+        at += count;
     }
+    data.keys.store().warm(lookahead.keys(bytes));
+}
 
-    /// All that can be executed is, but for `left` bytes. Returns how many of those are of no use.
-    fn out_of_input(&mut self, session: &mut Session, left: usize) -> usize {
-        session.waits = Waits::ForInput;
-        if !session.ended {
-            return 0;
-        }
-        if left > 0
-            && let Some(reply) = session.decoder.unterminated()
-        {
-            self.refuse(session, reply);
-        }
-        session.waits = Waits::ForNothing;
-        left
+/// What is to be done before the session's next request is looked at, if anything is.
+fn before_next(cx: &mut Context<'_>, rest: &[u8]) -> Option<One> {
+    if cx.client.waits == Waits::ForNothing {
+        return Some(One::Stop(rest.len()));
     }
+    if cx.out.burden() >= OUTBOX_BYTES_MAX {
+        cx.client.waits = Waits::ForReader;
+        return Some(One::Stop(0));
+    }
+    None
+}
 
-    fn note_http(&mut self, now: Now) {
-        self.metrics.http_closed += 1;
-        if self.http_logged_us.is_none_or(|last| now.monotonic_us - last > HTTP_LOG_US) {
-            self.http_logged_us = Some(now.monotonic_us);
-            log::warn!(
-                "closed a connection that spoke HTTP ({} so far): a web page may be trying to reach this port; \
-                 bind it to an address that browsers cannot reach",
-                self.metrics.http_closed
-            );
-        }
+/// Reads the first request of `bytes`.
+fn decode<'b>(cx: &mut Context<'_>, bytes: &'b [u8], scratch: &'b mut Scratch) -> Decoded<'b> {
+    let client = Client { is_listening: cx.client.is_listening(), has_ended: cx.client.ended };
+    let (before, value_bytes_max) = (cx.out.dialect(), cx.keys.value_bytes_max());
+    let decoded = cx.out.decoder.decode(bytes, value_bytes_max, client, scratch);
+    if cx.out.dialect() != before {
+        // It is told of a prefix in the dialect that it asked in.
+        cx.client.watch = None;
+    }
+    decoded
+}
+
+fn refuse(cx: &mut Context<'_>, reply: Reply<'_>) {
+    cx.metrics.note_error(match &reply {
+        Reply::Error(refusal) => refusal.code(),
+        Reply::Fail(why) => code_of(why),
+        _ => NO_CODE,
+    });
+    let start = cx.out.mark();
+    cx.out.answer(reply);
+    cx.out.conclude(start);
+}
+
+/// All that can be executed is, but for `left` bytes. Returns how many of those are of no use.
+fn out_of_input(cx: &mut Context<'_>, left: usize) -> usize {
+    cx.client.waits = Waits::ForInput;
+    if !cx.client.ended {
+        return 0;
+    }
+    if left > 0
+        && let Some(reply) = cx.out.decoder.unterminated()
+    {
+        refuse(cx, reply);
+    }
+    cx.client.waits = Waits::ForNothing;
+    left
+}
+
+fn note_http(cx: &mut Context<'_>) {
+    cx.metrics.http_closed += 1;
+    let now_us = cx.now.monotonic_us;
+    let logged_us = &mut cx.events.sessions.http_logged_us;
+    if logged_us.is_none_or(|last| now_us - last > HTTP_LOG_US) {
+        *logged_us = Some(now_us);
+        log::warn!(
+            "closed a connection that spoke HTTP ({} so far): a web page may be trying to reach this port; bind it to \
+             an address that browsers cannot reach",
+            cx.metrics.http_closed
+        );
     }
 }
 
 /// Reads the first request of `rest`, and does what it asks for.
-fn serve_one(context: Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
-    let Context { core, sessions, id, session, now } = context;
-    let count = match core.decode(session, rest, scratch) {
-        Decoded::Request(request, count) => {
-            return execute(Context { core, sessions, id, session, now }, request, count);
-        }
+fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
+    let count = match decode(cx, rest, scratch) {
+        Decoded::Request(request, count) => return execute(cx, request, count),
         Decoded::Blank(count) => count,
         Decoded::Malformed(reply, count) => {
-            core.refuse(session, reply);
+            refuse(cx, reply);
             count
         }
         Decoded::Failed(why, count) => {
-            core.refuse(session, Reply::Fail(&why));
+            refuse(cx, Reply::Fail(&why));
             count
         }
         Decoded::Oversized(reply) => {
-            core.refuse(session, reply);
+            refuse(cx, reply);
             rest.len()
         }
         Decoded::Fatal(why) => {
-            core.refuse(session, Reply::Fail(&why));
-            session.waits = Waits::ForNothing;
+            refuse(cx, Reply::Fail(&why));
+            cx.client.waits = Waits::ForNothing;
             return One::Stop(rest.len());
         }
         Decoded::Http => {
-            core.note_http(now);
+            note_http(cx);
             // As Redis does, one that has spoken otherwise before is hung up on without a word.
-            if !session.decoder.has_begun() {
+            if !cx.out.decoder.has_begun() {
                 let mut answer = Vec::new();
                 http::refuse(rest, &mut answer);
-                session.answer_bytes(&answer);
+                cx.out.answer_bytes(&answer);
             }
-            session.waits = Waits::ForNothing;
+            cx.client.waits = Waits::ForNothing;
             return One::Stop(rest.len());
         }
-        Decoded::Incomplete(_) => return One::Stop(core.out_of_input(session, rest.len())),
+        Decoded::Incomplete(_) => return One::Stop(out_of_input(cx, rest.len())),
     };
     One::Used(count)
 }
 
 /// Does what a request of `count` bytes asks for. Apart from what is read, so that one decoded ahead is not copied once
 /// more.
-fn execute(context: Context<'_>, request: Request<'_>, count: usize) -> One {
-    let Context { core, sessions, id, session, now } = context;
-    match commands::run(Context { core: &mut *core, sessions, id, session: &mut *session, now }, request) {
-        Executed::Answered => (),
+fn execute(cx: &mut Context<'_>, request: Request<'_>, count: usize) -> One {
+    let stops = match commands::run(cx, request) {
+        Executed::Answered => false,
         Executed::Exhausted => {
-            session.waits = Waits::ForTurn;
-            core.metrics.requests += 1;
-            session.decoder.note_valid();
-            return One::Stop(count);
+            cx.client.waits = Waits::ForTurn;
+            true
         }
-        Executed::Ended => session.waits = Waits::ForNothing,
+        Executed::Ended => {
+            cx.client.waits = Waits::ForNothing;
+            false
+        }
         Executed::Stopped(waits) => {
-            session.waits = waits;
+            cx.client.waits = waits;
             return One::Stop(0);
         }
         Executed::Waiting(cause) => {
-            session.waits = Waits::ForGate(cause);
-            session.decoder.note_valid();
+            cx.client.waits = Waits::ForGate(cause);
+            cx.out.decoder.note_valid();
             return One::Stop(count);
         }
-    }
-    core.metrics.requests += 1;
-    session.decoder.note_valid();
-    One::Used(count)
+    };
+    cx.metrics.requests += 1;
+    cx.out.decoder.note_valid();
+    if stops { One::Stop(count) } else { One::Used(count) }
 }
 
 /// What became of what lay there.

@@ -1,8 +1,9 @@
 //! All conversations, and which of them something is to be done for.
 
 use super::SessionId;
-use super::session::{Session, Waits};
-use super::waiting::{Copies, Lost, Reached, Then, Until, Waiter, Waiting};
+use super::session::Session;
+use super::waiting::{Copies, Lost, Pause, Reached, Then, Until, Waiter, Waiting};
+use super::waits::Waits;
 use crate::protocol::Reply;
 
 /// What a client that listens to channels may be owed.
@@ -23,6 +24,14 @@ pub(crate) struct Sessions {
     watchers: Vec<SessionId>,
     /// Those that are told of every request.
     pub(super) monitors: Vec<SessionId>,
+    /// Commands that monitors are not told of; read when there is the first of them.
+    pub(super) administrative: Vec<String>,
+    /// Who may not go on.
+    pub(super) pause: Option<Pause>,
+    /// The most memory that one has held.
+    pub(super) bytes_max: usize,
+    /// When a log line said last that one of them spoke HTTP, in monotonic microseconds.
+    pub(super) http_logged_us: Option<u64>,
 }
 
 impl Sessions {
@@ -41,12 +50,12 @@ impl Sessions {
         let session = self.all.get_mut(id)?.take()?;
         self.count -= 1;
         self.runnable.retain(|&other| other != id);
-        if matches!(session.waits, Waits::ForGate(_)) || !session.gated.is_empty() {
+        if matches!(session.client.waits, Waits::ForGate(_)) || !session.client.gated.is_empty() {
             self.waiting.forget(id);
         }
         self.unwatch(id);
         self.monitors.retain(|&other| other != id);
-        if session.touched {
+        if session.client.touched {
             self.touched.retain(|&other| other != id);
         }
         Some(session)
@@ -108,7 +117,7 @@ impl Sessions {
     /// After its turn: puts it where what it waits for will find it.
     pub(super) fn note_turn(&mut self, id: SessionId) {
         let Some(session) = self.get(id) else { return };
-        match session.waits {
+        match session.client.waits {
             Waits::ForTurn => self.runnable.push(id),
             Waits::ForInput | Waits::ForReader | Waits::ForGate(_) | Waits::ForNothing => (),
         }
@@ -118,8 +127,8 @@ impl Sessions {
     /// It may have something new to send.
     pub(super) fn note_output(&mut self, id: SessionId) {
         let Some(session) = self.all.get_mut(id).and_then(Option::as_deref_mut) else { return };
-        if !session.touched && (session.owed() > 0 || session.waits == Waits::ForNothing) {
-            session.touched = true;
+        if !session.client.touched && (session.out.owed() > 0 || session.client.waits == Waits::ForNothing) {
+            session.client.touched = true;
             self.touched.push(id);
         }
     }
@@ -127,9 +136,9 @@ impl Sessions {
     /// Says something that it has not asked for.
     pub(super) fn tell(&mut self, id: SessionId, replies: &[Reply<'_>]) {
         let Some(session) = self.get_mut(id) else { return };
-        if session.owed() <= LISTENER_BYTES_MAX {
-            replies.iter().for_each(|reply| session.tell(*reply));
-        } else if session.waits != Waits::ForNothing {
+        if session.out.owed() <= LISTENER_BYTES_MAX {
+            replies.iter().for_each(|reply| session.out.tell(*reply));
+        } else if session.client.waits != Waits::ForNothing {
             // As Redis does: who listens and does not read is hung up on, or it would hold all that is ever said.
             self.end(id);
         }
@@ -139,7 +148,7 @@ impl Sessions {
     /// Ends a conversation once what it is owed is sent.
     pub(super) fn end(&mut self, id: SessionId) {
         if let Some(session) = self.get_mut(id) {
-            session.waits = Waits::ForNothing;
+            session.client.waits = Waits::ForNothing;
         }
         self.forget(id);
         self.note_output(id);
@@ -148,7 +157,7 @@ impl Sessions {
     /// It waits for nothing but its turn.
     pub(super) fn run(&mut self, id: SessionId) {
         if let Some(session) = self.get_mut(id) {
-            session.waits = Waits::ForTurn;
+            session.client.waits = Waits::ForTurn;
         }
         self.runnable.push(id);
     }
@@ -156,9 +165,9 @@ impl Sessions {
     /// Its request waited and is answered: it goes on.
     pub(super) fn end_wait(&mut self, id: SessionId, replies: &[Reply<'_>]) {
         let Some(session) = self.get_mut(id) else { return };
-        let start = session.mark();
-        replies.iter().for_each(|reply| session.answer(*reply));
-        session.conclude(start);
+        let start = session.out.mark();
+        replies.iter().for_each(|reply| session.out.answer(*reply));
+        session.out.conclude(start);
         self.run(id);
         self.note_output(id);
     }
@@ -168,7 +177,7 @@ impl Sessions {
         let opened = self.waiting.open(reached);
         for waiter in &opened {
             match waiter.then {
-                Then::Send => self.visit_gated(waiter, |session| session.release(reached)),
+                Then::Send => self.visit_gated(waiter, |session| session.out.release(reached)),
                 then => self.go_on(waiter.id, then),
             }
         }
@@ -191,7 +200,7 @@ impl Sessions {
     pub(super) fn lost(&mut self, lost: Lost) {
         let taken = self.waiting.take_answers(lost);
         for waiter in &taken {
-            self.visit_gated(waiter, |session| session.refuse_gated(lost));
+            self.visit_gated(waiter, |session| session.out.refuse_gated(lost));
         }
         self.waiting.give_back(taken);
     }
@@ -200,7 +209,7 @@ impl Sessions {
     pub(super) fn take_touched(&mut self, into: &mut Vec<SessionId>) {
         for &id in &self.touched {
             if let Some(session) = self.all[id].as_deref_mut() {
-                session.touched = false;
+                session.client.touched = false;
             }
         }
         into.append(&mut self.touched);
@@ -212,10 +221,10 @@ impl Sessions {
         let Some(session) = self.all[id].as_deref_mut() else { return };
         match visit(session) {
             Some(until) => self.waiting.add(Waiter::answers(id, until)),
-            None => session.gated.remove(until.cause()),
+            None => session.client.gated.remove(until.cause()),
         }
-        if !session.touched {
-            session.touched = true;
+        if !session.client.touched {
+            session.client.touched = true;
             self.touched.push(id);
         }
     }

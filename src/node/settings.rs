@@ -2,17 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::foreign::{ALIASES, FOREIGN, Foreign, Kind, bytes, integer, yes_no};
+use super::Options;
+use super::foreign::{Foreign, Kind, bytes, integer, yes_no};
 use super::notifications::Notifications;
-use super::{Core, Options};
 
 /// Most clients that can be asked for.
 const CLIENTS_MAX: i64 = u32::MAX as i64;
 
-/// Foreign settings that were set.
-#[derive(Debug, Default)]
+/// What the node was told about itself, and foreign settings that were set.
+#[derive(Debug)]
 pub(super) struct Settings {
-    set: BTreeMap<&'static str, String>,
+    pub(super) options: Options,
+    pub(super) set: BTreeMap<&'static str, String>,
+}
+
+impl Settings {
+    /// As they are at the start.
+    pub(super) fn new(options: Options) -> Settings {
+        Settings { options, set: BTreeMap::new() }
+    }
+
+    pub(super) fn foreign(&self, foreign: &Foreign) -> String {
+        self.set.get(foreign.name).cloned().unwrap_or_else(|| foreign.truth(&self.options))
+    }
 }
 
 /// A setting that is to become another, and may.
@@ -47,7 +59,7 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-const OWN: [&str; 12] = [
+pub(super) const OWN: [&str; 12] = [
     "durability",
     "id",
     "latency-monitor-threshold",
@@ -91,59 +103,5 @@ impl Change {
                 Change::Foreign(foreign.name, foreign.accept(value, options)?)
             }
         })
-    }
-}
-
-impl Core {
-    /// Does what was found to be right.
-    pub(super) fn change(&mut self, change: Change) {
-        match change {
-            Change::Notifications(notifications) => self.notifications = notifications,
-            Change::MemoryMax(bytes) => {
-                self.options.memory_bytes_max = bytes;
-                self.store.limit_bytes(bytes);
-                self.may_be_over_limit = true;
-            }
-            Change::ClientsMax(clients) => self.options.clients_max = clients,
-            Change::IdleTimeout(seconds) => self.options.idle_timeout_s = seconds,
-            Change::LatencyThreshold(ms) => self.timing.latency.threshold_ms = ms,
-            Change::LatencyTracking(all) => self.timing.tracks_all = all,
-            Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
-            Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
-            Change::Foreign(name, value) => drop(self.settings.set.insert(name, value)),
-        }
-    }
-
-    /// All settings, each with its value; older names after the others.
-    pub(super) fn all_settings(&self) -> Vec<(&'static str, String)> {
-        let own = OWN.map(|name| (name, self.own_setting(name)));
-        let foreign = FOREIGN.iter().map(|foreign| (foreign.name, self.foreign_setting(foreign)));
-        let aliases = ALIASES.into_iter().filter_map(|(alias, name)| {
-            let foreign = Foreign::named(name)?;
-            Some((alias, self.foreign_setting(foreign)))
-        });
-        own.into_iter().chain(foreign).chain(aliases).collect()
-    }
-
-    fn own_setting(&self, name: &str) -> String {
-        let Core { options, timing, .. } = self;
-        match name {
-            "durability" => options.durability.to_string(),
-            "id" => self.clock.node().to_string(),
-            "latency-monitor-threshold" => timing.latency.threshold_ms.to_string(),
-            "latency-tracking" => if timing.tracks_all { "yes" } else { "no" }.to_owned(),
-            "max-value-bytes" => options.value_bytes_max.to_string(),
-            "maxclients" => options.clients_max.to_string(),
-            "maxmemory" => options.memory_bytes_max.to_string(),
-            "notify-keyspace-events" => self.notifications.text(),
-            "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
-            "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
-            "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),
-            _ => options.idle_timeout_s.to_string(),
-        }
-    }
-
-    fn foreign_setting(&self, foreign: &Foreign) -> String {
-        self.settings.set.get(foreign.name).cloned().unwrap_or_else(|| foreign.truth(&self.options))
     }
 }

@@ -3,6 +3,8 @@
 //! A step is some nanoseconds at most: a character that is compared. A request whose work grows with more than its own
 //! length says how many steps it was; the turn of its session ends once they are spent, and the others have theirs.
 
+/// Requests of one session executed in one turn, so that the longest turn stays far below a millisecond.
+pub const REQUESTS_PER_TURN: usize = 512;
 /// Steps of a turn: a millisecond at most, and mostly a fraction of it.
 pub(super) const STEPS_PER_TURN: usize = 1 << 18;
 /// What it takes to look at a key, which lies anywhere in memory.
@@ -12,13 +14,12 @@ pub(super) const STEPS_PER_LOOK: usize = 1 << 6;
 pub(super) const COPIED_PER_STEP: usize = 8;
 
 /// Steps that a turn has left.
-#[derive(Default)]
 pub(super) struct Steps(usize);
 
 impl Steps {
-    /// A turn begins.
-    pub(super) fn begin(&mut self) {
-        self.0 = STEPS_PER_TURN;
+    /// Of a turn that begins.
+    pub(super) fn new() -> Steps {
+        Steps(STEPS_PER_TURN)
     }
 
     /// So many were needed, perhaps more than are left.

@@ -4,14 +4,15 @@
 //! that can by their nature, those with many arguments, and all where somebody has asked for it. Of the others one call
 //! of 64 is, so that it is known about how long they take.
 
-use super::session::Session;
-use super::{Core, Node, Now, Usage};
+use super::client::Client;
+use super::options::Usage;
+use super::progress::Progress;
 use crate::metrics::calls::AllCalls;
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Latency;
 use crate::metrics::slow_log::SlowLog;
-use crate::metrics::ticks::Phase;
 use crate::protocol::{Args, Command};
+use crate::store::Now;
 
 /// More arguments than that may take long, whatever the command.
 const ARGS_FEW: usize = 32;
@@ -28,8 +29,13 @@ pub(super) struct Begun {
 
 /// See the module.
 pub(super) struct Timing {
-    /// Monotonic nanoseconds. Nothing is decided by it.
-    stopwatch: Box<dyn Fn() -> u64>,
+    /// Monotonic nanoseconds. Nothing but how much of a tick goes to what can wait is decided by it.
+    pub(super) stopwatch: Option<Box<dyn Fn() -> u64>>,
+    /// What the process has used of the machine.
+    pub(super) measure: Option<Box<dyn Fn() -> Option<Usage>>>,
+    /// When the node began, in monotonic microseconds, and the time of its last tick.
+    pub(super) started_us: u64,
+    pub(super) ticked: Now,
     pub(super) slow_log: SlowLog,
     pub(super) latency: Latency,
     /// Whether all commands are timed, however short they are.
@@ -40,10 +46,14 @@ pub(super) struct Timing {
     commands: Vec<(Command, Durations)>,
 }
 
-impl Default for Timing {
-    fn default() -> Timing {
+impl Timing {
+    /// Of a node that begins.
+    pub(super) fn new(now: Now) -> Timing {
         Timing {
-            stopwatch: Box::new(|| 0),
+            stopwatch: None,
+            measure: None,
+            started_us: now.monotonic_us,
+            ticked: now,
             slow_log: SlowLog::default(),
             latency: Latency::default(),
             tracks_all: false,
@@ -51,9 +61,12 @@ impl Default for Timing {
             commands: Vec::new(),
         }
     }
-}
 
-impl Timing {
+    /// What the process has used of the machine; `None` where nobody says so.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.measure.as_ref().and_then(|measure| measure())
+    }
+
     /// A command begins. `None`: there is no more to it than that it is counted.
     #[inline]
     pub(super) fn begin(&self, calls: &AllCalls, command: Command, args: Args<'_>) -> Option<Begun> {
@@ -63,35 +76,35 @@ impl Timing {
             return None;
         }
         let is_timed = is_all || args.len() > ARGS_FEW || command.can_take_long();
-        Some(Begun { ns: (self.stopwatch)(), is_timed })
+        Some(Begun { ns: self.monotonic_ns(), is_timed })
     }
 
     /// One that is timed has made a step. `is_over` says whether it was the last. Returns how long it took so far, in
     /// nanoseconds.
     pub(super) fn note(
         &mut self,
-        session: &mut Session,
+        (client, progress): (&Client, &mut Progress),
         command: Command,
         args: Args<'_>,
         begun: Begun,
         is_over: bool,
         now: Now,
     ) -> u64 {
-        let ns = session.spent_us * 1_000 + self.since(begun);
+        let ns = progress.spent_us * 1_000 + self.since(begun);
         let us = ns / 1_000;
-        session.spent_us = us;
+        progress.spent_us = us;
         if !is_over {
             return ns;
         }
-        session.spent_us = 0;
+        progress.spent_us = 0;
         let unix_s = now.unix_ms / 1000;
         self.latency.note("command", unix_s, us);
         // Of a transaction what was slow in it is listed, and itself only where nothing else is.
         let is_listed = command == Command::Exec && std::mem::take(&mut self.had_slow_part);
         if self.slow_log.is_slow(us) && !is_listed {
-            self.had_slow_part |= session.is_executing;
+            self.had_slow_part |= progress.is_executing;
             let args = without_secrets(command, args);
-            self.slow_log.push(us, unix_s, &args, (&session.addresses.0, &session.name));
+            self.slow_log.push(us, unix_s, &args, (&client.addresses.0, &client.name));
         }
         let at = self.commands.iter().position(|(other, _)| *other == command).unwrap_or_else(|| {
             self.commands.push((command, Durations::default()));
@@ -103,7 +116,11 @@ impl Timing {
 
     /// Nanoseconds since then.
     pub(super) fn since(&self, begun: Begun) -> u64 {
-        (self.stopwatch)().saturating_sub(begun.ns)
+        self.monotonic_ns().saturating_sub(begun.ns)
+    }
+
+    pub(super) fn monotonic_ns(&self) -> u64 {
+        self.stopwatch.as_ref().map_or(0, |stopwatch| stopwatch())
     }
 
     /// Begins to count anew.
@@ -130,61 +147,4 @@ pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [
     };
     args[secrets].fill(b"(redacted)");
     args
-}
-
-impl Node {
-    /// What commands are timed by, in monotonic nanoseconds. It stands still where nobody gives one.
-    pub fn time_by(&mut self, stopwatch: impl Fn() -> u64 + 'static) {
-        self.core.timing.stopwatch = Box::new(stopwatch);
-    }
-
-    /// What says what the process has used of the machine; `None` where nobody knows.
-    pub fn measure_by(&mut self, measure: impl Fn() -> Option<Usage> + 'static) {
-        self.core.measure = Box::new(measure);
-    }
-
-    /// A part of the tick is over, and it is that time, in monotonic microseconds.
-    pub fn spent(&mut self, phase: Phase, monotonic_us: u64) {
-        self.core.metrics.ticks.spent(phase, monotonic_us);
-    }
-
-    /// The tick is over. So much of it the thread had no processor.
-    pub fn end_tick(&mut self, off_cpu_us: u64) {
-        let metrics = &mut self.core.metrics;
-        let tick = metrics.ticks.end(metrics.traffic(), off_cpu_us);
-        let latency = &mut self.core.timing.latency;
-        if latency.threshold_ms > 0 && tick.us() >= 1_000 {
-            let unix_s = tick.unix_ms / 1000;
-            latency.note("tick", unix_s, tick.us());
-            Phase::ALL.into_iter().for_each(|phase| latency.note(event(phase), unix_s, tick.phase_us(phase)));
-        }
-    }
-
-    /// A tick begins.
-    pub(super) fn time_tick(&mut self, now: Now) {
-        let metrics = &mut self.core.metrics;
-        let traffic = metrics.traffic();
-        metrics.ticks.begin(now.monotonic_us, now.unix_ms, traffic);
-        metrics.rates.note(now.monotonic_us, traffic);
-    }
-}
-
-impl Core {
-    /// What the process has used of the machine.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        (self.measure)()
-    }
-
-    /// Changes applied since the start. Positions are far above what a client's 53 bits can hold.
-    pub(super) fn changes(&self) -> u64 {
-        self.store.last_position() - self.started_position
-    }
-}
-
-/// What a phase is called in `LATENCY`: as in Redis where it has the same.
-fn event(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Expiry => "expire-cycle",
-        other => other.name(),
-    }
 }

@@ -16,20 +16,19 @@ use crate::store::NodeId;
 const RESULTS_US: u64 = 150;
 
 impl Server {
-    /// Dials, sends and answers what is due to and because of other nodes.
-    pub(super) fn exchange_with_peers(&mut self) {
+    /// Dials the peers that it is time for.
+    pub(super) fn dial_peers(&mut self) {
         while let Some((peer, address)) = self.node.next_dial(self.now) {
             match address.parse() {
                 Ok(address) => self.dial(peer, address),
                 Err(_) => self.errands.give(Errand::LookUp(peer, address)),
             }
         }
-        self.node.exchange(self.now);
     }
 
     pub(super) fn take_results(&mut self) {
-        let until_us = self.spent(Phase::Intake) + RESULTS_US;
-        while self.spent(Phase::Intake) <= until_us {
+        let until_us = self.node.spent(Phase::Intake) + RESULTS_US;
+        while self.node.spent(Phase::Intake) <= until_us {
             let Some(result) = self.errands.take() else { return };
             match result {
                 Result::GivenBack(memory) => drop(memory),

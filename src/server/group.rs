@@ -7,7 +7,7 @@ use slab::Slab;
 
 use super::connection::Connection;
 use super::socket::Received;
-use crate::node::session::Waits;
+use crate::node::waits::Waits;
 use crate::node::{Node, SessionId};
 use crate::store::WARMED;
 

@@ -14,6 +14,7 @@ mod off_cpu;
 pub mod process;
 pub mod signals;
 mod socket;
+pub mod starting;
 mod transport;
 mod turns;
 mod usage;
@@ -41,7 +42,7 @@ use slab::Slab;
 use crate::config::ClusterFile;
 use crate::logging;
 use crate::metrics::ticks::Phase;
-use crate::node::session::Waits;
+use crate::node::waits::Waits;
 use crate::node::{Node, Now, SessionId};
 use crate::snapshot::file::DataFile;
 use crate::snapshot::{Report, Writer};
@@ -52,12 +53,6 @@ const WAKER: Token = Token(usize::MAX - 2);
 
 /// Bytes written to one client in one tick.
 const WRITE_BYTES: usize = 256 << 10;
-/// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the
-/// cache, 300 us where it is not.
-const HAND_OVER_US: u64 = 100;
-/// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each,
-/// and ten times that where much memory becomes free.
-const CLEAR_OUT_US: u64 = 200;
 /// Clients accepted in one tick.
 const ACCEPTS: usize = 64;
 /// Events taken from the poll in one tick.
@@ -193,16 +188,14 @@ impl Server {
         let verdict = loop {
             self.wait(&mut events)?;
             self.node.begin_tick(self.now);
-            self.clear_out();
             self.take_in(&events);
-            self.spent(Phase::Intake);
+            self.node.spent(Phase::Intake);
             self.serve_clients();
             if self.node.is_shutting_down() {
                 self.drain("SHUTDOWN");
             }
-            self.exchange_with_peers();
-            self.hand_over_snapshot();
-            self.spent(Phase::Snapshot);
+            self.dial_peers();
+            self.node.finish_tick(self.now, |save| self.writer.give(save));
             self.send_out();
             self.close_idle();
             self.note_tick();
@@ -248,11 +241,6 @@ impl Server {
         };
         let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
         [idle_us, self.acceptor.due_us(), stage_us].into_iter().flatten().fold(self.node.deadline_us(), u64::min)
-    }
-
-    fn clear_out(&mut self) {
-        while self.node.clear_out() && self.spent(Phase::Expiry) < CLEAR_OUT_US {}
-        self.spent(Phase::Expiry);
     }
 
     fn take_in(&mut self, events: &Events) {
@@ -317,16 +305,6 @@ impl Server {
         }
     }
 
-    fn hand_over_snapshot(&mut self) {
-        let until_us = self.spent(Phase::Peers) + HAND_OVER_US;
-        while let Some(save) = self.node.next_save(self.now) {
-            self.writer.give(save);
-            if self.spent(Phase::Snapshot) > until_us {
-                break;
-            }
-        }
-    }
-
     /// One write for each connection with something to send.
     fn send_out(&mut self) {
         let mut turn = std::mem::replace(&mut self.unsent, std::mem::take(&mut self.turn));
@@ -380,15 +358,8 @@ impl Server {
         }
     }
 
-    /// What has passed of the tick since the last call went to this phase. Returns how long the tick has taken so far.
-    fn spent(&mut self, phase: Phase) -> u64 {
-        let monotonic_us = self.started.elapsed().as_micros() as u64;
-        self.node.spent(phase, monotonic_us);
-        monotonic_us - self.now.monotonic_us
-    }
-
     fn note_tick(&mut self) {
-        let took_us = self.spent(Phase::Replies);
+        let took_us = self.node.spent(Phase::Replies);
         let off_cpu_us = self.off_cpu.end(took_us, process::thread_cpu_us);
         self.node.metrics().log_lines_dropped = logging::dropped();
         self.node.end_tick(off_cpu_us);

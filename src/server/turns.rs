@@ -5,7 +5,7 @@ use super::socket::Received;
 use super::{Server, Stage, queue};
 use crate::metrics::ticks::Phase;
 use crate::node::SessionId;
-use crate::node::session::Waits;
+use crate::node::waits::Waits;
 
 /// Time of a tick that goes to clients; whoever is left comes first in the next.
 const SERVE_US: u64 = 500;
@@ -35,7 +35,7 @@ impl Server {
                 self.node.warm(self.group.bytes());
             }
             self.serve_group();
-            tick_took_us = self.spent(phase);
+            tick_took_us = self.node.spent(phase);
         }
         turn.clear();
         self.turn = turn;

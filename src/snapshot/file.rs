@@ -18,7 +18,7 @@ use rusqlite::types::ValueRef;
 
 use super::fault::Fault;
 use super::reserve::{self, Reserve};
-use crate::node::saving::Checkpoint;
+use crate::replica::Checkpoint;
 use crate::store::{Batch, Change, Stamp};
 
 /// Pages of the log after which they are moved into the file proper; 16 MiB.

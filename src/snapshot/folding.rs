@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::fault::Fault;
 use super::file::DataFile;
 use super::journal::Journal;
-use crate::node::saving::Checkpoint;
+use crate::replica::Checkpoint;
 
 /// Lets the loop go first where both share a core.
 #[cfg(target_os = "linux")]

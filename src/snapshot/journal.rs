@@ -16,7 +16,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::fault::Fault;
-use crate::node::saving::Checkpoint;
+use crate::replica::Checkpoint;
 use crate::replication::{PersistedState, Unreadable};
 use crate::store::{Batch, Encoded, Stamp};
 

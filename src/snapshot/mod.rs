@@ -11,7 +11,7 @@
 //! - `reserve`: room on the disk that is given up when it is full
 //! - [`Writer`]: the thread; things are given to it and come back
 //!
-//! It does not know what a snapshot is made of or when one is due; see [`crate::node::saving`].
+//! It does not know what a snapshot is made of or when one is due; see [`crate::replica`].
 
 mod directory;
 mod fault;
@@ -28,7 +28,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::node::saving::{Checkpoint, IN_FLIGHT_MAX, Merged, Outcome, Save, Saved};
+use crate::replica::snapshotter::IN_FLIGHT_MAX;
+use crate::replica::{Checkpoint, Merged, Outcome, Save, Saved};
 use crate::store::Batch;
 use file::DataFile;
 use place::{Misplaced, Place};

@@ -15,7 +15,7 @@ use super::file::{ADD_EXPIRY, DataFile, SCHEMA, SET_FORMAT, VIEW};
 use super::folding;
 use super::journal::Journal;
 use super::reserve;
-use crate::node::saving::Checkpoint;
+use crate::replica::{Checkpoint, Disk};
 use crate::replication::{PersistedState, Unreadable};
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
 
@@ -77,12 +77,21 @@ impl DataFile {
         journals.into_iter().for_each(Journal::remove);
         Ok(Opened { file, restore, checkpoint, adopted })
     }
+}
 
-    /// Turns the rows into a store whose first change is above `first`.
-    pub fn finish(&self, restore: Restore, first: u64) -> Result<Store, String> {
-        restore
-            .finish(first)
-            .map_err(|taken| Fault::damaged_file(self.path(), &format!("two rows at position {}", taken.0)).refusal())
+impl Disk for Opened {
+    fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    fn restore(&mut self, first: u64) -> Result<Store, String> {
+        let restore = std::mem::replace(&mut self.restore, Restore::new([0; 2], 0));
+        let damaged = |why: &str| Fault::damaged_file(self.file.path(), why).refusal();
+        restore.finish(first).map_err(|taken| damaged(&format!("two rows at position {}", taken.0)))
+    }
+
+    fn record(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {
+        self.file.record(checkpoint)
     }
 }
 

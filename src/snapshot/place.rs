@@ -20,7 +20,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::directory;
 use super::file::DataFile;
 use super::opening::create_anew;
-use crate::node::saving::Checkpoint;
+use crate::replica::Checkpoint;
 use crate::replication::PersistedState;
 use crate::store::NodeId;
 

@@ -13,7 +13,7 @@ use super::file::DataFile;
 use super::folding::{Fold, Folded, Folder};
 use super::journal::{Journal, with_suffix};
 use super::reserve::Reserve;
-use crate::node::saving::{Checkpoint, Merged};
+use crate::replica::{Checkpoint, Merged};
 use crate::store::Batch;
 
 /// Changes that go into the rows at once: so many, and one more for each millisecond since the last commit. A row takes

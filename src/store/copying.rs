@@ -1,4 +1,4 @@
-//! Changes copied out of the store in bounded slices, while a [`Fence`] keeps those as they are that are yet to be.
+//! Changes copied out of the store in bounded slices, while a `Fence` keeps those as they are that are yet to be.
 
 use super::fence::Fence;
 use super::{Batch, Store, WARMED, change_of};

@@ -6,10 +6,10 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use kvstoreapp::node::saving::Durability;
-use kvstoreapp::node::session::{OUTBOX_BYTES_MAX, Waits};
-use kvstoreapp::node::{Node, Options, REQUESTS_PER_TURN, SessionId};
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Node, OUTBOX_BYTES_MAX, Options, REQUESTS_PER_TURN, SessionId};
 use kvstoreapp::protocol::line::line_bytes_max;
+use kvstoreapp::replica::Durability;
 
 use crate::harness::{Server, wait_for};
 use crate::pure::{NOW, finish, node, node_with_two_clients, options, read, say, take_turns};

@@ -1,8 +1,8 @@
 //! What a client sees: conversations as text files, the command line, hostile clients, real `nc`.
-#[path = "../harness/cluster.rs"]
-mod cluster;
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/pure.rs"]
+mod pure;
 
 mod command_line;
 mod conversations;
@@ -14,7 +14,6 @@ mod machine;
 mod netcat;
 mod patterns;
 mod place;
-mod pure;
 mod refusals;
 #[path = "../redis/reply.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use kvstoreapp::node::Options;
-use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waits::Waits;
 use kvstoreapp::protocol::{Dialect, Reply};
 
 use crate::harness::{Server, wait_for};

@@ -6,7 +6,7 @@ use kvstoreapp::node::{Node, Now};
 use rustix::process::Signal;
 
 use crate::harness::{Server, proc_field, wait_for};
-use crate::pure::{NOW, node_with_two_clients, say, told};
+use crate::pure::{NOW, hand_over, node_with_two_clients, say, told};
 use crate::reply::{Resp, request, words};
 
 fn later(ms: u64) -> Now {
@@ -85,7 +85,7 @@ fn clients_whose_request_waits_are_counted_until_it_is_answered() {
     assert_eq!(blocked(&mut node, NOW), "0");
     node.receive(1, &request(&words("WAIT 1 500")), NOW);
     assert_eq!(blocked(&mut node, NOW), "1");
-    node.exchange(later(500));
+    hand_over(&mut node, later(500));
     assert_eq!((told(&mut node, 1).as_str(), blocked(&mut node, later(500)).as_str()), (":0\r\n", "0"));
     node.receive(1, &request(&words("DEBUG SLEEP 1")), later(500));
     assert_eq!(blocked(&mut node, later(500)), "1");
@@ -212,7 +212,7 @@ fn a_call_that_takes_several_turns_is_one() {
     let calls = calls_of(&mut node, "keys");
     assert!(calls.starts_with("calls=1,"), "{calls}");
     node.receive(1, &request(&words("DEBUG SLEEP 0.5")), NOW);
-    node.exchange(later(500));
+    hand_over(&mut node, later(500));
     node.resume(1, later(500));
     let calls = calls_of(&mut node, "debug");
     assert!(calls.starts_with("calls=1,usec=50000"), "{calls}");

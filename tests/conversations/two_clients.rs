@@ -1,10 +1,10 @@
 //! What one client does to another, in Redis' ways: pauses, monitors, lists of clients. And time that goes on.
 
-use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::waiting::Cause;
+use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, SessionId};
 
-use crate::pure::{NOW, node_with_two_clients, say, take_turns, told};
+use crate::pure::{NOW, hand_over, node_with_two_clients, save, say, take_turns, take_turns_at, told};
 use crate::reply::{request, words};
 
 /// What a listener that does not read may be owed.
@@ -86,7 +86,7 @@ fn who_waits_for_this_node_s_disk_is_told_at_the_deadline_or_when_another_client
         assert_eq!(told(&mut node, 0), answer, "{text}");
     };
     let id = "1";
-    check("WAITAOF 1 0 500", &mut |node| node.exchange(after_ms(500)), "*2\r\n:0\r\n:0\r\n");
+    check("WAITAOF 1 0 500", &mut |node| drop(hand_over(node, after_ms(500))), "*2\r\n:0\r\n:0\r\n");
     let unblock = format!("CLIENT UNBLOCK {id}");
     check("WAITAOF 1 0 0", &mut |node| assert_eq!(ask(node, 1, &unblock), ":1\r\n"), "*2\r\n:0\r\n:0\r\n");
 }
@@ -101,10 +101,8 @@ fn of_two_pauses_the_longer_and_the_stricter_hold() {
         pauses.iter().for_each(|pause| drop(ask(&mut node, 1, pause)));
         assert!(is_held(&mut node, 0, "GET a"));
         for (ms, answer) in [(all_until_ms - 1, ""), (all_until_ms, "$-1\r\n")] {
-            node.exchange(after_ms(ms));
-            let mut runnable = Vec::new();
-            node.take_runnable(&mut runnable);
-            runnable.into_iter().for_each(|id| node.resume(id, after_ms(ms)));
+            save(&mut node, after_ms(ms));
+            take_turns_at(&mut node, after_ms(ms));
             assert_eq!(told(&mut node, 0), answer, "after {ms} ms");
         }
     }

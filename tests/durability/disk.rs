@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use kvstoreapp::node::Node;
-use kvstoreapp::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
+use kvstoreapp::replica::snapshotter::IN_FLIGHT_MAX;
+use kvstoreapp::replica::{self, Checkpoint, Disk as _, Outcome, Save, Saved};
 use kvstoreapp::store::{Change, Restore, Stamp, Store};
 
 /// What the state at each position is. Positions up to `checked` are dropped.
@@ -146,21 +147,32 @@ impl Disk {
         rows.filter_map(|row| Some((row.key.clone(), row.value.clone()?))).collect()
     }
 
-    pub fn restored(&self, first: u64) -> Store {
+    pub fn assert_restores_to(&mut self, model: &Model) {
+        let store = self.restore(1).expect("positions are unique");
+        assert_eq!(store.keys(), model.checked.len());
+        for (key, value) in &model.checked {
+            assert_eq!(store.get(key), Some(value.as_slice()), "{}", String::from_utf8_lossy(key));
+        }
+    }
+}
+
+impl replica::Disk for Disk {
+    fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    fn restore(&mut self, first: u64) -> Result<Store, String> {
         let mut restore = Restore::new([1, 2], 0);
         for (&slot, Row { position, stamp, key, value }) in &self.rows {
             let (position, stamp, value) = (*position, *stamp, value.as_deref());
             restore.add(Change { slot, position, stamp, key, value, shared: None, expiry: None });
         }
-        restore.finish(first).expect("no two rows have one position")
+        restore.finish(first).map_err(|taken| format!("two rows at position {}", taken.0))
     }
 
-    pub fn assert_restores_to(&self, model: &Model) {
-        let store = self.restored(1);
-        assert_eq!(store.keys(), model.checked.len());
-        for (key, value) in &model.checked {
-            assert_eq!(store.get(key), Some(value.as_slice()), "{}", String::from_utf8_lossy(key));
-        }
+    fn record(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {
+        self.checkpoint = checkpoint.clone();
+        Ok(())
     }
 }
 

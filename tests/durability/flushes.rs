@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use kvstoreapp::node::saving::Checkpoint;
+use kvstoreapp::replica::{Checkpoint, Disk};
 use kvstoreapp::snapshot::file::DataFile;
-use kvstoreapp::snapshot::opening::Opened;
 use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
 use tempfile::tempdir;
 
@@ -67,10 +66,9 @@ fn rows_below_the_flush_that_somebody_put_into_the_file_are_not_there_after_a_st
 
 fn open(directory: &Path) -> (DataFile, Store) {
     // A child that another test is about to start may hold the directory for a moment.
-    let Opened { file, restore, .. } =
-        wait_for("the directory", || DataFile::open(directory, 0, Restore::new([1, 2], 0)).ok());
-    let store = file.finish(restore, 1_000).expect("positions are unique");
-    (file, store)
+    let mut opened = wait_for("the directory", || DataFile::open(directory, 0, Restore::new([1, 2], 0)).ok());
+    let store = opened.restore(1_000).expect("positions are unique");
+    (opened.file, store)
 }
 
 fn set(store: &mut Store, key: &str, clock: u64) {

@@ -1,8 +1,8 @@
 //! What is on disk: after `kill -9` at any moment, with a disk that fails, with a file that is not what it should be.
-#[path = "../harness/cluster.rs"]
-mod cluster;
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/pure.rs"]
+mod pure;
 
 mod backups;
 mod crashes;

@@ -2,14 +2,12 @@
 
 use std::collections::VecDeque;
 
-use kvstoreapp::node::saving::{Durability, Saver};
-use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, Options};
-use kvstoreapp::store::Clock;
 
-use crate::cluster::{LIMITS, cluster};
 use crate::disk::{Disk, Model};
 use crate::history::Random;
+use crate::pure::{LIMITS, cluster, take_turns_at};
 
 #[derive(Clone, Copy)]
 pub struct Setting {
@@ -42,25 +40,17 @@ impl Play {
     /// A start as the program does it: from the rows and the checkpoint that are on disk.
     pub fn with_disk(setting: Setting, mut disk: Disk, unix_ms: u64) -> Play {
         let now = Now { monotonic_us: 0, unix_ms };
-        let first = disk.checkpoint.position_ceiling.max(unix_ms * 1_000_000).max(1);
-        let store = disk.restored(first);
-        let clock = Clock::new(0, disk.checkpoint.clock_ceiling, unix_ms, 0);
-        let born = store.last_position();
-        let recorded = disk.checkpoint.recorded.clone();
-        disk.checkpoint = Saver::checkpoint(born, born + 1, &clock, setting.interval_ms, unix_ms, recorded);
-        let model = Model { checked: disk.live(), changes: VecDeque::new(), request: String::new(), last: born };
         let options = Options {
-            dialect: kvstoreapp::protocol::Dialect::Line,
-            durability: Durability::Interval,
             snapshot_interval_ms: setting.interval_ms,
             value_bytes_max: 1_000,
             clients_max: 1,
-            memory_bytes_max: 0,
-            idle_timeout_s: 0,
             limits: LIMITS,
             ..Options::default()
         };
-        let mut node = Node::new(store, clock, disk.checkpoint.clone(), cluster(0, setting.nodes, 1), options, now);
+        let started = Node::start(&mut disk, cluster(0, setting.nodes, 1), options, 0, now);
+        let mut node = started.expect("what it has recorded itself can be started from");
+        let born = node.store().last_position();
+        let model = Model { checked: disk.live(), changes: VecDeque::new(), request: String::new(), last: born };
         node.open(0, now).expect("there is room for one");
         Play { node, now, born, disk, model, targets_seen: 0 }
     }
@@ -115,12 +105,9 @@ impl Play {
         self.targets_seen += usize::from(self.node.store().displaced().0 > 0);
         self.now.monotonic_us += 1_000;
         self.now.unix_ms += 1;
-        while let Some(save) = self.node.next_save(self.now) {
-            self.disk.give(save);
-        }
-        let mut runnable = Vec::new();
-        self.node.take_runnable(&mut runnable);
-        runnable.into_iter().for_each(|id| self.node.resume(id, self.now));
+        self.node.begin_tick(self.now);
+        take_turns_at(&mut self.node, self.now);
+        self.node.finish_tick(self.now, |save| self.disk.give(save));
         self.model.note(&self.node);
     }
 

@@ -1,8 +1,8 @@
 //! The node without a process: its pieces of work for the data file are taken and given back by hand, as slowly and
 //! with as many failures as a test wants, and every commit is compared with the state at its position.
 
-use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::waiting::Cause;
+use kvstoreapp::node::waits::Waits;
 use kvstoreapp::store::Stamp;
 
 use crate::disk::Disk;
@@ -211,6 +211,7 @@ fn writers_that_wait_go_on_where_the_snapshot_fails() {
     }
     play.disk.failing.push_back(play.disk.steps);
     play.writer_takes_one();
+    play.turn();
     assert_eq!(play.node.waits(0), Waits::ForInput);
     assert_eq!(play.node.store().displaced(), (0, 0));
     play.finish_request();

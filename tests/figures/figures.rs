@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use kvstoreapp::allocator::Allocator;
-use kvstoreapp::node::saving::Checkpoint;
+use kvstoreapp::replica::{Checkpoint, Disk};
 use kvstoreapp::snapshot::file::DataFile;
 use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
 
@@ -77,8 +77,8 @@ fn main() {
     let before = resident_bytes();
     let mut recovered = None;
     let recovery = rate(keys, || {
-        let opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("the file just written");
-        recovered = Some(opened.file.finish(opened.restore, 1).expect("the rows just written"));
+        let mut opened = DataFile::open(directory.path(), 0, Restore::new([1, 2], 0)).expect("the file just written");
+        recovered = Some(opened.restore(1).expect("the rows just written"));
     });
     println!("recover: {recovery}");
     println!(

@@ -5,6 +5,7 @@
 
 use kvstoreapp::protocol::{Decoded, Dialect, Reply, Scratch, line};
 
+use crate::pure;
 use crate::random::Random;
 use crate::talk;
 
@@ -106,10 +107,10 @@ pub fn check_decode(bytes: &[u8], value_bytes_max: usize, random: &mut Random) {
 
 /// What a node answers does not depend on how the network cuts the bytes.
 pub fn check_pieces(bytes: &[u8], value_bytes_max: usize, random: &mut Random) {
-    let whole = talk::play(value_bytes_max, [bytes]);
+    let whole = pure::play(value_bytes_max, [bytes]);
     assert!(whole.is_empty() || whole.ends_with(b"\n"), "the last answer ends: {}", shown(&whole));
     let pieces = talk::pieces(bytes, random);
-    let in_pieces = talk::play(value_bytes_max, pieces.iter().copied());
+    let in_pieces = pure::play(value_bytes_max, pieces.iter().copied());
     if !says_info(bytes) {
         let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).take(20).collect();
         let (whole_shown, pieces_shown) = (shown(&whole), shown(&in_pieces));

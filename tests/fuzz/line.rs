@@ -3,8 +3,8 @@
 //! A failure is a panic that shows the input; the same seed shows it again. See also `scripts/fuzz.sh`.
 
 mod checks;
-#[path = "../harness/cluster.rs"]
-mod cluster;
+#[path = "../harness/pure.rs"]
+mod pure;
 mod random;
 mod talk;
 

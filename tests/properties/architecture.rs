@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "fault_injection",
     "store",
     "protocol",
     "replication",
     "metrics",
+    "replica",
     "node",
     "config",
     "logging",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
-use kvstoreapp::node::saving::{Checkpoint, Saver};
+use kvstoreapp::replica::{Checkpoint, Snapshotter};
 use kvstoreapp::replication::PersistedState;
 use kvstoreapp::store::{Batch, Change, Clock, Copied, OutOfMemory, Restore, Stamp, Store};
 
@@ -267,7 +267,7 @@ impl Life {
         self.file.rows = transaction.file.rows;
         let next = self.store.last_position() + 1;
         self.file.recorded =
-            Saver::checkpoint(position, next, &self.clock, INTERVAL_MS, self.unix_ms, PersistedState::default());
+            Snapshotter::checkpoint(position, next, &self.clock, INTERVAL_MS, self.unix_ms, PersistedState::default());
         self.clock.reserved(self.file.recorded.clock_ceiling);
         let later = self.log.iter().position(|(_, state)| state.position > position).unwrap_or(self.log.len());
         for (key, state) in self.log.drain(..later) {
@@ -356,7 +356,7 @@ impl Life {
     /// A start records what it will use before it uses any of it.
     fn record_ceilings(&mut self) {
         let position = self.store.last_position();
-        let recorded = Saver::checkpoint(
+        let recorded = Snapshotter::checkpoint(
             position,
             position + 1,
             &self.clock,

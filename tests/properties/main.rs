@@ -10,11 +10,11 @@ mod change_list;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod circles;
-#[path = "../harness/cluster.rs"]
-mod cluster;
 mod large_values;
 mod life;
 mod malformed;
+#[path = "../harness/pure.rs"]
+mod pure;
 #[path = "../fuzz/random.rs"]
 mod random;
 mod statistics;

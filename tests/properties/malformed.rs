@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use kvstoreapp::protocol::line::{HELP, line_bytes_max};
 use kvstoreapp::store::KEY_BYTES_MAX;
 
+use crate::pure::play;
 use crate::random::Random;
-use crate::talk::{pieces, play};
+use crate::talk::pieces;
 
 const CONVERSATIONS: u64 = 400;
 const VALUE_BYTES_MAX: usize = 1_000;

@@ -1,10 +1,10 @@
 //! What replication costs, in counts: two or three pure nodes whose bytes are carried from one to the other.
 
-#[path = "../harness/cluster.rs"]
-mod cluster;
 mod fuzz;
 mod hostile;
 mod pair;
+#[path = "../harness/pure.rs"]
+mod pure;
 mod sentences;
 mod stranger;
 

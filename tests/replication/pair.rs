@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use kvstoreapp::node::saving::{Durability, Outcome, Saved, Saver};
-use kvstoreapp::node::session::Waits;
-use kvstoreapp::node::{Cluster, Node, Now, Options};
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::replica::{Cluster, Outcome, Save, Saved};
 use kvstoreapp::replication::Unready;
 use kvstoreapp::replication::wire::{self, Frame, GREETING};
-use kvstoreapp::replication::{Limits, PeerStatus, PersistedState};
-use kvstoreapp::store::{NodeId, Store};
+use kvstoreapp::replication::{Limits, PeerStatus};
+use kvstoreapp::store::NodeId;
 
-use crate::cluster::{LIMITS, cluster};
+use crate::pure::{LIMITS, cluster, hand_over, options, save, start, take_turns_at};
 
 pub const SECOND_US: u64 = 1_000_000;
 pub const CLIENT: usize = 0;
@@ -168,9 +168,7 @@ impl Mesh {
         let one = &mut self.nodes[node];
         while one.waits(CLIENT) != Waits::ForInput {
             save(one, now);
-            let mut runnable = Vec::new();
-            one.take_runnable(&mut runnable);
-            runnable.into_iter().for_each(|id| one.resume(id, now));
+            take_turns_at(one, now);
         }
         one.receive(CLIENT, format!("{request}\n").as_bytes(), now);
         let owed = one.sendable(CLIENT).len();
@@ -228,13 +226,11 @@ impl Mesh {
             let (now, has_disk) = (self.now(id), self.diskless != Some(id));
             let node = &mut self.nodes[id];
             node.begin_tick(now);
-            node.clear_out();
-            let mut runnable = Vec::new();
-            node.take_runnable(&mut runnable);
-            runnable.into_iter().for_each(|session| node.resume(session, now));
-            node.exchange(now);
+            take_turns_at(node, now);
             if has_disk {
                 save(node, now);
+            } else {
+                fail_saves(node, now);
             }
             let mut touched = Vec::new();
             node.take_touched(&mut touched);
@@ -363,30 +359,18 @@ pub fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Nod
 }
 
 fn node_of(cluster: Cluster, limits: Limits, now: Now) -> Node {
-    let options = Options {
-        durability: Durability::Interval,
-        snapshot_interval_ms: 200,
-        dialect: kvstoreapp::protocol::Dialect::Line,
-        value_bytes_max: 1 << 20,
-        clients_max: 10,
-        memory_bytes_max: 0,
-        idle_timeout_s: 0,
-        limits,
-        ..Options::default()
-    };
-    let clock = cluster.clock(0, now.unix_ms, u64::from(cluster.identity.node));
-    let mut recorded = PersistedState::default();
-    recorded.begin_incarnation(cluster.identity.incarnation, 0);
-    let reserved = Saver::checkpoint(0, 1, &clock, options.snapshot_interval_ms, now.unix_ms, recorded);
-    let mut node = Node::new(Store::new([1, 2], 0, 1), clock, reserved, cluster, options, now);
+    let options = Options { snapshot_interval_ms: 200, value_bytes_max: 1 << 20, limits, ..options() };
+    let mut node = start(cluster, options, now);
+    // A tick has time for one step of what can wait.
+    node.time_by(|| u64::MAX / 2);
     node.open(CLIENT, now).expect("there is room");
     node
 }
 
-/// A disk that takes everything at once.
-pub fn save(node: &mut Node, now: Now) {
-    while let Some(save) = node.next_save(now) {
-        let outcome = save.commit.map_or(Outcome::Taken, Outcome::Committed);
-        node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome, is_merged: true }, now);
+/// What follows the turns of a tick. The disk takes nothing.
+fn fail_saves(node: &mut Node, now: Now) {
+    for Save { snapshot, batch, .. } in hand_over(node, now) {
+        let outcome = Outcome::Failed("the disk is full".to_owned());
+        node.saved(Saved { snapshot, batch, outcome, is_merged: false }, now);
     }
 }

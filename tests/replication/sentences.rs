@@ -3,8 +3,8 @@
 use kvstoreapp::replication::Limits;
 use kvstoreapp::replication::Unready;
 
-use crate::cluster::LIMITS;
 use crate::pair::{Mesh, SECOND_US};
+use crate::pure::LIMITS;
 
 #[test]
 fn a_relay_carries_the_writes_of_two_nodes_that_cannot_reach_each_other() {

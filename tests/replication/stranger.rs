@@ -1,16 +1,18 @@
 //! One node, and peers that are played by hand: whatever they say goes to the node as it is.
 
-use kvstoreapp::node::saving::{Checkpoint, Outcome, Saved};
-use kvstoreapp::node::session::Waits;
+use std::collections::VecDeque;
+
+use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now};
+use kvstoreapp::replica::{Checkpoint, Outcome, Save, Saved};
 use kvstoreapp::replication::wire::vector::{Span, VersionVector};
 use kvstoreapp::replication::wire::{
     Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, VERSION, WireChange, decode,
 };
 use kvstoreapp::store::{NodeId, Stamp};
 
-use crate::cluster::LIMITS;
 use crate::pair::{CLIENT, SECOND_US, node};
+use crate::pure::{LIMITS, hand_over, take_turns_at};
 
 /// The incarnation of the node; see [`node`].
 pub const INCARNATION: u64 = 1;
@@ -19,13 +21,15 @@ pub const INCARNATION: u64 = 1;
 pub struct Stranger {
     pub node: Node,
     pub now: Now,
+    /// What the data file was given and has not taken.
+    saves: VecDeque<Save>,
 }
 
 impl Stranger {
     /// Node 0 of so many, with a data file that has taken its first checkpoint.
     pub fn new(nodes: usize) -> Stranger {
         let now = Now { monotonic_us: SECOND_US, unix_ms: 1_700_000_000_000 };
-        Stranger { node: node(0, nodes, 1, LIMITS, now), now }
+        Stranger { node: node(0, nodes, 1, LIMITS, now), now, saves: VecDeque::new() }
     }
 
     /// What an honest peer without data says first.
@@ -101,24 +105,29 @@ impl Stranger {
         answer
     }
 
-    /// One turn of the loop, up to the data file.
+    /// One turn of the loop. What the data file is given waits there.
     pub fn exchange(&mut self) {
         self.now.monotonic_us += 1_000;
         self.now.unix_ms += 1;
-        let mut runnable = Vec::new();
-        self.node.take_runnable(&mut runnable);
-        runnable.into_iter().for_each(|session| self.node.resume(session, self.now));
-        self.node.exchange(self.now);
+        self.node.begin_tick(self.now);
+        take_turns_at(&mut self.node, self.now);
+        self.saves.extend(hand_over(&mut self.node, self.now));
         self.node.take_touched(&mut Vec::new());
     }
 
-    /// The data file takes what there is. Returns the last checkpoint, if any.
+    /// The data file takes what it was given first. Returns its checkpoint, if it has one.
+    pub fn save_one(&mut self) -> Option<Checkpoint> {
+        let Save { snapshot, batch, commit, .. } = self.saves.pop_front().expect("it was given something");
+        let outcome = commit.clone().map_or(Outcome::Taken, Outcome::Committed);
+        self.node.saved(Saved { snapshot, batch, outcome, is_merged: true }, self.now);
+        commit
+    }
+
+    /// The data file takes what it was given. Returns the last checkpoint, if any.
     pub fn save(&mut self) -> Option<Checkpoint> {
         let mut last = None;
-        while let Some(save) = self.node.next_save(self.now) {
-            last = save.commit.clone().or(last);
-            let outcome = save.commit.map_or(Outcome::Taken, Outcome::Committed);
-            self.node.saved(Saved { snapshot: save.snapshot, batch: save.batch, outcome, is_merged: true }, self.now);
+        while !self.saves.is_empty() {
+            last = self.save_one().or(last);
         }
         last
     }

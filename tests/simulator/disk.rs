@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use kvstoreapp::node::saving::{Checkpoint, IN_FLIGHT_MAX, Outcome, Save, Saved};
+use kvstoreapp::replica::snapshotter::IN_FLIGHT_MAX;
+use kvstoreapp::replica::{self, Checkpoint, Outcome, Save, Saved};
 use kvstoreapp::store::{Change, Expiry, Restore, Stamp, Store};
 
 #[derive(Clone, Debug)]
@@ -42,15 +43,26 @@ impl File {
     pub fn floor(&self) -> Stamp {
         self.state(b"").map_or(Stamp::default(), |row| row.stamp)
     }
+}
 
-    pub fn restored(&self, first: u64) -> Store {
+impl replica::Disk for File {
+    fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    fn restore(&mut self, first: u64) -> Result<Store, String> {
         let mut restore = Restore::new([1, 2], 0);
         for (&slot, row) in &self.rows {
             let Row { position, stamp, expiry, key, value } = row;
             let (position, stamp, expiry) = (*position, *stamp, *expiry);
             restore.add(Change { slot, position, stamp, key, value: value.as_deref(), shared: None, expiry });
         }
-        restore.finish(first).expect("no two rows have one position")
+        restore.finish(first).map_err(|taken| format!("two rows at position {}", taken.0))
+    }
+
+    fn record(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {
+        self.checkpoint = checkpoint.clone();
+        Ok(())
     }
 }
 

@@ -110,9 +110,7 @@ impl World {
         disk.failing = false;
         node.end();
         while node.ended().is_none() {
-            while let Some(save) = node.next_save(now) {
-                disk.give(save);
-            }
+            node.finish_tick(now, |save| disk.give(save));
             // After a failure it waits before it tries again, and is killed meanwhile.
             let Some(saved) = disk.take_one(now.unix_ms) else { break };
             node.saved(saved, now);

@@ -1,11 +1,13 @@
 //! One simulated machine: the real pure node, its disk, its clocks, and the client that talks to it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use fastrand::Rng;
-use kvstoreapp::node::saving::Saver;
-use kvstoreapp::node::session::Waits;
-use kvstoreapp::node::{Cluster, Node, Now, Options};
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::replica::Cluster;
 use kvstoreapp::replication::{Identity, Limits};
 use kvstoreapp::store::NodeId;
 
@@ -18,6 +20,9 @@ use crate::wiretap::Wiretap;
 pub const CLIENT: Session = 0;
 /// When all simulated clocks begin.
 pub const EPOCH_MS: u64 = 1_700_000_000_000;
+
+/// What a step of a tick takes, as the node's stopwatch shows it.
+const STEP_US: u64 = 25;
 
 /// A request whose answer has not come.
 pub struct Asked {
@@ -32,6 +37,8 @@ pub struct Host {
     pub disk: Disk,
     pub members: Vec<String>,
     pub born_us: u64,
+    /// What its node measures by: a tick's time goes by in the tick.
+    stopwatch_us: Rc<Cell<u64>>,
     /// The number of its life.
     pub life: u64,
     /// What its wall clock is off by.
@@ -65,6 +72,7 @@ impl Host {
             disk: Disk::default(),
             members,
             born_us: 0,
+            stopwatch_us: Rc::default(),
             life: 0,
             clock_off_ms: 0,
             drift_ppm: 0,
@@ -88,6 +96,7 @@ impl Host {
     pub fn now(&mut self, time_us: u64) -> Now {
         let unix_ms = self.unix_ms(time_us);
         self.clock_max_ms = self.clock_max_ms.max(unix_ms);
+        self.stopwatch_us.set(time_us - self.born_us);
         Now { monotonic_us: time_us - self.born_us, unix_ms }
     }
 
@@ -100,36 +109,25 @@ impl Host {
     pub fn start(&mut self, plan: &Plan, time_us: u64, random: &mut Rng) {
         self.born_us = time_us;
         let now = self.now(time_us);
-        let file = &mut self.disk.file;
-        let checkpoint = &file.checkpoint;
-        let first = checkpoint.position_ceiling.max(now.unix_ms * 1_000_000).max(1);
-        let store = file.restored(first);
-        let mut floor = checkpoint.clock_ceiling;
-        if kvstoreapp::fault_injection::is("clock not restored") {
-            floor = 0;
-        }
         let chance = random.u64(..);
-        let position = store.last_position();
-        let mut recorded = checkpoint.recorded.clone();
         self.life = random.u64(1..);
-        recorded.begin_incarnation(self.life, position);
-        let interval_ms = plan.snapshot_interval_ms;
         let identity = Identity { node: self.id as NodeId, incarnation: self.life };
         let cluster = Cluster { identity, members: self.members.clone(), seed: random.u64(..) };
-        let clock = cluster.clock(floor, now.unix_ms, chance);
-        file.checkpoint = Saver::checkpoint(position, position + 1, &clock, interval_ms, now.unix_ms, recorded);
         let options = Options {
             durability: plan.durability,
-            snapshot_interval_ms: interval_ms,
-            dialect: kvstoreapp::protocol::Dialect::Line,
+            snapshot_interval_ms: plan.snapshot_interval_ms,
             value_bytes_max: 1_000,
             clients_max: 100,
-            memory_bytes_max: 0,
-            idle_timeout_s: 0,
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: plan.tombstones_max, whole_bytes_max: 16 },
             ..Options::default()
         };
-        let mut node = Node::new(store, clock, file.checkpoint.clone(), cluster, options, now);
+        let started = Node::start(&mut self.disk.file, cluster, options, chance, now);
+        let mut node = started.expect("what it has recorded itself can be started from");
+        let stopwatch_us = Rc::clone(&self.stopwatch_us);
+        node.time_by(move || {
+            stopwatch_us.set(stopwatch_us.get() + STEP_US);
+            stopwatch_us.get() * 1_000
+        });
         node.open(CLIENT, now).expect("there is room");
         self.node = Some(node);
         self.used = vec![true];

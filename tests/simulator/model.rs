@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use kvstoreapp::node::saving::Durability;
+use kvstoreapp::replica::Durability;
 use kvstoreapp::store::{NodeId, Stamp, Store};
 
 use crate::host::Host;

@@ -1,7 +1,7 @@
 //! What a run is made of: how many nodes, what they are told, and which faults come how often. Drawn from the seed.
 
 use fastrand::Rng;
-use kvstoreapp::node::saving::Durability;
+use kvstoreapp::replica::Durability;
 
 pub const MS: u64 = 1_000;
 pub const SECOND: u64 = 1_000 * MS;

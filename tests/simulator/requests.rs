@@ -1,8 +1,8 @@
 //! What clients ask for.
 
 use kvstoreapp::node::Now;
-use kvstoreapp::node::session::Waits;
 use kvstoreapp::node::waiting::Cause;
+use kvstoreapp::node::waits::Waits;
 
 use super::World;
 use crate::host::{Asked, CLIENT};

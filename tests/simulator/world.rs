@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fastrand::Rng;
 use kvstoreapp::node::Now;
-use kvstoreapp::node::session::Waits;
+use kvstoreapp::node::waits::Waits;
 use kvstoreapp::store::{NodeId, Stamp};
 
 use crate::host::{CLIENT, Host};
@@ -198,16 +198,13 @@ impl World {
         }
         let now = self.hosts[id].now(time_us);
         self.node(id).begin_tick(now);
-        // As many steps as a tick has time for.
-        let _ = (0..8).all(|_| self.node(id).clear_out());
         self.finish_disk(id, now)?;
         self.take_connections(id, now);
         self.take_bytes(id, now)?;
         self.take_turns(id, now)?;
         self.ask(id, now)?;
         self.dial(id, now);
-        self.node(id).exchange(now);
-        self.save(id, now);
+        self.finish_tick(id, now);
         self.send(id, now)?;
         let node = self.hosts[id].node.as_ref().expect("it is up");
         if node.peer_bytes() > self.plan.nodes * PEER_BYTES_MAX {
@@ -330,13 +327,13 @@ impl World {
         }
     }
 
-    fn save(&mut self, id: HostId, now: Now) {
-        while let Some(save) = self.node(id).next_save(now) {
-            let due_us = self.time_us + self.random.u64(1..=self.plan.disk_us);
-            let host = &mut self.hosts[id];
-            host.disk_due_us = host.disk_due_us.min(due_us);
-            host.disk.give(save);
-        }
+    fn finish_tick(&mut self, id: HostId, now: Now) {
+        let World { hosts, random, time_us, plan, .. } = self;
+        let Host { node, disk, disk_due_us, .. } = &mut hosts[id];
+        node.as_mut().expect("it is up").finish_tick(now, |save| {
+            *disk_due_us = (*disk_due_us).min(*time_us + random.u64(1..=plan.disk_us));
+            disk.give(save);
+        });
     }
 
     /// What is owed goes out, as far as the network takes it.

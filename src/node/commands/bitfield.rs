@@ -2,7 +2,7 @@
 
 use super::bits::{NOT_OFFSET, readable, writable};
 use super::fail::{Fail, SYNTAX, integer, is};
-use super::{Args, Context, DONE, Outcome, Reply};
+use super::{Args, DONE, Data, Outcome, Reply};
 use crate::store::Form;
 
 const NOT_TYPE: Fail =
@@ -30,13 +30,13 @@ enum Operation {
     IncrBy(Field, i64, Overflow),
 }
 
-pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -> Outcome {
+pub(super) fn bitfield(cx: &mut Data<'_>, args: Args<'_>, only_reads: bool) -> Outcome {
     let operations = parse(cx, args, only_reads)?;
     let key = args.at(1);
-    let mut value = cx.core.store.get(key).unwrap_or_default().to_vec();
+    let mut value = cx.keys.store().get(key).unwrap_or_default().to_vec();
     // As Redis does it, the value grows also for what does not fit.
     let writes = operations.iter().any(|operation| !matches!(operation, Operation::Get(_)));
-    let len_before = cx.core.store.get(key).map(<[u8]>::len);
+    let len_before = cx.keys.store().get(key).map(<[u8]>::len);
     let (mut changed, mut fitted_any) = (false, false);
     if !writes {
         cx.miss_absent(args.from(1).take(1));
@@ -69,13 +69,13 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
     }
     let changed = changed || (writes && len_before != Some(value.len()));
     if changed {
-        cx.put_built(key, value, cx.core.store.expiry(key))?;
+        cx.put_built(key, value, cx.keys.store().expiry(key))?;
     }
     if writes {
         cx.note_form(key, Form::Edited);
     }
-    cx.session.answer(Reply::Array(results.len()));
-    results.into_iter().for_each(|result| cx.session.answer(result.map_or(Reply::Nil, Reply::Int)));
+    cx.out.answer(Reply::Array(results.len()));
+    results.into_iter().for_each(|result| cx.out.answer(result.map_or(Reply::Nil, Reply::Int)));
     // Of a value that only grew for what did not fit nobody is told.
     if changed && fitted_any {
         cx.notify('$', "setbit", key);
@@ -83,7 +83,7 @@ pub(super) fn bitfield(cx: &mut Context<'_>, args: Args<'_>, only_reads: bool) -
     DONE
 }
 
-fn parse(cx: &Context<'_>, args: Args<'_>, only_reads: bool) -> Result<Vec<Operation>, Fail> {
+fn parse(cx: &Data<'_>, args: Args<'_>, only_reads: bool) -> Result<Vec<Operation>, Fail> {
     let mut operations = Vec::new();
     let mut overflow = Overflow::Wrap;
     let mut rest = args.from(2);

@@ -2,7 +2,7 @@
 
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
 use super::strings::{range, range_within};
-use super::{Args, Context, Outcome, Reply};
+use super::{Args, Data, Outcome, Reply};
 use crate::store::Form;
 
 pub(super) const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer or out of range");
@@ -10,12 +10,12 @@ pub(super) const NOT_OFFSET: Fail = Fail::said("ERR bit offset is not an integer
 const BITS_READ_MAX: usize = 1 << 32;
 
 /// How many bits there are that may be written.
-pub(super) fn writable(cx: &Context<'_>) -> usize {
-    cx.core.options.value_bytes_max.saturating_mul(8)
+pub(super) fn writable(cx: &Data<'_>) -> usize {
+    cx.keys.value_bytes_max().saturating_mul(8)
 }
 
 /// How many bits there are that may be read.
-pub(super) fn readable(cx: &Context<'_>) -> usize {
+pub(super) fn readable(cx: &Data<'_>) -> usize {
     writable(cx).max(BITS_READ_MAX)
 }
 
@@ -25,14 +25,14 @@ fn offset(text: &[u8], bits_max: usize) -> Result<usize, Fail> {
     offset.filter(|&offset| offset < bits_max).ok_or(NOT_OFFSET)
 }
 
-pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn set_bit(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
     let offset = offset(args.at(2), writable(cx))?;
     let bit = match integer(args.at(3)) {
         Ok(bit @ (0 | 1)) => bit == 1,
         Ok(_) | Err(_) => return Err(Fail::said("ERR bit is not an integer or out of range")),
     };
-    let mut value = cx.core.store.get(key).unwrap_or_default().to_vec();
+    let mut value = cx.keys.store().get(key).unwrap_or_default().to_vec();
     let grows = value.len() <= offset / 8;
     value.resize(value.len().max(offset / 8 + 1), 0);
     let mask = 0x80 >> (offset % 8);
@@ -48,17 +48,17 @@ pub(super) fn set_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     } else {
         value[offset / 8] &= !mask;
     }
-    cx.put_built(key, value, cx.core.store.expiry(key))?;
+    cx.put_built(key, value, cx.keys.store().expiry(key))?;
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setbit", key);
     cx.answer(Reply::Int(before.into()))?;
     cx.done_after_copying(copied)
 }
 
-pub(super) fn get_bit(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn get_bit(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let offset = offset(args.at(2), readable(cx))?;
     cx.miss_absent(args.from(1).take(1));
-    let byte = cx.core.store.get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
+    let byte = cx.keys.store().get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
     cx.answer(Reply::Int((byte.unwrap_or_default() >> (7 - offset % 8) & 1).into()))
 }
 
@@ -86,9 +86,9 @@ fn ones_before(value: &[u8], bits: usize) -> usize {
     ones(&value[..bits / 8]) + part.count_ones() as usize
 }
 
-pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn bit_count(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     cx.miss_absent(args.from(1).take(1));
-    let Some(value) = cx.core.store.get(args.at(1)) else { return cx.answer(Reply::Int(0)) };
+    let Some(value) = cx.keys.store().get(args.at(1)) else { return cx.answer(Reply::Int(0)) };
     let (start, end) = match (args.get(2), args.get(3)) {
         (None, _) => (0, -1),
         (Some(_), None) => return Err(SYNTAX),
@@ -112,14 +112,14 @@ pub(super) fn bit_count(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.done_after(looked_at)
 }
 
-pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn bit_pos(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let wanted = match integer(args.at(2))? {
         0 => false,
         1 => true,
         _ => return Err(Fail::said("ERR The bit argument must be 1 or 0.")),
     };
     cx.miss_absent(args.from(1).take(1));
-    let Some(value) = cx.core.store.get(args.at(1)) else {
+    let Some(value) = cx.keys.store().get(args.at(1)) else {
         return cx.answer(Reply::Int(if wanted { -1 } else { 0 }));
     };
     let start = args.get(3).map(integer).transpose()?;
@@ -153,7 +153,7 @@ pub(super) fn bit_pos(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.done_after(looked_at)
 }
 
-pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn bit_op(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (name, target) = (args.at(1), args.at(2));
     let operation: fn(u8, u8) -> u8 = match name {
         _ if is(name, "AND") => |one, other| one & other,
@@ -167,7 +167,7 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     cx.miss_absent(args.from(3));
     // What is missing, or shorter than another, goes on with zeros.
-    let value = |key| cx.core.store.get(key).unwrap_or_default();
+    let value = |key| cx.keys.store().get(key).unwrap_or_default();
     let len = args.from(3).map(|key| value(key).len()).max().unwrap_or_default();
     let mut combined = value(args.at(3)).to_vec();
     combined.resize(len, 0);
@@ -180,7 +180,7 @@ pub(super) fn bit_op(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         true => combine(&mut combined, &[]),
         false => args.from(4).for_each(|key| combine(&mut combined, value(key))),
     }
-    if len > cx.core.options.value_bytes_max {
+    if len > cx.keys.value_bytes_max() {
         return Err(TOO_LONG);
     }
     if combined.is_empty() {

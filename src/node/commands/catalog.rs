@@ -4,7 +4,7 @@ use super::fail::{Fail, SYNTAX, is};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::glob::Pattern;
-use crate::node::session::Session;
+use crate::node::replies::Replies;
 use crate::protocol::catalog::{Argument, Catalog, Entry, Keys};
 use crate::protocol::subcommand::{CommandInfo, Module};
 
@@ -17,11 +17,11 @@ pub(super) fn command(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         CommandInfo::Info => info(cx, args),
         CommandInfo::Docs => docs(cx, args),
         CommandInfo::List => list(cx, args),
-        CommandInfo::GetKeys => get_keys(cx, args, |session, key, _| session.answer(Reply::Value(key))),
-        CommandInfo::GetKeysAndFlags => get_keys(cx, args, |session, key, flags| {
-            session.answer(Reply::Array(2));
-            session.answer(Reply::Value(key));
-            statuses(session, flags);
+        CommandInfo::GetKeys => get_keys(cx, args, |out, key, _| out.answer(Reply::Value(key))),
+        CommandInfo::GetKeysAndFlags => get_keys(cx, args, |out, key, flags| {
+            out.answer(Reply::Array(2));
+            out.answer(Reply::Value(key));
+            statuses(out, flags);
         }),
         CommandInfo::Help => help(cx, Command::CommandInfo),
     }
@@ -36,75 +36,75 @@ pub(super) fn module(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// All commands, or those whose names follow.
 fn info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let (catalog, session) = (Catalog::read(), &mut *cx.session);
+    let (catalog, out) = (Catalog::read(), &mut *cx.out);
     if args.len() <= 2 {
-        session.answer(Reply::Array(catalog.commands().count()));
-        catalog.commands().for_each(|entry| describe(session, &catalog, entry));
+        out.answer(Reply::Array(catalog.commands().count()));
+        catalog.commands().for_each(|entry| describe(out, &catalog, entry));
         return DONE;
     }
-    session.answer(Reply::Array(args.len() - 2));
+    out.answer(Reply::Array(args.len() - 2));
     for name in args.from(2) {
         match catalog.named(name) {
-            Some(entry) => describe(session, &catalog, entry),
-            None => session.answer(Reply::Nil),
+            Some(entry) => describe(out, &catalog, entry),
+            None => out.answer(Reply::Nil),
         }
     }
     DONE
 }
 
-fn describe(session: &mut Session, catalog: &Catalog, entry: &Entry) {
-    session.answer(Reply::Array(10));
-    session.answer(Reply::Value(entry.name.as_bytes()));
-    session.answer(Reply::Int(entry.arity.into()));
-    statuses(session, &entry.flags().collect::<Vec<_>>());
-    entry.places().into_iter().for_each(|place| session.answer(Reply::Int(place.into())));
-    statuses(session, &entry.categories().collect::<Vec<_>>());
+fn describe(out: &mut Replies, catalog: &Catalog, entry: &Entry) {
+    out.answer(Reply::Array(10));
+    out.answer(Reply::Value(entry.name.as_bytes()));
+    out.answer(Reply::Int(entry.arity.into()));
+    statuses(out, &entry.flags().collect::<Vec<_>>());
+    entry.places().into_iter().for_each(|place| out.answer(Reply::Int(place.into())));
+    statuses(out, &entry.categories().collect::<Vec<_>>());
     let tips: Vec<&str> = entry.tips().collect();
-    session.answer(Reply::Set(tips.len()));
-    tips.into_iter().for_each(|tip| session.answer(Reply::Value(tip.as_bytes())));
+    out.answer(Reply::Set(tips.len()));
+    tips.into_iter().for_each(|tip| out.answer(Reply::Value(tip.as_bytes())));
     let keys = entry.keys();
-    session.answer(Reply::Set(keys.len()));
-    keys.iter().for_each(|keys| describe_keys(session, keys));
+    out.answer(Reply::Set(keys.len()));
+    keys.iter().for_each(|keys| describe_keys(out, keys));
     let parts = catalog.subcommands_of(entry);
-    session.answer(if parts.is_empty() { Reply::Set(0) } else { Reply::Array(parts.len()) });
-    parts.into_iter().for_each(|part| describe(session, catalog, part));
+    out.answer(if parts.is_empty() { Reply::Set(0) } else { Reply::Array(parts.len()) });
+    parts.into_iter().for_each(|part| describe(out, catalog, part));
 }
 
-fn describe_keys(session: &mut Session, keys: &Keys) {
-    session.answer(Reply::Map(3 + usize::from(keys.note.is_some())));
+fn describe_keys(out: &mut Replies, keys: &Keys) {
+    out.answer(Reply::Map(3 + usize::from(keys.note.is_some())));
     if let Some(note) = keys.note {
-        pair(session, "notes", note);
+        pair(out, "notes", note);
     }
-    session.answer(Reply::Value(b"flags"));
-    statuses(session, &keys.flags);
+    out.answer(Reply::Value(b"flags"));
+    statuses(out, &keys.flags);
     let begin = [("index", keys.index)];
     let find = [("lastkey", keys.last), ("keystep", keys.step), ("limit", keys.limit)];
     for (name, kind, spec) in [("begin_search", "index", &begin[..]), ("find_keys", "range", &find[..])] {
-        session.answer(Reply::Value(name.as_bytes()));
-        session.answer(Reply::Map(2));
-        pair(session, "type", kind);
-        session.answer(Reply::Value(b"spec"));
-        session.answer(Reply::Map(spec.len()));
+        out.answer(Reply::Value(name.as_bytes()));
+        out.answer(Reply::Map(2));
+        pair(out, "type", kind);
+        out.answer(Reply::Value(b"spec"));
+        out.answer(Reply::Map(spec.len()));
         for &(name, number) in spec {
-            session.answer(Reply::Value(name.as_bytes()));
-            session.answer(Reply::Int(number.into()));
+            out.answer(Reply::Value(name.as_bytes()));
+            out.answer(Reply::Int(number.into()));
         }
     }
 }
 
 /// All commands, or those whose names follow and are known.
 fn docs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let (catalog, session) = (Catalog::read(), &mut *cx.session);
+    let (catalog, out) = (Catalog::read(), &mut *cx.out);
     let given: Vec<&Entry> = match args.len() {
         2 => catalog.commands().collect(),
         _ => args.from(2).filter_map(|name| catalog.named(name)).collect(),
     };
-    session.answer(Reply::Map(given.len()));
-    given.into_iter().for_each(|entry| explain(session, &catalog, entry));
+    out.answer(Reply::Map(given.len()));
+    given.into_iter().for_each(|entry| explain(out, &catalog, entry));
     DONE
 }
 
-fn explain(session: &mut Session, catalog: &Catalog, entry: &Entry) {
+fn explain(out: &mut Replies, catalog: &Catalog, entry: &Entry) {
     let (deprecated, arguments, parts) = (entry.deprecated(), entry.arguments(), catalog.subcommands_of(entry));
     let flags = [entry.is_of_system().then_some("syscmd"), deprecated.map(|_| "deprecated")];
     let flags: Vec<&str> = flags.into_iter().flatten().collect();
@@ -117,60 +117,60 @@ fn explain(session: &mut Session, catalog: &Catalog, entry: &Entry) {
     let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text?)));
     let pairs = texts.clone().count() + 2 * usize::from(deprecated.is_some());
     let lists = [flags.len(), arguments.len(), parts.len()].into_iter().filter(|&count| count > 0).count();
-    session.answer(Reply::Value(entry.name.as_bytes()));
-    session.answer(Reply::Map(pairs + lists));
-    texts.for_each(|(name, text)| pair(session, name, text));
+    out.answer(Reply::Value(entry.name.as_bytes()));
+    out.answer(Reply::Map(pairs + lists));
+    texts.for_each(|(name, text)| pair(out, name, text));
     if !flags.is_empty() {
-        session.answer(Reply::Value(b"doc_flags"));
-        statuses(session, &flags);
+        out.answer(Reply::Value(b"doc_flags"));
+        statuses(out, &flags);
     }
     if let Some((since, in_favour_of)) = deprecated {
-        pair(session, "deprecated_since", since);
-        pair(session, "replaced_by", in_favour_of);
+        pair(out, "deprecated_since", since);
+        pair(out, "replaced_by", in_favour_of);
     }
-    explain_arguments(session, &arguments);
+    explain_arguments(out, &arguments);
     if !parts.is_empty() {
-        session.answer(Reply::Value(b"subcommands"));
-        session.answer(Reply::Map(parts.len()));
-        parts.into_iter().for_each(|part| explain(session, catalog, part));
+        out.answer(Reply::Value(b"subcommands"));
+        out.answer(Reply::Map(parts.len()));
+        parts.into_iter().for_each(|part| explain(out, catalog, part));
     }
 }
 
-fn explain_arguments(session: &mut Session, arguments: &[Argument]) {
+fn explain_arguments(out: &mut Replies, arguments: &[Argument]) {
     if arguments.is_empty() {
         return;
     }
-    session.answer(Reply::Value(b"arguments"));
-    session.answer(Reply::Array(arguments.len()));
+    out.answer(Reply::Value(b"arguments"));
+    out.answer(Reply::Array(arguments.len()));
     for argument in arguments {
         let (is_flagged, is_made_of) = (!argument.flags.is_empty(), !argument.arguments.is_empty());
         let texts = [("token", argument.token), ("since", argument.since), ("deprecated_since", argument.deprecated)];
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text?)));
         let others = [argument.spec.is_some(), is_flagged, is_made_of].into_iter().filter(|&is_there| is_there);
-        session.answer(Reply::Map(2 + texts.clone().count() + others.count()));
-        pair(session, "name", argument.name);
-        pair(session, "type", argument.kind);
+        out.answer(Reply::Map(2 + texts.clone().count() + others.count()));
+        pair(out, "name", argument.name);
+        pair(out, "type", argument.kind);
         if let Some(spec) = argument.spec {
-            session.answer(Reply::Value(b"key_spec_index"));
-            session.answer(Reply::Int(spec));
+            out.answer(Reply::Value(b"key_spec_index"));
+            out.answer(Reply::Int(spec));
         }
-        texts.for_each(|(name, text)| pair(session, name, text));
+        texts.for_each(|(name, text)| pair(out, name, text));
         if is_flagged {
-            session.answer(Reply::Value(b"flags"));
-            statuses(session, &argument.flags);
+            out.answer(Reply::Value(b"flags"));
+            statuses(out, &argument.flags);
         }
-        explain_arguments(session, &argument.arguments);
+        explain_arguments(out, &argument.arguments);
     }
 }
 
-fn pair(session: &mut Session, name: &str, text: &str) {
-    session.answer(Reply::Value(name.as_bytes()));
-    session.answer(Reply::Value(text.as_bytes()));
+fn pair(out: &mut Replies, name: &str, text: &str) {
+    out.answer(Reply::Value(name.as_bytes()));
+    out.answer(Reply::Value(text.as_bytes()));
 }
 
-fn statuses(session: &mut Session, words: &[&str]) {
-    session.answer(Reply::Set(words.len()));
-    words.iter().for_each(|word| session.answer(Reply::Simple(word)));
+fn statuses(out: &mut Replies, words: &[&str]) {
+    out.answer(Reply::Set(words.len()));
+    words.iter().for_each(|word| out.answer(Reply::Simple(word)));
 }
 
 fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -194,8 +194,8 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 /// The names of commands.
 pub(super) fn names<'a>(cx: &mut Context<'_>, entries: impl Iterator<Item = &'a Entry>) -> Outcome {
     let entries: Vec<&Entry> = entries.collect();
-    cx.session.answer(Reply::Array(entries.len()));
-    entries.into_iter().for_each(|entry| cx.session.answer(Reply::Value(entry.name.as_bytes())));
+    cx.out.answer(Reply::Array(entries.len()));
+    entries.into_iter().for_each(|entry| cx.out.answer(Reply::Value(entry.name.as_bytes())));
     DONE
 }
 
@@ -205,7 +205,7 @@ pub(super) fn is_in(entry: &Entry, category: &[u8]) -> bool {
 }
 
 /// Answers each key of the request that follows.
-fn get_keys(cx: &mut Context<'_>, args: Args<'_>, answer: impl Fn(&mut Session, &[u8], &[&str])) -> Outcome {
+fn get_keys(cx: &mut Context<'_>, args: Args<'_>, answer: impl Fn(&mut Replies, &[u8], &[&str])) -> Outcome {
     let catalog = Catalog::read();
     let request: Vec<&[u8]> = args.from(2).collect();
     let entry = entry_of(&catalog, &request).ok_or(Fail::said("ERR Invalid command specified"))?;
@@ -220,9 +220,9 @@ fn get_keys(cx: &mut Context<'_>, args: Args<'_>, answer: impl Fn(&mut Session, 
     let flags = flags_of(entry, &request);
     let found: Vec<(usize, &Keys)> =
         rules.iter().flat_map(|keys| keys.among(count).map(move |place| (place, keys))).collect();
-    cx.session.answer(Reply::Array(found.len()));
+    cx.out.answer(Reply::Array(found.len()));
     for (place, keys) in found {
-        answer(cx.session, request[place], flags.unwrap_or(&keys.flags));
+        answer(cx.out, request[place], flags.unwrap_or(&keys.flags));
     }
     DONE
 }

@@ -6,27 +6,33 @@ use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity};
 use super::help::help;
 use super::subcommands;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
-use crate::node::session::{Answers, Session, Waits};
+use crate::node::client::Client as Who;
+use crate::node::replies::{Answers, Replies};
+use crate::node::session::Session;
 use crate::node::waiting::{Cause, Pause, Reached, Waiter};
+use crate::node::waits::Waits;
 use crate::protocol::subcommand::Client;
 
 pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match subcommands::of(args)? {
-        Client::Id => cx.answer(Reply::Int(cx.session.number as i64)),
+        Client::Id => {
+            let number = cx.client.number as i64;
+            cx.answer(Reply::Int(number))
+        }
         Client::GetName => {
-            let name = std::mem::take(&mut cx.session.name);
-            cx.session.answer(if name.is_empty() { Reply::Nil } else { Reply::Value(&name) });
-            cx.session.name = name;
+            let name = std::mem::take(&mut cx.client.name);
+            cx.out.answer(if name.is_empty() { Reply::Nil } else { Reply::Value(&name) });
+            cx.client.name = name;
             DONE
         }
         Client::SetName => {
-            set_name(cx.session, args.at(2))?;
+            set_name(cx.client, args.at(2))?;
             cx.answer(Reply::Ok)
         }
         Client::SetInfo => set_info(cx, args),
         Client::List => list(cx, args),
         Client::Info => {
-            let line = describe(cx.session, cx.now.monotonic_us);
+            let line = describe(cx.client, cx.out, cx.now.monotonic_us);
             cx.answer(Reply::Text(&line))
         }
         Client::Kill => kill(cx, args),
@@ -39,8 +45,8 @@ pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Client::Reply => reply(cx, args),
         Client::Pause => pause(cx, args),
         Client::Unpause => {
-            cx.core.pause = None;
-            cx.sessions.reached(Reached::Unpaused);
+            cx.events.sessions.pause = None;
+            cx.events.sessions.reached(Reached::Unpaused);
             cx.answer(Reply::Ok)
         }
         Client::Unblock => unblock(cx, args),
@@ -55,11 +61,11 @@ pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 /// Names are part of lists for people: no spaces, nothing that is not printable.
-pub(super) fn set_name(session: &mut Session, name: &[u8]) -> Result<(), Fail> {
+pub(super) fn set_name(client: &mut Who, name: &[u8]) -> Result<(), Fail> {
     if name.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
         return Err(Fail::said("ERR Client names cannot contain spaces, newlines or special characters."));
     }
-    session.name = name.to_vec();
+    client.name = name.to_vec();
     Ok(())
 }
 
@@ -67,8 +73,8 @@ fn set_info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (option, value) = (args.at(2), args.at(3));
     let name = String::from_utf8_lossy(option).to_lowercase();
     let place = match name.as_str() {
-        "lib-name" => &mut cx.session.library.0,
-        "lib-ver" => &mut cx.session.library.1,
+        "lib-name" => &mut cx.client.library.0,
+        "lib-ver" => &mut cx.client.library.1,
         _ => return Err(format!("ERR Unrecognized option '{}'", printable(option)).into()),
     };
     if value.iter().any(|byte| !(b'!'..=b'~').contains(byte)) {
@@ -85,8 +91,8 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         None => (),
         Some(option) if is(option, "TYPE") && args.len() == 4 => {
             let kind = Kind::named(args.at(3))?;
-            let others = cx.sessions.iter().map(|(_, session)| session).chain([&*cx.session]);
-            ids = Some(others.filter(|session| kind.has(session)).map(|session| session.number as i64).collect());
+            let others = cx.events.sessions.iter().map(|(_, session)| &session.client).chain([&*cx.client]);
+            ids = Some(others.filter(|client| kind.has(client)).map(|client| client.number as i64).collect());
         }
         Some(option) if is(option, "ID") && args.len() > 3 => {
             let given: Result<Vec<i64>, Fail> = args.from(3).map(integer).collect();
@@ -94,11 +100,12 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         Some(_) => return Err(SYNTAX),
     }
-    let all = cx.sessions.iter().map(|(_, session)| session).chain([&*cx.session]);
-    let wanted = |session: &&Session| ids.as_ref().is_none_or(|ids| ids.contains(&(session.number as i64)));
-    let mut chosen: Vec<&Session> = all.filter(wanted).collect();
-    chosen.sort_by_key(|session| session.number);
-    let text: String = chosen.into_iter().map(|session| describe(session, now_us)).collect();
+    let others = cx.events.sessions.iter().map(|(_, session)| (&session.client, &session.out));
+    let all = others.chain([(&*cx.client, &*cx.data.out)]);
+    let wanted = |(client, _): &(&Who, &Replies)| ids.as_ref().is_none_or(|ids| ids.contains(&(client.number as i64)));
+    let mut chosen: Vec<(&Who, &Replies)> = all.filter(wanted).collect();
+    chosen.sort_by_key(|(client, _)| client.number);
+    let text: String = chosen.into_iter().map(|(client, out)| describe(client, out, now_us)).collect();
     cx.answer(Reply::Text(&text))
 }
 
@@ -120,59 +127,59 @@ impl Kind {
         }
     }
 
-    fn has(&self, session: &Session) -> bool {
+    fn has(&self, client: &Who) -> bool {
         match self {
-            Kind::Normal => !session.is_listening(),
-            Kind::PubSub => session.is_listening(),
+            Kind::Normal => !client.is_listening(),
+            Kind::PubSub => client.is_listening(),
             Kind::Node => false,
         }
     }
 }
 
 /// What a client is and does, in Redis' letters.
-fn flags(session: &Session) -> String {
-    let is_blocked = matches!(session.waits, Waits::ForGate(_));
+fn flags(client: &Who) -> String {
+    let is_blocked = matches!(client.waits, Waits::ForGate(_));
     let all = [
-        (session.is_monitor, 'O'),
-        (session.is_listening(), 'P'),
-        (session.queue.is_some(), 'x'),
+        (client.is_monitor, 'O'),
+        (client.is_listening(), 'P'),
+        (client.queue.is_some(), 'x'),
         (is_blocked, 'b'),
-        (session.waits == Waits::ForNothing, 'c'),
+        (client.waits == Waits::ForNothing, 'c'),
     ];
     let flags: String = all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, letter)| letter).collect();
     if flags.is_empty() { "N".to_owned() } else { flags }
 }
 
 /// One line of `CLIENT LIST`.
-fn describe(session: &Session, now_us: u64) -> String {
+fn describe(client: &Who, out: &Replies, now_us: u64) -> String {
     let mut line = String::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let age_s = |since_us: u64| (now_us - since_us) / 1_000_000;
-    let flags = flags(session);
-    let multi = session.queue.as_ref().map_or(-1, |queue| queue.requests.len() as i64);
+    let flags = flags(client);
+    let multi = client.queue.as_ref().map_or(-1, |queue| queue.requests.len() as i64);
     let command =
-        session.command.map_or_else(|| "NULL".to_owned(), |command| subcommands::name_of(command, session.subcommand));
-    let resp = session.dialect().resp_version();
+        client.command.map_or_else(|| "NULL".to_owned(), |command| subcommands::name_of(command, client.subcommand));
+    let resp = out.dialect().resp_version();
     writeln!(
         line,
         "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} multi={multi} \
          qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem={} events=r cmd={command} \
          user=default redir=-1 resp={resp} lib-name={} lib-ver={}",
-        session.number,
-        session.addresses.0,
-        session.addresses.1,
-        text(&session.name),
-        age_s(session.begun_us),
-        age_s(session.active_us),
-        session.listening.channels.len(),
-        session.listening.patterns.len(),
-        session.listening.shards.len(),
-        session.inbox.len(),
-        session.queue.as_ref().map_or(0, |queue| queue.bytes()),
-        session.owed(),
-        session.bytes(),
-        text(&session.library.0),
-        text(&session.library.1),
+        client.number,
+        client.addresses.0,
+        client.addresses.1,
+        text(&client.name),
+        age_s(client.begun_us),
+        age_s(client.active_us),
+        client.listening.channels.len(),
+        client.listening.patterns.len(),
+        client.listening.shards.len(),
+        client.inbox.len(),
+        client.queue.as_ref().map_or(0, |queue| queue.bytes()),
+        out.owed(),
+        client.inbox.capacity() + out.memory_bytes(),
+        text(&client.library.0),
+        text(&client.library.1),
     )
     .expect("memory takes all");
     line
@@ -203,22 +210,23 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             _ => return Err(SYNTAX),
         }
     }
-    let is_meant = |session: &Session| {
-        number.is_none_or(|number| session.number == number)
-            && address.is_none_or(|address| session.addresses.0.as_bytes() == address)
-            && local.is_none_or(|local| session.addresses.1.as_bytes() == local)
-            && kind.as_ref().is_none_or(|kind| kind.has(session))
+    let is_meant = |client: &Who| {
+        number.is_none_or(|number| client.number == number)
+            && address.is_none_or(|address| client.addresses.0.as_bytes() == address)
+            && local.is_none_or(|local| client.addresses.1.as_bytes() == local)
+            && kind.as_ref().is_none_or(|kind| kind.has(client))
     };
-    let others: Vec<_> = cx.sessions.iter().filter(|(_, session)| is_meant(session)).map(|(id, _)| id).collect();
+    let others: Vec<_> =
+        cx.events.sessions.iter().filter(|(_, session)| is_meant(&session.client)).map(|(id, _)| id).collect();
     for &id in &others {
-        cx.sessions.end(id);
+        cx.events.sessions.end(id);
     }
-    let own = !skip_me && is_meant(cx.session);
+    let own = !skip_me && is_meant(cx.client);
     let count = others.len() + usize::from(own);
     match (by_address, count) {
         (true, 0) => return Err(Fail::said("ERR No such client")),
-        (true, _) => cx.session.answer(Reply::Ok),
-        (false, _) => cx.session.answer(Reply::Int(count as i64)),
+        (true, _) => cx.out.answer(Reply::Ok),
+        (false, _) => cx.out.answer(Reply::Int(count as i64)),
     }
     if own { Ok(Executed::Ended) } else { DONE }
 }
@@ -226,21 +234,21 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn reply(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let mode = args.at(2);
     // A transaction's answer is an array of all answers; Redis leaves some out, and the next ones are taken for them.
-    if cx.session.is_executing && (is(mode, "OFF") || is(mode, "SKIP")) {
+    if cx.progress.is_executing && (is(mode, "OFF") || is(mode, "SKIP")) {
         return Err(Fail::said("ERR Command not allowed inside a transaction"));
     }
     match mode {
         _ if is(mode, "ON") => {
-            cx.session.want_all();
+            cx.out.want_all();
             cx.answer(Reply::Ok)
         }
         _ if is(mode, "OFF") => {
-            cx.session.answers = Answers::None;
+            cx.out.answers = Answers::None;
             DONE
         }
         _ if is(mode, "SKIP") => {
-            if cx.session.answers != Answers::None {
-                cx.session.answers = Answers::SkipNext;
+            if cx.out.answers != Answers::None {
+                cx.out.answers = Answers::SkipNext;
             }
             DONE
         }
@@ -263,9 +271,9 @@ fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
     let until_us = cx.now.monotonic_us.saturating_add(ms.saturating_mul(1000));
     let pause = Pause { until_us, writers_only };
-    let pause = cx.core.pause.map_or(pause, |earlier| pause.with(earlier));
-    cx.core.pause = Some(pause);
-    cx.sessions.waiting.set_deadlines(Cause::Pause, pause.until_us);
+    let pause = cx.events.sessions.pause.map_or(pause, |earlier| pause.with(earlier));
+    cx.events.sessions.pause = Some(pause);
+    cx.events.sessions.waiting.set_deadlines(Cause::Pause, pause.until_us);
     cx.answer(Reply::Ok)
 }
 
@@ -280,17 +288,20 @@ fn unblock(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some(_) | None => false,
     };
     let number = integer(args.at(2))?;
-    let is_meant = |session: &Session| session.number as i64 == number;
-    let mut waiters = cx.sessions.waiting.of(Cause::Copies).iter();
-    let found = waiters.find(|waiter| cx.sessions.get(waiter.id).is_some_and(is_meant)).copied();
+    let is_meant = |session: &Session| session.client.number as i64 == number;
+    let sessions = &*cx.events.sessions;
+    let mut waiters = sessions.waiting.of(Cause::Copies).iter();
+    let found = waiters.find(|waiter| sessions.get(waiter.id).is_some_and(is_meant)).copied();
     if let Some(Waiter { id, then, .. }) = found {
-        let written = cx.sessions.get(id).map_or(0, |session| session.written);
-        cx.sessions.forget(id);
+        let written = sessions.get(id).map_or(0, |session| session.client.written);
+        cx.events.sessions.forget(id);
         if is_error {
-            cx.core.metrics.note_error("UNBLOCKED");
-            cx.sessions.end_wait(id, &[Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK")]);
+            cx.metrics.note_error("UNBLOCKED");
+            let unblocked = Reply::Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            cx.events.sessions.end_wait(id, &[unblocked]);
         } else {
-            cx.sessions.go_on(id, then.knowing(cx.core.copies(written)));
+            let copies = cx.keys.copies(written);
+            cx.events.sessions.go_on(id, then.knowing(copies));
         }
     }
     cx.answer(Reply::Int(found.is_some().into()))
@@ -298,14 +309,14 @@ fn unblock(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// No keys are tracked for any client.
 fn tracking_info(cx: &mut Context<'_>) -> Outcome {
-    let session = &mut *cx.session;
-    session.answer(Reply::Map(3));
-    session.answer(Reply::Value(b"flags"));
-    session.answer(Reply::Set(1));
-    session.answer(Reply::Value(b"off"));
-    session.answer(Reply::Value(b"redirect"));
-    session.answer(Reply::Int(-1));
-    session.answer(Reply::Value(b"prefixes"));
+    let out = &mut *cx.out;
+    out.answer(Reply::Map(3));
+    out.answer(Reply::Value(b"flags"));
+    out.answer(Reply::Set(1));
+    out.answer(Reply::Value(b"off"));
+    out.answer(Reply::Value(b"redirect"));
+    out.answer(Reply::Int(-1));
+    out.answer(Reply::Value(b"prefixes"));
     cx.answer(Reply::Array(0))
 }
 

@@ -10,8 +10,9 @@ pub(super) fn refuse() -> Outcome {
 
 /// A master without replicas, to which a client may write: peers are masters too.
 pub(super) fn role(cx: &mut Context<'_>) -> Outcome {
-    cx.session.answer(Reply::Array(3));
-    cx.session.answer(Reply::Value(b"master"));
-    cx.session.answer(Reply::Int(cx.core.changes() as i64));
+    cx.out.answer(Reply::Array(3));
+    cx.out.answer(Reply::Value(b"master"));
+    let changes = cx.keys.changes() as i64;
+    cx.out.answer(Reply::Int(changes));
     cx.answer(Reply::Array(0))
 }

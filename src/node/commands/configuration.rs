@@ -3,8 +3,9 @@
 use super::fail::{Fail, SYNTAX, printable};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
+use crate::node::foreign::{ALIASES, FOREIGN, Foreign};
 use crate::node::glob::Pattern;
-use crate::node::settings::{self, Change};
+use crate::node::settings::{self, Change, OWN};
 use crate::protocol::subcommand::Config;
 
 pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -13,8 +14,8 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Config::Set if !args.len().is_multiple_of(2) => Err(SYNTAX),
         Config::Set => set(cx, args),
         Config::ResetStat => {
-            cx.core.metrics.reset();
-            cx.core.timing.reset();
+            cx.metrics.reset();
+            cx.timing.reset();
             cx.answer(Reply::Ok)
         }
         Config::Rewrite => Err(Fail::said("ERR The server is running without a config file")),
@@ -25,9 +26,8 @@ pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let patterns = args.from(2).map(|pattern| Pattern::parse(&pattern.to_ascii_lowercase()));
     let patterns = patterns.collect::<Result<Vec<Pattern>, _>>()?;
-    let Context { core, session, .. } = cx;
     let mut found: Vec<(String, String)> = Vec::new();
-    let all = core.all_settings();
+    let all = cx.all_settings();
     for (pattern, parsed) in args.from(2).zip(&patterns) {
         let is_name = !pattern.iter().any(|byte| b"[*?".contains(byte));
         for (name, value) in all.iter().filter(|(name, _)| parsed.matches(name.as_bytes())) {
@@ -38,10 +38,10 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             }
         }
     }
-    session.answer(Reply::Map(found.len()));
+    cx.out.answer(Reply::Map(found.len()));
     for (name, value) in found {
-        session.answer(Reply::Value(name.as_bytes()));
-        session.answer(Reply::Value(value.as_bytes()));
+        cx.out.answer(Reply::Value(name.as_bytes()));
+        cx.out.answer(Reply::Value(value.as_bytes()));
     }
     DONE
 }
@@ -66,9 +66,9 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     let mut changes = Vec::new();
     for (name, (_, value)) in names.iter().zip(pairs()) {
-        changes.push(Change::read(name, &text(value), &cx.core.options).map_err(|why| failed(name, &why))?);
+        changes.push(Change::read(name, &text(value), &cx.settings.options).map_err(|why| failed(name, &why))?);
     }
-    changes.into_iter().for_each(|change| cx.core.change(change));
+    changes.into_iter().for_each(|change| cx.change(change));
     cx.answer(Reply::Ok)
 }
 
@@ -78,4 +78,53 @@ fn failed(name: &str, why: &str) -> Fail {
 
 fn text(arg: &[u8]) -> String {
     String::from_utf8_lossy(arg).into_owned()
+}
+
+impl Context<'_> {
+    /// Does what was found to be right.
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Notifications(notifications) => self.events.channels.notifications = notifications,
+            Change::MemoryMax(bytes) => {
+                self.settings.options.memory_bytes_max = bytes;
+                self.keys.limit_bytes(bytes);
+            }
+            Change::ClientsMax(clients) => self.settings.options.clients_max = clients,
+            Change::IdleTimeout(seconds) => self.settings.options.idle_timeout_s = seconds,
+            Change::LatencyThreshold(ms) => self.timing.latency.threshold_ms = ms,
+            Change::LatencyTracking(all) => self.timing.tracks_all = all,
+            Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
+            Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
+            Change::Foreign(name, value) => drop(self.settings.set.insert(name, value)),
+        }
+    }
+
+    /// All settings, each with its value; older names after the others.
+    fn all_settings(&self) -> Vec<(&'static str, String)> {
+        let own = OWN.map(|name| (name, self.own_setting(name)));
+        let foreign = FOREIGN.iter().map(|foreign| (foreign.name, self.settings.foreign(foreign)));
+        let aliases = ALIASES.into_iter().filter_map(|(alias, name)| {
+            let foreign = Foreign::named(name)?;
+            Some((alias, self.settings.foreign(foreign)))
+        });
+        own.into_iter().chain(foreign).chain(aliases).collect()
+    }
+
+    fn own_setting(&self, name: &str) -> String {
+        let (options, timing) = (&self.settings.options, &self.timing);
+        match name {
+            "durability" => options.durability.to_string(),
+            "id" => self.keys.replica().clock().node().to_string(),
+            "latency-monitor-threshold" => timing.latency.threshold_ms.to_string(),
+            "latency-tracking" => if timing.tracks_all { "yes" } else { "no" }.to_owned(),
+            "max-value-bytes" => options.value_bytes_max.to_string(),
+            "maxclients" => options.clients_max.to_string(),
+            "maxmemory" => options.memory_bytes_max.to_string(),
+            "notify-keyspace-events" => self.events.channels.notifications.text(),
+            "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
+            "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
+            "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),
+            _ => options.idle_timeout_s.to_string(),
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! One conversation: how it is led and how it ends.
 
+use super::context::Events;
 use super::fail::{Fail, integer, is, printable, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::node::client::Client;
 use crate::node::listening::Listening;
-use crate::node::session::{Answers, Session};
+use crate::node::replies::Answers;
 use crate::protocol::Dialect;
 use crate::protocol::command::Kind;
 
@@ -18,9 +20,9 @@ pub(super) fn ping(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if args.len() > 2 {
         return Err(wrong_arity(Command::Ping));
     }
-    if !cx.session.dialect().has_pushes() && cx.session.is_listening() {
-        cx.session.answer(Reply::Array(2));
-        cx.session.answer(Reply::Value(b"pong"));
+    if !cx.out.dialect().has_pushes() && cx.client.is_listening() {
+        cx.out.answer(Reply::Array(2));
+        cx.out.answer(Reply::Value(b"pong"));
         return cx.answer(Reply::Value(message.unwrap_or_default()));
     }
     cx.answer(message.map_or(Reply::Simple("PONG"), Reply::Value))
@@ -29,18 +31,18 @@ pub(super) fn ping(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn select(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let index = integer(args.at(1));
     if index == Ok(0) {
-        cx.session.refused_database = None;
+        cx.client.refused_database = None;
         return cx.answer(Reply::Ok);
     }
     // Many clients select in one breath with what they do then, and do not look at the answer.
     let asked = printable(&args[1][..args[1].len().min(NAME_BYTES_SHOWN)]);
-    cx.session.refused_database = Some(asked.into());
+    cx.client.refused_database = Some(asked.into());
     Err(index.err().unwrap_or(Fail::said("ERR DB index is out of range")))
 }
 
 /// A client that could not have the database it asked for is not given another one's data in its place.
-pub(super) fn allow_data(session: &Session, command: Command, args: Args<'_>) -> Result<(), Fail> {
-    let Some(asked) = &session.refused_database else { return Ok(()) };
+pub(super) fn allow_data(client: &Client, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    let Some(asked) = &client.refused_database else { return Ok(()) };
     let is_data = match command {
         Command::Watch | Command::WatchPrefix => true,
         Command::Debug => args.get(1).is_some_and(|part| is(part, "OBJECT")),
@@ -54,7 +56,7 @@ pub(super) fn allow_data(session: &Session, command: Command, args: Args<'_>) ->
 }
 
 pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let mut dialect = cx.session.dialect();
+    let mut dialect = cx.out.dialect();
     if let Some(version) = args.get(1) {
         let version =
             integer(version).map_err(|_| Fail::said("ERR Protocol version is not an integer or out of range"))?;
@@ -73,10 +75,10 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
     }
     if let Some(name) = name {
-        super::clients::set_name(cx.session, name)?;
+        super::clients::set_name(cx.client, name)?;
     }
-    cx.session.decoder.speak(dialect);
-    let id = cx.session.number as i64;
+    cx.out.decoder.speak(dialect);
+    let id = cx.client.number as i64;
     let pairs = [
         ("server", Reply::Value(b"redis")),
         ("version", Reply::Value(REDIS_VERSION.as_bytes())),
@@ -86,27 +88,28 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         ("role", Reply::Value(b"master")),
         ("modules", Reply::Array(0)),
     ];
-    cx.session.answer(Reply::Map(pairs.len()));
+    cx.out.answer(Reply::Map(pairs.len()));
     for (name, value) in pairs {
-        cx.session.answer(Reply::Value(name.as_bytes()));
-        cx.session.answer(value);
+        cx.out.answer(Reply::Value(name.as_bytes()));
+        cx.out.answer(value);
     }
     DONE
 }
 
 pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
-    let Context { core, sessions, session, id, .. } = cx;
-    core.pubsub.forget(*id, session);
-    session.listening = Listening::default();
+    let Context { data, client, .. } = cx;
+    let Events { channels, sessions, id } = &mut data.events;
+    channels.pubsub.forget(*id, &client.listening);
+    client.listening = Listening::default();
     sessions.monitors.retain(|other| other != id);
-    session.is_monitor = false;
-    session.queue = None;
-    session.watched.clear();
-    session.refused_database = None;
-    session.name.clear();
-    if session.answers != Answers::Skip {
-        session.answers = Answers::All;
+    client.is_monitor = false;
+    client.queue = None;
+    client.watched.clear();
+    client.refused_database = None;
+    client.name.clear();
+    if data.out.answers != Answers::Skip {
+        data.out.answers = Answers::All;
     }
-    session.decoder.reset();
+    data.out.decoder.reset();
     cx.answer(Reply::Simple("RESET"))
 }

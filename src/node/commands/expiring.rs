@@ -1,7 +1,7 @@
 //! Expiration: when a key goes by itself.
 
 use super::fail::{Fail, integer, is, printable};
-use super::{Args, Command, Context, DONE, Outcome, Reply};
+use super::{Args, Command, DONE, Data, Outcome, Reply};
 use crate::node::Now;
 use crate::store::Value;
 
@@ -46,7 +46,7 @@ fn invalid(command: Command) -> Fail {
 }
 
 /// `EXPIRE` and its like.
-pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_relative: bool) -> Outcome {
+pub(super) fn expire(cx: &mut Data<'_>, args: Args<'_>, unit_ms: i64, is_relative: bool) -> Outcome {
     let command = match (unit_ms, is_relative) {
         (1, true) => Command::PExpire,
         (1, false) => Command::PExpireAt,
@@ -58,8 +58,10 @@ pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_rela
     let time = integer(args.at(2))?;
     let base = if is_relative { cx.now.unix_ms as i64 } else { 0 };
     let at = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base)).ok_or_else(|| invalid(command))?;
-    let Some(value) = cx.core.store.value(key).map(Value::lend) else { return cx.answer(Reply::Done(false)) };
-    let before = cx.core.store.expiry(key);
+    let Some(value) = cx.keys.store().value(key).map(Value::lend) else {
+        return cx.answer(Reply::Done(false));
+    };
+    let before = cx.keys.store().expiry(key);
     let Conditions { nx, xx, gt, lt } = conditions;
     let later = before.is_some_and(|before| at > before as i64);
     let earlier = before.is_none_or(|before| at < before as i64);
@@ -71,7 +73,7 @@ pub(super) fn expire(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64, is_rela
         cx.notify('g', "del", key);
     } else {
         cx.put_expiry(key, &value, Some(at as u64))?;
-        cx.session.answer(Reply::Done(true));
+        cx.out.answer(Reply::Done(true));
         cx.notify('g', "expire", key);
         return DONE;
     }
@@ -108,23 +110,23 @@ fn conditions(args: Args<'_>) -> Result<Conditions, Fail> {
 }
 
 /// `TTL` and its like.
-pub(super) fn ttl(cx: &mut Context<'_>, args: Args<'_>, unit_ms: u64, is_relative: bool) -> Outcome {
+pub(super) fn ttl(cx: &mut Data<'_>, args: Args<'_>, unit_ms: u64, is_relative: bool) -> Outcome {
     let key = args.at(1);
-    if cx.core.store.get(key).is_none() {
+    if cx.keys.store().get(key).is_none() {
         cx.miss(key);
-        let none = if cx.session.dialect().follows_redis() { Reply::Int(-2) } else { Reply::Nil };
+        let none = if cx.out.dialect().follows_redis() { Reply::Int(-2) } else { Reply::Nil };
         return cx.answer(none);
     }
-    let Some(expiry) = cx.core.store.expiry(key) else { return cx.answer(Reply::Int(-1)) };
+    let Some(expiry) = cx.keys.store().expiry(key) else { return cx.answer(Reply::Int(-1)) };
     let ms = if is_relative { expiry.saturating_sub(cx.now.unix_ms) } else { expiry };
     // To the nearest second.
     cx.answer(Reply::Int(((ms + unit_ms / 2) / unit_ms) as i64))
 }
 
-pub(super) fn persist(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn persist(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let value = cx.core.store.value(key).map(Value::lend);
-    let (Some(value), Some(_)) = (value, cx.core.store.expiry(key)) else { return cx.answer(Reply::Int(0)) };
+    let value = cx.keys.store().value(key).map(Value::lend);
+    let (Some(value), Some(_)) = (value, cx.keys.store().expiry(key)) else { return cx.answer(Reply::Int(0)) };
     cx.put_expiry(key, &value, None)?;
     cx.notify('g', "persist", key);
     cx.answer(Reply::Int(1))

@@ -1,15 +1,15 @@
 //! The answer to `HELP` of commands with subcommands, in Redis' form.
 
-use super::{Command, Context, DONE, Outcome, Reply};
+use super::{Command, DONE, Data, Outcome, Reply};
 
 /// A line for each subcommand, and below it, set off, what it does.
-pub(super) fn help(cx: &mut Context<'_>, command: Command) -> Outcome {
+pub(super) fn help(cx: &mut Data<'_>, command: Command) -> Outcome {
     let name = command.describe().name.to_uppercase();
     let lines = lines(command);
-    cx.session.answer(Reply::Array(lines.len() + 3));
+    cx.out.answer(Reply::Array(lines.len() + 3));
     let first = format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    cx.session.answer(Reply::Simple(&first));
-    lines.iter().chain(&["HELP", "    Prints this help."]).for_each(|line| cx.session.answer(Reply::Simple(line)));
+    cx.out.answer(Reply::Simple(&first));
+    lines.iter().chain(&["HELP", "    Prints this help."]).for_each(|line| cx.out.answer(Reply::Simple(line)));
     DONE
 }
 

@@ -2,7 +2,7 @@
 
 use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
+use super::{Args, Command, DONE, Data, Outcome, Reply, subcommands};
 use crate::protocol::subcommand::Object;
 use crate::store::{Form, Value};
 
@@ -10,7 +10,7 @@ use crate::store::{Form, Value};
 const EMBEDDED_BYTES_MAX: usize = 44;
 
 /// How many of the keys there were.
-pub(super) fn del(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn del(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let mut count = 0;
     for key in args.from(1) {
         if cx.remove(key) {
@@ -22,7 +22,7 @@ pub(super) fn del(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 /// Whether the one key was there.
-pub(super) fn delete(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn delete(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let was_there = cx.remove(args.at(1));
     if was_there {
         cx.notify('g', "del", args.at(1));
@@ -30,27 +30,27 @@ pub(super) fn delete(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.answer(Reply::Done(was_there))
 }
 
-pub(super) fn exists(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let count = args.from(1).filter(|key| cx.core.store.get(key).is_some()).count();
+pub(super) fn exists(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+    let count = args.from(1).filter(|key| cx.keys.store().get(key).is_some()).count();
     cx.miss_absent(args.from(1));
     cx.answer(Reply::Int(count as i64))
 }
 
-pub(super) fn type_of(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let there = cx.core.store.get(args.at(1)).is_some();
+pub(super) fn type_of(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+    let there = cx.keys.store().get(args.at(1)).is_some();
     cx.miss_absent(args.from(1));
     cx.answer(Reply::Simple(if there { "string" } else { "none" }))
 }
 
-pub(super) fn rename(cx: &mut Context<'_>, args: Args<'_>, only_new: bool) -> Outcome {
+pub(super) fn rename(cx: &mut Data<'_>, args: Args<'_>, only_new: bool) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
-    let value = cx.core.store.value(source).ok_or(NO_SUCH_KEY)?.lend();
-    let expiry = cx.core.store.expiry(source);
-    if only_new && cx.core.store.get(target).is_some() {
+    let value = cx.keys.store().value(source).ok_or(NO_SUCH_KEY)?.lend();
+    let expiry = cx.keys.store().expiry(source);
+    if only_new && cx.keys.store().get(target).is_some() {
         return cx.answer(Reply::Int(0));
     }
     if source != target {
-        let (form, takes_place) = (cx.core.store.form(source), cx.core.store.get(target).is_some());
+        let (form, takes_place) = (cx.keys.store().form(source), cx.keys.store().get(target).is_some());
         cx.put_moved(target, &value, form, expiry)?;
         if takes_place {
             cx.notify('n', "new", target);
@@ -62,7 +62,7 @@ pub(super) fn rename(cx: &mut Context<'_>, args: Args<'_>, only_new: bool) -> Ou
     cx.answer(if only_new { Reply::Int(1) } else { Reply::Ok })
 }
 
-pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn copy(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
     let mut replace = false;
     let mut rest = args.from(3);
@@ -81,15 +81,15 @@ pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if source == target {
         return Err(Fail::said("ERR source and destination objects are the same"));
     }
-    let Some(value) = cx.core.store.value(source).map(Value::lend) else {
+    let Some(value) = cx.keys.store().value(source).map(Value::lend) else {
         cx.miss(source);
         return cx.answer(Reply::Int(0));
     };
-    if !replace && cx.core.store.get(target).is_some() {
+    if !replace && cx.keys.store().get(target).is_some() {
         return cx.answer(Reply::Int(0));
     }
-    let (form, takes_place) = (cx.core.store.form(source), cx.core.store.get(target).is_some());
-    cx.put(target, &value, cx.core.store.expiry(source))?;
+    let (form, takes_place) = (cx.keys.store().form(source), cx.keys.store().get(target).is_some());
+    cx.put(target, &value, cx.keys.store().expiry(source))?;
     cx.note_form(target, form);
     if takes_place {
         cx.notify('n', "new", target);
@@ -98,34 +98,32 @@ pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.answer(Reply::Int(1))
 }
 
-pub(super) fn random_key(cx: &mut Context<'_>) -> Outcome {
-    let chance = cx.core.random.u64(..);
-    let Context { core, session, .. } = cx;
-    session.answer(core.store.random_key(chance).map_or(Reply::Nil, Reply::Value));
+pub(super) fn random_key(cx: &mut Data<'_>) -> Outcome {
+    let Data { keys, out, .. } = cx;
+    out.answer(keys.random_key().map_or(Reply::Nil, Reply::Value));
     DONE
 }
 
-pub(super) fn db_size(cx: &mut Context<'_>) -> Outcome {
-    cx.answer(Reply::Int(cx.core.store.keys() as i64))
+pub(super) fn db_size(cx: &mut Data<'_>) -> Outcome {
+    cx.answer(Reply::Int(cx.keys.store().keys() as i64))
 }
 
-pub(super) fn flush(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn flush(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     match args.get(1) {
         Some(option) if args.len() > 2 || !(is(option, "ASYNC") || is(option, "SYNC")) => return Err(SYNTAX),
         Some(_) | None => (),
     }
-    let stamp = cx.core.clock.issue(cx.now.unix_ms);
-    cx.core.store.flush(stamp);
+    cx.keys.replica_mut().flush(cx.now);
     cx.answer(Reply::Ok)
 }
 
-pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn object(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let subcommand = subcommands::of(args)?;
     if subcommand == Object::Help {
         return help(cx, Command::Object);
     }
     let key = args.at(2);
-    let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
+    let Some(value) = cx.keys.store().get(key) else { return cx.answer(Reply::Nil) };
     match subcommand {
         Object::RefCount => cx.answer(Reply::Int(1)),
         Object::IdleTime => Err(Fail::said(
@@ -136,7 +134,7 @@ pub(super) fn object(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
         )),
         Object::Encoding | Object::Help => {
-            let encoding = encoding(value, cx.core.store.form(key));
+            let encoding = encoding(value, cx.keys.store().form(key));
             cx.answer(Reply::Value(encoding.as_bytes()))
         }
     }

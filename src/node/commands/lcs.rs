@@ -1,7 +1,7 @@
 //! `LCS`: the longest common subsequence of two values.
 
 use super::fail::{Fail, SYNTAX, integer, is};
-use super::{Args, Context, Outcome, Reply};
+use super::{Args, Data, Outcome, Reply};
 
 /// Most steps: what one request may take while others wait.
 const STEPS_MAX: usize = 1 << 20;
@@ -9,7 +9,7 @@ const STEPS_MAX: usize = 1 << 20;
 /// A part that both have: from and to in the one, from and to in the other.
 type Match = ((usize, usize), (usize, usize));
 
-pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn lcs(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     cx.miss_absent(args.from(1).take(2));
     let (mut only_len, mut indices, mut with_len, mut len_min) = (false, false, false, 0);
     let mut rest = args.from(3);
@@ -25,39 +25,39 @@ pub(super) fn lcs(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     if only_len && indices {
         return Err(Fail::said("ERR If you want both the length and indexes, please just use IDX."));
     }
-    let one = cx.core.store.get(args.at(1)).unwrap_or_default();
-    let other = cx.core.store.get(args.at(2)).unwrap_or_default();
+    let one = cx.keys.store().get(args.at(1)).unwrap_or_default();
+    let other = cx.keys.store().get(args.at(2)).unwrap_or_default();
     if (one.len() + 1).saturating_mul(other.len() + 1) > STEPS_MAX {
         return Err(Fail::said("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
     }
     let steps = one.len() * other.len();
     let (common, matches) = compare(one, other);
     if only_len {
-        cx.session.answer(Reply::Int(common.len() as i64));
+        cx.out.answer(Reply::Int(common.len() as i64));
         return cx.done_after(steps);
     }
     if !indices {
-        cx.session.answer(Reply::Value(&common));
+        cx.out.answer(Reply::Value(&common));
         return cx.done_after(steps);
     }
-    let session = &mut *cx.session;
+    let out = &mut *cx.out;
     let long: Vec<Match> = matches.into_iter().filter(|(part, _)| part.1 - part.0 + 1 >= len_min.max(1)).collect();
-    session.answer(Reply::Map(2));
-    session.answer(Reply::Value(b"matches"));
-    session.answer(Reply::Array(long.len()));
+    out.answer(Reply::Map(2));
+    out.answer(Reply::Value(b"matches"));
+    out.answer(Reply::Array(long.len()));
     for (part, other) in long {
-        session.answer(Reply::Array(if with_len { 3 } else { 2 }));
+        out.answer(Reply::Array(if with_len { 3 } else { 2 }));
         for (from, to) in [part, other] {
-            session.answer(Reply::Array(2));
-            session.answer(Reply::Int(from as i64));
-            session.answer(Reply::Int(to as i64));
+            out.answer(Reply::Array(2));
+            out.answer(Reply::Int(from as i64));
+            out.answer(Reply::Int(to as i64));
         }
         if with_len {
-            session.answer(Reply::Int((part.1 - part.0 + 1) as i64));
+            out.answer(Reply::Int((part.1 - part.0 + 1) as i64));
         }
     }
-    session.answer(Reply::Value(b"len"));
-    session.answer(Reply::Int(common.len() as i64));
+    out.answer(Reply::Value(b"len"));
+    out.answer(Reply::Int(common.len() as i64));
     cx.done_after(steps)
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Where nobody monitors it costs a look at an empty list. A monitor that does not read is hung up on as any listener.
 
+use super::context::{Data, Events};
 use super::fail::Fail;
 use super::subcommands::full_name;
 use super::{Args, Command, Context, DONE, Kind, Outcome, Reply};
@@ -10,16 +11,17 @@ use crate::node::timing::without_secrets;
 use crate::protocol::catalog::Catalog;
 
 pub(super) fn monitor(cx: &mut Context<'_>) -> Outcome {
-    if cx.session.is_executing {
+    if cx.progress.is_executing {
         return Err(Fail::said("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
     // As with Redis, who asks again gets no other answer.
-    if std::mem::replace(&mut cx.session.is_monitor, true) {
+    if std::mem::replace(&mut cx.client.is_monitor, true) {
         return DONE;
     }
-    cx.sessions.monitors.push(cx.id);
-    if cx.core.administrative.is_empty() {
-        cx.core.administrative = administrative();
+    let Events { sessions, id, .. } = &mut cx.events;
+    sessions.monitors.push(*id);
+    if cx.events.sessions.administrative.is_empty() {
+        cx.events.sessions.administrative = administrative();
     }
     cx.answer(Reply::Ok)
 }
@@ -35,20 +37,20 @@ pub(super) fn allow_monitor(command: Command) -> Result<(), Fail> {
 /// Tells all monitors of a request that was executed.
 #[cold]
 pub(super) fn tell(cx: &mut Context<'_>, command: Command, args: Args<'_>) {
-    if cx.core.administrative.contains(&full_name(command, args)) {
+    if cx.events.sessions.administrative.contains(&full_name(command, args)) {
         return;
     }
     let (s, ms) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000);
-    let mut line = format!("{s}.{ms:03}000 [0 {}]", cx.session.addresses.0);
+    let mut line = format!("{s}.{ms:03}000 [0 {}]", cx.client.addresses.0);
     for arg in without_secrets(command, args) {
         line.push_str(" \"");
         arg.iter().for_each(|&byte| push_quoted(byte, &mut line));
         line.push('"');
     }
-    let Context { sessions, session, id, .. } = cx;
+    let Data { events: Events { sessions, id, .. }, out, .. } = &mut cx.data;
     for other in sessions.monitors.clone() {
         if other == *id {
-            session.answer(Reply::Simple(&line));
+            out.answer(Reply::Simple(&line));
         } else {
             sessions.tell(other, &[Reply::Simple(&line)]);
         }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::context::Data;
 use super::fail::{Fail, unknown_or_arity};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::SessionId;
 use crate::node::glob::Pattern;
 use crate::node::listening::Names;
-use crate::node::session::Session;
+use crate::node::replies::Replies;
 use crate::protocol::subcommand::PubSub;
 use crate::replication::Audience;
 
@@ -37,7 +38,7 @@ pub(super) fn allow_listener(command: Command, args: Args<'_>) -> Result<(), Fai
 }
 
 pub(super) fn subscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) -> Outcome {
-    if names == Names::Shards && cx.session.is_executing {
+    if names == Names::Shards && cx.progress.is_executing {
         return Err(Fail::said("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
     }
     // All or none.
@@ -46,12 +47,13 @@ pub(super) fn subscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) -> O
         Names::Channels | Names::Shards => Vec::new(),
     }
     .into_iter();
+    let id = cx.events.id;
     for name in args.from(1) {
         let pattern = patterns.next();
-        if cx.session.listening.to_mut(names).insert(name.to_vec()) {
+        if cx.client.listening.to_mut(names).insert(name.to_vec()) {
             match pattern {
-                Some(pattern) => cx.core.pubsub.add_pattern(cx.id, name, pattern),
-                None => cx.core.pubsub.add(cx.id, name, names),
+                Some(pattern) => cx.data.events.channels.pubsub.add_pattern(id, name, pattern),
+                None => cx.data.events.channels.pubsub.add(id, name, names),
             }
         }
         let verb = match names {
@@ -71,15 +73,16 @@ pub(super) fn unsubscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) ->
         Names::Shards => "sunsubscribe",
     };
     let given: Vec<Vec<u8>> = match args.len() {
-        1 => cx.session.listening.to(names).iter().cloned().collect(),
+        1 => cx.client.listening.to(names).iter().cloned().collect(),
         _ => args.from(1).map(<[u8]>::to_vec).collect(),
     };
     if given.is_empty() {
         confirm(cx, verb, names, None);
     }
+    let id = cx.events.id;
     for name in given {
-        if cx.session.listening.to_mut(names).remove(&name) {
-            cx.core.pubsub.remove(cx.id, &name, names);
+        if cx.client.listening.to_mut(names).remove(&name) {
+            cx.data.events.channels.pubsub.remove(id, &name, names);
         }
         confirm(cx, verb, names, Some(&name));
     }
@@ -87,11 +90,11 @@ pub(super) fn unsubscribe(cx: &mut Context<'_>, args: Args<'_>, names: Names) ->
 }
 
 fn confirm(cx: &mut Context<'_>, verb: &str, names: Names, name: Option<&[u8]>) {
-    let count = cx.session.listening.count(names);
-    cx.session.push(Reply::Push(3));
-    cx.session.push(Reply::Value(verb.as_bytes()));
-    cx.session.push(name.map_or(Reply::Nil, Reply::Value));
-    cx.session.push(Reply::Int(count as i64));
+    let count = cx.client.listening.count(names);
+    cx.out.push(Reply::Push(3));
+    cx.out.push(Reply::Value(verb.as_bytes()));
+    cx.out.push(name.map_or(Reply::Nil, Reply::Value));
+    cx.out.push(Reply::Int(count as i64));
 }
 
 /// Answers how many listen on this node; those on other nodes are told too.
@@ -100,58 +103,53 @@ pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>, audience: Audience) 
     if channel.len() + message.len() > MESSAGE_BYTES_MAX {
         return Err(Fail::said("ERR message too long: at most 1 MiB with its channel's name"));
     }
-    let steps = cx.core.pubsub.steps(audience, channel);
-    let own = Some((cx.id, &mut *cx.session));
-    let count = cx.core.pubsub.deliver(cx.sessions, own, audience, channel, message);
-    cx.core.replication.publish(audience, channel, message);
-    cx.session.answer(Reply::Int(count as i64));
+    let steps = cx.events.channels.pubsub.steps(audience, channel);
+    let count = cx.deliver(audience, channel, message);
+    cx.keys.replica_mut().publish(audience, channel, message);
+    cx.out.answer(Reply::Int(count as i64));
     cx.done_after(steps)
 }
 
 pub(super) fn pubsub(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let subcommand = subcommands::of(args)?;
-    let Context { core, session, .. } = cx;
-    let pubsub = &core.pubsub;
+    let Data { events, out, .. } = &mut cx.data;
+    let pubsub = &events.channels.pubsub;
     match subcommand {
         PubSub::Channels | PubSub::ShardChannels if args.len() > 3 => {
             return Err(unknown_or_arity("PUBSUB", args.at(1)));
         }
         PubSub::Channels => {
-            let steps = channels(session, &pubsub.channels, args.get(2))?;
+            let steps = channels(out, &pubsub.channels, args.get(2))?;
             return cx.done_after(steps);
         }
-        PubSub::NumSub => listeners(session, &pubsub.channels, args),
-        PubSub::NumPat => session.answer(Reply::Int(pubsub.patterns.len() as i64)),
+        PubSub::NumSub => listeners(out, &pubsub.channels, args),
+        PubSub::NumPat => out.answer(Reply::Int(pubsub.patterns.len() as i64)),
         PubSub::ShardChannels => {
-            let steps = channels(session, &pubsub.shards, args.get(2))?;
+            let steps = channels(out, &pubsub.shards, args.get(2))?;
             return cx.done_after(steps);
         }
-        PubSub::ShardNumSub => listeners(session, &pubsub.shards, args),
+        PubSub::ShardNumSub => listeners(out, &pubsub.shards, args),
         PubSub::Help => return help(cx, Command::PubSub),
     }
     DONE
 }
 
 /// The names that match, and how many steps it took at most to tell.
-fn channels(
-    session: &mut Session,
-    all: &BTreeMap<Vec<u8>, Vec<SessionId>>,
-    pattern: Option<&[u8]>,
-) -> Result<usize, Fail> {
+fn channels(out: &mut Replies, all: &BTreeMap<Vec<u8>, Vec<SessionId>>, pattern: Option<&[u8]>) -> Result<usize, Fail> {
     let pattern = pattern.map(Pattern::parse).transpose()?;
     let steps = |name: &Vec<u8>| pattern.as_ref().map_or(1, |pattern| pattern.steps(name.len()));
     let wanted = |name: &&Vec<u8>| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
     let names: Vec<&Vec<u8>> = all.keys().filter(wanted).collect();
-    session.answer(Reply::Array(names.len()));
-    names.into_iter().for_each(|name| session.answer(Reply::Value(name)));
+    out.answer(Reply::Array(names.len()));
+    names.into_iter().for_each(|name| out.answer(Reply::Value(name)));
     Ok(all.keys().map(steps).sum())
 }
 
 /// How many listen to each of the names that are given.
-fn listeners(session: &mut Session, all: &BTreeMap<Vec<u8>, Vec<SessionId>>, args: Args<'_>) {
-    session.answer(Reply::Array(2 * (args.len() - 2)));
+fn listeners(out: &mut Replies, all: &BTreeMap<Vec<u8>, Vec<SessionId>>, args: Args<'_>) {
+    out.answer(Reply::Array(2 * (args.len() - 2)));
     for name in args.from(2) {
-        session.answer(Reply::Value(name));
-        session.answer(Reply::Int(all.get(name).map_or(0, Vec::len) as i64));
+        out.answer(Reply::Value(name));
+        out.answer(Reply::Int(all.get(name).map_or(0, Vec::len) as i64));
     }
 }

@@ -10,9 +10,9 @@ use crate::store::Store;
 
 #[cold]
 pub(super) fn check(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
-    let (store, queue) = (&cx.core.store, cx.session.queue.as_ref());
-    let is_over = store.is_over_limit();
-    cx.core.may_be_over_limit = is_over;
+    let is_over = cx.keys.store().is_over_limit();
+    cx.keys.may_be_over_limit = is_over;
+    let (store, queue) = (cx.keys.store(), cx.client.queue.as_ref());
     let is_refused = match command {
         Command::Discard | Command::Quit | Command::Reset => false,
         Command::Exec => is_over && queue.is_some_and(|queue| queue.has(Command::needs_memory)),

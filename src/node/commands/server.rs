@@ -14,8 +14,8 @@ use crate::protocol::subcommand::{Function, Memory};
 const KEY_OVERHEAD_BYTES: usize = 32;
 
 pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let sources = Sources::new(cx.core, cx.sessions, cx.now);
-    let text = if cx.session.dialect().follows_redis() {
+    let sources = Sources::new(cx);
+    let text = if cx.out.dialect().follows_redis() {
         let sections: Vec<String> =
             args.from(1).map(|section| String::from_utf8_lossy(section).to_lowercase()).collect();
         info::sections(&sources, &sections)
@@ -27,13 +27,14 @@ pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn time(cx: &mut Context<'_>) -> Outcome {
     let (s, us) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000 * 1000);
-    cx.session.answer(Reply::Array(2));
-    cx.session.answer(Reply::Value(s.to_string().as_bytes()));
+    cx.out.answer(Reply::Array(2));
+    cx.out.answer(Reply::Value(s.to_string().as_bytes()));
     cx.answer(Reply::Value(us.to_string().as_bytes()))
 }
 
 pub(super) fn last_save(cx: &mut Context<'_>) -> Outcome {
-    cx.answer(Reply::Int((cx.core.saver.saved_unix_ms() / 1000) as i64))
+    let unix_s = cx.keys.replica().snapshotter().saved_unix_ms() / 1000;
+    cx.answer(Reply::Int(unix_s as i64))
 }
 
 /// `SAVE` answers once the rows of the data file hold all that was written before, `BGSAVE` at once.
@@ -42,11 +43,11 @@ pub(super) fn save(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Ou
         Some(option) if !is(option, "SCHEDULE") || args.len() > 2 => return Err(SYNTAX),
         Some(_) | None => (),
     }
-    let snapshot = cx.core.saver.back_up();
+    let snapshot = cx.keys.replica_mut().back_up();
     if command == Command::BgSave {
         return cx.answer(Reply::Simple("Background saving started"));
     }
-    cx.session.held_until = Some(Until::Merged(snapshot));
+    cx.progress.held_until = Some(Until::Merged(snapshot));
     cx.answer(Reply::Ok)
 }
 
@@ -56,24 +57,24 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         _ if is(part, "SLEEP") && args.len() == 3 => {
             // The loop never sleeps: this client's answer waits, and nobody else.
             let us = sleep_us(args).ok_or(super::fail::NOT_FLOAT)?;
-            if std::mem::take(&mut cx.session.has_slept) {
+            if std::mem::take(&mut cx.progress.has_slept) {
                 return cx.answer(Reply::Ok);
             }
             // To its client it is a command that takes that long.
-            cx.session.spent_us = us;
+            cx.progress.spent_us = us;
             // A transaction has slept before it began.
-            if us == 0 || cx.session.is_executing { cx.answer(Reply::Ok) } else { Ok(cx.sleep(us)) }
+            if us == 0 || cx.progress.is_executing { cx.answer(Reply::Ok) } else { Ok(cx.sleep(us)) }
         }
         _ if is(part, "SET-ACTIVE-EXPIRE") && args.len() == 3 => {
-            cx.core.expires_actively = integer(args.at(2))? != 0;
+            cx.keys.replica_mut().expire_actively(integer(args.at(2))? != 0);
             cx.answer(Reply::Ok)
         }
         _ if is(part, "ERROR") && args.len() == 3 => {
             Err(String::from_utf8_lossy(args.at(2)).replace(['\r', '\n'], " ").into())
         }
         _ if is(part, "OBJECT") && args.len() == 3 => {
-            let Some(value) = cx.core.store.get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
-            let encoding = encoding(value, cx.core.store.form(args.at(2)));
+            let Some(value) = cx.keys.store().get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
+            let encoding = encoding(value, cx.keys.store().form(args.at(2)));
             let (place, len) = (value.as_ptr(), value.len());
             let text = format!("Value at:{place:p} refcount:1 encoding:{encoding} serializedlength:{len}");
             cx.answer(Reply::Simple(&text))
@@ -100,28 +101,28 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                 }
             }
             let key = args.at(2);
-            let Some(value) = cx.core.store.get(key) else { return cx.answer(Reply::Nil) };
-            let bytes = crate::store::memory_bytes(key.len(), value.len(), cx.core.store.expiry(key).is_some())
+            let Some(value) = cx.keys.store().get(key) else { return cx.answer(Reply::Nil) };
+            let bytes = crate::store::memory_bytes(key.len(), value.len(), cx.keys.store().expiry(key).is_some())
                 + KEY_OVERHEAD_BYTES;
             cx.answer(Reply::Int(bytes as i64))
         }
         Memory::Stats => {
-            let store = &cx.core.store;
+            let store = cx.keys.store();
             let keys = store.keys().max(1);
             let pairs = [
                 ("peak.allocated", store.bytes()),
                 ("total.allocated", store.bytes()),
-                ("clients.normal", cx.core.session_bytes_max),
+                ("clients.normal", cx.events.sessions.bytes_max),
                 ("keys.count", store.keys()),
                 ("keys.bytes-per-key", store.bytes() / keys),
                 ("dataset.bytes", store.bytes()),
                 ("change.list", store.change_list_bytes()),
-                ("followers", cx.core.replication.bytes()),
+                ("followers", cx.keys.replica().replication().bytes()),
             ];
-            cx.session.answer(Reply::Map(pairs.len()));
+            cx.out.answer(Reply::Map(pairs.len()));
             for (name, number) in pairs {
-                cx.session.answer(Reply::Value(name.as_bytes()));
-                cx.session.answer(Reply::Int(number as i64));
+                cx.out.answer(Reply::Value(name.as_bytes()));
+                cx.out.answer(Reply::Int(number as i64));
             }
             DONE
         }
@@ -136,7 +137,7 @@ pub(super) fn wait(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     // Less than none is none.
     let peers = integer(args.at(1))?.max(0) as usize;
     let ms = timeout_ms(args.at(2))?;
-    wait_for_copies(cx, Until::copied(false, peers, cx.session.written), ms, Then::TellPeers)
+    wait_for_copies(cx, Until::copied(false, peers, cx.client.written), ms, Then::TellPeers)
 }
 
 /// Answers once this node, where that is asked for, and so many peers have the client's writes on disk, or time is over.
@@ -148,20 +149,20 @@ pub(super) fn wait_aof(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let peers = integer(args.at(2))?;
     let peers = usize::try_from(peers).map_err(|_| Fail::said("ERR value is out of range, must be positive"))?;
     let ms = timeout_ms(args.at(3))?;
-    wait_for_copies(cx, Until::copied(here, peers, cx.session.written), ms, Then::TellAll)
+    wait_for_copies(cx, Until::copied(here, peers, cx.client.written), ms, Then::TellAll)
 }
 
 fn wait_for_copies(cx: &mut Context<'_>, until: Until, ms: u64, tell: fn(Copies) -> Then) -> Outcome {
-    let copies = cx.core.copies(cx.session.written);
+    let copies = cx.keys.copies(cx.client.written);
     // Redis takes no time at all as no limit.
-    let is_patient = ms > 0 || cx.session.dialect().follows_redis();
-    if !until.is_with_copies(copies) && is_patient && !cx.session.is_executing {
+    let is_patient = ms > 0 || cx.out.dialect().follows_redis();
+    if !until.is_with_copies(copies) && is_patient && !cx.progress.is_executing {
         let us = if ms == 0 { u64::MAX } else { ms.saturating_mul(1000) };
         return Ok(cx.wait(until, cx.now.monotonic_us.saturating_add(us), tell(copies)));
     }
     if let Then::TellAll(_) = tell(copies) {
-        cx.session.answer(Reply::Array(2));
-        cx.session.answer(Reply::Int(copies.here.into()));
+        cx.out.answer(Reply::Array(2));
+        cx.out.answer(Reply::Int(copies.here.into()));
     }
     cx.answer(Reply::Int(copies.peers as i64))
 }
@@ -182,7 +183,7 @@ pub(super) fn shutdown(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(Fail::said("ERR No shutdown in progress."));
     }
     // As SIGTERM does: all is saved, whatever was asked.
-    cx.core.is_shutting_down = true;
+    *cx.is_shutting_down = true;
     Ok(Executed::Ended)
 }
 

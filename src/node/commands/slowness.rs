@@ -1,5 +1,6 @@
 //! `SLOWLOG` and `LATENCY`: what took long.
 
+use super::context::Data;
 use super::fail::{Fail, integer, printable, unknown_or_arity};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
@@ -21,11 +22,11 @@ pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         SlowLog::Get if args.len() > 3 => Err(unknown_or_arity("SLOWLOG", args.at(1))),
         SlowLog::Get => get(cx, args),
         SlowLog::Len => {
-            let count = cx.core.timing.slow_log.entries().len();
+            let count = cx.timing.slow_log.entries().len();
             cx.answer(Reply::Int(count as i64))
         }
         SlowLog::Reset => {
-            cx.core.timing.slow_log.clear();
+            cx.timing.slow_log.clear();
             cx.answer(Reply::Ok)
         }
         SlowLog::Help => help(cx, Command::SlowLog),
@@ -39,16 +40,16 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Some(Ok(count @ 0..)) => count as usize,
         Some(_) => return Err(Fail::said("ERR count should be greater than or equal to -1")),
     };
-    let Context { core, session, .. } = cx;
-    let entries = core.timing.slow_log.entries();
-    session.answer(Reply::Array(count.min(entries.len())));
+    let Context { data: Data { out, .. }, timing, .. } = cx;
+    let entries = timing.slow_log.entries();
+    out.answer(Reply::Array(count.min(entries.len())));
     for slow in entries.take(count) {
-        session.answer(Reply::Array(6));
-        [slow.id, slow.unix_s, slow.us].into_iter().for_each(|number| session.answer(Reply::Int(number as i64)));
-        session.answer(Reply::Array(slow.args.len()));
-        slow.args.iter().for_each(|arg| session.answer(Reply::Value(arg)));
-        session.answer(Reply::Value(slow.client.0.as_bytes()));
-        session.answer(Reply::Value(&slow.client.1));
+        out.answer(Reply::Array(6));
+        [slow.id, slow.unix_s, slow.us].into_iter().for_each(|number| out.answer(Reply::Int(number as i64)));
+        out.answer(Reply::Array(slow.args.len()));
+        slow.args.iter().for_each(|arg| out.answer(Reply::Value(arg)));
+        out.answer(Reply::Value(slow.client.0.as_bytes()));
+        out.answer(Reply::Value(&slow.client.1));
     }
     DONE
 }
@@ -61,7 +62,7 @@ pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Latency::Reset => {
             let is_chosen =
                 |name: &str| args.len() == 2 || args.from(2).any(|event| event.eq_ignore_ascii_case(name.as_bytes()));
-            let count = cx.core.timing.latency.reset(is_chosen);
+            let count = cx.timing.latency.reset(is_chosen);
             cx.answer(Reply::Int(count as i64))
         }
         Latency::Histogram => histogram(cx, args),
@@ -74,54 +75,54 @@ pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn latest(cx: &mut Context<'_>) -> Outcome {
-    let Context { core, session, .. } = cx;
-    let events = core.timing.latency.events();
-    session.answer(Reply::Array(events.len()));
+    let Context { data: Data { out, .. }, timing, .. } = cx;
+    let events = timing.latency.events();
+    out.answer(Reply::Array(events.len()));
     for (name, event) in events {
         let (unix_s, ms) = event.latest();
-        session.answer(Reply::Array(4));
-        session.answer(Reply::Value(name.as_bytes()));
-        [unix_s, ms, event.longest_ms()].into_iter().for_each(|number| session.answer(Reply::Int(number as i64)));
+        out.answer(Reply::Array(4));
+        out.answer(Reply::Value(name.as_bytes()));
+        [unix_s, ms, event.longest_ms()].into_iter().for_each(|number| out.answer(Reply::Int(number as i64)));
     }
     DONE
 }
 
 fn history(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let Context { core, session, .. } = cx;
-    let Some((_, event)) = core.timing.latency.event(args.at(2)) else { return cx.answer(Reply::Array(0)) };
-    session.answer(Reply::Array(event.samples().len()));
+    let Context { data: Data { out, .. }, timing, .. } = cx;
+    let Some((_, event)) = timing.latency.event(args.at(2)) else { return cx.answer(Reply::Array(0)) };
+    out.answer(Reply::Array(event.samples().len()));
     for (unix_s, ms) in event.samples() {
-        session.answer(Reply::Array(2));
-        session.answer(Reply::Int(unix_s as i64));
-        session.answer(Reply::Int(ms as i64));
+        out.answer(Reply::Array(2));
+        out.answer(Reply::Int(unix_s as i64));
+        out.answer(Reply::Int(ms as i64));
     }
     DONE
 }
 
 /// The commands that were timed, all of them or those that are named.
 fn histogram(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let Context { core, session, .. } = cx;
+    let Context { data: Data { out, .. }, timing, .. } = cx;
     let named: Vec<Command> = args.from(2).filter_map(Command::named).collect();
     let is_wanted = |command: &Command| args.len() == 2 || named.contains(command);
-    let timed: Vec<(Command, &Durations)> = core.timing.commands().filter(|(command, _)| is_wanted(command)).collect();
-    session.answer(Reply::Map(timed.len()));
+    let timed: Vec<(Command, &Durations)> = timing.commands().filter(|(command, _)| is_wanted(command)).collect();
+    out.answer(Reply::Map(timed.len()));
     for (command, durations) in timed {
-        session.answer(Reply::Value(command.describe().name.as_bytes()));
-        session.answer(Reply::Map(2));
-        session.answer(Reply::Value(b"calls"));
-        session.answer(Reply::Int(durations.count() as i64));
-        session.answer(Reply::Value(b"histogram_usec"));
-        session.answer(Reply::Map(durations.below_powers().count()));
+        out.answer(Reply::Value(command.describe().name.as_bytes()));
+        out.answer(Reply::Map(2));
+        out.answer(Reply::Value(b"calls"));
+        out.answer(Reply::Int(durations.count() as i64));
+        out.answer(Reply::Value(b"histogram_usec"));
+        out.answer(Reply::Map(durations.below_powers().count()));
         for (us, count) in durations.below_powers() {
-            session.answer(Reply::Int(us as i64));
-            session.answer(Reply::Int(count as i64));
+            out.answer(Reply::Int(us as i64));
+            out.answer(Reply::Int(count as i64));
         }
     }
     DONE
 }
 
 fn graph(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let Some((name, event)) = cx.core.timing.latency.event(args.at(2)) else {
+    let Some((name, event)) = cx.timing.latency.event(args.at(2)) else {
         let event = printable(args.at(2));
         return Err(format!("ERR No samples available for event '{event}'").into());
     };
@@ -168,7 +169,7 @@ fn age(s: u64) -> Vec<char> {
 }
 
 fn report(cx: &Context<'_>) -> String {
-    let (longest, latency) = (cx.core.metrics.ticks.longest(), &cx.core.timing.latency);
+    let (longest, latency) = (cx.metrics.ticks.longest(), &cx.timing.latency);
     let phase = longest.longest_phase();
     let mut text = format!(
         "The longest turn of the loop took {} us, {} of them for {}.\n",

@@ -4,48 +4,48 @@ use bytes::Bytes;
 
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
-use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, Waits};
+use super::{Args, Command, DONE, Data, Executed, Outcome, Reply, Waits};
 use crate::protocol::{Refusal, line};
 use crate::store::{Form, Value};
 
 /// Bytes of a large value that are looked through in one turn: some 100 us.
 const LOOK_BYTES: usize = 1 << 20;
 
-pub(super) fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let Context { core, session, .. } = cx;
-    match core.store.value(args.at(1)) {
-        Some(value) if value.is_large() && session.dialect().forbids_newlines() => {
-            let (lent, seen) = session.looked_through.take().map_or_else(|| (value.lend(), 0), |looked| *looked);
+pub(super) fn get(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+    let Data { keys, out, metrics, progress, .. } = cx;
+    match keys.store().value(args.at(1)) {
+        Some(value) if value.is_large() && out.dialect().forbids_newlines() => {
+            let (lent, seen) = progress.looked_through.take().map_or_else(|| (value.lend(), 0), |looked| *looked);
             if seen == 0 {
-                core.metrics.hits += 1;
+                metrics.hits += 1;
             }
             return answer_large_line(cx, lent, seen);
         }
         Some(value) => {
-            core.metrics.hits += 1;
-            session.answer_value(value);
+            metrics.hits += 1;
+            out.answer_value(value);
         }
         None => {
-            core.metrics.misses += 1;
+            metrics.misses += 1;
             cx.miss(args.at(1));
-            cx.session.answer(Reply::Nil);
+            cx.out.answer(Reply::Nil);
         }
     }
     DONE
 }
 
 /// A large value is looked through, a part in each turn, before it is answered as one line.
-fn answer_large_line(cx: &mut Context<'_>, value: Bytes, seen: usize) -> Outcome {
+fn answer_large_line(cx: &mut Data<'_>, value: Bytes, seen: usize) -> Outcome {
     let end = value.len().min(seen + LOOK_BYTES);
     if line::has_newline(&value[seen..end]) {
-        cx.session.answer_bytes(line::HAS_NEWLINE);
+        cx.out.answer_bytes(line::HAS_NEWLINE);
         return DONE;
     }
     if end < value.len() {
-        cx.session.looked_through = Some(Box::new((value, end)));
+        cx.progress.looked_through = Some(Box::new((value, end)));
         return Ok(Executed::Stopped(Waits::ForTurn));
     }
-    cx.session.answer_value(Value::from(&value));
+    cx.out.answer_value(Value::from(&value));
     DONE
 }
 
@@ -59,7 +59,7 @@ struct Conditions<'a> {
     expires: Option<Deadline<'a>>,
 }
 
-pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn set(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (key, value) = (args.at(1), args.at(2));
     if args.len() == 3 {
         cx.put_arg(key, value, None)?;
@@ -83,15 +83,15 @@ pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     let expiry = match &asked.expires {
         Some(expires) => Some(expires.resolve(Command::Set, cx.now)?),
-        None => cx.core.store.expiry(key).filter(|_| asked.keep_ttl),
+        None => cx.keys.store().expiry(key).filter(|_| asked.keep_ttl),
     };
-    let before = cx.core.store.value(key);
+    let before = cx.keys.store().value(key);
     let may = (!asked.only_new || before.is_none()) && (!asked.only_old || before.is_some());
     match (asked.get, before) {
-        (true, Some(before)) => cx.session.answer_value(before),
+        (true, Some(before)) => cx.out.answer_value(before),
         (true, None) => {
             cx.miss(key);
-            cx.session.answer(Reply::Nil);
+            cx.out.answer(Reply::Nil);
         }
         (false, _) => (),
     }
@@ -109,8 +109,8 @@ pub(super) fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
 }
 
-pub(super) fn set_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let is_new = cx.core.store.get(args.at(1)).is_none();
+pub(super) fn set_nx(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+    let is_new = cx.keys.store().get(args.at(1)).is_none();
     if is_new {
         cx.put_arg(args.at(1), args.at(2), None)?;
         cx.notify('$', "set", args.at(1));
@@ -118,7 +118,7 @@ pub(super) fn set_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     cx.answer(Reply::Int(is_new.into()))
 }
 
-pub(super) fn set_ex(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64) -> Outcome {
+pub(super) fn set_ex(cx: &mut Data<'_>, args: Args<'_>, unit_ms: i64) -> Outcome {
     let command = if unit_ms == 1 { Command::PSetEx } else { Command::SetEx };
     let expiry = expiring::after(integer(args.at(2))?, unit_ms, command, cx.now)?;
     cx.put_arg(args.at(1), args.at(3), Some(expiry))?;
@@ -127,14 +127,14 @@ pub(super) fn set_ex(cx: &mut Context<'_>, args: Args<'_>, unit_ms: i64) -> Outc
     cx.answer(Reply::Ok)
 }
 
-pub(super) fn get_set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn get_set(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     answer_value(cx, args.at(1));
     cx.put_arg(args.at(1), args.at(2), None)?;
     cx.notify('$', "set", args.at(1));
     DONE
 }
 
-pub(super) fn get_del(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn get_del(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     answer_value(cx, args.at(1));
     if cx.remove(args.at(1)) {
         cx.notify('g', "del", args.at(1));
@@ -142,7 +142,7 @@ pub(super) fn get_del(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn get_ex(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
     let option = args.get(2);
     let persists = option.is_some_and(|option| is(option, "PERSIST"));
@@ -152,12 +152,12 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         (Some(option), Some(time)) if args.len() == 4 => Some(Deadline::named(option).ok_or(SYNTAX)?.with(time)),
         (Some(_), _) => return Err(SYNTAX),
     };
-    let Some(value) = cx.core.store.value(key).map(Value::lend) else {
+    let Some(value) = cx.keys.store().value(key).map(Value::lend) else {
         cx.miss(key);
         return cx.answer(Reply::Nil);
     };
     let expiry = expires.as_ref().map(|expires| expires.resolve(Command::GetEx, cx.now)).transpose()?;
-    cx.session.answer_value(Value::from(&value));
+    cx.out.answer_value(Value::from(&value));
     match expiry {
         Some(expiry) if expiry <= cx.now.unix_ms => {
             cx.remove(key);
@@ -167,7 +167,7 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             cx.put_expiry(key, &value, Some(expiry))?;
             cx.notify('g', "expire", key);
         }
-        None if persists && cx.core.store.expiry(key).is_some() => {
+        None if persists && cx.keys.store().expiry(key).is_some() => {
             cx.put_expiry(key, &value, None)?;
             cx.notify('g', "persist", key);
         }
@@ -176,75 +176,75 @@ pub(super) fn get_ex(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-pub(super) fn mget(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    cx.session.answer(Reply::Array(args.len() - 1));
+pub(super) fn mget(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+    cx.out.answer(Reply::Array(args.len() - 1));
     args.from(1).for_each(|key| answer_value(cx, key));
     DONE
 }
 
-pub(super) fn mset(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn mset(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     check_pairs(args, Command::MSet)?;
     put_all(cx, args)?;
     cx.answer(Reply::Ok)
 }
 
-pub(super) fn mset_nx(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn mset_nx(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     check_pairs(args, Command::MSetNx)?;
-    if args.from(1).step_by(2).any(|key| cx.core.store.get(key).is_some()) {
+    if args.from(1).step_by(2).any(|key| cx.keys.store().get(key).is_some()) {
         return cx.answer(Reply::Int(0));
     }
     put_all(cx, args)?;
     cx.answer(Reply::Int(1))
 }
 
-pub(super) fn append(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn append(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let found = cx.core.store.get(key);
+    let found = cx.keys.store().get(key);
     let (is_new, before) = (found.is_none(), found.unwrap_or_default());
-    if before.len() + args.at(2).len() > cx.core.options.value_bytes_max {
+    if before.len() + args.at(2).len() > cx.keys.value_bytes_max() {
         return Err(TOO_LONG);
     }
     let value = [before, args.at(2)].concat();
     let len = value.len() as i64;
-    cx.put_built(key, value, cx.core.store.expiry(key))?;
+    cx.put_built(key, value, cx.keys.store().expiry(key))?;
     cx.note_form(key, if is_new { Form::Whole } else { Form::Edited });
     cx.notify('$', "append", key);
     cx.answer(Reply::Int(len))?;
     cx.done_after_copying(len as usize)
 }
 
-pub(super) fn str_len(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn str_len(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let len = cx.look_up(args.at(1)).map_or(0, <[u8]>::len);
     cx.miss_absent(args.from(1));
     cx.answer(Reply::Int(len as i64))
 }
 
-pub(super) fn get_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn get_range(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (start, end) = (integer(args.at(2))?, integer(args.at(3))?);
     cx.miss_absent(args.from(1).take(1));
-    let Context { core, session, .. } = cx;
-    let value = core.store.value(args.at(1)).unwrap_or(Value::new(b"", None));
-    session.answer_value(range(value.len(), start, end).map_or(Value::new(b"", None), |range| value.part(range)));
+    let Data { keys, out, .. } = cx;
+    let value = keys.store().value(args.at(1)).unwrap_or(Value::new(b"", None));
+    out.answer_value(range(value.len(), start, end).map_or(Value::new(b"", None), |range| value.part(range)));
     DONE
 }
 
-pub(super) fn set_range(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn set_range(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (key, part) = (args.at(1), args.at(3));
     let offset = integer(args.at(2))?;
     let offset = usize::try_from(offset).map_err(|_| Fail::said("ERR offset is out of range"))?;
-    let before = cx.core.store.get(key).unwrap_or_default();
+    let before = cx.keys.store().get(key).unwrap_or_default();
     if part.is_empty() {
         let len = before.len() as i64;
         return cx.answer(Reply::Int(len));
     }
-    if offset.saturating_add(part.len()) > cx.core.options.value_bytes_max {
+    if offset.saturating_add(part.len()) > cx.keys.value_bytes_max() {
         return Err(TOO_LONG);
     }
     let mut value = before.to_vec();
     value.resize(value.len().max(offset + part.len()), 0);
     value[offset..offset + part.len()].copy_from_slice(part);
     let len = value.len() as i64;
-    cx.put_built(key, value, cx.core.store.expiry(key))?;
+    cx.put_built(key, value, cx.keys.store().expiry(key))?;
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setrange", key);
     cx.answer(Reply::Int(len))?;
@@ -264,13 +264,13 @@ pub(super) fn range_within(len: usize, start: i64, end: i64) -> Option<std::ops:
     (len > 0 && start <= end).then(|| start as usize..end as usize + 1)
 }
 
-fn answer_value(cx: &mut Context<'_>, key: &[u8]) {
-    let Context { core, session, .. } = cx;
-    match core.store.value(key) {
-        Some(value) => session.answer_value(value),
+fn answer_value(cx: &mut Data<'_>, key: &[u8]) {
+    let Data { keys, out, .. } = cx;
+    match keys.store().value(key) {
+        Some(value) => out.answer_value(value),
         None => {
             cx.miss(key);
-            cx.session.answer(Reply::Nil);
+            cx.out.answer(Reply::Nil);
         }
     }
 }
@@ -280,11 +280,11 @@ fn check_pairs(args: Args<'_>, command: Command) -> Result<(), Fail> {
     if args.len().is_multiple_of(2) { Err(wrong_arity(command)) } else { Ok(()) }
 }
 
-fn put_all(cx: &mut Context<'_>, args: Args<'_>) -> Result<(), Fail> {
+fn put_all(cx: &mut Data<'_>, args: Args<'_>) -> Result<(), Fail> {
     for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
         cx.check(key, value)?;
     }
-    if !cx.core.store.has_room(args.from(1).step_by(2).zip(args.from(2).step_by(2).map(<[u8]>::len))) {
+    if !cx.keys.store().has_room(args.from(1).step_by(2).zip(args.from(2).step_by(2).map(<[u8]>::len))) {
         return Err(Refusal::OutOfMemory.into());
     }
     for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {

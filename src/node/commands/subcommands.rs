@@ -3,7 +3,7 @@
 
 use super::fail::{Fail, is, unknown_subcommand, wrong_arity_of};
 use super::{Args, Command};
-use crate::node::session::Session;
+use crate::node::client::Client;
 use crate::protocol::subcommand::Subcommand;
 
 /// The command's name, with its subcommand where it has some.
@@ -26,27 +26,27 @@ pub(super) fn of<S: Subcommand>(args: Args<'_>) -> Result<S, Fail> {
     S::named(args.at(1)).ok_or_else(|| unknown_subcommand(S::COMMAND.describe().name, args.at(1)))
 }
 
-/// Whether the command has the subcommand that is asked for, and may have so many arguments. The session remembers
+/// Whether the command has the subcommand that is asked for, and may have so many arguments. The client remembers
 /// which it is.
-pub(super) fn check(session: &mut Session, command: Command, args: Args<'_>) -> Result<(), Fail> {
+pub(super) fn check(client: &mut Client, command: Command, args: Args<'_>) -> Result<(), Fail> {
     let all = command.subcommands();
-    if all.is_empty() { Ok(()) } else { check_subcommand(session, command, all, args) }
+    if all.is_empty() { Ok(()) } else { check_subcommand(client, command, all, args) }
 }
 
 fn check_subcommand(
-    session: &mut Session,
+    client: &mut Client,
     command: Command,
     all: &'static [(&'static str, i32)],
     args: Args<'_>,
 ) -> Result<(), Fail> {
     let name = command.describe().name;
-    session.subcommand = None;
+    client.subcommand = None;
     let Some(subcommand) = args.get(1) else { return Ok(()) };
     let Some((known, arity)) = all.iter().find(|(known, _)| is(subcommand, known)) else {
-        session.command = None;
+        client.command = None;
         return Err(unknown_subcommand(name, subcommand));
     };
-    session.subcommand = Some(known);
+    client.subcommand = Some(known);
     let fits = if *arity < 0 { args.len() >= arity.unsigned_abs() as usize } else { args.len() == *arity as usize };
     if fits { Ok(()) } else { Err(wrong_arity_of(name, subcommand)) }
 }

@@ -2,8 +2,8 @@
 
 use super::fail::Fail;
 use super::server::sleep_us;
-use super::{Args, Command, Context, Executed, Outcome, Reply, connection, timed};
-use crate::node::session::Session;
+use super::{Args, Command, Context, Executed, Outcome, Reply, connection};
+use crate::node::client::Client;
 use crate::store::{Stamp, Store};
 
 /// Whether the command runs at once although a transaction is put together.
@@ -23,83 +23,84 @@ pub(super) fn allow(command: Command) -> Result<(), Fail> {
 }
 
 pub(super) fn multi(cx: &mut Context<'_>) -> Outcome {
-    if cx.session.queue.is_some() {
+    if cx.client.queue.is_some() {
         return Err(Fail::said("ERR MULTI calls can not be nested"));
     }
-    cx.session.queue = Some(Box::default());
+    cx.client.queue = Some(Box::default());
     cx.answer(Reply::Ok)
 }
 
 pub(super) fn discard(cx: &mut Context<'_>) -> Outcome {
-    cx.session.queue.take().ok_or(Fail::said("ERR DISCARD without MULTI"))?;
-    cx.session.watched.clear();
+    cx.client.queue.take().ok_or(Fail::said("ERR DISCARD without MULTI"))?;
+    cx.client.watched.clear();
     cx.answer(Reply::Ok)
 }
 
 pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    if cx.session.queue.is_some() {
+    if cx.client.queue.is_some() {
         return Err(Fail::said("ERR WATCH inside MULTI is not allowed"));
     }
     for key in args.from(1) {
-        let state = state(&cx.core.store, key);
-        if !cx.session.watched.iter().any(|(other, _)| other == key) {
-            cx.session.watched.push((key.to_vec(), state));
+        let state = state(cx.keys.store(), key);
+        if !cx.client.watched.iter().any(|(other, _)| other == key) {
+            cx.client.watched.push((key.to_vec(), state));
         }
     }
     cx.answer(Reply::Ok)
 }
 
 pub(super) fn unwatch(cx: &mut Context<'_>) -> Outcome {
-    cx.session.watched.clear();
+    cx.client.watched.clear();
     cx.answer(Reply::Ok)
 }
 
-pub(super) fn exec(cx: &mut Context<'_>) -> Outcome {
-    if !std::mem::take(&mut cx.session.has_slept)
-        && let us @ 1.. = sleeps_us(cx.session)
+/// `run` executes one of its requests.
+pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args<'_>) -> Outcome) -> Outcome {
+    if !std::mem::take(&mut cx.progress.has_slept)
+        && let us @ 1.. = sleeps_us(cx.client)
     {
         return Ok(cx.sleep(us));
     }
-    let queue = cx.session.queue.take().ok_or(Fail::said("ERR EXEC without MULTI"))?;
-    let watched = std::mem::take(&mut cx.session.watched);
+    let queue = cx.client.queue.take().ok_or(Fail::said("ERR EXEC without MULTI"))?;
+    let watched = std::mem::take(&mut cx.client.watched);
     if queue.is_spoilt {
         return Err(Fail::said("EXECABORT Transaction discarded because of previous errors."));
     }
-    if watched.iter().any(|(key, before)| has_changed(*before, state(&cx.core.store, key))) {
+    if watched.iter().any(|(key, before)| has_changed(*before, state(cx.keys.store(), key))) {
         return cx.answer(Reply::NilArray);
     }
-    cx.session.answer(Reply::Array(queue.requests.len()));
-    cx.session.is_executing = true;
-    cx.core.timing.had_slow_part = false;
-    let spent_us = std::mem::take(&mut cx.session.spent_us);
+    cx.out.answer(Reply::Array(queue.requests.len()));
+    cx.progress.is_executing = true;
+    cx.timing.had_slow_part = false;
+    let spent_us = std::mem::take(&mut cx.progress.spent_us);
     let mut ended = false;
     for queued in &queue.requests {
-        cx.core.whole = Some(queued.text.clone());
-        let start = cx.session.mark();
-        let allowed = connection::allow_data(cx.session, queued.command, queued.args());
-        match allowed.and_then(|()| timed(cx, queued.command, queued.args())) {
+        cx.whole = Some(queued.text.clone());
+        let start = cx.out.mark();
+        let allowed = connection::allow_data(cx.client, queued.command, queued.args());
+        match allowed.and_then(|()| run(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting(_)) => (),
             Err(fail) => {
-                cx.core.metrics.note_error(fail.code());
-                cx.session.answer_instead(start, fail.reply());
+                cx.metrics.note_error(fail.code());
+                cx.out.answer_instead(start, fail.reply());
             }
         }
     }
-    cx.core.whole = None;
-    cx.session.is_executing = false;
-    cx.session.spent_us = spent_us;
+    cx.whole = None;
+    cx.progress.is_executing = false;
+    cx.progress.spent_us = spent_us;
     if ended { Ok(Executed::Ended) } else { cx.done_after(0) }
 }
 
 /// A request is refused, and with it the transaction that it belongs to.
 #[cold]
-pub(super) fn spoil(session: &mut Session, command: Command, fail: Fail) -> Fail {
+pub(super) fn spoil(client: &mut Client, command: Command, fail: Fail) -> Fail {
     if command == Command::Exec {
-        abandon(session);
+        abandon(client);
         return fail.that_aborts();
     }
-    if let Some(queue) = &mut session.queue {
+    if let Some(queue) = &mut client.queue {
         queue.is_spoilt = true;
     }
     fail
@@ -107,17 +108,17 @@ pub(super) fn spoil(session: &mut Session, command: Command, fail: Fail) -> Fail
 
 /// How long the transaction sleeps that is to be run, as `DEBUG SLEEP` says in it: nothing may come between its parts,
 /// and the loop does not stop for it.
-fn sleeps_us(session: &Session) -> u64 {
-    let Some(queue) = session.queue.as_ref().filter(|queue| !queue.is_spoilt) else { return 0 };
+fn sleeps_us(client: &Client) -> u64 {
+    let Some(queue) = client.queue.as_ref().filter(|queue| !queue.is_spoilt) else { return 0 };
     let sleeps = queue.requests.iter().filter(|queued| queued.command == Command::Debug);
     let sleeps = sleeps.filter(|queued| queued.args().at(1).eq_ignore_ascii_case(b"SLEEP"));
     sleeps.filter_map(|queued| sleep_us(queued.args())).sum()
 }
 
 /// Forgets the transaction that is put together.
-pub(super) fn abandon(session: &mut Session) {
-    session.queue = None;
-    session.watched.clear();
+pub(super) fn abandon(client: &mut Client) {
+    client.queue = None;
+    client.watched.clear();
 }
 
 /// A deletion that was remembered then and is forgotten is no change.

@@ -37,13 +37,13 @@ pub(super) fn acl(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match subcommands::of(args)? {
         Acl::WhoAmI => cx.answer(Reply::Value(NAME)),
         Acl::Users => {
-            cx.session.answer(Reply::Array(1));
+            cx.out.answer(Reply::Array(1));
             cx.answer(Reply::Value(NAME))
         }
         Acl::List => {
             let [commands, keys, channels] = RULES.map(|(_, rule)| rule);
             let rules = format!("user default on nopass {keys} {channels} {commands}");
-            cx.session.answer(Reply::Array(1));
+            cx.out.answer(Reply::Array(1));
             cx.answer(Reply::Value(rules.as_bytes()))
         }
         Acl::GetUser if args.at(2) == NAME => get_user(cx),
@@ -54,25 +54,25 @@ pub(super) fn acl(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 fn get_user(cx: &mut Context<'_>) -> Outcome {
-    let session = &mut *cx.session;
-    session.answer(Reply::Map(6));
-    session.answer(Reply::Value(b"flags"));
-    session.answer(Reply::Set(2));
-    ["on", "nopass"].into_iter().for_each(|flag| session.answer(Reply::Value(flag.as_bytes())));
-    session.answer(Reply::Value(b"passwords"));
-    session.answer(Reply::Array(0));
+    let out = &mut *cx.out;
+    out.answer(Reply::Map(6));
+    out.answer(Reply::Value(b"flags"));
+    out.answer(Reply::Set(2));
+    ["on", "nopass"].into_iter().for_each(|flag| out.answer(Reply::Value(flag.as_bytes())));
+    out.answer(Reply::Value(b"passwords"));
+    out.answer(Reply::Array(0));
     for text in RULES.iter().flat_map(|(name, rule)| [name, rule]) {
-        session.answer(Reply::Value(text.as_bytes()));
+        out.answer(Reply::Value(text.as_bytes()));
     }
-    session.answer(Reply::Value(b"selectors"));
+    out.answer(Reply::Value(b"selectors"));
     cx.answer(Reply::Array(0))
 }
 
 fn cat(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match args.from(2).collect::<Vec<_>>()[..] {
         [] => {
-            cx.session.answer(Reply::Array(CATEGORIES.len()));
-            CATEGORIES.iter().for_each(|category| cx.session.answer(Reply::Value(category.as_bytes())));
+            cx.out.answer(Reply::Array(CATEGORIES.len()));
+            CATEGORIES.iter().for_each(|category| cx.out.answer(Reply::Value(category.as_bytes())));
             DONE
         }
         [category] if CATEGORIES.iter().any(|known| is(category, known)) => {

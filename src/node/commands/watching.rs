@@ -1,12 +1,13 @@
 //! Changes of keys as they happen, for clients that speak JSON.
 
+use super::context::Events;
 use super::fail::Fail;
 use super::{Args, Context, Outcome, Reply};
-use crate::node::session::Prefix;
+use crate::node::client::Prefix;
 
 /// From a position on, or from here: the answer says where that is.
 pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let tail = cx.core.store.last_position();
+    let tail = cx.keys.store().last_position();
     let told = match args.get(2) {
         None => tail,
         Some(text) => {
@@ -16,13 +17,15 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             ))?
         }
     };
-    cx.session.watch = Some(Box::new(Prefix { prefix: args.at(1).to_vec(), told }));
-    cx.sessions.watch(cx.id);
+    cx.client.watch = Some(Box::new(Prefix { prefix: args.at(1).to_vec(), told }));
+    let Events { sessions, id, .. } = &mut cx.events;
+    sessions.watch(*id);
     cx.answer(Reply::Value(told.to_string().as_bytes()))
 }
 
 pub(super) fn unwatch(cx: &mut Context<'_>) -> Outcome {
-    cx.session.watch = None;
-    cx.sessions.unwatch(cx.id);
+    cx.client.watch = None;
+    let Events { sessions, id, .. } = &mut cx.events;
+    sessions.unwatch(*id);
     cx.answer(Reply::Ok)
 }

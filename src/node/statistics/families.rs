@@ -1,7 +1,9 @@
 //! What there is of each code of an error, of each command, and of each peer.
 
-use super::Section::{Commandstats, Errorstats, Peers};
-use super::{Family, Read, Sources, Statistic};
+use super::row::{Read, Statistic};
+use super::section::Family;
+use super::section::Section::{Commandstats, Errorstats, Peers};
+use super::sources::Sources;
 use crate::metrics::statistic::Shown::Plain;
 use crate::metrics::statistic::{Kind, Value};
 

@@ -1,7 +1,7 @@
 //! Keys, and what they take.
 
-use super::Section::{Keyspace, Memory, Stats};
-use super::{Statistic, counter, gauge, text};
+use super::row::{Statistic, counter, gauge, text};
+use super::section::Section::{Keyspace, Memory, Stats};
 use crate::metrics::statistic::Shown::{Human, Plain};
 use crate::metrics::statistic::Value;
 

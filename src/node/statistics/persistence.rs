@@ -1,7 +1,7 @@
 //! Changes, and the data file.
 
-use super::Section::{Persistence, Replication};
-use super::{Statistic, counter, gauge, text};
+use super::row::{Statistic, counter, gauge, text};
+use super::section::Section::{Persistence, Replication};
 use crate::metrics::statistic::Shown::{Bit, Plain, Verdict, Whole};
 use crate::metrics::statistic::Value;
 
@@ -18,29 +18,32 @@ pub(super) const STATISTICS: &[Statistic] = &[
         of.options().durability.to_string().into()
     })
     .too(Persistence),
-    gauge("durable_position", "The position up to which all changes are on disk.", |of| of.saver().durable().into()),
+    gauge("durable_position", "The position up to which all changes are on disk.", |of| {
+        of.snapshotter().durable().into()
+    }),
     gauge("changes_not_durable", "Keys whose latest change is not on disk.", |of| {
-        of.store().count_after(of.saver().durable()).into()
+        of.store().count_after(of.snapshotter().durable()).into()
     })
     .for_redis()
     .field(Persistence, "rdb_changes_since_last_save", Plain),
-    text("snapshot_state", "What the snapshot under way is doing.", |of| of.saver().state().into()).too(Persistence),
+    text("snapshot_state", "What the snapshot under way is doing.", |of| of.snapshotter().state().into())
+        .too(Persistence),
     gauge("snapshot_age_ms", "Time since the last snapshot was on disk.", |of| {
-        Value::Count((of.now().monotonic_us - of.saver().committed_us) / 1000)
+        Value::Count((of.now().monotonic_us - of.snapshotter().committed_us) / 1000)
     })
     .ms()
     .too(Persistence),
-    gauge("snapshot_took_ms", "How long the last snapshot took.", |of| Value::Count(of.saver().took_us / 1000))
+    gauge("snapshot_took_ms", "How long the last snapshot took.", |of| Value::Count(of.snapshotter().took_us / 1000))
         .ms()
         .field(Persistence, "rdb_last_bgsave_time_sec", Whole(1_000)),
-    text("snapshot_error", "Why the disk takes nothing.", |of| of.named(of.saver().error.clone()))
+    text("snapshot_error", "Why the disk takes nothing.", |of| of.named(of.snapshotter().error.clone()))
         .too(Persistence)
         .field(Persistence, "rdb_last_bgsave_status", Verdict),
-    gauge("backing_up", "Whether `SAVE` or `BGSAVE` is under way.", |of| of.saver().is_backing_up().into())
+    gauge("backing_up", "Whether `SAVE` or `BGSAVE` is under way.", |of| of.snapshotter().is_backing_up().into())
         .for_redis()
         .field(Persistence, "rdb_bgsave_in_progress", Bit),
     gauge("rows_unix_ms", "When the rows of the data file held all that was written before.", |of| {
-        of.saver().saved_unix_ms().into()
+        of.snapshotter().saved_unix_ms().into()
     })
     .ms()
     .for_redis()

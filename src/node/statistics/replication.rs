@@ -1,7 +1,7 @@
 //! This node among others.
 
-use super::Section::Replication;
-use super::{Statistic, gauge, text};
+use super::row::{Statistic, gauge, text};
+use super::section::Section::Replication;
 use crate::metrics::statistic::Shown::Plain;
 
 pub(super) const STATISTICS: &[Statistic] = &[

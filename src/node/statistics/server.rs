@@ -1,7 +1,7 @@
 //! The process, and who is connected to it.
 
-use super::Section::{Clients, Cluster, Cpu, Server};
-use super::{Statistic, counter, gauge, text};
+use super::row::{Statistic, counter, gauge, text};
+use super::section::Section::{Clients, Cluster, Cpu, Server};
 use crate::metrics::statistic::Shown::{Plain, Seconds, Whole};
 use crate::metrics::statistic::Value;
 use crate::node::commands::REDIS_VERSION;

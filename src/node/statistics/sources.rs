@@ -5,23 +5,32 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::Family;
+use super::section::Family;
 use crate::metrics::Metrics;
 use crate::metrics::calls::Calls;
 use crate::metrics::statistic::Value;
 use crate::metrics::ticks::{Phase, Ticks, Traffic};
+use crate::node::Now;
+use crate::node::channels::Channels;
+use crate::node::commands::context::{Context, Data, Events};
+use crate::node::keyspace::Keyspace;
 use crate::node::options::{Options, Usage};
 use crate::node::pubsub::PubSub;
-use crate::node::saving::Saver;
 use crate::node::sessions::Sessions;
-use crate::node::{Core, Now};
+use crate::node::settings::Settings;
+use crate::node::timing::Timing;
+use crate::replica::Snapshotter;
 use crate::replication::{PeerStatus, Replication, Unready};
 use crate::store::{Clock, Store};
 
 /// See the module.
 pub struct Sources<'a> {
-    core: &'a Core,
+    keys: &'a Keyspace,
+    channels: &'a Channels,
     sessions: &'a Sessions,
+    metrics: &'a Metrics,
+    timing: &'a Timing,
+    settings: &'a Settings,
     now: Now,
     usage: OnceCell<Option<Usage>>,
     unready: OnceCell<Option<Unready>>,
@@ -32,11 +41,16 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    pub(in crate::node) fn new(core: &'a Core, sessions: &'a Sessions, now: Now) -> Sources<'a> {
+    pub(in crate::node) fn new(cx: &'a Context<'_>) -> Sources<'a> {
+        let Data { keys, events: Events { channels, sessions, .. }, metrics, now, .. } = &cx.data;
         Sources {
-            core,
+            keys,
+            channels,
             sessions,
-            now,
+            metrics,
+            timing: cx.timing,
+            settings: cx.settings,
+            now: *now,
             usage: OnceCell::new(),
             unready: OnceCell::new(),
             peers: OnceCell::new(),
@@ -61,47 +75,47 @@ impl<'a> Sources<'a> {
     }
 
     pub(super) fn uptime_us(&self) -> u64 {
-        self.now.monotonic_us - self.core.started_us
+        self.now.monotonic_us - self.timing.started_us
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.core.store
+        self.keys.store()
     }
 
     pub(super) fn clock(&self) -> &Clock {
-        &self.core.clock
+        self.keys.replica().clock()
     }
 
-    pub(super) fn saver(&self) -> &Saver {
-        &self.core.saver
+    pub(super) fn snapshotter(&self) -> &Snapshotter {
+        self.keys.replica().snapshotter()
     }
 
     pub(super) fn replication(&self) -> &Replication {
-        &self.core.replication
+        self.keys.replica().replication()
     }
 
     pub(super) fn changes(&self) -> u64 {
-        self.core.changes()
+        self.keys.changes()
     }
 
     pub(super) fn unready(&self) -> Option<&Unready> {
-        self.unready.get_or_init(|| self.core.replication.unready(self.now.monotonic_us)).as_ref()
+        self.unready.get_or_init(|| self.replication().unready(self.now.monotonic_us)).as_ref()
     }
 
     pub(super) fn peers(&self) -> &[PeerStatus] {
-        self.peers.get_or_init(|| self.core.replication.status(&self.core.store, self.now.monotonic_us))
+        self.peers.get_or_init(|| self.replication().status(self.store(), self.now.monotonic_us))
     }
 
     pub(super) fn options(&self) -> &Options {
-        &self.core.options
+        &self.settings.options
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.core.metrics
+        self.metrics
     }
 
     pub(super) fn ticks(&self) -> &Ticks {
-        &self.core.metrics.ticks
+        &self.metrics.ticks
     }
 
     /// What comes and goes in a second.
@@ -114,19 +128,19 @@ impl<'a> Sources<'a> {
 
     /// The commands and subcommands that were called.
     pub(super) fn commands(&self) -> &[(String, Calls)] {
-        self.commands.get_or_init(|| self.core.metrics.calls.used())
+        self.commands.get_or_init(|| self.metrics.calls.used())
     }
 
     /// The codes of errors that were answered.
     pub(super) fn errors(&self) -> &[(String, u64)] {
         self.errors.get_or_init(|| {
-            let counts = self.core.metrics.errors.counts();
+            let counts = self.metrics.errors.counts();
             counts.map(|(code, count)| (code.to_owned(), count)).collect()
         })
     }
 
     pub(super) fn pubsub(&self) -> &PubSub {
-        &self.core.pubsub
+        &self.channels.pubsub
     }
 
     pub(super) fn clients(&self) -> usize {
@@ -138,12 +152,12 @@ impl<'a> Sources<'a> {
     }
 
     pub(super) fn session_bytes_max(&self) -> usize {
-        self.core.session_bytes_max
+        self.sessions.bytes_max
     }
 
     /// What the process has used of the machine; `None` where nobody says so.
     pub(super) fn usage(&self) -> Option<Usage> {
-        *self.usage.get_or_init(|| self.core.usage())
+        *self.usage.get_or_init(|| self.timing.usage())
     }
 
     /// A number, or that it is not known.

@@ -1,7 +1,8 @@
 //! The turns of the loop, and what the longest one was spent on.
 
-use super::Section::{Stats, Ticks};
-use super::{Family, Read, Statistic, counter, gauge, text};
+use super::row::{Read, Statistic, counter, gauge, text};
+use super::section::Family;
+use super::section::Section::{Stats, Ticks};
 use crate::metrics::statistic::Kind;
 use crate::metrics::statistic::Shown::Plain;
 use crate::metrics::ticks::Phase;

@@ -1,7 +1,7 @@
 //! What came and went.
 
-use super::Section::Stats;
-use super::{Statistic, counter, gauge};
+use super::row::{Statistic, counter, gauge};
+use super::section::Section::Stats;
 use crate::metrics::statistic::Shown::{Hundredths, Plain};
 use crate::metrics::statistic::Value;
 

@@ -4,17 +4,16 @@
 //!
 //! - An **answer** waits. Its request is executed, and later ones of the same client may go on; the answer stays in the
 //!   session's outbox, and with it all answers behind it, so that they keep their order. So wait writes under
-//!   `--durability commit` ([`Until::Durable`]) and `SAVE` ([`Until::Merged`]). What they wait for can be lost; a
+//!   `--durability commit` (`Until::Durable`) and `SAVE` (`Until::Merged`). What they wait for can be lost; a
 //!   refusal then comes in the place of the answer.
 //! - A **request** waits. The session's turn ends there, and nothing of that client is executed before the gate opens.
 //!   It is either executed then, as one that is paused, or that has no room to be written, or that sleeps
-//!   ([`Then::Execute`]); or it has been executed, and is answered then, as `WAIT` and `WAITAOF`
-//!   ([`Then::TellPeers`]). A request may have a
-//!   deadline, at which its gate opens whatever it waits for.
+//!   (`Then::Execute`); or it has been executed, and is answered then, as `WAIT` and `WAITAOF` (`Then::TellPeers`). A
+//!   request may have a deadline, at which its gate opens whatever it waits for.
 //!
-//! Both stand in the same lists, one for each [`Cause`]. Whoever learns that something has come further reports it once,
-//! as [`Reached`], to [`Sessions::reached`](super::sessions::Sessions::reached); only those are looked at that wait for
-//! it. A further kind of waiting is a variant of [`Until`], [`Cause`] and [`Reached`], and that call.
+//! Both stand in the same lists, one for each `Cause`. Whoever learns that something has come further reports it once,
+//! as `Reached`, to `Sessions::reached`; only those are looked at that wait for it. A further kind of waiting is a
+//! variant of `Until`, `Cause` and `Reached`, and that call.
 //!
 //! An example: two clients write under `--durability commit`, at the positions 7 and 9; the first goes on with `WAIT 1
 //! 500`, which waits for the peers to have 7 on disk. The lists are `Durability: [first until 7, second until 9]` and

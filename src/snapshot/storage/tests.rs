@@ -6,8 +6,8 @@ use fastrand::Rng;
 use tempfile::TempDir;
 
 use super::*;
+use crate::replica::Disk;
 use crate::snapshot::folding::fold;
-use crate::snapshot::opening::Opened;
 use crate::store::{Copied, Restore, Stamp, Store};
 
 type Content = BTreeMap<Vec<u8>, (Vec<u8>, u64, Stamp)>;
@@ -122,9 +122,9 @@ fn open(directory: &TempDir) -> (Storage, Store) {
         }
         opened.ok()
     });
-    let Opened { file, restore, checkpoint, .. } = opened.expect("the file can be opened");
-    let store = file.finish(restore, checkpoint.position + 1).expect("positions are unique");
-    (Storage::new(file).expect("a thread can be started"), store)
+    let mut opened = opened.expect("the file can be opened");
+    let store = opened.restore(opened.checkpoint.position + 1).expect("positions are unique");
+    (Storage::new(opened.file).expect("a thread can be started"), store)
 }
 
 /// As it is, once its thread has removed what is folded.

@@ -29,7 +29,7 @@ impl std::fmt::Display for Durability {
 
 /// See the module. Positions stand for the writes that have them.
 #[derive(Default)]
-pub(super) struct Gathering {
+pub(super) struct GroupCommit {
     /// Writes in the last commit, and how long that took.
     answered: u64,
     took_us: u64,
@@ -44,7 +44,7 @@ struct Growth {
     grown_us: u64,
 }
 
-impl Gathering {
+impl GroupCommit {
     /// Whether the writes after `durable` up to `last` are as many as the last commit has answered, or no more seem to
     /// come.
     pub(super) fn is_done(&mut self, durable: u64, last: u64, now_us: u64) -> bool {
@@ -72,40 +72,40 @@ mod tests {
     use super::*;
 
     /// After a commit of ten writes that took 300 us.
-    fn after_ten() -> Gathering {
-        let mut gathering = Gathering::default();
-        gathering.committed(10, 300);
-        gathering
+    fn after_ten() -> GroupCommit {
+        let mut group_commit = GroupCommit::default();
+        group_commit.committed(10, 300);
+        group_commit
     }
 
     #[test]
     fn the_first_commit_waits_for_nobody() {
-        assert!(Gathering::default().is_done(0, 1, 1000));
+        assert!(GroupCommit::default().is_done(0, 1, 1000));
     }
 
     #[test]
     fn as_many_as_the_last_commit_has_answered_are_enough() {
-        let mut gathering = after_ten();
-        assert!(!gathering.is_done(10, 19, 1000));
-        assert!(gathering.is_done(10, 20, 1001));
-        gathering.end();
-        assert!(gathering.is_done(10, 21, 5000));
+        let mut group_commit = after_ten();
+        assert!(!group_commit.is_done(10, 19, 1000));
+        assert!(group_commit.is_done(10, 20, 1001));
+        group_commit.end();
+        assert!(group_commit.is_done(10, 21, 5000));
     }
 
     #[test]
     fn writers_that_do_not_come_back_are_waited_for_as_long_as_others_do_and_no_longer_than_the_last_commit_took() {
-        let mut gathering = after_ten();
-        assert!(!gathering.is_done(10, 11, 1000));
-        assert!(!gathering.is_done(10, 11, 1000 + PAUSE_US - 1));
-        assert!(gathering.is_done(10, 11, 1000 + PAUSE_US));
+        let mut group_commit = after_ten();
+        assert!(!group_commit.is_done(10, 11, 1000));
+        assert!(!group_commit.is_done(10, 11, 1000 + PAUSE_US - 1));
+        assert!(group_commit.is_done(10, 11, 1000 + PAUSE_US));
 
-        gathering.end();
-        assert!((0..8).all(|step| !gathering.is_done(10, 11 + step, 2000 + step * 40)), "one comes every 40 us");
-        assert!(gathering.is_done(10, 19, 2300));
+        group_commit.end();
+        assert!((0..8).all(|step| !group_commit.is_done(10, 11 + step, 2000 + step * 40)), "one comes every 40 us");
+        assert!(group_commit.is_done(10, 19, 2300));
 
-        gathering.end();
-        gathering.committed(10_000, 20_000);
-        assert!((0..13).all(|step| !gathering.is_done(10, 11 + step, 3000 + step * 40)));
-        assert!(gathering.is_done(10, 24, 3000 + WAIT_US), "however long the last commit took");
+        group_commit.end();
+        group_commit.committed(10_000, 20_000);
+        assert!((0..13).all(|step| !group_commit.is_done(10, 11 + step, 3000 + step * 40)));
+        assert!(group_commit.is_done(10, 24, 3000 + WAIT_US), "however long the last commit took");
     }
 }

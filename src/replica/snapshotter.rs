@@ -1,4 +1,4 @@
-//! Snapshots as the node sees them: when one begins, which changes go next, when it commits, what a failure means.
+//! Snapshots as a replica sees them: when one begins, which changes go next, when it commits, what a failure means.
 //!
 //! A snapshot is one transaction of the data file. Changes go to the writer in bounded slices, in the order of the
 //! change list; it commits where the cursor meets the end of the list, so what is committed is exactly the state of
@@ -8,15 +8,13 @@
 //!
 //! It hands out [`Save`]s and takes back [`Saved`]s; it does not know SQLite, threads or files.
 
-use super::Now;
 use super::backup::Backup;
-pub use super::gathering::Durability;
-use super::gathering::Gathering;
-pub use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
+use super::group_commit::{Durability, GroupCommit};
+use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
 use super::retrying::Retrying;
 use crate::replication::PersistedState;
 use crate::replication::wire::vector::VersionVector;
-use crate::store::{Batch, Clock, Copied, Store};
+use crate::store::{Batch, Clock, Copied, Now, Store};
 
 /// Rows of a slice: copied in some 100 us, written in some 1 ms.
 const SLICE_ROWS: usize = 1 << 10;
@@ -77,14 +75,14 @@ enum Ending {
 }
 
 /// See the module. Invariant: `durable <= cursor`; the store's fence is up exactly while a target is fixed.
-pub struct Saver {
+pub struct Snapshotter {
     phase: Phase,
     durability: Durability,
     interval_us: u64,
     snapshot: u64,
     cursor: u64,
     durable: u64,
-    gathering: Gathering,
+    group_commit: GroupCommit,
     backup: Backup,
     /// Deletions up to here were looked at, and those gone that every node holds by this vector (`None`: all).
     collected: u64,
@@ -104,17 +102,17 @@ pub struct Saver {
     pub error: Option<String>,
 }
 
-impl Saver {
-    /// A saver of a store that is durable up to `durable`.
-    pub fn new(durability: Durability, interval_ms: u64, durable: u64, now: Now) -> Saver {
-        Saver {
+impl Snapshotter {
+    /// A snapshotter of a store that is durable up to `durable`.
+    pub fn new(durability: Durability, interval_ms: u64, durable: u64, now: Now) -> Snapshotter {
+        Snapshotter {
             phase: Phase::Idle,
             durability,
             interval_us: interval_ms * 1000,
             snapshot: 0,
             cursor: durable,
             durable,
-            gathering: Gathering::default(),
+            group_commit: GroupCommit::default(),
             backup: Backup::new(now.unix_ms),
             collected: 0,
             stable: Some(VersionVector::default()),
@@ -237,7 +235,7 @@ impl Saver {
         self.collected = store.collect_tombstones(self.collected, self.durable, COLLECT_LOOKS, may_go);
     }
 
-    /// Whether [`Saver::collect_tombstones`] has more to look at.
+    /// Whether [`Snapshotter::collect_tombstones`] has more to look at.
     pub fn is_collecting(&self, store: &Store) -> bool {
         store.can_collect() && self.collected < self.durable
     }
@@ -252,7 +250,7 @@ impl Saver {
         }
     }
 
-    /// After [`Saver::end`]: whether all is saved (`Ok`) or cannot be (`Err`); `None` while it is under way.
+    /// After [`Snapshotter::end`]: whether all is saved (`Ok`) or cannot be (`Err`); `None` while it is under way.
     pub fn ended(&self) -> Option<Result<(), &str>> {
         match self.ending {
             Ending::Not | Ending::Wanted => None,
@@ -268,12 +266,12 @@ impl Saver {
         self.backup.want_after(self.snapshot)
     }
 
-    /// Whether a snapshot that [`Saver::back_up`] has asked for is under way.
+    /// Whether a snapshot that [`Snapshotter::back_up`] has asked for is under way.
     pub fn is_backing_up(&self) -> bool {
         self.backup.is_awaited()
     }
 
-    /// When the rows held all there was last, in unix milliseconds; not while a snapshot that [`Saver::back_up`] has
+    /// When the rows held all there was last, in unix milliseconds; not while a snapshot that [`Snapshotter::back_up`] has
     /// asked for is on its way there.
     pub fn saved_unix_ms(&self) -> u64 {
         self.backup.saved_unix_ms()
@@ -342,7 +340,7 @@ impl Saver {
                 Ending::Saved | Ending::Failed => false,
                 Ending::Not if self.backup.wants_after(self.snapshot) => true,
                 Ending::Not if self.is_awaited(store) => {
-                    self.gathering.is_done(self.durable, store.last_position(), now.monotonic_us)
+                    self.group_commit.is_done(self.durable, store.last_position(), now.monotonic_us)
                 }
                 Ending::Not if clock.is_spent() => true,
                 Ending::Not if self.due_us > now.monotonic_us => false,
@@ -357,7 +355,7 @@ impl Saver {
         };
         if due {
             self.snapshot += 1;
-            self.gathering.end();
+            self.group_commit.end();
             self.cursor = self.durable;
             self.begun_us = now.monotonic_us;
             self.due_us = now.monotonic_us + self.interval_us;
@@ -399,7 +397,7 @@ impl Saver {
         if self.ending == Ending::Wanted && at_tail {
             return Checkpoint { position, position_ceiling: next, clock_ceiling: clock.last(), recorded };
         }
-        Saver::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms, recorded)
+        Snapshotter::checkpoint(position, next, clock, self.interval_us / 1000, now.unix_ms, recorded)
     }
 
     fn committed(&mut self, checkpoint: Checkpoint, store: &mut Store, clock: &mut Clock, now: Now) -> PersistedState {
@@ -414,7 +412,7 @@ impl Saver {
         self.phase = Phase::Idle;
         self.committed_us = now.monotonic_us;
         self.took_us = now.monotonic_us - self.begun_us;
-        self.gathering.committed(checkpoint.position - self.durable, self.took_us);
+        self.group_commit.committed(checkpoint.position - self.durable, self.took_us);
         self.durable = checkpoint.position;
         // Of the memory that slices were copied into, so much is enough for who commits often.
         self.spare.truncate(1);

@@ -8,7 +8,7 @@ use crate::store::Batch;
 pub struct Checkpoint {
     /// All changes up to here are in the file.
     pub position: u64,
-    /// No life before the next start uses this position or one above.
+    /// No incarnation before the next start uses this position or one above.
     pub position_ceiling: u64,
     /// Nor a clock value above this one.
     pub clock_ceiling: u64,

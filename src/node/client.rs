@@ -1,0 +1,88 @@
+//! Who a client is, and what it does beside its requests.
+
+use super::listening::Listening;
+use super::transaction::{Queue, Watched};
+use super::waiting::Causes;
+use super::waits::Waits;
+use crate::protocol::Command;
+
+/// Keys that begin so are watched; up to the position all changes are told.
+pub(super) struct Prefix {
+    pub(super) prefix: Vec<u8>,
+    pub(super) told: u64,
+}
+
+/// See the module.
+pub(super) struct Client {
+    /// Its number among all clients there ever were.
+    pub(super) number: u64,
+    /// Its address and the one it reached, as the server knows them.
+    pub(super) addresses: (String, String),
+    /// What it calls itself, its library, and the library's version.
+    pub(super) name: Vec<u8>,
+    pub(super) library: (Vec<u8>, Vec<u8>),
+    pub(super) begun_us: u64,
+    /// When bytes last came, in monotonic microseconds.
+    pub(super) active_us: u64,
+    /// The beginning of a request whose end has not come, or requests that wait for their turn.
+    pub(super) inbox: Vec<u8>,
+    /// Where the room for the next bytes begins.
+    pub(super) room_start: usize,
+    /// Whether it has said all it will say.
+    pub(super) ended: bool,
+    pub(super) waits: Waits,
+    /// What answers of it wait for: the node's lists of waiters hold them.
+    pub(super) gated: Causes,
+    /// Whether the node's list of sessions with something to send holds it.
+    pub(super) touched: bool,
+    /// The command that came last, and its subcommand where it has some.
+    pub(super) command: Option<Command>,
+    pub(super) subcommand: Option<&'static str>,
+    /// The database that it asked for and could not have; until it asks for one that there is it gets no data.
+    pub(super) refused_database: Option<Box<str>>,
+    /// The transaction that is being put together.
+    pub(super) queue: Option<Box<Queue>>,
+    pub(super) watched: Watched,
+    /// The position of its last write; 0: none.
+    pub(super) written: u64,
+    /// What it listens to.
+    pub(super) listening: Listening,
+    /// Whether it is told of every request.
+    pub(super) is_monitor: bool,
+    /// What it watches by prefix, and how far it was told of that.
+    pub(super) watch: Option<Box<Prefix>>,
+}
+
+impl Client {
+    /// The `number`th.
+    pub(super) fn new(number: u64, now_us: u64) -> Client {
+        Client {
+            number,
+            addresses: Default::default(),
+            name: Vec::new(),
+            library: Default::default(),
+            begun_us: now_us,
+            active_us: now_us,
+            inbox: Vec::new(),
+            room_start: 0,
+            ended: false,
+            waits: Waits::ForInput,
+            gated: Causes::default(),
+            touched: false,
+            command: None,
+            subcommand: None,
+            refused_database: None,
+            queue: None,
+            watched: Watched::default(),
+            written: 0,
+            listening: Listening::default(),
+            is_monitor: false,
+            watch: None,
+        }
+    }
+
+    /// Whether it listens to anything.
+    pub(super) fn is_listening(&self) -> bool {
+        !self.listening.is_empty()
+    }
+}

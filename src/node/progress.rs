@@ -1,0 +1,23 @@
+//! How far a request has come that takes several turns, or is a part of a transaction.
+
+use bytes::Bytes;
+
+use super::waiting::Until;
+use super::walk::Walk;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// A walk through all keys that takes several turns.
+    pub(super) walk: Option<Box<Walk>>,
+    /// A large value that is looked through before it is answered as a line, and how far.
+    pub(super) looked_through: Option<Box<(Bytes, usize)>>,
+    /// Whether the request that is to be executed again has slept.
+    pub(super) has_slept: bool,
+    /// How long it has taken so far.
+    pub(super) spent_us: u64,
+    /// Whether a transaction is being run.
+    pub(super) is_executing: bool,
+    /// What the answer under way is to wait for.
+    pub(super) held_until: Option<Until>,
+}

@@ -1,0 +1,102 @@
+//! A tick: what is due before clients have their turns, and what follows them. Whoever owns the sockets calls both
+//! parts, and brings bytes in between.
+
+use super::{Node, Now, Usage};
+use crate::metrics::ticks::Phase;
+use crate::replica::Save;
+
+/// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each,
+/// and ten times that where much memory becomes free.
+const CLEAR_OUT_US: u64 = 200;
+/// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the
+/// cache, 300 us where it is not.
+const HAND_OVER_US: u64 = 100;
+
+impl Node {
+    /// A tick begins, and it is that time: what has expired is hidden from here on, and cleared out as long as there is
+    /// time for that.
+    pub fn begin_tick(&mut self, now: Now) {
+        self.time_tick(now);
+        self.keys.begin_tick(now);
+        while self.clear_out() && self.spent(Phase::Expiry) < CLEAR_OUT_US {}
+        self.spent(Phase::Expiry);
+    }
+
+    /// Clients had their turns: peers get what they lack, whoever waited for time or peers goes on, and the data file
+    /// gets its next pieces of work.
+    pub fn finish_tick(&mut self, now: Now, mut give: impl FnMut(Save)) {
+        self.keys.replica_mut().exchange(now);
+        self.open_gates(now);
+        self.tell_watchers();
+        let until_us = self.spent(Phase::Peers) + HAND_OVER_US;
+        while let Some(save) = self.next_save(now) {
+            give(save);
+            if self.spent(Phase::Snapshot) > until_us {
+                break;
+            }
+        }
+        self.spent(Phase::Snapshot);
+    }
+
+    /// One step. Returns whether there are more.
+    fn clear_out(&mut self) -> bool {
+        let mut told = Vec::new();
+        let is_told = !self.channels.pubsub.is_empty();
+        let expired = self.keys.replica_mut().clear_out(|key| {
+            if is_told {
+                told.push(key.to_vec());
+            }
+        });
+        self.metrics.keys_expired += expired as u64;
+        told.iter().for_each(|key| self.notify('x', "expired", key));
+        self.keys.replica().can_clear_out()
+    }
+
+    /// What commands and the parts of a tick are timed by, in monotonic nanoseconds. It stands still where nobody gives one.
+    pub fn time_by(&mut self, stopwatch: impl Fn() -> u64 + 'static) {
+        self.timing.stopwatch = Some(Box::new(stopwatch));
+    }
+
+    /// What says what the process has used of the machine; `None` where nobody knows.
+    pub fn measure_by(&mut self, measure: impl Fn() -> Option<Usage> + 'static) {
+        self.timing.measure = Some(Box::new(measure));
+    }
+
+    /// What has passed of the tick since the last call went to this phase. Returns how long the tick has taken so far,
+    /// in microseconds.
+    pub fn spent(&mut self, phase: Phase) -> u64 {
+        let ticked_us = self.timing.ticked.monotonic_us;
+        let monotonic_us = (self.timing.monotonic_ns() / 1_000).max(ticked_us);
+        self.metrics.ticks.spent(phase, monotonic_us);
+        monotonic_us - ticked_us
+    }
+
+    /// The tick is over. So much of it the thread had no processor.
+    pub fn end_tick(&mut self, off_cpu_us: u64) {
+        let metrics = &mut self.metrics;
+        let tick = metrics.ticks.end(metrics.traffic(), off_cpu_us);
+        let latency = &mut self.timing.latency;
+        if latency.threshold_ms > 0 && tick.us() >= 1_000 {
+            let unix_s = tick.unix_ms / 1000;
+            latency.note("tick", unix_s, tick.us());
+            Phase::ALL.into_iter().for_each(|phase| latency.note(event(phase), unix_s, tick.phase_us(phase)));
+        }
+    }
+
+    /// A tick begins.
+    fn time_tick(&mut self, now: Now) {
+        self.timing.ticked = now;
+        let metrics = &mut self.metrics;
+        let traffic = metrics.traffic();
+        metrics.ticks.begin(now.monotonic_us, now.unix_ms, traffic);
+        metrics.rates.note(now.monotonic_us, traffic);
+    }
+}
+
+/// What a phase is called in `LATENCY`: as in Redis where it has the same.
+fn event(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Expiry => "expire-cycle",
+        other => other.name(),
+    }
+}

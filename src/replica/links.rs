@@ -1,0 +1,77 @@
+//! What a replica does for other nodes: their connections, their changes, and its own for them.
+
+use super::Replica;
+use crate::replication::{Audience, Here, Message, SessionId, Turn};
+use crate::store::{NodeId, Now};
+
+impl Replica {
+    /// The peer to dial now, and its address, if any; followed by [`Replica::dialing`] or [`Replica::dial_failed`].
+    pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
+        self.replication.next_dial(now)
+    }
+
+    /// A connection to the peer is being set up under this number.
+    pub fn dialing(&mut self, id: SessionId, peer: NodeId, now: Now) {
+        let Replica { store, clock, replication, .. } = self;
+        replication.dialing(id, peer, &Here { store, clock, now });
+    }
+
+    /// No connection could even be tried.
+    pub fn dial_failed(&mut self, peer: NodeId, why: &str, now: Now) {
+        self.replication.dial_failed(peer, why, now);
+    }
+
+    /// Somebody has connected and greets as a node does.
+    pub fn accept(&mut self, id: SessionId, now: Now) {
+        self.replication.accepted(id, now);
+    }
+
+    /// A connection is gone.
+    pub fn lose(&mut self, id: SessionId, why: &str, now: Now) {
+        self.replication.closed(id, why, now);
+    }
+
+    /// Bytes of a peer have come. They are taken in by [`Replica::take_turn`].
+    pub fn receive(&mut self, id: SessionId, bytes: &[u8], now: Now) {
+        self.replication.receive(id, bytes, now);
+    }
+
+    /// Takes in what the peer has sent, a bounded part of it.
+    pub fn take_turn(&mut self, id: SessionId, now: Now) -> Turn {
+        let Replica { store, clock, snapshotter, replication, .. } = self;
+        let held = snapshotter.holds_writers(store);
+        replication.turn(id, held, &mut Here { store, clock, now })
+    }
+
+    /// Sends every peer what it lacks, a bounded part of it.
+    pub fn exchange(&mut self, now: Now) {
+        let Replica { store, clock, snapshotter, replication, .. } = self;
+        let held = snapshotter.holds_writers(store);
+        replication.exchange(held, &mut Here { store, clock, now });
+    }
+
+    /// So many of the bytes that may be sent to the peer are.
+    pub fn sent(&mut self, id: SessionId, count: usize) {
+        self.replication.sent(id, count);
+    }
+
+    /// The connections with something new to send since the last call.
+    pub fn take_touched(&mut self, into: &mut Vec<SessionId>) {
+        self.replication.take_touched(into);
+    }
+
+    /// Takes over a changed list of nodes, or says why not.
+    pub fn reload(&mut self, members: Vec<String>, now: Now) -> Result<(), String> {
+        self.replication.reload(members, now)
+    }
+
+    /// Sends a message to the listeners on other nodes.
+    pub fn publish(&mut self, audience: Audience, channel: &[u8], message: &[u8]) {
+        self.replication.publish(audience, channel, message);
+    }
+
+    /// What peers have said to listeners here since the last call.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        self.replication.take_messages()
+    }
+}

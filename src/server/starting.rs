@@ -1,0 +1,88 @@
+//! From a checked config to a running server: the order in which the outside worlds are opened.
+
+use std::time::Instant;
+
+use super::{Server, listen, memory, now, process};
+use crate::config::{Config, members};
+use crate::logging;
+use crate::node::{Node, Options};
+use crate::replica::Cluster;
+use crate::replication::Identity;
+use crate::snapshot::file::DataFile;
+use crate::snapshot::opening::Opened;
+use crate::store::Restore;
+
+/// Serves until a signal or a client ends it. An error is a sentence.
+pub fn run(config: Config) -> Result<(), String> {
+    let started = Instant::now();
+    if let Some(core) = config.cpu {
+        process::keep_off(core)?;
+    }
+    let listener = listen(&config.listen)?;
+    let log = logging::start(config.log_level)
+        .map_err(|error| format!("cannot start the log's thread: {}", process::explain(&error)))?;
+    let verdict = serve(config, listener, started);
+    if verdict.is_ok() {
+        log::info!("all is saved; goodbye");
+    }
+    log.flush();
+    verdict
+}
+
+fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> Result<(), String> {
+    let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
+    log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
+    let mut options = with_room_for_clients(config.options.clone())?;
+    (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
+    process::describe(&mut options.process, random_numbers());
+    let (durability, interval_ms) = (options.durability, options.snapshot_interval_ms);
+    let (node, file) = recover(&config, options, started)?;
+    log::info!("durability {durability}, a snapshot every {interval_ms} ms");
+    let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
+    let mut server = Server::new(listener, node, file, config.file, started).map_err(system)?;
+    server.busy_poll(config.busy_poll);
+    if let Some(core) = config.cpu {
+        process::pin_to(core)?;
+    }
+    log::info!("listening on {address}");
+    server.run()
+}
+
+/// The node as its data file has it.
+fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(Node, DataFile), String> {
+    let began = Instant::now();
+    let restore = Restore::new(random_numbers(), options.memory_bytes_max).freeing_by(memory::free);
+    let mut opened = DataFile::open(&config.data_dir, config.id, restore)?;
+    // It is there by now, so that its whole path can be told.
+    let directory = config.data_dir.canonicalize().unwrap_or_else(|_| config.data_dir.clone());
+    options.process.directory = directory.display().to_string();
+    let [incarnation, chance] = random_numbers();
+    let identity = Identity { node: config.id, incarnation: incarnation.max(1) };
+    let cluster = Cluster { identity, members: members(&config.nodes), seed: incarnation };
+    let node = Node::start(&mut opened, cluster, options, chance, now(started))?;
+    let Opened { mut file, adopted, .. } = opened;
+    let name = config.data_file();
+    if let Some(rows) = adopted {
+        log::info!("took over {rows} rows of the original KVStoreApp's {}", name.display());
+    }
+    log::info!("data file {}: {} keys recovered in {:?}", name.display(), node.store().keys(), began.elapsed());
+    file.keep_reserve(config.disk_reserve_bytes);
+    Ok((node, file))
+}
+
+fn with_room_for_clients(mut options: Options) -> Result<Options, String> {
+    let possible = process::raise_descriptor_limit()?;
+    if possible < options.clients_max {
+        let wanted = options.clients_max;
+        log::warn!("at most {possible} clients instead of {wanted}: raise the open files limit (ulimit -n)");
+        options.clients_max = possible;
+    }
+    options.process.clients_possible = possible;
+    Ok(options)
+}
+
+/// Unpredictable, so that strangers cannot choose keys that collide.
+fn random_numbers<const COUNT: usize>() -> [u64; COUNT] {
+    use std::hash::{BuildHasher, RandomState};
+    std::array::from_fn(|number| RandomState::new().hash_one(number))
+}
