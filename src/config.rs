@@ -28,7 +28,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
 
-/// A clock may be so far beyond what was reserved for it or where its life began.
+/// A clock may be so far beyond what was reserved for it or where its incarnation began.
 const CLOCK_MARGIN_MS: u64 = 2_000;
 
 /// Longest idle timeout: a year.

@@ -3,7 +3,7 @@
 //! - [`session`]: one conversation's bytes, and what holds them back
 //! - `commands`: what each request does
 //! - `ticking`: what a tick does before and after what clients ask for; `disk`: answers that waited for the data file
-//! - `serving`: a session's turn; `ahead`: requests decoded before it is their turn
+//! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn
 //! - `sessions`: all of them, and which of them something is to be done for
 //! - `transaction`: requests that are run as one
 //! - `listening`, `pubsub`: who listens to which channel

@@ -12,7 +12,7 @@ use super::waits::Waits;
 use super::{Node, Now, SessionId};
 use crate::metrics::errors::{NO_CODE, code_of};
 use crate::protocol::{Client, Decoded, Reply, Request, Scratch, http};
-use crate::store::WARMED;
+use crate::store::PREFETCHED;
 use crate::store::value::SHARED_BYTES_MIN;
 
 /// Least time between two log lines about connections that spoke HTTP.
@@ -83,8 +83,8 @@ impl Node {
     }
 
     /// These bytes have come from these clients, and will be received: brings what their first requests look for into
-    /// the cache. [`WARMED`] clients at most.
-    pub fn warm<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
+    /// the cache. [`PREFETCHED`] clients at most.
+    pub fn prefetch<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let value_bytes_max = self.keys.value_bytes_max();
         let first = |(id, bytes): (SessionId, &'a [u8])| {
@@ -93,7 +93,7 @@ impl Node {
             let span = key_span(request.args.spans())?.clone();
             Some((&bytes[span], is_write(request.command)))
         };
-        self.keys.store().warm(group.filter_map(first));
+        self.keys.store().prefetch(group.filter_map(first));
         self.scratch = scratch;
     }
 
@@ -119,14 +119,14 @@ impl Node {
 fn look_ahead(data: &Data<'_>, bytes: &[u8], begin: usize, lookahead: &mut Lookahead, scratch: &mut Scratch) {
     lookahead.clear();
     let mut at = begin;
-    while lookahead.len() < WARMED
+    while lookahead.len() < PREFETCHED
         && let Some((request, count)) =
             data.out.decoder.decode_plain(&bytes[at..], data.keys.value_bytes_max(), scratch)
     {
         lookahead.push(request, at..at + count);
         at += count;
     }
-    data.keys.store().warm(lookahead.keys(bytes));
+    data.keys.store().prefetch(lookahead.keys(bytes));
 }
 
 /// What is to be done before the session's next request is looked at, if anything is.

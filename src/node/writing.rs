@@ -23,8 +23,8 @@ impl Data<'_> {
         Ok(())
     }
 
-    /// Gives the key the value that a key has already, as it came about there. As with Redis it takes no memory to speak
-    /// of, so the limit on it does not hold.
+    /// Gives the key the value that a key has already, as it came about there. As with Redis it takes no memory to
+    /// speak of, so the limit on it does not hold.
     pub(super) fn put_moved(&mut self, key: &[u8], value: &Bytes, form: Form, expiry: Option<u64>) -> Result<(), Fail> {
         self.check(key, value)?;
         let (is_news, now) = (self.is_news(key), self.now);
@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// Gives all keys the value in one step, as one request of a client would; `None` where writers have to wait.
-    pub fn set_together(&mut self, keys: &[&[u8]], value: &[u8], now: Now) -> Option<u64> {
+    pub fn set_group(&mut self, keys: &[&[u8]], value: &[u8], now: Now) -> Option<u64> {
         self.write(|replica| keys.iter().try_for_each(|key| replica.set(key, value.into(), None, now)))
     }
 

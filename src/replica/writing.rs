@@ -71,7 +71,7 @@ impl Replica {
     pub fn group_after(&mut self, position: u64) {
         let last = self.store.last_position();
         if last > position + 1 {
-            self.store.together(position + 1, last);
+            self.store.group(position + 1, last);
         }
     }
 

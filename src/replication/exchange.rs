@@ -17,7 +17,7 @@ impl Replication {
     pub fn exchange(&mut self, held: bool, here: &mut Here<'_>) {
         self.due_us = u64::MAX;
         let followers = self.peers.links().map(|linked| linked.outbound.sent().direct);
-        here.store.forget_together(followers.min().unwrap_or(u64::MAX));
+        here.store.forget_groups(followers.min().unwrap_or(u64::MAX));
         if self.peers.is_empty() && self.connections.end() == 0 && self.purges.is_empty() {
             return;
         }

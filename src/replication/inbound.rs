@@ -9,7 +9,7 @@ use super::peers::incarnations::Incarnations;
 use super::repair::comparison::Agreement;
 use super::repair::purge::{IncomingListing, Purges};
 use super::wire::{Ack, Changes, Chunk, Listing, Progress, WireChange};
-use crate::store::{Applied, Clock, NodeId, Now, Stamp, Store, Value, WARMED};
+use crate::store::{Applied, Clock, NodeId, Now, PREFETCHED, Stamp, Store, Value};
 
 /// The peer that speaks, and what its frames may change.
 pub(super) struct Inbound<'a> {
@@ -52,8 +52,8 @@ impl Inbound<'_> {
         }
         let mut ahead = changes.iter().map(|change| (change.key, true));
         for (number, change) in changes.iter().enumerate() {
-            if number % WARMED == 0 {
-                here.store.warm(ahead.by_ref());
+            if number % PREFETCHED == 0 {
+                here.store.prefetch(ahead.by_ref());
             }
             let value = match change.chunked {
                 0 => change.value.map(Value::from),

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
+use super::background::{Job, Result};
 use super::connection::Connection;
-use super::errands::{Errand, Result};
 use super::{Server, process};
 use crate::config::members;
 use crate::metrics::ticks::Phase;
 use crate::store::NodeId;
 
-/// Time of a tick that goes to results of errands, but for the last: some 10 us for what is left of a large value.
+/// Time of a tick that goes to results of jobs in the background, but for the last: some 10 us for what is left of a
+/// large value.
 const RESULTS_US: u64 = 150;
 
 impl Server {
@@ -21,7 +22,7 @@ impl Server {
         while let Some((peer, address)) = self.node.next_dial(self.now) {
             match address.parse() {
                 Ok(address) => self.dial(peer, address),
-                Err(_) => self.errands.give(Errand::LookUp(peer, address)),
+                Err(_) => self.background.give(Job::LookUp(peer, address)),
             }
         }
     }
@@ -29,7 +30,7 @@ impl Server {
     pub(super) fn take_results(&mut self) {
         let until_us = self.node.spent(Phase::Intake) + RESULTS_US;
         while self.node.spent(Phase::Intake) <= until_us {
-            let Some(result) = self.errands.take() else { return };
+            let Some(result) = self.background.take() else { return };
             match result {
                 Result::GivenBack(memory) => drop(memory),
                 Result::Found(peer, Ok(addresses)) => {

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::socket::Received;
 use crate::node::waits::Waits;
 use crate::node::{Node, SessionId};
-use crate::store::WARMED;
+use crate::store::PREFETCHED;
 
 /// Bytes read from one client in one tick: some 160 requests of 100 bytes.
 const READ_BYTES: usize = 16 << 10;
@@ -37,13 +37,13 @@ pub(super) enum Turn {
 
 impl Group {
     pub(super) fn new() -> Group {
-        Group { turns: Vec::with_capacity(WARMED), buffer: vec![0; WARMED * STRIDE].into_boxed_slice() }
+        Group { turns: Vec::with_capacity(PREFETCHED), buffer: vec![0; PREFETCHED * STRIDE].into_boxed_slice() }
     }
 
     /// Reads from the first of these connections until the group is full. Returns how many those were, one at least.
     pub(super) fn gather(&mut self, ids: &[SessionId], connections: &mut Slab<Connection>, node: &mut Node) -> usize {
         self.turns.clear();
-        for (place, &id) in ids.iter().take(WARMED).enumerate() {
+        for (place, &id) in ids.iter().take(PREFETCHED).enumerate() {
             let Some(connection) = connections.get_mut(id) else {
                 self.turns.push((id, Turn::Pass));
                 continue;

@@ -5,9 +5,9 @@
 
 mod acceptor;
 mod admission;
+mod background;
 mod connection;
 mod dialing;
-mod errands;
 mod group;
 pub mod memory;
 mod off_cpu;
@@ -28,8 +28,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use acceptor::listen;
 use acceptor::{Acceptor, BACKLOG};
+use background::{Background, Job};
 use connection::{Connection, Next};
-use errands::{Errand, Errands};
 use group::Group;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -83,7 +83,7 @@ pub struct Server {
     signals: Signals,
     node: Node,
     writer: Writer,
-    errands: Errands,
+    background: Background,
     /// Names looked up so far.
     dials: usize,
     woken: Arc<AtomicBool>,
@@ -143,15 +143,15 @@ impl Server {
                 waker.wake().expect("the poll lives as long as the process serves");
             }
         });
-        let [wake_from_writer, wake_from_errands] = [Arc::clone(&wake), Arc::clone(&wake)];
+        let [wake_from_writer, wake_from_background] = [Arc::clone(&wake), Arc::clone(&wake)];
         let mut node = node;
         node.time_by(move || started.elapsed().as_nanos() as u64);
         node.measure_by(usage::of_process);
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();
-        let mut errands = Errands::start(config, move || wake_from_errands())?;
+        let mut background = Background::start(config, move || wake_from_background())?;
         if signals::was_hung_up() {
-            errands.give(Errand::Reload);
+            background.give(Job::Reload);
         }
         Ok(Server {
             poll,
@@ -159,7 +159,7 @@ impl Server {
             signals,
             node,
             writer,
-            errands,
+            background,
             dials: 0,
             woken,
             wake,
@@ -276,7 +276,7 @@ impl Server {
     fn take_signals(&mut self) {
         for signal in self.signals.pending() {
             match signal {
-                SIGHUP => self.errands.give(Errand::Reload),
+                SIGHUP => self.background.give(Job::Reload),
                 SIGINT => self.drain("SIGINT"),
                 SIGXCPU => self.drain("SIGXCPU, the limit on processor time (ulimit -t)"),
                 SIGUSR1 | SIGUSR2 => log::warn!("SIGUSR1 and SIGUSR2 mean nothing here and are ignored"),

@@ -32,7 +32,7 @@ impl Server {
             let phase = if self.node.is_client(turn[at]) { Phase::Clients } else { Phase::Peers };
             at += self.group.gather(&turn[at..], &mut self.connections, &mut self.node);
             if self.group.is_several() {
-                self.node.warm(self.group.bytes());
+                self.node.prefetch(self.group.bytes());
             }
             self.serve_group();
             tick_took_us = self.node.spent(phase);

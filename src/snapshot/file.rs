@@ -145,13 +145,13 @@ impl DataFile {
     }
 
     /// The number of the last journal whose changes are in the rows; 0 where there was none.
-    pub(super) fn last_folded(&self) -> rusqlite::Result<u64> {
+    pub(super) fn last_merged(&self) -> rusqlite::Result<u64> {
         let query = "SELECT ifnull(max(value), 0) FROM meta WHERE name = 'journal'";
         self.connection.query_row(query, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
     }
 
     /// Records with the open transaction that all journals up to this one are in the rows.
-    pub(super) fn set_last_folded(&self, number: u64) -> rusqlite::Result<()> {
+    pub(super) fn set_last_merged(&self, number: u64) -> rusqlite::Result<()> {
         self.connection.execute("REPLACE INTO meta VALUES('journal', ?1)", [number.cast_signed()]).map(drop)
     }
 

@@ -1,4 +1,4 @@
-//! `backup.db.journal-<n>`: whole commits one after another, as they came, until they are folded into the rows of
+//! `backup.db.journal-<n>`: whole commits one after another, as they came, until they are merged into the rows of
 //! `backup.db`.
 //!
 //! A row of `backup.db` costs a search and the writing of a page; a change that is appended costs its own bytes. So
@@ -45,7 +45,7 @@ pub(super) struct Journal {
     encoded: Vec<u8>,
     /// Bytes taken in, those of transactions that were rolled back included.
     bytes: u64,
-    /// Whether there is anything in it to be folded.
+    /// Whether there is anything in it to be merged.
     has_commit: bool,
 }
 
@@ -104,7 +104,7 @@ impl Journal {
         self.bytes
     }
 
-    /// Whether there is anything in it to be folded. Where not, it is no more than room for the next transaction.
+    /// Whether there is anything in it to be merged. Where not, it is no more than room for the next transaction.
     pub(super) fn has_commit(&self) -> bool {
         self.has_commit
     }
@@ -202,7 +202,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Closes it and takes it away. What stays behind is known at the next start to be folded.
+    /// Closes it and takes it away. What stays behind is known at the next start to be merged.
     pub(super) fn remove(self) {
         let Journal { connection, path, .. } = self;
         drop(connection);
@@ -253,7 +253,8 @@ fn open(path: &Path, number: u64) -> rusqlite::Result<Journal> {
     Ok(Journal { connection, path: path.to_owned(), number, encoded: Vec::new(), bytes: 0, has_commit: false })
 }
 
-/// What is left of one that a full disk did not let begin. A crash while a journal begins leaves its file's own journal.
+/// What is left of one that a full disk did not let begin. A crash while a journal begins leaves its file's own
+/// journal.
 fn is_blank(path: &Path) -> bool {
     let bytes = |suffix| std::fs::metadata(name(path, suffix)).map_or(0, |file| file.len());
     FILES.iter().all(|suffix| bytes(suffix) == 0)

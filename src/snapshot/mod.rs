@@ -2,7 +2,7 @@
 //!
 //! - [`mod@file`]: the schema, rows on their way to the disk
 //! - `journal`: commits appended, where they are too many to become rows at once
-//! - `folding`: ... and how they become rows later
+//! - `merging`: ... and how they become rows later
 //! - `storage`: which of both, and when
 //! - `place`: where all of it lies, and whether what is open is what lies there
 //! - [`opening`]: what is accepted at the start, rows on their way back
@@ -16,8 +16,8 @@
 mod directory;
 mod fault;
 pub mod file;
-mod folding;
 mod journal;
+mod merging;
 pub mod opening;
 mod place;
 mod reserve;

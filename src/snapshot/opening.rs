@@ -12,8 +12,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::directory;
 use super::fault::Fault;
 use super::file::{ADD_EXPIRY, DataFile, SCHEMA, SET_FORMAT, VIEW};
-use super::folding;
 use super::journal::Journal;
+use super::merging;
 use super::reserve;
 use crate::replica::{Checkpoint, Disk};
 use crate::replication::{PersistedState, Unreadable};
@@ -111,8 +111,8 @@ struct TakenOver {
 
 fn take_over(directory: &Path, node: NodeId) -> Result<TakenOver, Fault> {
     let (mut file, checkpoint, adopted) = open_file(&directory.join("backup.db"), node)?;
-    let (journals, folded) = folding::recover(&mut file, directory)?;
-    Ok(TakenOver { file, checkpoint: folded.unwrap_or(checkpoint), adopted, journals })
+    let (journals, merged) = merging::recover(&mut file, directory)?;
+    Ok(TakenOver { file, checkpoint: merged.unwrap_or(checkpoint), adopted, journals })
 }
 
 fn open_file(path: &Path, node: NodeId) -> Result<(DataFile, Checkpoint, Option<u64>), Fault> {

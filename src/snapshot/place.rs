@@ -49,8 +49,8 @@ pub(super) enum Misplaced {
 pub(super) struct Place {
     directory: PathBuf,
     node: NodeId,
-    /// The life that this process records in its file.
-    life: Option<u64>,
+    /// The incarnation that this process records in its file.
+    incarnation: Option<u64>,
     /// The directory, locked for as long as anything in it is open: two processes never share one.
     lock: File,
     /// The directory that holds what this process has written, or is to.
@@ -71,11 +71,11 @@ impl Place {
         let meta = |name| meta(name).map_err(std::io::Error::other);
         let ceilings = (meta("position_ceiling")?, meta("clock_ceiling")?);
         let node = meta("node")? as NodeId;
-        let life = life_in(file.connection());
+        let incarnation = incarnation_in(file.connection());
         // Also where the current directory is renamed.
         let (directory, lock) = (absolute(file.directory())?, file.take_lock());
         let home = Identity::of(&lock.metadata()?);
-        Ok(Place { directory, node, life, lock, home, open: HashMap::new(), ceilings })
+        Ok(Place { directory, node, incarnation, lock, home, open: HashMap::new(), ceilings })
     }
 
     /// Whether the directory and all these files, which are open, are what lies there. A file that was not among them
@@ -155,8 +155,8 @@ impl Place {
     /// Whether this process has written it.
     fn is_ours(&self, path: &Path) -> bool {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let life = connection.ok().and_then(|connection| life_in(&connection));
-        life.is_some() && life == self.life
+        let incarnation = connection.ok().and_then(|connection| incarnation_in(&connection));
+        incarnation.is_some() && incarnation == self.incarnation
     }
 
     /// Moves them, together and under their names, into a directory beside them.
@@ -199,8 +199,8 @@ fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// The latest life that has written it.
-fn life_in(connection: &Connection) -> Option<u64> {
+/// The latest incarnation that has written it.
+fn incarnation_in(connection: &Connection) -> Option<u64> {
     let query = "SELECT CAST(value AS BLOB) FROM meta WHERE name = 'replication'";
     let recorded = connection.query_row(query, [], |row| row.get::<_, Vec<u8>>(0)).ok()?;
     PersistedState::decode(&recorded).ok()?.incarnations.last().map(|&(incarnation, _)| incarnation)

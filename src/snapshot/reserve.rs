@@ -35,7 +35,8 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Goes on with what an earlier life left, and takes what there is room for, where so much was not given up just now.
+    /// Goes on with what an earlier incarnation left, and takes what there is room for, where so much was not given up
+    /// just now.
     pub(super) fn new(directory: &Path, bytes_max: u64, given_up: u64) -> Reserve {
         let path = directory.join(NAME);
         let bytes_max = bytes_max / BLOCK_BYTES * BLOCK_BYTES;
@@ -106,7 +107,7 @@ impl Reserve {
     }
 }
 
-/// Gives up what an earlier life left in the directory. Returns how much that was.
+/// Gives up what an earlier incarnation left in the directory. Returns how much that was.
 pub(super) fn give_up(directory: &Path) -> u64 {
     let path = directory.join(NAME);
     let bytes = fs::metadata(&path).map_or(0, |file| file.len());
@@ -191,7 +192,7 @@ mod tests {
         reserve.keep();
         assert_eq!(fs::metadata(&place).expect("it is there again").len(), taken);
 
-        // An earlier life's is gone on with, and goes where none is wanted.
+        // An earlier incarnation's is gone on with, and goes where none is wanted.
         assert_eq!(Reserve::new(directory.path(), 2 * bytes_max, 0).bytes, 2 * bytes_max / BLOCK_BYTES * BLOCK_BYTES);
         Reserve::new(directory.path(), 0, 0);
         assert!(!place.exists());

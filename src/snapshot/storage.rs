@@ -1,8 +1,8 @@
 //! Where a transaction goes: into the rows of `backup.db` while its changes are few, into a [journal](super::journal)
-//! where they are many; and when journals are folded into the rows.
+//! where they are many; and when journals are merged into the rows.
 //!
 //! Rows are what people read, and small: so they are written at once where that takes next to none of the time. Else
-//! changes are appended, and folded by a thread of its own at intervals that keep this to a fiftieth of the time, in
+//! changes are appended, and merged by a thread of its own at intervals that keep this to a fiftieth of the time, in
 //! which most keys of a busy node are overwritten again.
 
 use std::path::PathBuf;
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::fault::{self, Fault};
 use super::file::DataFile;
-use super::folding::{Fold, Folded, Folder};
 use super::journal::{Journal, with_suffix};
+use super::merging::{Merge, MergeOutcome, Merger};
 use super::reserve::Reserve;
 use crate::replica::{Checkpoint, Merged};
 use crate::store::Batch;
@@ -24,37 +24,37 @@ const ROWS_MAX: usize = 1 << 12;
 const ROW_BYTES_MAX: usize = 4 << 20;
 /// The memory for them that stays for the next transaction.
 const ROW_BYTES_KEPT: usize = 1 << 16;
-/// Between the end of one fold, or the beginning of a journal, and the beginning of the next fold lies at least so
+/// Between the end of one merge, or the beginning of a journal, and the beginning of the next merge lies at least so
 /// long,
-const FOLD_PAUSE: Duration = Duration::from_secs(1);
+const MERGE_PAUSE: Duration = Duration::from_secs(1);
 /// ... and so many times as long as the last one took,
-const FOLD_PAUSE_FACTOR: u32 = 50;
+const MERGE_PAUSE_FACTOR: u32 = 50;
 /// ... unless somebody waits for it, or nothing is written for so long,
 const QUIET: Duration = Duration::from_secs(3);
-/// ... or the journals take so much of the disk. Four of the largest folds of 1,000,000 keys in a minute.
+/// ... or the journals take so much of the disk. Four of the largest merges of 1,000,000 keys in a minute.
 const JOURNAL_BYTES_MAX: u64 = 1 << 30;
-/// After a fold that failed.
-const FOLD_RETRY: Duration = Duration::from_secs(5);
-/// How often it is looked whether a fold is done, where no commit comes meanwhile.
-const FOLD_LOOK: Duration = Duration::from_millis(50);
+/// After a merge that failed.
+const MERGE_RETRY: Duration = Duration::from_secs(5);
+/// How often it is looked whether a merge is done, where no commit comes meanwhile.
+const MERGE_LOOK: Duration = Duration::from_millis(50);
 /// ... and where somebody waits for it.
-const FOLD_LOOK_AWAITED: Duration = Duration::from_millis(2);
+const MERGE_LOOK_AWAITED: Duration = Duration::from_millis(2);
 
 /// See the module.
 ///
-/// Invariant: `file` is absent exactly while a fold is under way, and none goes into the rows while that is so or a
+/// Invariant: `file` is absent exactly while a merge is under way, and none goes into the rows while that is so or a
 /// journal is there.
 pub(super) struct Storage {
     directory: PathBuf,
     file: Option<DataFile>,
     /// Takes the transactions.
     journal: Option<Journal>,
-    /// Older ones, oldest first, whose fold has failed. They take no more: a crash may show that it had succeeded, and
-    /// then they count as folded.
-    unfolded: Vec<Journal>,
-    /// The files of journals that are being folded.
-    folding: Vec<PathBuf>,
-    folder: Folder,
+    /// Older ones, oldest first, whose merge has failed. They take no more: a crash may show that it had succeeded, and
+    /// then they count as merged.
+    unmerged: Vec<Journal>,
+    /// The files of journals that are being merged.
+    merging_files: Vec<PathBuf>,
+    merger: Merger,
     /// Changes of the open transaction, while they may become rows at once.
     window: Batch,
     /// Whether the open transaction goes into the journal.
@@ -69,14 +69,14 @@ pub(super) struct Storage {
     merging: Merging,
     /// Number of the last journal.
     number: u64,
-    fold_due: Instant,
-    fold_pause: Duration,
-    fold_failed: bool,
+    merge_due: Instant,
+    merge_pause: Duration,
+    merge_failed: bool,
     reserve: Reserve,
 }
 
 impl Storage {
-    /// Starts the thread that folds.
+    /// Starts the thread that merges.
     pub(super) fn new(file: DataFile) -> std::io::Result<Storage> {
         let now = Instant::now();
         let directory = file.directory().to_owned();
@@ -87,18 +87,18 @@ impl Storage {
             number: 0,
             file: Some(file),
             journal: None,
-            unfolded: Vec::new(),
-            folding: Vec::new(),
-            folder: Folder::start()?,
+            unmerged: Vec::new(),
+            merging_files: Vec::new(),
+            merger: Merger::start()?,
             window: Batch::default(),
             journaling: false,
             changes: 0,
             committed: now,
             written: now,
             merging: Merging::default(),
-            fold_due: now,
-            fold_pause: FOLD_PAUSE,
-            fold_failed: false,
+            merge_due: now,
+            merge_pause: MERGE_PAUSE,
+            merge_failed: false,
         })
     }
 
@@ -144,7 +144,8 @@ impl Storage {
         self.merging.want(snapshot);
     }
 
-    /// That the rows have come up to a snapshot in a fold, or why they have not where somebody waits for it. Told once.
+    /// That the rows have come up to a snapshot in a merge, or why they have not where somebody waits for it. Told
+    /// once.
     pub(super) fn take_merged(&mut self) -> Option<Merged> {
         self.take_back();
         self.merging.news.take()
@@ -184,14 +185,14 @@ impl Storage {
         self.reserve.keep();
         let bytes = self.journal.as_ref().map_or(0, Journal::bytes);
         let now = Instant::now();
-        let due = self.fold_due <= now || bytes >= JOURNAL_BYTES_MAX && !self.fold_failed;
-        let quiet = now - self.written >= QUIET && !self.fold_failed;
+        let due = self.merge_due <= now || bytes >= JOURNAL_BYTES_MAX && !self.merge_failed;
+        let quiet = now - self.written >= QUIET && !self.merge_failed;
         match self.file.take() {
-            Some(file) if self.can_fold() && (due || quiet || self.merging.is_awaited()) => {
+            Some(file) if self.can_merge() && (due || quiet || self.merging.is_awaited()) => {
                 let journals = self.take_commits();
-                self.folding = journals.iter().flat_map(Journal::files).collect();
+                self.merging_files = journals.iter().flat_map(Journal::files).collect();
                 self.merging.begun();
-                self.folder.begin(Fold { file, journals });
+                self.merger.begin(Merge { file, journals });
             }
             file => self.file = file,
         }
@@ -201,67 +202,67 @@ impl Storage {
     /// When to [tidy](Storage::tidy) where no transaction comes before.
     pub(super) fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
-        let fold = match (&self.file, self.can_fold()) {
-            (None, _) if self.merging.is_awaited() => Some(FOLD_LOOK_AWAITED),
-            (None, _) => Some(FOLD_LOOK),
+        let merge = match (&self.file, self.can_merge()) {
+            (None, _) if self.merging.is_awaited() => Some(MERGE_LOOK_AWAITED),
+            (None, _) => Some(MERGE_LOOK),
             (Some(_), false) => None,
             (Some(_), true) if self.merging.is_awaited() => Some(Duration::ZERO),
-            (Some(_), true) if self.fold_failed => Some(self.fold_due.saturating_duration_since(now)),
-            (Some(_), true) => Some(self.fold_due.min(self.written + QUIET).saturating_duration_since(now)),
+            (Some(_), true) if self.merge_failed => Some(self.merge_due.saturating_duration_since(now)),
+            (Some(_), true) => Some(self.merge_due.min(self.written + QUIET).saturating_duration_since(now)),
         };
-        fold.into_iter().chain(self.reserve.pause()).min()
+        merge.into_iter().chain(self.reserve.pause()).min()
     }
 
     /// All that is open and is to be at its path for what is committed to be there.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let path = self.directory.join("backup.db");
-        let journals = self.unfolded.iter().chain(&self.journal).flat_map(Journal::files);
+        let journals = self.unmerged.iter().chain(&self.journal).flat_map(Journal::files);
         let log = ["-wal", "-shm"].map(|suffix| with_suffix(&path, suffix));
-        log.into_iter().chain([path]).chain(self.folding.iter().cloned()).chain(journals).collect()
+        log.into_iter().chain([path]).chain(self.merging_files.iter().cloned()).chain(journals).collect()
     }
 
     /// Closes all as it is, and touches nothing that lies at the paths.
     pub(super) fn abandon(mut self) {
         self.roll_back();
-        let folded = self.file.is_none().then(|| self.folder.wait());
-        self.file.into_iter().chain(folded.map(|folded| folded.file)).for_each(DataFile::abandon);
-        self.folder.close();
+        let merged = self.file.is_none().then(|| self.merger.wait());
+        self.file.into_iter().chain(merged.map(|merged| merged.file)).for_each(DataFile::abandon);
+        self.merger.close();
     }
 
-    /// Folds what is not folded, and closes the file. Returns the files that are to be at their paths.
+    /// Merges what is not merged, and closes the file. Returns the files that are to be at their paths.
     pub(super) fn close(mut self) -> Vec<PathBuf> {
         self.roll_back();
         if self.file.is_none() {
-            let folded = self.folder.wait();
-            self.accept(folded);
+            let merged = self.merger.wait();
+            self.accept(merged);
         }
-        let mut failure = self.fold_at_last();
+        let mut failure = self.merge_at_last();
         if failure.as_ref().is_some_and(Fault::is_full) && self.make_room() {
-            failure = self.fold_at_last();
+            failure = self.merge_at_last();
         }
         // It holds nothing, or all of it is to be found at the next start.
         self.journal.take().filter(|journal| !journal.has_commit()).into_iter().for_each(Journal::remove);
-        let Storage { file, unfolded, folder, .. } = self;
-        let file = file.expect("no fold is under way");
-        let files = [file.path().to_owned()].into_iter().chain(unfolded.iter().flat_map(Journal::files)).collect();
+        let Storage { file, unmerged, merger, .. } = self;
+        let file = file.expect("no merge is under way");
+        let files = [file.path().to_owned()].into_iter().chain(unmerged.iter().flat_map(Journal::files)).collect();
         if let Some(fault) = failure {
             log::warn!("{}; the next start does it", explain_failure(&file, &fault));
         }
         file.close();
-        folder.close();
+        merger.close();
         files
     }
 
-    fn fold_at_last(&mut self) -> Option<Fault> {
-        if !self.can_fold() {
+    fn merge_at_last(&mut self) -> Option<Fault> {
+        if !self.can_merge() {
             return None;
         }
-        let file = self.file.take().expect("no fold is under way");
+        let file = self.file.take().expect("no merge is under way");
         let journals = self.take_commits();
-        self.folder.begin(Fold { file, journals });
-        let Folded { file, unfolded, folded, failure, .. } = self.folder.wait();
-        self.folder.remove(folded);
-        (self.file, self.unfolded) = (Some(file), unfolded);
+        self.merger.begin(Merge { file, journals });
+        let MergeOutcome { file, unmerged, merged, failure, .. } = self.merger.wait();
+        self.merger.remove(merged);
+        (self.file, self.unmerged) = (Some(file), unmerged);
         failure
     }
 
@@ -284,23 +285,23 @@ impl Storage {
             let number = self.position.max(self.number + 1);
             self.journal = Some(Journal::create(&self.directory, number, self.position)?);
             self.number = number;
-            self.fold_due = self.fold_due.max(Instant::now() + self.fold_pause);
+            self.merge_due = self.merge_due.max(Instant::now() + self.merge_pause);
         }
         Ok(self.journal.as_mut().expect("there is one"))
     }
 
     fn has_journals(&self) -> bool {
-        self.journal.is_some() || !self.unfolded.is_empty()
+        self.journal.is_some() || !self.unmerged.is_empty()
     }
 
-    /// Whether there is anything to fold. A journal without a commit, where a full disk took none, holds nothing.
-    fn can_fold(&self) -> bool {
-        !self.unfolded.is_empty() || self.journal.as_ref().is_some_and(Journal::has_commit)
+    /// Whether there is anything to merge. A journal without a commit, where a full disk took none, holds nothing.
+    fn can_merge(&self) -> bool {
+        !self.unmerged.is_empty() || self.journal.as_ref().is_some_and(Journal::has_commit)
     }
 
-    /// The journals that are to be folded. One without a commit stays for the next transaction.
+    /// The journals that are to be merged. One without a commit stays for the next transaction.
     fn take_commits(&mut self) -> Vec<Journal> {
-        self.unfolded.drain(..).chain(self.journal.take_if(|journal| journal.has_commit())).collect()
+        self.unmerged.drain(..).chain(self.journal.take_if(|journal| journal.has_commit())).collect()
     }
 
     /// Gives up what is kept in reserve. Returns whether there was any.
@@ -322,36 +323,36 @@ impl Storage {
         self.window.clear(ROW_BYTES_KEPT);
     }
 
-    /// Takes the file back from a fold that is done.
+    /// Takes the file back from a merge that is done.
     fn take_back(&mut self) {
-        if let Some(folded) = self.folder.take() {
-            self.accept(folded);
+        if let Some(merged) = self.merger.take() {
+            self.accept(merged);
         }
     }
 
-    fn accept(&mut self, folded: Folded) {
-        let Folded { file, unfolded, folded, took, failure } = folded;
+    fn accept(&mut self, merged: MergeOutcome) {
+        let MergeOutcome { file, unmerged, merged, took, failure } = merged;
         match &failure {
-            None if self.fold_failed => log::info!("journals are merged into {} again", file.path().display()),
-            Some(fault) if !self.fold_failed => log::warn!("{}; retrying", explain_failure(&file, fault)),
+            None if self.merge_failed => log::info!("journals are merged into {} again", file.path().display()),
+            Some(fault) if !self.merge_failed => log::warn!("{}; retrying", explain_failure(&file, fault)),
             _ => (),
         }
-        self.fold_failed = failure.is_some();
+        self.merge_failed = failure.is_some();
         let made_room = failure.as_ref().is_some_and(Fault::is_full) && self.make_room();
-        self.fold_pause = match &failure {
+        self.merge_pause = match &failure {
             Some(_) if made_room => Duration::ZERO,
-            Some(_) => FOLD_RETRY,
-            None => FOLD_PAUSE.max(took * FOLD_PAUSE_FACTOR),
+            Some(_) => MERGE_RETRY,
+            None => MERGE_PAUSE.max(took * MERGE_PAUSE_FACTOR),
         };
         // Where it is tried again at once, whoever waits for it waits for that.
         if !made_room {
             self.merging.ended(failure.map(|fault| fault.to_string()));
         }
-        self.fold_due = Instant::now() + self.fold_pause;
-        self.unfolded = unfolded;
+        self.merge_due = Instant::now() + self.merge_pause;
+        self.unmerged = unmerged;
         self.file = Some(file);
-        self.folding.clear();
-        self.folder.remove(folded);
+        self.merging_files.clear();
+        self.merger.remove(merged);
     }
 }
 
@@ -361,8 +362,8 @@ impl Storage {
 struct Merging {
     /// On disk, in rows or journals.
     committed: u64,
-    /// In the rows once the fold under way has succeeded.
-    folding: u64,
+    /// In the rows once the merge under way has succeeded.
+    merging: u64,
     /// In the rows.
     merged: u64,
     /// Somebody waits for it.
@@ -386,19 +387,19 @@ impl Merging {
         }
     }
 
-    /// Whether a fold is wanted at once.
+    /// Whether a merge is wanted at once.
     fn is_awaited(&self) -> bool {
         self.wanted > self.merged
     }
 
-    /// A fold of all there is has begun.
+    /// A merge of all there is has begun.
     fn begun(&mut self) {
-        self.folding = self.committed;
+        self.merging = self.committed;
     }
 
     fn ended(&mut self, failure: Option<String>) {
         if failure.is_none() {
-            self.merged = self.folding;
+            self.merged = self.merging;
             self.news = Some(Merged { snapshot: self.merged, failure });
         } else if self.is_awaited() {
             // Who waits for a later one hears of it, too, rather than wait for the next try.

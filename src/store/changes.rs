@@ -94,7 +94,7 @@ impl ChangeList {
         ChangeList { segments, order: BTreeMap::from([(first, tail)]), tail, next: first }
     }
 
-    /// Takes in a change of an earlier life; they come in rising order, before any [`ChangeList::append`].
+    /// Takes in a change of an earlier incarnation; they come in rising order, before any [`ChangeList::append`].
     pub fn restore(&mut self, position: u64, slot: u32, deleted: bool) -> Place {
         let tail = &self.segments[self.tail];
         let fits = tail.slots.len() < SEGMENT && position - tail.base <= u32::MAX.into();

@@ -1,7 +1,7 @@
 //! Changes copied out of the store in bounded slices, while a `Fence` keeps those as they are that are yet to be.
 
 use super::fence::Fence;
-use super::{Batch, Store, WARMED, change_of};
+use super::{Batch, PREFETCHED, Store, change_of};
 
 /// Flushed entries passed over in one call.
 const SKIPS_MAX: usize = 1 << 13;
@@ -23,11 +23,11 @@ impl Store {
         let skips = self.floor.position <= up_to;
         let mut skipped = 0;
         let mut changes = self.changes.after(after).take_while(|&(position, _)| position <= up_to);
-        let mut next = [(0, 0); WARMED];
+        let mut next = [(0, 0); PREFETCHED];
         loop {
             let count = next.iter_mut().zip(&mut changes).map(|(next, change)| *next = change).count();
             let next = &next[..count];
-            self.slots.warm(next.iter().map(|&(_, slot)| slot));
+            self.slots.prefetch(next.iter().map(|&(_, slot)| slot));
             for &(position, slot) in next {
                 let change = change_of(position, slot, self.entry(slot));
                 if skips && self.is_flushed(change.stamp) {
@@ -42,7 +42,7 @@ impl Store {
                     return Copied::UpTo(position);
                 }
             }
-            if count < WARMED {
+            if count < PREFETCHED {
                 return Copied::All;
             }
         }

@@ -25,7 +25,8 @@ impl Floor {
         }
     }
 
-    /// The entry is from an earlier life. Whoever wrote the data file has dropped what was flushed, but for mistakes.
+    /// The entry is from an earlier incarnation. Whoever wrote the data file has dropped what was flushed, but for
+    /// mistakes.
     pub(super) fn restored(&mut self, entry: &Entry, position: u64) {
         self.latest = self.latest.max(entry.stamp());
         self.is_sweeping |= entry.stamp() < self.stamp;

@@ -14,7 +14,7 @@
 //! - [`copying`]: which changes; `fence`: what keeps them as they are
 //! - [`value`]: values, and the memory that large ones share
 //! - `owning`: ... given to keys, and whom their memory goes to afterwards
-//! - `warming`: entries brought into the cache before they are asked for
+//! - `prefetching`: entries brought into the cache before they are asked for
 //! - `scanning`: all keys, a few at a time
 //! - [`restore`]: a store from the rows of a data file
 //! - [`together`]: changes that followers should not stop between; `ranges`: their positions
@@ -22,6 +22,7 @@
 //! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
 //! besides copying the value itself. It does not know sockets, clocks or files.
 
+pub mod atomic_groups;
 pub mod batch;
 pub mod changes;
 mod collecting;
@@ -36,15 +37,14 @@ mod fence;
 mod floor;
 pub mod flushing;
 mod owning;
+mod prefetching;
 mod ranges;
 pub mod restore;
 mod scanning;
 pub mod slots;
 pub mod stamp;
 pub mod table;
-pub mod together;
 pub mod value;
-mod warming;
 
 pub use batch::{Batch, Change};
 pub use copying::Copied;
@@ -64,10 +64,10 @@ use entry::Entry;
 use expiries::Expiries;
 use fence::Fence;
 use floor::Floor;
+pub use prefetching::PREFETCHED;
 use ranges::Ranges;
 use slots::Slots;
 pub use value::{Free, Value};
-pub use warming::WARMED;
 
 /// What a key costs beside its entry, as the limit on memory counts it: 12 bytes in the slots, 4 to 8 in the change
 /// list, 8 to 9 in the tables.

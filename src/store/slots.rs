@@ -56,8 +56,8 @@ impl Slots {
         slot
     }
 
-    /// A home for the entry at a number known from an earlier life; the numbers below it that nobody claims before
-    /// [`Slots::claimed`] become vacant.
+    /// A home for the entry at a number known from an earlier incarnation; the numbers below it that nobody claims
+    /// before [`Slots::claimed`] become vacant.
     pub fn insert_at(&mut self, slot: u32, entry: Entry) {
         while self.used <= slot {
             self.grow();

@@ -27,8 +27,8 @@ const COUNT_ONLY_MS: u64 = 1_000;
 /// Up to 64 ms worth of stamps.
 const CHANCE: u64 = (1 << 22) - 1;
 
-/// A life begins so far ahead of the wall clock, further than a crash puts the life before it: where the data file was
-/// wiped or put back, its ceiling does not say what that has issued.
+/// An incarnation begins so far ahead of the wall clock, further than a crash puts the incarnation before it: where the
+/// data file was wiped or put back, its ceiling does not say what that has issued.
 pub const AHEAD_MS: u64 = 20_000;
 
 /// Unique and totally ordered: the highest stamp wins a key.
@@ -54,17 +54,18 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that issues nothing at or below `floor`, the ceiling an earlier life recorded (0 for none), nor below
-    /// what an earlier life may have issued where the file is an old copy or was wiped; `chance` decides how far above.
+    /// A clock that issues nothing at or below `floor`, the ceiling an earlier incarnation recorded (0 for none), nor
+    /// below what an earlier incarnation may have issued where the file is an old copy or was wiped; `chance` decides
+    /// how far above.
     pub fn new(node: NodeId, floor: u64, unix_ms: u64, chance: u64) -> Clock {
-        // Where another life began just here, the two are kept apart by chance, until a peer says more.
+        // Where another incarnation began just here, the two are kept apart by chance, until a peer says more.
         let last = floor.max((unix_ms + AHEAD_MS) << COUNTER_BITS) + (chance & CHANCE);
         Clock { node, last, ceiling: floor, floor, since: last, issued: last }
     }
 
     /// As [`Clock::new`], for a node that no other has ever heard of, or will before it has heard of them: what a file
     /// that was wiped or put back had issued is known to nobody. So it begins where the wall clock is, and ahead of
-    /// that only where the life before it did not end in order, or was ahead itself.
+    /// that only where the incarnation before it did not end in order, or was ahead itself.
     pub fn alone(node: NodeId, floor: u64, unix_ms: u64) -> Clock {
         let last = floor.max(unix_ms << COUNTER_BITS);
         Clock { node, last, ceiling: floor, floor, since: last, issued: last }
@@ -94,18 +95,18 @@ impl Clock {
     }
 
     /// Whether a stamp of this node that somebody has seen proves that the data file was wiped or is an old copy: it is
-    /// above all that the file knew of, and not of this life.
+    /// above all that the file knew of, and not of this incarnation.
     pub fn is_rewound(&self, seen: u64) -> bool {
         seen > self.floor && !(self.since <= seen && seen <= self.issued)
     }
 
-    /// The same, where nobody can have seen a stamp of this life yet.
+    /// The same, where nobody can have seen a stamp of this incarnation yet.
     pub fn is_rewound_at_first(&self, seen: u64) -> bool {
         seen > self.floor
     }
 
-    /// Goes past a stamp that an earlier life of this node has issued although nothing here says so, and past all
-    /// further ones it may have issued. Returns the span of this life that is thereby over.
+    /// Goes past a stamp that an earlier incarnation of this node has issued although nothing here says so, and past
+    /// all further ones it may have issued. Returns the span of this incarnation that is thereby over.
     pub fn begin_anew(&mut self, seen: u64, unix_ms: u64) -> (u64, u64) {
         let span = self.span();
         let highest = self.last.max(seen).max(unix_ms << COUNTER_BITS);
@@ -114,7 +115,7 @@ impl Clock {
         span
     }
 
-    /// This life has issued all stamps there are above the first and up to the second value.
+    /// This incarnation has issued all stamps there are above the first and up to the second value.
     pub fn span(&self) -> (u64, u64) {
         (self.since, self.issued)
     }

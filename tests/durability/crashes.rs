@@ -16,9 +16,9 @@ use crate::history::{History, Random, State};
 
 /// What runs where `KVSTOREAPP_CRASH_SEEDS` names no others.
 const SEEDS: [u64; 2] = [1, 20];
-/// Lives after each other on one data directory.
+/// Incarnations after each other on one data directory.
 const ROUNDS: u64 = 4;
-/// States of the file seen under a load without a pause: folds become rarer while it lasts.
+/// States of the file seen under a load without a pause: merges become rarer while it lasts.
 const LOOKS: usize = 2;
 
 #[test]
@@ -66,7 +66,7 @@ fn sqlite3_shows_exactly_the_live_rows_of_one_moment_while_the_node_runs_and_wri
     let (server, sent) = watch_under_load(history);
     server.connect().ask("SET 5-7 0 the last word");
     wait_until_saved(&server);
-    wait_until_folded(&server);
+    wait_until_merged(&server);
     let file = server.data_file();
     let shown = sqlite3(&file, "SELECT key, value FROM kvstore WHERE key <> '5-7'");
     let mut last = history.nothing();
@@ -140,10 +140,10 @@ fn overwrite(address: SocketAddr, history: History, sent: &AtomicU64, stop: &Ato
     }
 }
 
-/// One client's part of the history, over all lives.
+/// One client's part of the history, over all incarnations.
 struct Writer {
     history: History,
-    /// What was there when the present life began, and the number of the next write then.
+    /// What was there when the present incarnation began, and the number of the next write then.
     start: State,
     first: u64,
     /// Numbers of the last write answered and the last one sent.
@@ -221,7 +221,7 @@ fn write_until(server: &Server, writer: &mut Writer, answers: u64, snapshots: u6
     let position_before = number(client.info("position"));
     let snapshots_before = number(client.info("snapshots"));
     let mut state = writer.start.clone();
-    // The write of each position since the start of this life.
+    // The write of each position since the start of this incarnation.
     let mut writes = vec![writer.first - 1];
     let mut send = |client: &mut Client, writer: &mut Writer, writes: &mut Vec<u64>| -> Vec<bool> {
         let numbers = writer.sent + 1..=writer.sent + PIPELINED;
@@ -297,10 +297,10 @@ fn wait_until_saved(server: &Server) {
 }
 
 /// Until then the rows are those of an earlier moment.
-fn wait_until_folded(server: &Server) {
+fn wait_until_merged(server: &Server) {
     let directory = server.data_file();
     let directory = directory.parent().expect("a file lies in a directory");
-    wait_for("the journals to be folded", || {
+    wait_for("the journals to be merged", || {
         let mut names =
             std::fs::read_dir(directory).expect("it is there").map(|entry| entry.expect("a name").file_name());
         (!names.any(|name| name.to_string_lossy().contains(".journal-"))).then_some(())

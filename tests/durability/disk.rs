@@ -67,7 +67,7 @@ pub struct Disk {
     pub commits: usize,
     /// One above the highest slot there ever was.
     pub slots: u32,
-    /// Stamps and positions of all rows ever handed over, in this life.
+    /// Stamps and positions of all rows ever handed over, in this incarnation.
     pub handed_out: Vec<(Stamp, u64)>,
 }
 

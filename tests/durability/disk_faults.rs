@@ -111,7 +111,7 @@ fn a_write_is_never_answered_ok_because_a_second_fsync_says_what_the_first_did_n
     let mut server = disk.start(&["--durability=commit"]);
     for round in 0..5 {
         let mut client = server.connect();
-        // After the first commit of a life the log is moved into the file; the second comes after that.
+        // After the first commit of an incarnation the log is moved into the file; the second comes after that.
         assert_eq!(client.ask("SET settled 0"), "OK");
         assert_eq!(client.ask(&format!("SET settled {round}")), "OK");
         disk.fail("EIO sync once");

@@ -25,7 +25,7 @@ impl Default for Setting {
 pub struct Play {
     pub node: Node,
     pub now: Now,
-    /// The position before the first of this life.
+    /// The position before the first of this incarnation.
     pub born: u64,
     pub disk: Disk,
     pub model: Model,

@@ -176,11 +176,11 @@ impl Mesh {
     }
 
     /// The node is asked to set all these keys in one request.
-    pub fn set_together(&mut self, node: usize, keys: &[String], value: &str) {
+    pub fn set_group(&mut self, node: usize, keys: &[String], value: &str) {
         let now = self.now(node);
         let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
         let one = &mut self.nodes[node];
-        while one.set_together(&keys, value.as_bytes(), now).is_none() {
+        while one.set_group(&keys, value.as_bytes(), now).is_none() {
             save(one, now);
         }
     }
@@ -354,8 +354,8 @@ fn alone(mut cluster: Cluster, node: usize) -> Cluster {
     cluster
 }
 
-pub fn node(id: usize, count: usize, life: u64, limits: Limits, now: Now) -> Node {
-    node_of(cluster(id as NodeId, count, life), limits, now)
+pub fn node(id: usize, count: usize, incarnation: u64, limits: Limits, now: Now) -> Node {
+    node_of(cluster(id as NodeId, count, incarnation), limits, now)
 }
 
 fn node_of(cluster: Cluster, limits: Limits, now: Now) -> Node {

@@ -518,10 +518,10 @@ fn what_one_request_changed_is_never_seen_half_on_a_live_peer() {
     for round in 0..120 {
         // Others in between, so that frames would end anywhere; and one of the keys changes again by itself.
         (0..round * 13 % 600).for_each(|other| mesh.request(0, &format!("SET other:{other} {round}")));
-        mesh.set_together(0, &keys, &round.to_string());
+        mesh.set_group(0, &keys, &round.to_string());
         (0..round * 7 % 600).for_each(|other| mesh.request(0, &format!("SET after:{other} {round}")));
         if round % 3 == 0 {
-            mesh.set_together(0, &keys[round..round + 2], &format!("{round}"));
+            mesh.set_group(0, &keys[round..round + 2], &format!("{round}"));
         }
         for _ in 0..12 {
             mesh.tick_without_time();
@@ -541,7 +541,7 @@ fn large_values_that_one_request_sets_are_never_seen_half_either() {
     for round in 0..6 {
         mesh.request(0, &format!("SET other {round}"));
         // Each is more than goes whole by itself; all three are less than may come apart.
-        mesh.set_together(0, &keys, &format!("{round} {}", "v".repeat(300_000 + 4_000 * round)));
+        mesh.set_group(0, &keys, &format!("{round} {}", "v".repeat(300_000 + 4_000 * round)));
         for _ in 0..40 {
             mesh.tick();
             assert!(mesh.have_one_value(1, &keys), "half of round {round} is there");

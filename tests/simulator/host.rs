@@ -39,8 +39,8 @@ pub struct Host {
     pub born_us: u64,
     /// What its node measures by: a tick's time goes by in the tick.
     stopwatch_us: Rc<Cell<u64>>,
-    /// The number of its life.
-    pub life: u64,
+    /// The number of its incarnation.
+    pub incarnation: u64,
     /// What its wall clock is off by.
     pub clock_off_ms: i64,
     pub drift_ppm: i64,
@@ -73,7 +73,7 @@ impl Host {
             members,
             born_us: 0,
             stopwatch_us: Rc::default(),
-            life: 0,
+            incarnation: 0,
             clock_off_ms: 0,
             drift_ppm: 0,
             clock_max_ms: 0,
@@ -110,8 +110,8 @@ impl Host {
         self.born_us = time_us;
         let now = self.now(time_us);
         let chance = random.u64(..);
-        self.life = random.u64(1..);
-        let identity = Identity { node: self.id as NodeId, incarnation: self.life };
+        self.incarnation = random.u64(1..);
+        let identity = Identity { node: self.id as NodeId, incarnation: self.incarnation };
         let cluster = Cluster { identity, members: self.members.clone(), seed: random.u64(..) };
         let options = Options {
             durability: plan.durability,

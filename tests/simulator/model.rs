@@ -61,7 +61,7 @@ impl Model {
     }
 
     /// A host's client has written something. Returns its number.
-    pub fn accepted(&mut self, write: Write, life: u64) -> Result<usize, String> {
+    pub fn accepted(&mut self, write: Write, incarnation: u64) -> Result<usize, String> {
         let number = self.writes.len();
         // A node that has lost its disk may hit on a stamp of before, until a peer tells it so; what it wrote is then
         // written again with another one.
@@ -72,7 +72,7 @@ impl Model {
         if self.issued.get(&write.host).is_some_and(|&last| last >= write.stamp) && !is_rewound {
             return Err(format!("5: a stamp is not above all earlier ones of its host: {write:?}"));
         }
-        let last = self.positions.entry((write.host, life)).or_default();
+        let last = self.positions.entry((write.host, incarnation)).or_default();
         if *last >= write.position {
             return Err(format!("5: a position is used again: {write:?}"));
         }
@@ -143,7 +143,7 @@ impl Model {
     }
 
     /// Whether the key's state is a write of a node that had lost its disk, under another stamp than it was issued
-    /// with: one that the node's lost life may have given to something else, which nobody has seen.
+    /// with: one that the node's lost incarnation may have given to something else, which nobody has seen.
     fn is_written_again(&self, key: &[u8], store: &Store) -> bool {
         let Some(change) = store.state(key) else { return false };
         let is_it = |write: &Write| write.key == key && write.value.as_deref() == change.value;

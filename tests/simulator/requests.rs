@@ -26,7 +26,7 @@ impl World {
             return self.write_expiring(id, key.into_bytes(), now);
         }
         if self.plan.together > 0 && self.random.u64(0..100) < self.plan.together {
-            return self.write_together(id, number, now);
+            return self.write_group(id, number, now);
         }
         let request = match self.random.u64(0..110) {
             share if share < self.plan.deletions => format!("DELETE {key}"),
@@ -62,17 +62,17 @@ impl World {
         self.note(|| format!("{id} writes {} until {expiry}", String::from_utf8_lossy(&key)));
         let stamp = self.node(id).store().changes_after(position - 1).next().expect("it was written").stamp;
         let write = Write { key, stamp, value: Some(value), expiry: Some(expiry), host: id, position };
-        self.model.accepted(write, self.hosts[id].life).map(drop)
+        self.model.accepted(write, self.hosts[id].incarnation).map(drop)
     }
 
     /// Some keys get one value, as one request of a client would do it.
-    fn write_together(&mut self, id: HostId, number: u64, now: Now) -> Verdict {
+    fn write_group(&mut self, id: HostId, number: u64, now: Now) -> Verdict {
         let name = |number: u64| if self.plan.own_keys { format!("{id}-{number}") } else { format!("k{number}") };
         let count = self.plan.keys.min(self.random.u64(2..6));
         let keys: Vec<Vec<u8>> = (0..count).map(|step| name((number + step) % self.plan.keys).into_bytes()).collect();
         let value = self.random.u32(..).to_string().into_bytes();
         let borrowed: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let Some(last) = self.node(id).set_together(&borrowed, &value, now) else { return Ok(()) };
+        let Some(last) = self.node(id).set_group(&borrowed, &value, now) else { return Ok(()) };
         self.note(|| {
             format!(
                 "{id} writes {count} keys together: {:?}",
@@ -85,7 +85,7 @@ impl World {
         let mut group = Vec::new();
         for ((position, stamp), key) in written.collect::<Vec<_>>().into_iter().zip(keys) {
             let write = Write { key: key.clone(), stamp, value: Some(value.clone()), expiry: None, host: id, position };
-            self.model.accepted(write, self.hosts[id].life)?;
+            self.model.accepted(write, self.hosts[id].incarnation)?;
             group.push((key, stamp));
         }
         self.model.together.push(group);
@@ -115,7 +115,7 @@ impl World {
             host: id,
             position: change.position,
         };
-        asked.write = Some(self.model.accepted(write, host.life)?);
+        asked.write = Some(self.model.accepted(write, host.incarnation)?);
         Ok(())
     }
 }

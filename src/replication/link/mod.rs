@@ -351,7 +351,7 @@ impl Link {
         let &Change { stamp, key, value, expiry, position, .. } = change;
         let expiry = expiry.filter(|_| !fault_injection::is("expiry not sent"));
         let value_bytes = value.map_or(0, <[u8]>::len);
-        let is_grouped = value_bytes <= view.group_bytes_max() && view.store.is_together(position);
+        let is_grouped = value_bytes <= view.group_bytes_max() && view.store.is_grouped(position);
         if value_bytes <= view.whole_bytes_max || is_grouped {
             frame.put(WireChange { stamp, key, value, expiry, chunked: 0 });
             return true;

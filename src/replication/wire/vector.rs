@@ -1,9 +1,9 @@
 //! Version vectors: which writes of which node somebody has, or has newer than.
 //!
 //! A plain vector of one number per node (Parker et al., 1983) says "everything up to here". A node whose every crash
-//! is a rollback cannot say that: between what it had committed and where its next life begins lie stamps whose writes
-//! only others may have. So each node has *spans* of clock values, mostly a single one, and a gap is stated instead
-//! of guessed at (as the exceptions of Malkhi and Terry's concise version vectors, 2005).
+//! is a rollback cannot say that: between what it had committed and where its next incarnation begins lie stamps whose
+//! writes only others may have. So each node has *spans* of clock values, mostly a single one, and a gap is stated
+//! instead of guessed at (as the exceptions of Malkhi and Terry's concise version vectors, 2005).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Commits, folds and crashes in all orders.
+//! Commits, merges and crashes in all orders.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::replica::Disk;
-use crate::snapshot::folding::fold;
+use crate::snapshot::merging::merge;
 use crate::store::{Copied, Restore, Stamp, Store};
 
 type Content = BTreeMap<Vec<u8>, (Vec<u8>, u64, Stamp)>;
@@ -81,21 +81,21 @@ impl World {
         storage.tidy();
     }
 
-    fn fold(&mut self) {
-        self.storage.fold_due = Instant::now();
+    fn merge(&mut self) {
+        self.storage.merge_due = Instant::now();
         self.storage.tidy();
     }
 
-    fn wait_for_fold(&mut self) {
+    fn wait_for_merge(&mut self) {
         if self.storage.file.is_none() {
-            let folded = self.storage.folder.wait();
-            self.storage.accept(folded);
+            let merged = self.storage.merger.wait();
+            self.storage.accept(merged);
         }
     }
 
     /// What was not committed is gone.
     fn crash(mut self) -> World {
-        self.wait_for_fold();
+        self.wait_for_merge();
         let World { directory, storage, committed, clock, .. } = self;
         leave(storage);
         World::recover(directory, committed, clock)
@@ -127,11 +127,11 @@ fn open(directory: &TempDir) -> (Storage, Store) {
     (Storage::new(opened.file).expect("a thread can be started"), store)
 }
 
-/// As it is, once its thread has removed what is folded.
+/// As it is, once its thread has removed what is merged.
 fn leave(storage: Storage) {
-    let Storage { file, journal, unfolded, folder, .. } = storage;
-    drop((file, journal, unfolded));
-    folder.close();
+    let Storage { file, journal, unmerged, merger, .. } = storage;
+    drop((file, journal, unmerged));
+    merger.close();
 }
 
 fn content(store: &Store) -> Content {
@@ -164,25 +164,25 @@ fn what_was_committed_is_there_after_any_crash_wherever_it_lies() {
                 }
                 world.save(random.u8(..5) > 0);
                 match random.u8(..4) {
-                    0 => world.fold(),
-                    1 => world.wait_for_fold(),
+                    0 => world.merge(),
+                    1 => world.wait_for_merge(),
                     _ => (),
                 }
             }
-            world.wait_for_fold();
+            world.wait_for_merge();
             *if !world.storage.has_journals() { &mut rows } else { &mut journals } += 1;
             world = world.crash();
         }
         let World { directory, storage, committed, clock, .. } = world;
         storage.close();
         let world = World::recover(directory, committed, clock);
-        assert_eq!(world.journals(), 0, "a stop folds");
+        assert_eq!(world.journals(), 0, "a stop merges");
     }
     assert!(journals > 20 && rows > 20, "{journals} crashes with journals, {rows} without");
 }
 
 #[test]
-fn few_changes_are_rows_at_once_and_many_once_they_are_folded() {
+fn few_changes_are_rows_at_once_and_many_once_they_are_merged() {
     let mut random = Rng::with_seed(1);
     let mut world = World::new();
     let rows = |world: &World| {
@@ -194,51 +194,51 @@ fn few_changes_are_rows_at_once_and_many_once_they_are_folded() {
     world.save(true);
     assert_eq!(rows(&world), world.committed.len());
     let before = rows(&world);
-    world.storage.fold_due += Duration::from_secs(3600);
+    world.storage.merge_due += Duration::from_secs(3600);
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000_000));
     world.save(true);
     // Also few changes go after those that are in a journal.
     (0..10).for_each(|_| world.write(&mut random, 1_000_000));
     world.save(true);
     assert_eq!(rows(&world), before);
-    world.fold();
-    world.wait_for_fold();
+    world.merge();
+    world.wait_for_merge();
     assert_eq!((rows(&world), world.storage.has_journals()), (world.committed.len(), false));
 }
 
 #[test]
-fn a_fold_that_fails_is_tried_again_and_costs_no_commit() {
+fn a_merge_that_fails_is_tried_again_and_costs_no_commit() {
     let mut random = Rng::with_seed(3);
     let mut world = World::new();
-    world.storage.fold_due += Duration::from_secs(3600);
+    world.storage.merge_due += Duration::from_secs(3600);
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
     world.save(true);
     let other = rusqlite::Connection::open(world.directory.path().join("backup.db")).expect("it is there");
     other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
-    world.fold();
-    world.wait_for_fold();
-    assert!(world.storage.fold_failed && world.storage.pause().is_some_and(|pause| pause <= FOLD_RETRY));
+    world.merge();
+    world.wait_for_merge();
+    assert!(world.storage.merge_failed && world.storage.pause().is_some_and(|pause| pause <= MERGE_RETRY));
     world.write(&mut random, 1_000);
     world.save(true);
     drop(other);
-    world.fold();
-    world.wait_for_fold();
-    assert!(!world.storage.fold_failed && !world.storage.has_journals());
+    world.merge();
+    world.wait_for_merge();
+    assert!(!world.storage.merge_failed && !world.storage.has_journals());
     assert!(world.storage.pause().is_none(), "there is nothing to do");
     world.crash();
 }
 
 #[test]
-fn what_comes_after_a_fold_that_failed_is_there_also_where_a_crash_shows_that_it_had_succeeded() {
+fn what_comes_after_a_merge_that_failed_is_there_also_where_a_crash_shows_that_it_had_succeeded() {
     let mut random = Rng::with_seed(4);
     let mut world = World::new();
-    world.storage.fold_due += Duration::from_secs(3600);
+    world.storage.merge_due += Duration::from_secs(3600);
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
     world.save(true);
     // As where the last fsync failed, but all was written.
     let journals = world.storage.take_commits();
-    fold(world.storage.file.as_mut().expect("it is here"), &journals).expect("it can be folded");
-    world.storage.unfolded = journals;
+    merge(world.storage.file.as_mut().expect("it is here"), &journals).expect("it can be merged");
+    world.storage.unmerged = journals;
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
     world.save(true);
     world.crash();
@@ -256,7 +256,7 @@ fn a_journal_goes_on_from_a_commit_that_was_rolled_back_and_that_a_crash_shows()
     // As where its last fsync failed, but all was written.
     (world.durable, world.committed) = before;
     world.storage.position = world.durable;
-    world.storage.fold_due += Duration::from_secs(3600);
+    world.storage.merge_due += Duration::from_secs(3600);
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 10_000));
     world.save(true);
     assert!(world.storage.has_journals());
@@ -275,7 +275,7 @@ fn a_journal_is_not_applied_to_another_state_of_the_file_or_twice() {
     let older = std::fs::read(&file).expect("it is there");
     (0..10).for_each(|_| world.write(&mut random, 100));
     world.save(true);
-    world.storage.fold_due += Duration::from_secs(3600);
+    world.storage.merge_due += Duration::from_secs(3600);
     (0..ROWS_MAX + 10).for_each(|_| world.write(&mut random, 1_000));
     world.save(true);
     let World { directory, storage, committed, clock, .. } = world;
@@ -286,7 +286,7 @@ fn a_journal_is_not_applied_to_another_state_of_the_file_or_twice() {
     assert!(refusal.contains("goes on from another state of") && refusal.contains("backup.db"), "{refusal}");
     std::fs::write(&file, &newer).expect("it can be put back");
 
-    // A crash after the fold and before the journal is gone.
+    // A crash after the merge and before the journal is gone.
     let journal = Journal::find(directory.path()).expect("they can be read").remove(0);
     let [name, log] = ["", "-wal"].map(|suffix| format!("{}{suffix}", journal.path().display()));
     drop(journal);

@@ -1,4 +1,4 @@
-//! Journals folded into the rows of the data file: each key's last state is written once, in one transaction.
+//! Journals merged into the rows of the data file: each key's last state is written once, in one transaction.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,23 +12,23 @@ use crate::replica::Checkpoint;
 
 /// Lets the loop go first where both share a core.
 #[cfg(target_os = "linux")]
-const FOLD_NICENESS: i32 = 10;
+const MERGE_NICENESS: i32 = 10;
 
-/// The thread that folds.
-pub(super) struct Folder {
+/// The thread that merges.
+pub(super) struct Merger {
     jobs: Sender<Job>,
-    done: Receiver<Folded>,
+    done: Receiver<MergeOutcome>,
     thread: JoinHandle<()>,
 }
 
 enum Job {
-    Fold(Box<Fold>),
-    /// Journals that are folded.
+    Merge(Box<Merge>),
+    /// Journals that are merged.
     Remove(Vec<Journal>),
 }
 
 /// A piece of work for it.
-pub(super) struct Fold {
+pub(super) struct Merge {
     /// Whose rows.
     pub(super) file: DataFile,
     /// Oldest first.
@@ -36,59 +36,59 @@ pub(super) struct Fold {
 }
 
 /// What became of one.
-pub(super) struct Folded {
-    /// As in the [`Fold`].
+pub(super) struct MergeOutcome {
+    /// As in the [`Merge`].
     pub(super) file: DataFile,
-    /// Those that are still to be folded.
-    pub(super) unfolded: Vec<Journal>,
-    /// Those that are, to be [removed](Folder::remove).
-    pub(super) folded: Vec<Journal>,
+    /// Those that are still to be merged.
+    pub(super) unmerged: Vec<Journal>,
+    /// Those that are, to be [removed](Merger::remove).
+    pub(super) merged: Vec<Journal>,
     /// How long it took.
     pub(super) took: Duration,
     /// Why it failed.
     pub(super) failure: Option<Fault>,
 }
 
-impl Folder {
-    pub(super) fn start() -> std::io::Result<Folder> {
-        let (jobs, to_fold) = channel();
-        let (folded, done) = channel();
+impl Merger {
+    pub(super) fn start() -> std::io::Result<Merger> {
+        let (jobs, to_merge) = channel();
+        let (merged, done) = channel();
         let work = move || {
             #[cfg(target_os = "linux")]
-            if let Err(error) = rustix::process::nice(FOLD_NICENESS) {
-                log::debug!("folds go on without giving way: {error}");
+            if let Err(error) = rustix::process::nice(MERGE_NICENESS) {
+                log::debug!("merges go on without giving way: {error}");
             }
-            for job in to_fold {
+            for job in to_merge {
                 match job {
                     // Where nobody takes it nobody waits for it.
-                    Job::Fold(job) => drop(folded.send(run(*job))),
+                    Job::Merge(job) => drop(merged.send(run(*job))),
                     Job::Remove(journals) => journals.into_iter().for_each(Journal::remove),
                 }
             }
         };
-        let thread = thread::Builder::new().name("fold".into()).spawn(work)?;
-        Ok(Folder { jobs, done, thread })
+        let thread = thread::Builder::new().name("merge".into()).spawn(work)?;
+        Ok(Merger { jobs, done, thread })
     }
 
     /// Gives it work; one piece at a time.
-    pub(super) fn begin(&self, job: Fold) {
-        self.jobs.send(Job::Fold(Box::new(job))).expect("the thread lives as long as this");
+    pub(super) fn begin(&self, job: Merge) {
+        self.jobs.send(Job::Merge(Box::new(job))).expect("the thread lives as long as this");
     }
 
-    /// Lets it remove what is folded.
-    pub(super) fn remove(&self, folded: Vec<Journal>) {
-        if !folded.is_empty() {
-            self.jobs.send(Job::Remove(folded)).expect("the thread lives as long as this");
+    /// Lets it remove what is merged.
+    pub(super) fn remove(&self, merged: Vec<Journal>) {
+        if !merged.is_empty() {
+            self.jobs.send(Job::Remove(merged)).expect("the thread lives as long as this");
         }
     }
 
     /// What is done.
-    pub(super) fn take(&self) -> Option<Folded> {
+    pub(super) fn take(&self) -> Option<MergeOutcome> {
         self.done.try_recv().ok()
     }
 
     /// Waits for what is under way.
-    pub(super) fn wait(&self) -> Folded {
+    pub(super) fn wait(&self) -> MergeOutcome {
         self.done.recv().expect("the thread lives as long as this")
     }
 
@@ -99,10 +99,10 @@ impl Folder {
     }
 }
 
-fn run(job: Fold) -> Folded {
-    let Fold { mut file, journals } = job;
+fn run(job: Merge) -> MergeOutcome {
+    let Merge { mut file, journals } = job;
     let began = Instant::now();
-    let failure = fold(&mut file, &journals).err();
+    let failure = merge(&mut file, &journals).err();
     if failure.is_some() {
         file.roll_back();
     } else {
@@ -110,18 +110,18 @@ fn run(job: Fold) -> Folded {
     }
     file.release_memory();
     let took = began.elapsed();
-    log::debug!("folding took {} ms", took.as_millis());
-    let (unfolded, folded) = if failure.is_some() { (journals, Vec::new()) } else { (Vec::new(), journals) };
-    Folded { file, unfolded, folded, took, failure }
+    log::debug!("merging took {} ms", took.as_millis());
+    let (unmerged, merged) = if failure.is_some() { (journals, Vec::new()) } else { (Vec::new(), journals) };
+    MergeOutcome { file, unmerged, merged, took, failure }
 }
 
 /// Brings the rows up to the end of the last journal, all or nothing, and returns what that recorded. Journals come
-/// oldest first, none of them folded.
+/// oldest first, none of them merged.
 ///
 /// Read backwards, the first change of a slot is the one that counts, so all that is to be remembered of the newer ones
 /// is a bit for each slot.
-pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoint, Fault> {
-    let last = journals.last().expect("there is something to fold");
+pub(super) fn merge(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoint, Fault> {
+    let last = journals.last().expect("there is something to merge");
     let path = file.path().to_owned();
     let explain = |error| Fault::of_file(&path, &error);
     let end = last.end()?;
@@ -141,16 +141,17 @@ pub(super) fn fold(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpoi
             Ok(())
         })?;
     }
-    file.set_last_folded(last.number()).and_then(|()| file.commit(&end)).map_err(explain)?;
+    file.set_last_merged(last.number()).and_then(|()| file.commit(&end)).map_err(explain)?;
     Ok(end)
 }
 
-/// What a start does with the journals that a crash, or a stop with a full disk, left: folds those that are not. Returns what is to be
-/// removed once the rows were read, and what the last commit recorded where that was not in the rows.
+/// What a start does with the journals that a crash, or a stop with a full disk, left: merges those that are not.
+/// Returns what is to be removed once the rows were read, and what the last commit recorded where that was not in the
+/// rows.
 pub(super) fn recover(file: &mut DataFile, directory: &Path) -> Result<(Vec<Journal>, Option<Checkpoint>), Fault> {
     let journals = Journal::find(directory)?;
-    let folded = file.last_folded().map_err(|error| Fault::of_file(file.path(), &error))?;
-    let first = journals.partition_point(|journal| journal.number() <= folded);
+    let merged = file.last_merged().map_err(|error| Fault::of_file(file.path(), &error))?;
+    let first = journals.partition_point(|journal| journal.number() <= merged);
     let mut position = file.position();
     for journal in &journals[first..] {
         if !journal.bases()?.contains(&position) {
@@ -165,9 +166,9 @@ pub(super) fn recover(file: &mut DataFile, directory: &Path) -> Result<(Vec<Jour
     }
     let checkpoint = match &journals[first..] {
         [] => None,
-        unfolded => {
-            log::info!("taking over {} journals that were not merged before the last end", unfolded.len());
-            Some(fold(file, unfolded).inspect_err(|_| file.roll_back())?)
+        unmerged => {
+            log::info!("taking over {} journals that were not merged before the last end", unmerged.len());
+            Some(merge(file, unmerged).inspect_err(|_| file.roll_back())?)
         }
     };
     Ok((journals, checkpoint))

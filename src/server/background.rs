@@ -1,7 +1,7 @@
 //! What may take long and is no business of the loop: looking up host names, reading the config file again, giving the
 //! memory of large values back.
 //!
-//! A thread that is given errands and gives results back, and one for memory, which should not wait for names. They end
+//! A thread that is given jobs and gives results back, and one for memory, which should not wait for names. They end
 //! with the process.
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -16,7 +16,7 @@ use crate::config::{ClusterFile, NodeAddress};
 use crate::store::NodeId;
 
 /// What is to be done.
-pub(super) enum Errand {
+pub(super) enum Job {
     /// Look up this `host:port` for a node.
     LookUp(NodeId, String),
     /// Read the config file again.
@@ -34,23 +34,23 @@ pub(super) enum Result {
 }
 
 /// The threads.
-pub(super) struct Errands {
-    errands: Sender<Errand>,
+pub(super) struct Background {
+    jobs: Sender<Job>,
     results: Receiver<Result>,
     /// The nodes that are being looked up.
     looked_up: Vec<NodeId>,
 }
 
-impl Errands {
-    /// Starts them. `wake` is called whenever [`Errands::take`] has something new.
-    pub(super) fn start(config: ClusterFile, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Errands> {
-        let (errands, to_do) = channel();
+impl Background {
+    /// Starts them. `wake` is called whenever [`Background::take`] has something new.
+    pub(super) fn start(config: ClusterFile, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Background> {
+        let (jobs, to_do) = channel();
         let (done, results) = channel();
-        let run = move |errand| match errand {
-            Errand::LookUp(node, address) => Result::Found(node, look_up(&address)),
-            Errand::Reload => Result::Reloaded(config.read()),
+        let run = move |job| match job {
+            Job::LookUp(node, address) => Result::Found(node, look_up(&address)),
+            Job::Reload => Result::Reloaded(config.read()),
         };
-        start_thread("errands", to_do, run, done.clone(), wake.clone())?;
+        start_thread("background", to_do, run, done.clone(), wake.clone())?;
         let (freed, to_give_back) = channel();
         let give_back = |mut memory: BytesMut| {
             allocator::give_pages_back(&mut memory);
@@ -58,19 +58,19 @@ impl Errands {
         };
         start_thread("memory", to_give_back, give_back, done, wake)?;
         memory::hand_over(freed);
-        Ok(Errands { errands, results, looked_up: Vec::new() })
+        Ok(Background { jobs, results, looked_up: Vec::new() })
     }
 
     /// A node that is being looked up is not looked up a second time: where names take longer than the pause between
     /// dials, all else would wait behind an ever longer row of them.
-    pub(super) fn give(&mut self, errand: Errand) {
-        if let Errand::LookUp(node, _) = errand {
+    pub(super) fn give(&mut self, job: Job) {
+        if let Job::LookUp(node, _) = job {
             if self.looked_up.contains(&node) {
                 return;
             }
             self.looked_up.push(node);
         }
-        self.errands.send(errand).expect("the thread lives as long as this");
+        self.jobs.send(job).expect("the thread lives as long as this");
     }
 
     pub(super) fn take(&mut self) -> Option<Result> {

@@ -8,18 +8,18 @@ use super::Store;
 
 impl Store {
     /// The changes from the position `first` to the position `last`, the latest of all, belong together.
-    pub fn together(&mut self, first: u64, last: u64) {
+    pub fn group(&mut self, first: u64, last: u64) {
         debug_assert_eq!(last, self.last_position());
         self.together.add(first, last);
     }
 
     /// Every follower has passed this position.
-    pub fn forget_together(&mut self, up_to: u64) {
+    pub fn forget_groups(&mut self, up_to: u64) {
         self.together.forget(up_to);
     }
 
     /// Whether the change at the position belongs together with others.
-    pub fn is_together(&self, position: u64) -> bool {
+    pub fn is_grouped(&self, position: u64) -> bool {
         self.together.contain(position)
     }
 
@@ -47,18 +47,18 @@ mod tests {
     fn a_range_ends_where_the_last_of_its_keys_went() {
         let mut store = Store::new([1, 2], 0, 1);
         ["a", "b", "c", "d", "e"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
-        store.together(6, 5);
+        store.group(6, 5);
         ["a", "b"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
-        store.together(6, 7);
+        store.group(6, 7);
         assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 7]);
-        assert!((1..=7).map(|position| store.is_together(position)).eq((1..=7).map(|position| position > 5)));
+        assert!((1..=7).map(|position| store.is_grouped(position)).eq((1..=7).map(|position| position > 5)));
         set(&mut store, "f");
         set(&mut store, "a");
         assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 9]);
         ["c", "b"].iter().for_each(|key| assert!(set(&mut store, key) > 0));
-        store.together(10, 11);
+        store.group(10, 11);
         assert_eq!(places_to_stop(&store), [1, 2, 3, 4, 5, 11]);
-        store.forget_together(11);
+        store.forget_groups(11);
         assert_eq!(places_to_stop(&store).len(), 11);
     }
 }
