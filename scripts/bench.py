@@ -7,7 +7,7 @@ All servers are pinned to core 0, the load to core 1. Rounds are interleaved: ea
 machine that gets slower gets slower for all; the others are stopped (SIGSTOP) meanwhile. The figures are medians over
 the rounds, and so are the ratios: of those of each round, as the machine may change from one to the next. --rounds 0
 --add measures nothing and writes the table anew. A node takes snapshots every 2 s; Redis and memcached keep nothing
-on disk, but for the rows about durability. Short runs of SETs leave changes that are folded into the data file later;
+on disk, but for the rows about durability. Short runs of SETs leave changes that are merged into the data file later;
 a node is given the time for that before it is measured again, and one long run of SETs shows what it costs. What was
 measured is kept beside the table after each round (FILE.json), so that --add can go on from there, on another day
 too. Processor time is of the whole process, the node's snapshot thread included, and of its event loop's thread.
@@ -32,7 +32,7 @@ from servers import Server, free_ports
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SERVER_CORE, LOAD_CORE = "0", "1"
-# So long a run leaves one fold to be done, as in continuous writing: between two lies fifty times as long as one takes,
+# So long a run leaves one merge to be done, as in continuous writing: between two lies fifty times as long as one takes,
 # which is some 50 s here, or a gigabyte of journals, which is less.
 LONG_SECONDS, LONG_ROUNDS = 40, 3
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
@@ -237,7 +237,7 @@ def report(bench):
     for depth, asked in ((1, ">= 1.0"), (16, ">= 0.8")):
         row(f"SET, 50 x {depth}, `--durability commit` and `appendfsync always`: a second", ("durable", "commit", depth),
             ("durable", "always", depth), ",.0f", asked, lambda one: one["per_second"])
-    row(f"SET, 50 x 1, {LONG_SECONDS} s in one go and the fold after it: us of processor time a request, whole process",
+    row(f"SET, 50 x 1, {LONG_SECONDS} s in one go and the merge after it: us of processor time a request, whole process",
         ("long", "node"), ("long", "redis"), ".2f", "<= 0.80")
     row("resident bytes a key", ("resident", "node"), ("resident", "redis"), ".0f", "<= 0.70")
     calls = [bench.median(("calls", *shape)) for shape in CALL_SHAPES]

@@ -148,12 +148,12 @@ class Measured:
         kvbench(self.options, self.node, "--fill", "--seconds", 0.1)
 
     def settle(self):
-        """Waits until the rows of all data files are up to date: growing leaves much to be folded."""
+        """Waits until the rows of all data files are up to date: growing leaves much to be merged."""
         for _ in range(1200):
             if not any(any(directory.glob("*/backup.db.journal-*")) for directory in self.directories):
                 return
             time.sleep(0.1)
-        print("Journals are left to be folded after two minutes.\n", flush=True)
+        print("Journals are left to be merged after two minutes.\n", flush=True)
 
     def open_loops(self):
         self.settle()
@@ -162,7 +162,7 @@ class Measured:
         for share in SHARES:
             self.late.stop()
             kvbench(self.options, self.node, "--seconds", min(10, self.options.seconds))
-            # So long nothing is written that a fold begins.
+            # So long nothing is written that a merge begins.
             time.sleep(3.5)
             self.late.go_on()
             self.phase(f"open loop at {share:.0%}, one peer linked, one catching up",

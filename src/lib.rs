@@ -3,9 +3,9 @@
 //! The way of the data, downward only:
 //!
 //! ```text
-//! socket -> session.inbox -> decoder.decode -> Request<'_>      borrows the inbox
-//!        -> commands::execute(request, store) -> Reply<'_>      borrows the store
-//!        -> dialect.encode(reply, outbox)                       straight into the outbox
+//! socket -> inbox -> decoder.decode -> Request<'_>              borrows the inbox
+//!        -> commands::run(context, request) -> Reply<'_>        borrows the store
+//!        -> dialect.answer(reply, outbox)                       straight into the outbox
 //! -- then, once per tick --
 //! links        -> what each peer lacks, a bounded part of it, into its outbox
 //! snapshot     -> a bounded slice of the change list -> the writer thread, if it is ready for more
@@ -14,6 +14,19 @@
 //!
 //! The modules below stand in the order of imports: each uses only those above it. The first seven are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
+//!
+//! - [`fault_injection`]: mistakes made on purpose, to show that the tests see them
+//! - [`store`]: what every key is: entries, stamps, the change list
+//! - [`protocol`]: bytes of clients to requests, and replies to bytes, in each dialect
+//! - [`replication`]: what nodes tell each other, and how they end with the same data
+//! - [`metrics`]: what is counted and timed
+//! - [`replica`]: one copy of the data as one value: its start, its changes, its ticks
+//! - [`node`]: replicas and the people who talk to them: sessions, commands, waiting, `INFO`
+//! - [`config`]: the file and the flags, understood and checked
+//! - [`logging`]: log lines on their way to a thread that writes them
+//! - [`allocator`]: the process's memory, and when it goes back to the system
+//! - [`snapshot`]: the data file and the threads that write and merge it
+//! - [`server`]: sockets, signals and the loop
 
 pub mod fault_injection;
 

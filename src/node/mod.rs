@@ -1,21 +1,24 @@
 //! The node as one state machine: bytes of clients in, bytes for clients and work for the data file out.
 //!
-//! - [`session`]: one conversation's bytes, and what holds them back
-//! - `commands`: what each request does
-//! - `ticking`: what a tick does before and after what clients ask for; `disk`: answers that waited for the data file
-//! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn
-//! - `sessions`: all of them, and which of them something is to be done for
-//! - `transaction`: requests that are run as one
-//! - `listening`, `pubsub`: who listens to which channel
-//! - `notifications`: changes as messages; `watching`: changes by prefix
-//! - `outbox`: answers on their way; [`waiting`]: what cannot be done yet
-//! - `glob`: patterns
-//! - `writing`: how commands change keys
-//! - [`options`]: what it is told about itself
-//! - `steps`: what a turn may take
-//! - `settings`: what can be changed while it runs; `foreign`: settings of Redis that it does not have
-//! - `peers`: what the node does for other nodes
+//! What it has:
+//!
+//! - `keyspace`: the keys, as commands about data see them; `writing`: how they are changed; `walk`: how all are gone
+//!   through
+//! - `sessions`: all conversations, and which of them something is to be done for; [`session`]: one of them, made of
+//!   `client` (who it is), `replies` (what it is owed; `outbox`: the bytes of that) and `progress` (how far a request is)
+//! - `channels`: who listens to what (`listening`, `pubsub`), and which changes are told (`notifications`)
+//! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
+//!   Redis that it does not have
 //! - `timing`: where the time goes
+//!
+//! What it does:
+//!
+//! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn; `steps`: what a turn may take
+//! - `commands`: what each request does; `transaction`: requests that are run as one; `glob`: patterns
+//! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
+//!   for its data file
+//! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
+//! - `telling`: changes told to who listens; `watching`: changes told by prefix
 //! - `info`: the answer to `INFO`; [`statistics`]: what there is to tell
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
