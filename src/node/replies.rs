@@ -132,7 +132,15 @@ impl Replies {
     }
 
     /// An answer is whole: it is written where that was put off, and dropped where the client does not want it.
+    #[inline]
     pub(super) fn conclude(&mut self, start: u64) {
+        if self.decoder.has_envelope() || self.answers != Answers::All {
+            self.conclude_as_wanted(start);
+        }
+    }
+
+    #[cold]
+    fn conclude_as_wanted(&mut self, start: u64) {
         if let Some(envelope) = self.decoder.take_envelope() {
             answer::write(&envelope, &std::mem::take(&mut self.parts), self.outbox.bytes());
         }

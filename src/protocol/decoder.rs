@@ -112,6 +112,12 @@ impl Decoder {
         self.dialect.tells_of_missing_end().then_some(Reply::Error(Refusal::Unterminated))
     }
 
+    /// Whether the answer to the request that was decoded last is to be wrapped.
+    #[inline]
+    pub fn has_envelope(&self) -> bool {
+        self.progress.envelope.is_some()
+    }
+
     /// What the answer to the request that was decoded last is to be wrapped in.
     pub fn take_envelope(&mut self) -> Option<Box<Envelope>> {
         self.progress.envelope.take()

@@ -31,6 +31,7 @@ impl Replica {
     }
 
     /// Gives the key a value, and an expiry in unix milliseconds or none.
+    #[inline]
     pub fn set(&mut self, key: &[u8], value: Value<'_>, expiry: Option<u64>, now: Now) -> Result<(), OutOfMemory> {
         let stamp = self.clock.issue(now.unix_ms);
         match expiry {

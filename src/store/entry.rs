@@ -229,6 +229,7 @@ impl Entry {
     }
 
     /// Value and expiry must fit the allocation exactly as `allocation_bytes` counts.
+    #[inline]
     fn write(&mut self, value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) {
         let key_bytes = self.header().key_bytes as usize;
         let mut length = DELETED;
