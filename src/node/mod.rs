@@ -105,25 +105,26 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 }
 
 impl Node {
-    /// A node whose replica [starts](Replica::start) with what the disk has. `chance` is a random number.
+    /// A node whose replica [starts](Replica::start) with what the disk has. `chance` is a random number,
+    /// `now` tells the time.
     pub fn start(
         disk: &mut impl Disk,
         cluster: Cluster,
         options: Options,
         chance: u64,
-        now: Now,
+        now: impl Fn() -> Now,
     ) -> Result<Node, String> {
         let Options { durability, snapshot_interval_ms, limits, .. } = options;
         let seed = cluster.seed;
         let promises = Promises { durability, snapshot_interval_ms, limits };
-        let replica = Replica::start(disk, cluster, promises, chance, now)?;
+        let replica = Replica::start(disk, cluster, promises, chance, &now)?;
         Ok(Node {
             keys: Keyspace::new(replica, options.value_bytes_max, seed),
             channels: Channels::default(),
             sessions: Sessions::default(),
             settings: Settings::new(options),
             metrics: Metrics::default(),
-            timing: Timing::new(now),
+            timing: Timing::new(now()),
             lookahead: Lookahead::default(),
             scratch: Scratch::default(),
             is_shutting_down: false,

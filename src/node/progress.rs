@@ -6,6 +6,9 @@ use super::waiting::Until;
 use super::walk::Walk;
 
 /// See the module.
+///
+/// What is under way belongs to one request: whoever ends it otherwise than by its answer [abandons](Progress::abandon)
+/// it, or the next request would go on with it.
 #[derive(Default)]
 pub(super) struct Progress {
     /// A walk through all keys that takes several turns.
@@ -20,4 +23,12 @@ pub(super) struct Progress {
     pub(super) is_executing: bool,
     /// What the answer under way is to wait for.
     pub(super) held_until: Option<Until>,
+}
+
+impl Progress {
+    /// The request that was under way is refused.
+    #[cold]
+    pub(super) fn abandon(&mut self) {
+        *self = Progress { is_executing: self.is_executing, ..Progress::default() };
+    }
 }

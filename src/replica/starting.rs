@@ -21,20 +21,23 @@ pub struct Promises {
 }
 
 impl Replica {
-    /// An incarnation of the node begins with what its disk has. `chance` is a random number. An error is a sentence.
+    /// An incarnation of the node begins with what its disk has. `chance` is a random number; `now` tells the time, which
+    /// goes on while rows are put in order. An error is a sentence.
     pub fn start(
         disk: &mut impl Disk,
         cluster: Cluster,
         promises: Promises,
         chance: u64,
-        now: Now,
+        now: impl Fn() -> Now,
     ) -> Result<Replica, String> {
-        if now.unix_ms > UNIX_MS_MAX {
+        let unix_ms = now().unix_ms;
+        if unix_ms > UNIX_MS_MAX {
             return Err("the system's clock is after the year 2100: set it right and start again".to_owned());
         }
         let Checkpoint { position_ceiling, clock_ceiling, mut recorded, .. } = disk.checkpoint().clone();
         // Positions are never reused, also where an old copy of the file was put back: the clock has gone on since.
-        let store = disk.restore(position_ceiling.max(now.unix_ms * 1_000_000).max(1))?;
+        let store = disk.restore(position_ceiling.max(unix_ms * 1_000_000).max(1))?;
+        let now = now();
         let floor = if fault_injection::is("clock not restored") { 0 } else { clock_ceiling };
         let mut clock = cluster.clock(floor, now.unix_ms, chance);
         let position = store.last_position();

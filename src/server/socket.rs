@@ -79,7 +79,10 @@ impl Socket {
                     self.readable = false;
                     return Received::Nothing;
                 }
-                Err(error) => return Received::Broken(error.into()),
+                Err(error) => {
+                    self.readable = false;
+                    return Received::Broken(error.into());
+                }
             }
         }
     }

@@ -59,7 +59,7 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
     let [incarnation, chance] = random_numbers();
     let identity = Identity { node: config.id, incarnation: incarnation.max(1) };
     let cluster = Cluster { identity, members: members(&config.nodes), seed: incarnation };
-    let node = Node::start(&mut opened, cluster, options, chance, now(started))?;
+    let node = Node::start(&mut opened, cluster, options, chance, || now(started))?;
     let Opened { mut file, adopted, .. } = opened;
     let name = config.data_file();
     if let Some(rows) = adopted {

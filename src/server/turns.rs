@@ -50,6 +50,10 @@ impl Server {
     }
 
     fn serve(&mut self, id: SessionId, turn: Turn, place: usize) {
+        // It may have had two turns in this group, and be gone since the first.
+        if !self.connections.contains(id) {
+            return;
+        }
         let now = self.now;
         if let Turn::ReadInPlace(received) = &turn {
             self.node.received(id, if let Received::Bytes(count) = received { *count } else { 0 }, now);

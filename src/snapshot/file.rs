@@ -49,7 +49,8 @@ pub(super) const SET_FORMAT: &str = "PRAGMA user_version = 3;";
 /// From format 1, which knew no expiry.
 pub(super) const ADD_EXPIRY: &str = "
     ALTER TABLE entry ADD COLUMN expiry INTEGER;
-    DROP VIEW kvstore;";
+    DROP VIEW kvstore;
+    PRAGMA user_version = 2;";
 
 /// The open file. One connection, used by one thread.
 pub struct DataFile {
@@ -65,6 +66,9 @@ pub struct DataFile {
     /// Upper bound of the pages in the log.
     log_pages: usize,
     log_failed: bool,
+    /// Whether a transaction of this start has set the format: what it records is of this format, and a start that is
+    /// refused leaves the file to the version that wrote it.
+    has_format: bool,
     /// All changes up to here are in the rows.
     position: u64,
     /// The directory, locked.
@@ -87,6 +91,7 @@ impl DataFile {
             dropped: None,
             log_pages: LOG_PAGES,
             log_failed: false,
+            has_format: false,
             position,
             lock: None,
             reserve_bytes_max: 0,
@@ -216,9 +221,12 @@ impl DataFile {
             put.execute((name, value as i64))?;
         }
         put.execute(("replication", checkpoint.recorded.encode()))?;
+        if !self.has_format {
+            self.connection.execute_batch(SET_FORMAT)?;
+        }
         self.log_pages += 2;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
-        self.position = checkpoint.position;
+        (self.position, self.has_format) = (checkpoint.position, true);
         Ok(())
     }
 

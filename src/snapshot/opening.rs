@@ -194,12 +194,11 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
         ));
     }
     match kind {
-        // The record itself is written anew before anybody hears of this start, and read either way until then.
-        Kind::OursWithoutVersion => connection.execute_batch(SET_FORMAT)?,
         Kind::OursWithoutExpiry => {
-            connection.execute_batch(&format!("BEGIN IMMEDIATE; {ADD_EXPIRY} {VIEW} {SET_FORMAT} COMMIT"))?;
+            connection.execute_batch(&format!("BEGIN IMMEDIATE; {ADD_EXPIRY} {VIEW} COMMIT"))?;
         }
-        Kind::New | Kind::Ours | Kind::Original => (),
+        // The record is read either way, and the format is set by the first transaction that writes it anew.
+        Kind::New | Kind::Ours | Kind::OursWithoutVersion | Kind::Original => (),
     }
     Ok((adopted, Found::Checkpoint(checkpoint)))
 }

@@ -4,7 +4,7 @@ use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, SessionId};
 
-use crate::pure::{NOW, hand_over, node_with_two_clients, save, say, take_turns, take_turns_at, told};
+use crate::pure::{NOW, hand_over, node_with_two_clients, read, save, say, take_turns, take_turns_at, told};
 use crate::reply::{request, words};
 
 /// What a listener that does not read may be owed.
@@ -259,4 +259,48 @@ fn what_is_said_of_a_value_s_encoding_is_the_same_everywhere() {
     assert!(
         ask(&mut node, 0, "OBJECT IDLETIME key").starts_with("-ERR No maxmemory policy is selected, idle time not")
     );
+}
+
+#[test]
+fn a_value_that_is_looked_through_is_answered_as_it_was_and_belongs_to_no_other_request() {
+    let mut node = node_with_two_clients();
+    for (key, letter) in [("a", "x"), ("b", "y")] {
+        ask(&mut node, 1, &format!("SET {key} {}", letter.repeat(3 << 20)));
+    }
+    node.receive(0, b"GET a\n", NOW);
+    assert_eq!((node.waits(0), node.sendable(0)), (Waits::ForTurn, &b""[..]), "it takes several turns");
+    node.receive(1, &request(&words("DEL a")), NOW);
+    let mut answer = Vec::new();
+    while take_turns(&mut node) > 0 {
+        answer.append(&mut read(&mut node, 0));
+    }
+    assert!(answer.starts_with(b"xxx") && answer.len() == (3 << 20) + 1, "{} bytes", answer.len());
+    assert!(say(&mut node, 0, b"GET b\n").starts_with(b"yyy"));
+}
+
+#[test]
+fn a_pause_that_is_over_makes_no_other_stricter() {
+    let mut node = node_with_two_clients();
+    ask(&mut node, 1, "CLIENT PAUSE 30 ALL");
+    node.receive(1, &request(&words("CLIENT PAUSE 300 WRITE")), after_ms(500));
+    node.resume(1, after_ms(500));
+    node.receive(0, &request(&words("GET a")), after_ms(501));
+    assert_eq!(told(&mut node, 0), "$-1\r\n");
+}
+
+#[test]
+fn what_a_refused_request_has_slept_is_not_what_the_next_one_has() {
+    let mut node = node_with_two_clients();
+    for text in ["MULTI", "SET a b", "DEBUG SLEEP 0.5"] {
+        ask(&mut node, 0, text);
+    }
+    node.receive(0, &request(&words("EXEC")), NOW);
+    assert_eq!(node.waits(0), Waits::ForGate(Cause::Time));
+    ask(&mut node, 1, "SET c d");
+    ask(&mut node, 1, "CONFIG SET maxmemory 1");
+    hand_over(&mut node, after_ms(500));
+    take_turns_at(&mut node, after_ms(500));
+    assert!(told(&mut node, 0).starts_with("-EXECABORT"));
+    node.receive(0, &request(&words("DEBUG SLEEP 0.7")), after_ms(500));
+    assert_eq!((node.waits(0), node.sendable(0)), (Waits::ForGate(Cause::Time), &b""[..]), "it sleeps");
 }

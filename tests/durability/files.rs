@@ -104,6 +104,16 @@ fn a_file_of_format_2_is_taken_over_with_what_it_records_of_replication() {
 }
 
 #[test]
+fn a_file_of_format_2_that_is_refused_stays_one_of_format_2() {
+    let directory = directory_with_our_rows(10);
+    let file = file_in(&directory);
+    let two = "UPDATE entry SET position = (SELECT max(position) FROM entry)";
+    sqlite3(&file, &format!("{WITHOUT_VERSION} PRAGMA user_version = 2; {two}"));
+    assert_refused(&directory, &["two rows at position"]);
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "2");
+}
+
+#[test]
 fn a_file_whose_record_of_replication_is_newer_is_refused_and_not_called_damaged() {
     let directory = directory_with_our_rows(10);
     sqlite3(&file_in(&directory), "UPDATE meta SET value = X'FFFF0200' || substr(value, 5) WHERE name = 'replication'");

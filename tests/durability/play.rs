@@ -47,7 +47,7 @@ impl Play {
             limits: LIMITS,
             ..Options::default()
         };
-        let started = Node::start(&mut disk, cluster(0, setting.nodes, 1), options, 0, now);
+        let started = Node::start(&mut disk, cluster(0, setting.nodes, 1), options, 0, || now);
         let mut node = started.expect("what it has recorded itself can be started from");
         let born = node.store().last_position();
         let model = Model { checked: disk.live(), changes: VecDeque::new(), request: String::new(), last: born };

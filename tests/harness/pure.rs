@@ -48,7 +48,7 @@ impl Disk for EmptyDisk {
 pub fn start(cluster: Cluster, options: Options, now: Now) -> Node {
     let mut disk = EmptyDisk { bytes_max: options.memory_bytes_max, ..EmptyDisk::default() };
     let chance = u64::from(cluster.identity.node);
-    Node::start(&mut disk, cluster, options, chance, now).expect("an empty disk takes everything")
+    Node::start(&mut disk, cluster, options, chance, || now).expect("an empty disk takes everything")
 }
 
 /// What a node is told whose clients are few.

@@ -121,7 +121,7 @@ impl Host {
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: plan.tombstones_max, whole_bytes_max: 16 },
             ..Options::default()
         };
-        let started = Node::start(&mut self.disk.file, cluster, options, chance, now);
+        let started = Node::start(&mut self.disk.file, cluster, options, chance, || now);
         let mut node = started.expect("what it has recorded itself can be started from");
         let stopwatch_us = Rc::clone(&self.stopwatch_us);
         node.time_by(move || {

@@ -271,7 +271,9 @@ fn pause(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let ms = u64::try_from(timeout).map_err(|_| Fail::said("ERR timeout is negative"))?;
     let until_us = cx.now.monotonic_us.saturating_add(ms.saturating_mul(1000));
     let pause = Pause { until_us, writers_only };
-    let pause = cx.events.sessions.pause.map_or(pause, |earlier| pause.with(earlier));
+    // One that is over may still stand there, as no tick has come since.
+    let earlier = cx.events.sessions.pause.filter(|earlier| earlier.until_us > cx.now.monotonic_us);
+    let pause = earlier.map_or(pause, |earlier| pause.with(earlier));
     cx.events.sessions.pause = Some(pause);
     cx.events.sessions.waiting.set_deadlines(Cause::Pause, pause.until_us);
     cx.answer(Reply::Ok)

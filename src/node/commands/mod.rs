@@ -68,6 +68,7 @@ pub(super) fn run(cx: &mut Context<'_>, request: Request<'_>) -> Executed {
         }
     };
     let executed = executed.unwrap_or_else(|fail| {
+        cx.progress.abandon();
         cx.metrics.note_error(fail.code());
         cx.out.answer_instead(start, fail.reply());
         Executed::Answered

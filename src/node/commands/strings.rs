@@ -13,13 +13,16 @@ const LOOK_BYTES: usize = 1 << 20;
 
 pub(super) fn get(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let Data { keys, out, metrics, progress, .. } = cx;
+    if let Some(looked_through) = progress.looked_through.take() {
+        // It was the key's value when the request began, whatever the key has by now.
+        let (lent, seen) = *looked_through;
+        return answer_large_line(cx, lent, seen);
+    }
     match keys.store().value(args.at(1)) {
         Some(value) if value.is_large() && out.dialect().forbids_newlines() => {
-            let (lent, seen) = progress.looked_through.take().map_or_else(|| (value.lend(), 0), |looked| *looked);
-            if seen == 0 {
-                metrics.hits += 1;
-            }
-            return answer_large_line(cx, lent, seen);
+            metrics.hits += 1;
+            let lent = value.lend();
+            return answer_large_line(cx, lent, 0);
         }
         Some(value) => {
             metrics.hits += 1;

@@ -8,7 +8,8 @@
 //!   refusal then comes in the place of the answer.
 //! - A **request** waits. The session's turn ends there, and nothing of that client is executed before the gate opens.
 //!   It is either executed then, as one that is paused, or that has no room to be written, or that sleeps
-//!   (`Then::Execute`); or it has been executed, and is answered then, as `WAIT` and `WAITAOF` (`Then::TellPeers`). A
+//!   (`Then::Execute`); or it has been executed, and is answered then, as `WAIT` (`Then::TellPeers`) and `WAITAOF`
+//!   (`Then::TellAll`). A
 //!   request may have a deadline, at which its gate opens whatever it waits for.
 //!
 //! Both stand in the same lists, one for each `Cause`. Whoever learns that something has come further reports it once,
