@@ -218,7 +218,7 @@ impl Replication {
         let knowledge = &mut self.knowledge;
         let (own, whole_bytes_max) = (self.identity.node, self.limits.whole_bytes_max);
         let view = View { store: here.store, own, vector: knowledge.vector(), whole_bytes_max };
-        let link = Link::new(hello, resumed, knowledge.overwritten(), knowledge.collected(), view);
+        let link = Link::new(hello, resumed, knowledge.collected(), view);
         let (was_linked, lists) = (peer.is_linked(), link.is_listing());
         let (now_us, awaits_listing) = (here.now.monotonic_us, !knowledge.vector().includes(&hello.collected));
         let linked = Linked::new(session, dialed, hello, link, awaits_listing, now_us);

@@ -178,7 +178,6 @@ impl Inbound<'_> {
         if rival.node == stamp.node {
             return;
         }
-        self.knowledge.note_rival(applied);
         let own = self.knowledge.own();
         for linked in self.peers.links_mut() {
             match applied.position {

@@ -6,7 +6,7 @@ use super::persisted::PersistedState;
 use super::wire::Cursor;
 use super::wire::vector::{Span, VersionVector};
 use crate::fault_injection;
-use crate::store::{Applied, Clock, NodeId, Stamp, Store};
+use crate::store::{Clock, NodeId, Stamp, Store};
 
 /// See the module.
 pub(super) struct Knowledge {
@@ -19,8 +19,6 @@ pub(super) struct Knowledge {
     durable: PersistedState,
     /// The highest stamp of each node that was ever here.
     seen: BTreeMap<NodeId, u64>,
-    /// The highest position at which an own write was overwritten by another node's.
-    overwritten: u64,
     /// The nodes whose writes come first-hand, in rising order.
     first_hand: Vec<NodeId>,
     /// Counts what peers are to be told of beside positions.
@@ -36,7 +34,6 @@ impl Knowledge {
             collected: persisted.collected.clone(),
             durable: persisted,
             seen: BTreeMap::new(),
-            overwritten: store.last_position(),
             first_hand: Vec::new(),
             facts: 0,
         };
@@ -66,15 +63,6 @@ impl Knowledge {
     pub(super) fn note_seen(&mut self, stamp: Stamp) {
         let seen = self.seen.entry(stamp.node).or_default();
         *seen = (*seen).max(stamp.clock);
-    }
-
-    /// A write with this stamp has met another of the same key.
-    pub(super) fn note_rival(&mut self, applied: &Applied) {
-        if let (Some((rival, before)), Some(_)) = (applied.rival, applied.position)
-            && rival.node == self.own
-        {
-            self.overwritten = self.overwritten.max(before);
-        }
     }
 
     /// These nodes' writes come first-hand, in rising order.
@@ -152,10 +140,6 @@ impl Knowledge {
 
     pub(super) fn durable(&self) -> &PersistedState {
         &self.durable
-    }
-
-    pub(super) fn overwritten(&self) -> u64 {
-        self.overwritten
     }
 
     pub(super) fn first_hand(&self) -> &[NodeId] {

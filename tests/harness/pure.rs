@@ -33,9 +33,8 @@ impl Disk for EmptyDisk {
         &self.checkpoint
     }
 
-    fn restore(&mut self, _first: u64) -> Result<Store, String> {
-        // Positions that a test can name.
-        Ok(Store::new([1, 2], self.bytes_max, 1))
+    fn restore(&mut self, first: u64) -> Result<Store, String> {
+        Ok(Store::new([1, 2], self.bytes_max, first))
     }
 
     fn record(&mut self, checkpoint: &Checkpoint) -> Result<(), String> {

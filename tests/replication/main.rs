@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod hostile;
+mod losses;
 mod pair;
 #[path = "../harness/pure.rs"]
 mod pure;

@@ -28,6 +28,8 @@ pub struct Mesh {
     diskless: Option<usize>,
     /// What each node's wall clock is ahead by.
     ahead_ms: Vec<u64>,
+    /// Disks that were wiped.
+    wipes: u64,
     wires: Vec<Wire>,
     bytes: Vec<usize>,
     changes: Vec<usize>,
@@ -58,6 +60,7 @@ impl Mesh {
             silent: None,
             diskless: None,
             ahead_ms: vec![0; count],
+            wipes: 0,
             wires: Vec::new(),
             bytes: vec![0; count],
             changes: vec![0; count],
@@ -97,7 +100,8 @@ impl Mesh {
         let cuts = self.cuts.clone();
         (0..count).filter(|&other| other != node).for_each(|other| self.cut_between(node.min(other), node.max(other)));
         self.cuts = cuts;
-        self.nodes[node] = self::node(node, count, 100 + node as u64, limits, self.now);
+        self.wipes += 1;
+        self.nodes[node] = self::node(node, count, 100 * self.wipes + node as u64, limits, self.now(node));
     }
 
     /// The node is gone and begins anew with an empty disk, and knows of no other.

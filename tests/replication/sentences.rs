@@ -282,6 +282,10 @@ fn nobody_is_behind_by_0() {
         if round % 500 > 250 {
             (0..20).for_each(|key| mesh.request(0, &format!("SET {key} {round}")));
         }
+        if round == 2_100 {
+            // It comes in pieces, after the peer has said where its list ends.
+            mesh.request(0, &format!("SET large {}", "x".repeat(900_000)));
+        }
         mesh.tick();
         said.extend((0..2).map(|node| mesh.peer(node, 1 - node).agreement));
     }

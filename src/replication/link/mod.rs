@@ -15,7 +15,8 @@
 //! the link is responsible for that this node has, or something newer. That is true only if whatever overwrote such
 //! a write before it was sent is sent, too, even if it comes from a node the peer hears first-hand: that node may die,
 //! and this one, and a third node would believe the peer's vector and keep the older write to itself. So an overwriting
-//! change is *piggybacked*: from its position on everything goes, until the lane has met the end.
+//! change is *piggybacked*: from its position on the relay sends everything, until it has met the end. It does so also
+//! where the write that was overwritten is an own one: nothing is claimed before both lanes are at the end.
 
 pub(in crate::replication) mod chunks;
 mod follower;
@@ -45,7 +46,8 @@ const LOOKS_MAX: usize = 4 << 10;
 /// See the module. Invariant: `safe <= relay`.
 pub(in crate::replication) struct Link {
     follower: Follower,
-    direct: Lane,
+    /// The direct lane is here.
+    direct: u64,
     relay: Lane,
     safe: u64,
     /// `safe` has more to look at, and nothing that holds it.
@@ -64,20 +66,23 @@ pub(in crate::replication) struct Link {
 }
 
 impl Link {
-    /// A link to a peer that said hello and is to be sent what comes after `resumed`. `overwritten` is the highest
-    /// position at which an own write was overwritten by another node's.
+    /// A link to a peer that said hello and is to be sent what comes after `resumed`.
     pub(in crate::replication) fn new(
         hello: &Hello,
         resumed: Cursor,
-        overwritten: u64,
         collected: &VersionVector,
         view: View<'_>,
     ) -> Link {
+        // An empty list does not end at 0, and positions leap at each start: a lane begins right before the first change
+        // that it has to look at.
+        let tail = view.store.last_position();
+        let before_next = |at| view.store.changes_after(at).next().map_or(tail.max(at), |change| change.position - 1);
+        let (direct, relay) = (before_next(resumed.direct), before_next(resumed.relay));
         let mut link = Link {
             follower: Follower::new(hello),
-            direct: Lane::after(resumed.direct),
-            relay: Lane::after(resumed.relay),
-            safe: resumed.relay,
+            direct,
+            relay: Lane::after(relay),
+            safe: relay,
             safe_is_behind: false,
             relays_withheld: false,
             listing: ListingSender::idle(),
@@ -87,12 +92,11 @@ impl Link {
             received: resumed,
             durable: Cursor::default(),
         };
-        if overwritten > resumed.direct {
-            link.direct.piggyback(resumed.direct + 1);
-        }
+        // Any of what it lacks may have been overwritten meanwhile, by whomever.
         let lacks = view.vector.part(|node| link.follower.relies_on(view.own, node));
-        if !link.follower.includes(&lacks) {
-            link.relay.piggyback(resumed.relay + 1);
+        let has_all = link.follower.includes(&lacks);
+        if !has_all && relay < tail && !fault_injection::is("overwriting change not piggybacked where a link begins") {
+            link.relay.piggyback(relay + 1);
         }
         // Also where it has nothing yet: by the time it hears of this node, another may have sent it what was deleted.
         if !hello.vector.includes(collected) {
@@ -103,7 +107,7 @@ impl Link {
 
     /// Everything goes again, and then a full listing: the stores differ although nothing is under way.
     pub(in crate::replication) fn send_all_again(&mut self) {
-        self.direct = Lane::after(0);
+        self.direct = 0;
         self.relay = Lane::after(0);
         self.safe = 0;
         self.owe_listing(false);
@@ -143,12 +147,11 @@ impl Link {
         position: u64,
         own: NodeId,
     ) {
-        if self.follower.relies_on(own, newer.node) || self.has(older) {
+        if self.follower.relies_on(own, newer.node) || !self.follower.relies_on(own, older.node) || self.has(older) {
             return;
         }
-        if older.node == own && before > self.direct.at() {
-            self.direct.piggyback(position);
-        } else if older.node != own && self.follower.relies_on(own, older.node) && before > self.relay.at() {
+        let reached = if older.node == own { self.direct } else { self.relay.at() };
+        if before > reached && !fault_injection::is("overwriting change not piggybacked") {
             self.relay.piggyback(position);
         }
     }
@@ -157,7 +160,8 @@ impl Link {
     /// lost.
     pub(in crate::replication) fn outdated(&mut self, older: Stamp, newer: Stamp, position: u64, own: NodeId) {
         let matters = self.follower.relies_on(own, older.node) && !self.has(older);
-        if matters && !self.follower.relies_on(own, newer.node) && position > self.safe {
+        let is_passed_over = fault_injection::is("change that is newer than a late one not piggybacked");
+        if matters && !self.follower.relies_on(own, newer.node) && position > self.safe && !is_passed_over {
             self.relay.go_back(position - 1);
             self.relay.piggyback(position);
         }
@@ -182,7 +186,7 @@ impl Link {
         let tail = view.store.last_position();
         let mut frame = FrameBuilder::new(scratch);
         self.send_flush(view, &mut frame);
-        if self.direct.at() < tail {
+        if self.direct < tail {
             self.walk_direct(view, &mut frame);
         }
         if self.relay.at() < tail && !frame.is_full() {
@@ -190,7 +194,7 @@ impl Link {
         }
         let Built { is_empty, large, has_chunked } = frame.finish();
         self.walk_safe(view);
-        let met = self.direct.at() == tail && self.relay.at() == tail;
+        let met = self.direct == tail && self.relay.at() == tail;
         let claims = self.claims(view, met);
         if !is_empty || claims.as_ref().is_some_and(|claims| *claims != self.claimed) {
             let claims = claims.unwrap_or_default();
@@ -220,7 +224,7 @@ impl Link {
 
     /// Tells the peer how far the cursors are where it does not know.
     pub(in crate::replication) fn tell_cursors(&mut self, out: &mut Vec<u8>) {
-        if self.told != Some((self.direct.at(), self.safe)) {
+        if self.told != Some((self.direct, self.safe)) {
             self.tell(&VersionVector::default(), &[], out);
         }
     }
@@ -242,7 +246,7 @@ impl Link {
 
     /// How far the cursors are that never go back.
     pub(in crate::replication) fn sent(&self) -> Cursor {
-        Cursor { incarnation: self.follower.incarnation(), direct: self.direct.at(), relay: self.safe }
+        Cursor { incarnation: self.follower.incarnation(), direct: self.direct, relay: self.safe }
     }
 
     /// Whether everything up to the end of the list is sent, or had, and acknowledged.
@@ -257,12 +261,12 @@ impl Link {
 
     /// Whether nothing is left to be looked at up to the end of the list.
     pub(in crate::replication) fn is_walked(&self, tail: u64) -> bool {
-        self.direct.at() == tail && self.relay.at() == tail && !self.safe_is_behind && !self.is_listing()
+        self.direct == tail && self.relay.at() == tail && !self.safe_is_behind && !self.is_listing()
     }
 
     /// Whether a whole frame waits to be sent, as far as positions tell.
     pub(in crate::replication) fn has_full_frame(&self, tail: u64) -> bool {
-        self.is_listing() || tail.saturating_sub(self.direct.at().min(self.relay.at())) >= FRAME_ROWS as u64
+        self.is_listing() || tail.saturating_sub(self.direct.min(self.relay.at())) >= FRAME_ROWS as u64
     }
 
     /// Whether a full listing is owed or under way.
@@ -280,7 +284,6 @@ impl Link {
             return;
         }
         self.listing.owe(trusting);
-        self.direct.piggyback(0);
         self.relay.piggyback(0);
     }
 
@@ -301,9 +304,7 @@ impl Link {
     }
 
     fn walk_direct<'a>(&mut self, view: View<'a>, frame: &mut FrameBuilder<'_, 'a>) {
-        let wanted = |change: &Change<'_>| change.stamp.node == view.own || self.direct.piggybacks(change.position);
-        let reached = self.walk(view, self.direct.at(), wanted, frame);
-        self.direct.reached(reached, view.store.last_position());
+        self.direct = self.walk(view, self.direct, |change| change.stamp.node == view.own, frame);
     }
 
     fn walk_relay<'a>(&mut self, view: View<'a>, frame: &mut FrameBuilder<'_, 'a>) {
@@ -402,7 +403,7 @@ impl Link {
     }
 
     fn tell(&mut self, claims: &VersionVector, changes: &[u8], out: &mut Vec<u8>) {
-        self.told = Some((self.direct.at(), self.safe));
-        Progress { direct: self.direct.at(), relay: self.safe, claims: claims.clone() }.encode(changes, out);
+        self.told = Some((self.direct, self.safe));
+        Progress { direct: self.direct, relay: self.safe, claims: claims.clone() }.encode(changes, out);
     }
 }

@@ -5,6 +5,7 @@
 //! forgotten. A file that has never met another node is all written since the start of a node: its incarnations before
 //! this one were alone, and nobody has anything of them.
 
+use crate::fault_injection;
 use crate::store::{Clock, NodeId, Now, Store};
 
 /// Changes looked at in one tick.
@@ -92,7 +93,9 @@ impl RollbackRecovery {
                 *at = position - 1;
                 return;
             }
-            store.restamp(slot, clock.issue(now.unix_ms));
+            if !fault_injection::is("own writes keep their stamps after a rollback") {
+                store.restamp(slot, clock.issue(now.unix_ms));
+            }
         }
         if is_done {
             self.under_way = None;
