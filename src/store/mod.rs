@@ -17,7 +17,7 @@
 //! - `prefetching`: entries brought into the cache before they are asked for
 //! - `scanning`: all keys, a few at a time
 //! - [`restore`]: a store from the rows of a data file
-//! - [`together`]: changes that followers should not stop between; `ranges`: their positions
+//! - [`atomic_groups`]: changes that followers should not stop between; `ranges`: their positions
 //!
 //! No call takes longer than the split of one small table or the squeeze of one change list segment (some 100 us),
 //! besides copying the value itself. It does not know sockets, clocks or files.
