@@ -18,14 +18,12 @@ impl Server {
             self.node.take_runnable(&mut Vec::new());
             return;
         }
-        let mut turn = std::mem::replace(&mut self.ready, std::mem::take(&mut self.turn));
-        self.node.take_runnable(&mut turn);
+        let mut turn = self.take_ready();
         let (mut at, mut tick_took_us) = (0, 0);
         while at < turn.len() {
             if tick_took_us > SERVE_US {
                 // The others come first in the next tick.
                 let served = std::mem::replace(&mut self.ready, turn.split_off(at));
-                self.ready.retain(|&id| self.connections.get_mut(id).map(|one| one.queued = true).is_some());
                 self.ready.extend(served);
                 break;
             }
@@ -41,6 +39,17 @@ impl Server {
         self.turn = turn;
     }
 
+    /// Those whose turn it is, each once: a session may be runnable while its connection is readable, and a number may
+    /// stand here that another connection has by now.
+    fn take_ready(&mut self) -> Vec<SessionId> {
+        let mut turn = std::mem::replace(&mut self.ready, std::mem::take(&mut self.turn));
+        self.node.take_runnable(&mut turn);
+        let connections = &mut self.connections;
+        turn.retain(|&id| connections.get_mut(id).map(|connection| connection.queued = false).is_some());
+        turn.retain(|&id| !std::mem::replace(&mut connections[id].queued, true));
+        turn
+    }
+
     fn serve_group(&mut self) {
         let mut turns = self.group.begin();
         for (place, (id, turn)) in turns.drain(..).enumerate() {
@@ -50,10 +59,6 @@ impl Server {
     }
 
     fn serve(&mut self, id: SessionId, turn: Turn, place: usize) {
-        // It may have had two turns in this group, and be gone since the first.
-        if !self.connections.contains(id) {
-            return;
-        }
         let now = self.now;
         if let Turn::ReadInPlace(received) = &turn {
             self.node.received(id, if let Received::Bytes(count) = received { *count } else { 0 }, now);
