@@ -298,7 +298,7 @@ impl Node {
 
     /// When to call again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self) -> u64 {
-        let is_busy = !self.sessions.runnable.is_empty() || self.has_untold(&self.sessions);
+        let is_busy = !self.sessions.runnable.is_empty() || self.has_untold();
         let busy = if !is_busy { u64::MAX } else { 0 };
         busy.min(self.keys.replica().deadline_us()).min(self.sessions.waiting.deadline_us())
     }

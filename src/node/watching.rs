@@ -4,7 +4,6 @@ use super::Node;
 use super::client::Prefix;
 use super::replies::OUTBOX_BYTES_MAX;
 use super::session::Session;
-use super::sessions::Sessions;
 use crate::protocol::json;
 use crate::store::Store;
 
@@ -23,13 +22,13 @@ impl Node {
     }
 
     /// Whether any client is to be told more at once.
-    pub(super) fn has_untold(&self, sessions: &Sessions) -> bool {
+    pub(super) fn has_untold(&self) -> bool {
         let tail = self.keys.store().last_position();
         let is_behind = |session: &Session| {
             session.out.owed() < OUTBOX_BYTES_MAX
                 && session.client.watch.as_ref().is_some_and(|watch| watch.told < tail)
         };
-        sessions.watchers().iter().any(|&id| sessions.get(id).is_some_and(is_behind))
+        self.sessions.watchers().iter().any(|&id| self.sessions.get(id).is_some_and(is_behind))
     }
 }
 

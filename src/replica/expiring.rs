@@ -6,6 +6,7 @@ use crate::store::Now;
 /// Keys turned into deletions in one step, and changes looked at for flushed keys: some 50 us of work where nothing of
 /// them is cached, and 500 us where each is the last in its piece of memory, which goes back to the system.
 const STEP: usize = 32;
+
 impl Replica {
     /// A tick begins, and it is that time: what has expired is hidden from here on. Followed by
     /// [`Replica::clear_out`].
@@ -39,7 +40,7 @@ impl Replica {
 
     /// Turns those of the keys into deletions that have expired, each of which is told; of all keys some where `all`.
     pub fn expire<'k>(&mut self, all: bool, keys: impl Iterator<Item = &'k [u8]>, mut expired: impl FnMut(&[u8])) {
-        if self.snapshotter.holds_writers(&self.store) || !self.store.has_expired() {
+        if self.holds_writers() || !self.store.has_expired() {
             return;
         }
         if all {
@@ -68,6 +69,6 @@ impl Replica {
     /// Whether a key has expired and may be turned into a deletion.
     fn can_expire(&self) -> bool {
         // What a snapshot still wants as it is would be put aside; where that is full, hidden keys can wait as well.
-        self.store.has_expired() && self.expires_actively && !self.snapshotter.holds_writers(&self.store)
+        self.store.has_expired() && self.expires_actively && !self.holds_writers()
     }
 }

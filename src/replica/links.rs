@@ -38,15 +38,15 @@ impl Replica {
 
     /// Takes in what the peer has sent, a bounded part of it.
     pub fn take_turn(&mut self, id: SessionId, now: Now) -> Turn {
-        let Replica { store, clock, snapshotter, replication, .. } = self;
-        let held = snapshotter.holds_writers(store);
+        let held = self.holds_writers();
+        let Replica { store, clock, replication, .. } = self;
         replication.turn(id, held, &mut Here { store, clock, now })
     }
 
     /// Sends every peer what it lacks, a bounded part of it.
     pub fn exchange(&mut self, now: Now) {
-        let Replica { store, clock, snapshotter, replication, .. } = self;
-        let held = snapshotter.holds_writers(store);
+        let held = self.holds_writers();
+        let Replica { store, clock, replication, .. } = self;
         replication.exchange(held, &mut Here { store, clock, now });
     }
 

@@ -71,6 +71,11 @@ impl Replica {
         &self.replication
     }
 
+    /// Whether whoever overwrites something has to wait for the data file to take it first.
+    fn holds_writers(&self) -> bool {
+        self.snapshotter.holds_writers(&self.store)
+    }
+
     /// When the next tick is to begin, in monotonic microseconds, where nothing happens before.
     pub fn deadline_us(&self) -> u64 {
         let Replica { store, snapshotter, replication, .. } = self;

@@ -21,7 +21,7 @@ impl Replica {
     #[inline]
     pub fn writers(&self) -> Writers {
         let (is_failing, is_spent) = (self.snapshotter.is_failing(), self.clock.is_spent());
-        if self.snapshotter.holds_writers(&self.store) || (is_spent && !is_failing) {
+        if self.holds_writers() || (is_spent && !is_failing) {
             Writers::Wait
         } else if is_failing && (is_spent || self.snapshotter.holds_answers()) {
             Writers::Fail

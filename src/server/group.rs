@@ -17,6 +17,7 @@ const READ_BYTES: usize = 16 << 10;
 const MANY_BYTES: usize = 1 << 10;
 /// From one client's buffer to the next: not a power of two, or all would fall into the same set of the cache.
 const STRIDE: usize = READ_BYTES + 320;
+
 /// Connections whose turn it is, and what they have sent.
 pub(super) struct Group {
     turns: Vec<(SessionId, Turn)>,

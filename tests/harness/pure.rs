@@ -1,8 +1,7 @@
 //! A pure node and whoever plays its machine: the start, bytes in and out, turns, ticks, and a disk that takes
 //! everything at once. Tests that need a worse disk bring their own.
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, Options, SessionId};

@@ -12,7 +12,7 @@ mod losses;
 mod model;
 mod network;
 #[path = "../replication/pair.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod pair;
 mod plan;
 #[path = "../harness/pure.rs"]

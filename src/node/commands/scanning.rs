@@ -12,6 +12,7 @@ use crate::node::walk::{Walk, Wanted};
 
 /// Keys that one `SCAN` looks at, whatever `COUNT` says.
 const SCAN_KEYS_MAX: usize = 1 << 12;
+
 /// Goes on with a walk until so many keys are looked at or no more are there; `None` where it has to wait for its turn.
 fn go_on(cx: &mut Data<'_>, walk: Box<Walk>, looks_max: usize) -> Option<Box<Walk>> {
     let mut walk = walk;
