@@ -84,7 +84,7 @@ pub struct Snapshotter {
     durable: u64,
     group_commit: GroupCommit,
     backup: Backup,
-    /// Deletions up to here were looked at, and those gone that every node holds by this vector (`None`: all).
+    /// Deletions up to here were looked at, since every node held what is in this vector (`None`: there is no other).
     collected: u64,
     stable: Option<VersionVector>,
     collect_us: u64,
@@ -223,15 +223,20 @@ impl Snapshotter {
         if !store.can_collect() {
             return;
         }
-        if self.collect_us <= now.monotonic_us {
+        let is_due = self.collect_us <= now.monotonic_us;
+        if !is_due && !self.is_collecting(store) {
+            return;
+        }
+        // Asked anew each time: a peer that was added since holds nothing, and one that was wiped does not any more.
+        let stable = settle(store.tombstones());
+        if is_due {
             self.collect_us = now.monotonic_us + COLLECT_US;
-            let stable = settle(store.tombstones());
             if stable != self.stable {
-                (self.collected, self.stable) = (0, stable);
+                self.collected = 0;
+                self.stable.clone_from(&stable);
             }
         }
-        let stable = self.stable.as_ref();
-        let may_go = |stamp| stable.is_none_or(|stable| stable.covers(stamp));
+        let may_go = |stamp| stable.as_ref().is_none_or(|stable| stable.covers(stamp));
         self.collected = store.collect_tombstones(self.collected, self.durable, COLLECT_LOOKS, may_go);
     }
 

@@ -118,6 +118,24 @@ fn what_a_node_forgot_while_it_was_alone_does_not_come_back_from_a_peer() {
 }
 
 #[test]
+fn what_is_deleted_right_after_a_node_was_appended_is_kept_for_it() {
+    let mut mesh = Mesh::new(2);
+    (0..100).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.cut();
+    mesh.leave_alone(0);
+    mesh.request(0, "DELETE 99");
+    assert!((0..2_000).any(|_| {
+        mesh.tick();
+        mesh.node(0).store().tombstones() == 0
+    }));
+    mesh.take_in(0);
+    (0..50).for_each(|key| mesh.request(0, &format!("DELETE {key}")));
+    mesh.pass(500_000);
+    assert_eq!(mesh.node(0).store().tombstones(), 50, "node 1 has none of them");
+}
+
+#[test]
 fn what_a_node_with_a_lost_disk_wrote_alone_is_not_taken_for_what_it_wrote_before() {
     let mut mesh = Mesh::with_limits(3, LIMITS);
     // Node 2 hears of node 0 through node 1 alone, and never meets that life of it, whose clock begins 20 s ahead: with
