@@ -25,6 +25,9 @@ impl Replication {
             self.rollback.go_on(self.identity.node, here.clock, here.store, here.now);
             self.purges.go_on(here.store, &mut self.knowledge);
         }
+        if self.knowledge.take_collected_more() {
+            self.begin_links_again(here.now);
+        }
         self.knowledge.keep_up(here.clock);
         let (first_hand, until_us) = self.peers.first_hand(here.now.monotonic_us);
         self.knowledge.note_first_hand(first_hand);
@@ -48,6 +51,21 @@ impl Replication {
         let stamps_again = self.rollback.is_under_way() && !here.clock.is_spent();
         if !held && (stamps_again || !self.purges.is_empty()) {
             self.due_us = 0;
+        }
+    }
+
+    /// Deletions were collected elsewhere that linked peers may not know of. A peer that has not all that was then known
+    /// is told by a hello, and gets a full listing.
+    fn begin_links_again(&mut self, now: Now) {
+        let collected = self.knowledge.collected();
+        let lacking = self.peers.links().filter(|linked| !linked.outbound.includes(collected));
+        let sessions: Vec<_> = lacking.map(Linked::session).collect();
+        for session in sessions {
+            self.drop_connection(
+                session,
+                "deletions were collected that it may have missed: the link begins again",
+                now,
+            );
         }
     }
 

@@ -15,6 +15,8 @@ pub(super) struct Knowledge {
     vector: VersionVector,
     /// What deletions were collected under.
     collected: VersionVector,
+    /// Whether some were that peers with a link have not been told of.
+    collected_more: bool,
     /// What its data file has.
     durable: PersistedState,
     /// The highest stamp of each node that was ever here.
@@ -32,6 +34,7 @@ impl Knowledge {
             own,
             vector: persisted.vector.clone(),
             collected: persisted.collected.clone(),
+            collected_more: false,
             durable: persisted,
             seen: BTreeMap::new(),
             first_hand: Vec::new(),
@@ -85,20 +88,26 @@ impl Knowledge {
     /// that they had collected.
     pub(super) fn purged(&mut self, claims: &VersionVector, collected: &VersionVector) {
         self.vector.merge(claims);
-        self.collected.merge(collected);
+        self.take_collected(collected);
         self.facts += 1;
     }
 
     /// A peer has collected deletions under this. Who has all that they were known under has no trace of them.
     pub(super) fn learn_collected(&mut self, collected: &VersionVector) {
         if self.vector.includes(collected) {
-            self.collected.merge(collected);
+            self.take_collected(collected);
         }
+    }
+
+    /// Whether others have collected deletions that peers with a link are to be told of.
+    pub(super) fn take_collected_more(&mut self) -> bool {
+        std::mem::take(&mut self.collected_more)
     }
 
     /// Of the own writes, those above this clock value are not had.
     pub(super) fn cut_own(&mut self, after: u64) {
         self.vector.cut(self.own, after);
+        self.collected.cut(self.own, after);
     }
 
     /// Where the whole cluster agrees, nobody holds anything of this node's earlier incarnations, nor of a node that is
@@ -122,6 +131,13 @@ impl Knowledge {
     pub(super) fn collect(&mut self, stable: &VersionVector) {
         if !self.collected.includes(stable) {
             self.collected.merge(stable);
+        }
+    }
+
+    fn take_collected(&mut self, collected: &VersionVector) {
+        if !self.collected.includes(collected) {
+            self.collected.merge(collected);
+            self.collected_more = true;
         }
     }
 

@@ -136,6 +136,29 @@ fn what_is_deleted_right_after_a_node_was_appended_is_kept_for_it() {
 }
 
 #[test]
+fn a_peer_hears_of_what_was_forgotten_without_it_by_way_of_a_third() {
+    let limits = Limits { tombstones_max: 10, ..LIMITS };
+    let mut mesh = Mesh::with_limits(3, limits);
+    mesh.link();
+    (0..50).for_each(|key| mesh.request(0, &format!("SET {key} {key}")));
+    mesh.settle();
+    mesh.cut();
+    (0..50).for_each(|key| mesh.request(1, &format!("DELETE {key}")));
+    mesh.pass(5 * SECOND_US);
+    assert_eq!(mesh.node(1).store().tombstones(), 0, "it waits for nobody");
+    mesh.wipe(2, limits);
+    mesh.link_between(0, 2);
+    mesh.pass(10 * SECOND_US);
+    assert_eq!(mesh.node(2).store().keys(), 50, "it knows node 0 alone");
+    mesh.link_between(1, 2);
+    for _ in 0..10_000 {
+        mesh.tick();
+        [0, 1].into_iter().for_each(|other| assert_ne!(mesh.peer(2, other).agreement, "DIVERGED"));
+    }
+    (0..3).for_each(|node| assert_eq!(mesh.node(node).store().keys(), 0, "node {node}"));
+}
+
+#[test]
 fn what_a_node_with_a_lost_disk_wrote_alone_is_not_taken_for_what_it_wrote_before() {
     let mut mesh = Mesh::with_limits(3, LIMITS);
     // Node 2 hears of node 0 through node 1 alone, and never meets that life of it, whose clock begins 20 s ahead: with

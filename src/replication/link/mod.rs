@@ -259,6 +259,11 @@ impl Link {
         self.received.direct.min(self.received.relay)
     }
 
+    /// Whether the peer has all of this, as it said.
+    pub(in crate::replication) fn includes(&self, vector: &VersionVector) -> bool {
+        self.follower.includes(vector)
+    }
+
     /// Whether nothing is left to be looked at up to the end of the list.
     pub(in crate::replication) fn is_walked(&self, tail: u64) -> bool {
         self.direct == tail && self.relay.at() == tail && !self.safe_is_behind && !self.is_listing()
