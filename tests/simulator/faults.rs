@@ -31,7 +31,7 @@ impl World {
             }
             "connection reset" => self.reset_one(),
             "crash" => self.crash(id, until_us),
-            "stop" => self.stop(id, until_us),
+            "stop" => self.stop(id, until_us)?,
             "disk wiped" => self.crash(id, until_us) && self.wipe(id),
             "disk put back" => self.put_back(id, until_us),
             "clock step" => {
@@ -101,11 +101,11 @@ impl World {
     }
 
     /// As SIGTERM does it: all is saved, and then the node is gone.
-    fn stop(&mut self, id: HostId, until_us: u64) -> bool {
+    fn stop(&mut self, id: HostId, until_us: u64) -> Result<bool, String> {
         let now = self.hosts[id].now(self.time_us);
-        let Host { node: Some(node), disk, disk_failing_until_us, .. } = &mut self.hosts[id] else { return false };
+        let Host { node: Some(node), disk, disk_failing_until_us, .. } = &mut self.hosts[id] else { return Ok(false) };
         if *disk_failing_until_us > self.time_us {
-            return false;
+            return Ok(false);
         }
         disk.failing = false;
         node.end();
@@ -116,13 +116,14 @@ impl World {
             node.saved(saved, now);
         }
         let is_saved = node.ended().is_some();
-        self.crash(id, until_us) && is_saved
+        self.look(id)?;
+        Ok(self.crash(id, until_us) && is_saved)
     }
 
     fn wipe(&mut self, id: HostId) -> bool {
         self.note(|| format!("the disk of {id} is wiped"));
         self.hosts[id].disk = Default::default();
-        self.model.rewound.insert(id);
+        self.model.rewind(id, &self.hosts);
         true
     }
 
@@ -136,7 +137,7 @@ impl World {
         let which = self.random.usize(0..host.disk.copies.len());
         let (_, file) = host.disk.copies[which].clone();
         host.disk.file = file;
-        self.model.rewound.insert(id);
+        self.model.rewind(id, &self.hosts);
         self.note(|| format!("an old copy of the data file of {id} is put back"));
         true
     }

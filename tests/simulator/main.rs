@@ -16,8 +16,10 @@ use world::{Counters, Outcome, play};
 /// Seeds of every run of the tests.
 const SEEDS: std::ops::Range<u64> = 0..250;
 /// Seeds that have found mistakes which few others do.
-const RARE: [u64; 9] =
-    [2_009_633, 4_000_026, 4_001_504, 4_015_986, 4_018_786, 5_032_403, 7_013_005, 7_038_182, 7_059_174];
+const RARE: [u64; 13] = [
+    1_010, 1_643, 9_087, 10_748, 2_009_633, 4_000_026, 4_001_504, 4_015_986, 4_018_786, 5_032_403, 7_013_005,
+    7_038_182, 7_059_174,
+];
 
 /// Every kind of fault and every rare path: a list of seeds in which one never happens shows nothing about it.
 const EVERYTHING: [&str; 29] = [

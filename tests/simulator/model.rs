@@ -41,7 +41,7 @@ pub struct Model {
     floors: Vec<(HostId, Stamp)>,
     floor: Stamp,
     /// Hosts whose disk was wiped or put back.
-    pub rewound: HashSet<HostId>,
+    rewound: HashSet<HostId>,
     /// Writes of such a host under stamps not above all it had issued before, until it wrote them again with others:
     /// who has seen the future that was taken back, and does not meet the host, takes them for writes of that time.
     doubtful: HashSet<Stamp>,
@@ -110,10 +110,12 @@ impl Model {
         self.floors.iter().any(|&(_, floor)| floor > stamp)
     }
 
-    /// Whether a write of this key with this value and stamp is known: it may have come back from another node.
-    pub fn is_known(&self, key: &[u8], value: Option<&[u8]>, stamp: Stamp) -> bool {
+    /// Whether a write of this key with this value and stamp is known: it may have come back from another node, and have
+    /// expired, or been dropped after a full listing.
+    pub fn is_known(&self, key: &[u8], value: Option<&[u8]>, stamp: Stamp, plan: &Plan) -> bool {
         let write = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
-        let is_it = |write: &Write| write.value.as_deref() == value || (value.is_none() && write.expiry.is_some());
+        let may_be_gone = |write: &Write| write.expiry.is_some() || plan.forgets();
+        let is_it = |write: &Write| write.value.as_deref() == value || (value.is_none() && may_be_gone(write));
         write.is_some_and(|write| write.key == key && is_it(write))
     }
 
@@ -149,6 +151,15 @@ impl Model {
         let is_it = |write: &Write| write.key == key && write.value.as_deref() == change.value;
         let host = HostId::from(change.stamp.node);
         self.is_rewound(host) && self.writes.iter().any(|write| write.host == host && is_it(write))
+    }
+
+    /// A host's disk was wiped, or an old copy of it put back.
+    pub fn rewind(&mut self, host: HostId, hosts: &[Host]) {
+        self.rewound.insert(host);
+        // Where no other has ever begun, nobody knows of deletions that are not on that copy.
+        if hosts.iter().all(|other| other.id == host || other.incarnation == 0) {
+            self.forgotten.clear();
+        }
     }
 
     pub fn answered(&mut self, number: usize, durability: Durability) {

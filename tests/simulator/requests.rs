@@ -103,7 +103,7 @@ impl World {
         let asked = host.asked.back_mut().expect("something was asked");
         let Some(change) = node.store().state(&asked.key) else { return Ok(()) };
         let is_own = usize::from(change.stamp.node) == id && change.position == node.store().last_position();
-        let is_known = self.model.is_known(&asked.key, change.value, change.stamp);
+        let is_known = self.model.is_known(&asked.key, change.value, change.stamp, &self.plan);
         if !is_own || is_known {
             return Ok(());
         }

@@ -210,12 +210,16 @@ impl World {
         if node.peer_bytes() > self.plan.nodes * PEER_BYTES_MAX {
             return Err(format!("6: {id} holds {} bytes for its peers", node.peer_bytes()));
         }
-        self.model.look(id, node.store(), &self.hosts, &self.plan)?;
-        if self.is_healthy {
-            self.model.look_at_groups(id, node.store())?;
-        }
+        self.look(id)?;
         self.hosts[id].busy_until_us = time_us + self.random.u64(20..200);
         Ok(())
+    }
+
+    /// The model sees what the host holds.
+    fn look(&mut self, id: HostId) -> Verdict {
+        let node = self.hosts[id].node.as_ref().expect("it is up");
+        self.model.look(id, node.store(), &self.hosts, &self.plan)?;
+        if self.is_healthy { self.model.look_at_groups(id, node.store()) } else { Ok(()) }
     }
 
     fn start(&mut self, id: HostId) -> Verdict {
