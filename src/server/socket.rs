@@ -3,12 +3,12 @@
 //! Bytes go by system calls alone: those of the C library make each a place where its thread may be cancelled, which
 //! costs a twentieth of a request's time.
 
-use std::io::{Error, Result};
+use std::io::{Error, IoSlice, Result};
 use std::net::Shutdown;
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use rustix::io::Errno;
+use rustix::io::{Errno, writev};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 /// A socket registered with the poll.
@@ -96,6 +96,30 @@ impl Socket {
             match send(&self.stream, bytes, SendFlags::empty()) {
                 Ok(count) => {
                     self.writable = count == bytes.len();
+                    return Ok(count);
+                }
+                Err(Errno::INTR) => (),
+                Err(Errno::AGAIN) => {
+                    self.writable = false;
+                    return Ok(0);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes once what lies in several places.
+    pub(super) fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<usize> {
+        if let [part] = parts {
+            return self.send(part);
+        }
+        if !self.writable {
+            return Ok(0);
+        }
+        loop {
+            match writev(&self.stream, parts) {
+                Ok(count) => {
+                    self.writable = count == parts.iter().map(|part| part.len()).sum::<usize>();
                     return Ok(count);
                 }
                 Err(Errno::INTR) => (),

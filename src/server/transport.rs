@@ -21,8 +21,8 @@ pub(super) trait Transport {
     /// broken.
     fn send(&mut self, socket: &mut Socket, bytes: &[u8]) -> Result<usize>;
 
-    /// Raw bytes that it holds for the socket. They are owed, as are those of the conversation that were not taken.
-    fn owes(&self) -> usize;
+    /// Whether it holds raw bytes for the socket. They are owed, as are those of the conversation that were not taken.
+    fn owes(&self) -> bool;
 
     /// Tells the other side that no more will come.
     fn shut_down(&mut self, socket: &mut Socket);
@@ -44,8 +44,8 @@ impl Transport for Plain {
         socket.send(bytes)
     }
 
-    fn owes(&self) -> usize {
-        0
+    fn owes(&self) -> bool {
+        false
     }
 
     fn shut_down(&mut self, socket: &mut Socket) {
