@@ -78,9 +78,24 @@ clients=$!
 step cargo fmt --check
 step cargo clippy --quiet --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --locked --no-deps --document-private-items
-step cargo test --locked --no-run
+# What is an example is built by the lints alone.
+step cargo test --locked --lib --bins --tests --no-run
 wait $clients || { echo "check.sh: the Redis clients could not be installed" >&2; exit 1; }
-step cargo test --locked
+
+# Those that wait for a disk most of the time run beside the others, and so does the last build.
+others=(--lib --bins)
+for test in tests/*/main.rs; do
+    name=$(basename "$(dirname "$test")")
+    [ "$name" = durability ] || others+=(--test "$name")
+done
+{ cargo test --locked --test durability && cargo test --quiet --locked --features fault-injection --test fault_injection --no-run; } \
+    >target/durability.log 2>&1 &
+durability=$!
+step cargo test --locked "${others[@]}"
+printf '\n== cargo test --locked --test durability\n'
+wait $durability && verdict=0 || verdict=$?
+cat target/durability.log
+[ $verdict = 0 ] || exit $verdict
 step cargo test --locked --features fault-injection --test fault_injection
 echo
 echo "all checks passed"
