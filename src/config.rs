@@ -2,6 +2,8 @@
 //!
 //! Every mistake is one sentence that names what is wrong and where.
 
+pub mod password;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -108,6 +110,11 @@ struct Arguments {
     /// Seconds without a byte from a client after which it is closed, up to a year; 0: never
     #[arg(long, value_name = "s", default_value = "0", value_parser = clap::value_parser!(u64).range(..=IDLE_TIMEOUT_S_MAX))]
     idle_timeout_s: u64,
+
+    /// File whose first line is the default user's password, which clients then have to say. The environment variable
+    /// KVSTOREAPP_PASSWORD is the same without a file; it is read once and does not stay there
+    #[arg(long, value_name = "file")]
+    password_file: Option<PathBuf>,
 
     /// A node whose clock is ahead of this one's by more milliseconds is not linked until its clock is right. A start
     /// in a cluster puts a node's clock some 20 s ahead, so that no stamp is used twice
@@ -254,6 +261,7 @@ impl Config {
                 clients_max: arguments.max_clients as SessionId,
                 memory_bytes_max: arguments.max_memory as usize,
                 idle_timeout_s: arguments.idle_timeout_s,
+                password: arguments.password_file.as_deref().map(password::read).transpose()?,
                 limits: Limits {
                     clock_drift_ms_max: arguments.max_clock_drift_ms,
                     tombstones_max: arguments.max_tombstones as usize,

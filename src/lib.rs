@@ -12,12 +12,13 @@
 //! outboxes     -> one write per touched socket
 //! ```
 //!
-//! The modules below stand in the order of imports: each uses only those above it. The first seven are pure: no
+//! The modules below stand in the order of imports: each uses only those above it. The first eight are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
 //!
 //! - [`fault_injection`]: mistakes made on purpose, to show that the tests see them
 //! - [`store`]: what every key is: entries, stamps, the change list
 //! - [`protocol`]: bytes of clients to requests, and replies to bytes, in each dialect
+//! - [`auth`]: users, what each may do, and how each proves who it is
 //! - [`replication`]: what nodes tell each other, and how they end with the same data
 //! - [`metrics`]: what is counted and timed
 //! - [`replica`]: one copy of the data as one value: its start, its changes, its ticks
@@ -33,6 +34,8 @@ pub mod fault_injection;
 pub mod store;
 
 pub mod protocol;
+
+pub mod auth;
 
 pub mod replication;
 

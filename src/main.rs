@@ -4,13 +4,16 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use kvstoreapp::allocator::Allocator;
-use kvstoreapp::config::{Config, Stop};
+use kvstoreapp::config::{Config, Stop, password};
 use kvstoreapp::server::{process, signals, starting};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
+    if let Err(mistake) = password::leave_environment() {
+        return complain(&mistake, 2);
+    }
     ALLOCATOR.start(|| signal_hook::low_level::exit(1));
     let may_run = signals::hold().map_err(|error| format!("cannot hold signals: {error}"));
     if let Err(mistake) = may_run.and_then(|()| process::check_memory_limits()) {

@@ -4,6 +4,7 @@ use super::listening::Listening;
 use super::transaction::{Queue, Watched};
 use super::waiting::Causes;
 use super::waits::Waits;
+use crate::auth::Access;
 use crate::protocol::Command;
 
 /// Keys that begin so are watched; up to the position all changes are told.
@@ -16,6 +17,8 @@ pub(super) struct Prefix {
 pub(super) struct Client {
     /// Its number among all clients there ever were.
     pub(super) number: u64,
+    /// Which user it is, and what that may do.
+    pub(super) access: Access,
     /// Its address and the one it reached, as the server knows them.
     pub(super) addresses: (String, String),
     /// What it calls itself, its library, and the library's version.
@@ -55,9 +58,10 @@ pub(super) struct Client {
 
 impl Client {
     /// The `number`th.
-    pub(super) fn new(number: u64, now_us: u64) -> Client {
+    pub(super) fn new(number: u64, access: Access, now_us: u64) -> Client {
         Client {
             number,
+            access,
             addresses: Default::default(),
             name: Vec::new(),
             library: Default::default(),

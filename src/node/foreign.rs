@@ -80,7 +80,7 @@ const fn fixed(name: &'static str, check: Check, value: &'static str, why: &'sta
 }
 
 const ADDRESS: &str = "the address is chosen at the start, by the config file or --bind";
-const NO_PASSWORDS: &str = "there are no passwords here: let nobody reach the port who may not use it";
+const NO_MASTER: &str = "there is no master here: nodes are linked by their configuration";
 const NO_TLS: &str = "there is no TLS here";
 const OWN_LIMITS: &str = "what a client may be owed is fixed here: one that listens to channels is hung up on at 32 MiB, \
                           any other is read no further until it has read its answers";
@@ -157,8 +157,8 @@ pub(super) const FOREIGN: &[Foreign] = &[
         "",
         "what is logged is chosen at the start, by --log-level",
     ),
-    fixed("masterauth", Check::Text, "", NO_PASSWORDS),
-    fixed("masteruser", Check::Text, "", NO_PASSWORDS),
+    fixed("masterauth", Check::Text, "", NO_MASTER),
+    fixed("masteruser", Check::Text, "", NO_MASTER),
     fixed("maxmemory-clients", Check::Bytes, "0", OWN_LIMITS),
     harmless("maxmemory-eviction-tenacity", Check::Integer(0, 100), "10"),
     fixed("maxmemory-policy", POLICIES, "noeviction", "nothing is evicted here: above maxmemory writes are refused"),
@@ -185,7 +185,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     fixed("replica-read-only", Check::YesNo, "no", "every node takes writes here"),
     fixed("replica-serve-stale-data", Check::YesNo, "yes", "every node answers here, whatever its links"),
     immutable("replicaof", ""),
-    fixed("requirepass", Check::Text, "", NO_PASSWORDS),
     fixed(
         "save",
         Check::SavePoints,

@@ -7,6 +7,7 @@
 //! - `sessions`: all conversations, and which of them something is to be done for; [`session`]: one of them, made of
 //!   `client` (who it is), `replies` (what it is owed; `outbox`: the bytes of that) and `progress` (how far a request is)
 //! - `channels`: who listens to what (`listening`, `pubsub`), and which changes are told (`notifications`)
+//! - `users` (of [`auth`](crate::auth)): who there is, and what each may do
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
 //! - `timing`: where the time goes
@@ -14,7 +15,7 @@
 //! What it does:
 //!
 //! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn; `steps`: what a turn may take
-//! - `commands`: what each request does; `transaction`: requests that are run as one; `glob`: patterns
+//! - `commands`: what each request does; `transaction`: requests that are run as one
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
 //!   for its data file
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
@@ -28,7 +29,6 @@ mod client;
 mod commands;
 mod disk;
 mod foreign;
-mod glob;
 mod info;
 mod keyspace;
 mod listening;
@@ -68,6 +68,7 @@ pub use steps::REQUESTS_PER_TURN;
 use timing::Timing;
 use waits::Waits;
 
+use crate::auth::Users;
 use crate::metrics::Metrics;
 use crate::protocol::{Refusal, Scratch};
 use crate::replica::{Cluster, Disk, Promises, Replica};
@@ -81,6 +82,7 @@ pub struct Node {
     channels: Channels,
     sessions: Sessions,
     settings: Settings,
+    users: Users,
     metrics: Metrics,
     timing: Timing,
     lookahead: Lookahead,
@@ -116,6 +118,10 @@ impl Node {
     ) -> Result<Node, String> {
         let Options { durability, snapshot_interval_ms, limits, .. } = options;
         let seed = cluster.seed;
+        let mut users = Users::default();
+        if let Some(password) = options.password {
+            users.require(Some(password));
+        }
         let promises = Promises { durability, snapshot_interval_ms, limits };
         let replica = Replica::start(disk, cluster, promises, chance, &now)?;
         Ok(Node {
@@ -123,6 +129,7 @@ impl Node {
             channels: Channels::default(),
             sessions: Sessions::default(),
             settings: Settings::new(options),
+            users,
             metrics: Metrics::default(),
             timing: Timing::new(now()),
             lookahead: Lookahead::default(),
@@ -143,7 +150,7 @@ impl Node {
         }
         self.metrics.clients_accepted += 1;
         let (number, dialect) = (self.metrics.clients_accepted, self.settings.options.dialect);
-        self.sessions.add(id, Session::new(number, dialect, now.monotonic_us));
+        self.sessions.add(id, Session::new(number, dialect, self.users.welcome(), now.monotonic_us));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What a node is told about itself.
 
+use crate::auth::Password;
 use crate::protocol::Dialect;
 use crate::replica::Durability;
 use crate::replication::Limits;
@@ -23,6 +24,8 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// After so long without a byte a client is closed. 0: never.
     pub idle_timeout_s: u64,
+    /// The default user's password; `None`: it needs none.
+    pub password: Option<Password>,
     /// What peers are allowed.
     pub limits: Limits,
     /// Where it runs.
@@ -83,6 +86,7 @@ impl Default for Options {
             clients_max: 10_000,
             memory_bytes_max: 0,
             idle_timeout_s: 0,
+            password: None,
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
             process: Process::default(),
         }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::SessionId;
-use super::glob::Pattern;
 use super::listening::{Listening, Names};
 use super::replies::Replies;
 use super::sessions::Sessions;
 use crate::protocol::Reply;
+use crate::protocol::glob::Pattern;
 use crate::replication::Audience;
 
 /// Listeners by channel, pattern and shard channel, each in the order they came.

@@ -105,12 +105,12 @@ impl Node {
         whole: Option<&Bytes>,
         now: Now,
     ) -> Context<'a> {
-        let Node { keys, channels, sessions, settings, metrics, timing, is_shutting_down, .. } = self;
+        let Node { keys, channels, sessions, settings, users, metrics, timing, is_shutting_down, .. } = self;
         let Session { out, progress, client } = session;
         let events = Events { channels, sessions, id };
         let (steps, whole) = (Steps::new(), whole.cloned());
         let data = Data { keys, out, progress, events, metrics, steps, whole, now };
-        Context { data, client, settings, timing, is_shutting_down }
+        Context { data, client, users, settings, timing, is_shutting_down }
     }
 }
 
@@ -199,7 +199,7 @@ fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
         Decoded::Request(request, count) => return execute(cx, request, count),
         Decoded::Blank(count) => count,
         Decoded::Malformed(reply, count) => {
-            refuse(cx, reply);
+            refuse(cx, commands::to_stranger(cx, reply));
             count
         }
         Decoded::Failed(why, count) => {
@@ -207,7 +207,7 @@ fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
             count
         }
         Decoded::Oversized(reply) => {
-            refuse(cx, reply);
+            refuse(cx, commands::to_stranger(cx, reply));
             rest.len()
         }
         Decoded::Fatal(why) => {

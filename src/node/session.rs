@@ -6,6 +6,7 @@ use super::client::Client;
 use super::progress::Progress;
 use super::replies::Replies;
 use super::waits::Waits;
+use crate::auth::Access;
 use crate::protocol::Dialect;
 use crate::replication::wire::GREETING;
 use crate::store::value::SHARED_BYTES_MIN;
@@ -25,8 +26,9 @@ pub struct Session {
 
 impl Session {
     /// A conversation that begins, the `number`th.
-    pub fn new(number: u64, dialect: Dialect, now_us: u64) -> Session {
-        Session { out: Replies::new(dialect), progress: Progress::default(), client: Client::new(number, now_us) }
+    pub fn new(number: u64, dialect: Dialect, access: Access, now_us: u64) -> Session {
+        let client = Client::new(number, access, now_us);
+        Session { out: Replies::new(dialect), progress: Progress::default(), client }
     }
 
     /// Whether the conversation begins, these bytes included, as one between nodes does.

@@ -1,6 +1,7 @@
 //! All conversations, and which of them something is to be done for.
 
 use super::SessionId;
+use super::client::Client;
 use super::session::Session;
 use super::waiting::{Copies, Lost, Pause, Reached, Then, Until, Waiter, Waiting};
 use super::waits::Waits;
@@ -122,6 +123,12 @@ impl Sessions {
             Waits::ForInput | Waits::ForReader | Waits::ForGate(_) | Waits::ForNothing => (),
         }
         self.note_output(id);
+    }
+
+    /// All clients but the one whose turn it is.
+    pub(super) fn clients_mut(&mut self) -> impl Iterator<Item = (SessionId, &mut Client)> {
+        let sessions = self.all.iter_mut().enumerate();
+        sessions.filter_map(|(id, session)| Some((id, &mut session.as_deref_mut()?.client)))
     }
 
     /// It may have something new to send.

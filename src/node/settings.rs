@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Options;
 use super::foreign::{Foreign, Kind, bytes, integer, yes_no};
 use super::notifications::Notifications;
+use crate::auth::Password;
 
 /// Most clients that can be asked for.
 const CLIENTS_MAX: i64 = u32::MAX as i64;
@@ -36,6 +37,7 @@ pub(super) enum Change {
     IdleTimeout(u64),
     LatencyThreshold(u64),
     LatencyTracking(bool),
+    Password(Option<Password>),
     SlowLogThreshold(i64),
     SlowLogEntries(usize),
     Foreign(&'static str, String),
@@ -59,7 +61,7 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-pub(super) const OWN: [&str; 12] = [
+pub(super) const OWN: [&str; 13] = [
     "durability",
     "id",
     "latency-monitor-threshold",
@@ -68,6 +70,7 @@ pub(super) const OWN: [&str; 12] = [
     "maxclients",
     "maxmemory",
     "notify-keyspace-events",
+    "requirepass",
     "slowlog-log-slower-than",
     "slowlog-max-len",
     "snapshot-interval-ms",
@@ -75,6 +78,11 @@ pub(super) const OWN: [&str; 12] = [
 ];
 
 impl Change {
+    /// What setting `requirepass` comes to: the default user's password, none where it is empty.
+    pub(super) fn password(text: &[u8]) -> Change {
+        Change::Password((!text.is_empty()).then(|| Password::of(text)))
+    }
+
     /// What setting a setting that is [known](is_known) to a value comes to, or why not.
     pub(super) fn read(name: &str, value: &str, options: &Options) -> Result<Change, String> {
         Ok(match name {

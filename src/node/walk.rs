@@ -1,7 +1,7 @@
 //! `KEYS` or `SCAN` under way: where it is, and what it has found, as it will be sent.
 
-use super::glob::Pattern;
 use super::steps::{STEPS_PER_LOOK, Steps};
+use crate::protocol::glob::Pattern;
 use crate::protocol::json::answer::Parts;
 use crate::protocol::{Dialect, Reply};
 use crate::store::Store;

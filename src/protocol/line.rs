@@ -68,6 +68,7 @@ EXPIRE <key> <s>    forget the key after so many seconds: OK, or KEY NOT FOUND
 TTL <key>           the seconds that are left; -1: the key stays; or KEY NOT FOUND
 WAIT <n> <ms>       how many peers have your last write on disk: once n have, or after ms milliseconds
 PING                PONG
+AUTH [user] <pwd>   say who you are: the password is the rest of the line; without a user, the default one
 INFO                the node's state, one name and value per line
 HELP                these lines
 QUIT                OK, then goodbye
@@ -185,6 +186,12 @@ fn parse<'a>(line: &'a [u8], value_bytes_max: usize, scratch: &'a mut Scratch) -
             number(&rest[..at])?;
             number(&rest[at + 1..])?;
             Command::Wait
+        }
+        (4, Some(rest)) if verb.eq_ignore_ascii_case(b"AUTH") => {
+            if two(rest).is_err() && rest.is_empty() {
+                return Err(Reply::InvalidCommand);
+            }
+            Command::Auth
         }
         (4, None) if verb.eq_ignore_ascii_case(b"PING") => Command::Ping,
         (4, None) if verb.eq_ignore_ascii_case(b"INFO") => Command::Info,

@@ -7,6 +7,7 @@
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
+//! - [`glob`]: patterns that keys and channels are compared with
 //! - [`http`]: what is no dialect here is told so
 //!
 //! Pure: a dialect borrows the bytes it reads and writes straight into the bytes that are sent. It does not know what
@@ -17,6 +18,7 @@ pub mod catalog;
 pub mod command;
 pub mod decoder;
 pub mod dialect;
+pub mod glob;
 pub mod http;
 pub mod json;
 pub mod line;

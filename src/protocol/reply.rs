@@ -61,6 +61,8 @@ pub enum Refusal {
     MaybeDurable,
     /// All was to be saved, and the disk failed.
     NotSaved,
+    /// The client has not said who it is.
+    NotAuthenticated,
     /// As many clients as configured are connected already.
     TooManyClients(usize),
     /// The node is about to exit.
@@ -73,6 +75,7 @@ impl Refusal {
         match self {
             Refusal::OutOfMemory => "OOM",
             Refusal::NotDurable | Refusal::MaybeDurable => "MISCONF",
+            Refusal::NotAuthenticated => "NOAUTH",
             Refusal::KeyTooLong
             | Refusal::NotSaved
             | Refusal::ValueTooLong(_)
@@ -100,6 +103,7 @@ impl std::fmt::Display for Refusal {
             Refusal::NotDurable => write!(out, "the disk takes no commits: nothing was written"),
             Refusal::MaybeDurable => write!(out, "the disk failed: the write is in memory but not known to be on disk"),
             Refusal::NotSaved => write!(out, "the disk failed: not all is saved; the log says why"),
+            Refusal::NotAuthenticated => write!(out, "authentication required"),
             Refusal::TooManyClients(max) => write!(out, "too many clients: at most {max} (--max-clients)"),
             Refusal::ShuttingDown => write!(out, "the node is shutting down"),
         }

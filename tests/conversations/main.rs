@@ -4,6 +4,7 @@ mod harness;
 #[path = "../harness/pure.rs"]
 mod pure;
 
+mod authentication;
 mod command_line;
 mod conversations;
 mod coverage;

@@ -133,8 +133,13 @@ impl Server {
         self.proc("smaps_rollup", "Anonymous").trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Where Linux tells of the process.
+    pub fn proc_path(&self, file: &str) -> PathBuf {
+        format!("/proc/{}/{file}", self.child.id()).into()
+    }
+
     fn proc(&self, file: &str, name: &str) -> String {
-        proc_field(&format!("/proc/{}/{file}", self.child.id()), name)
+        proc_field(&self.proc_path(file).display().to_string(), name)
     }
 
     /// SIGKILL: what a crash leaves behind.

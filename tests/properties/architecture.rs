@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "fault_injection",
     "store",
     "protocol",
+    "auth",
     "replication",
     "metrics",
     "replica",

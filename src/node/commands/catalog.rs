@@ -3,9 +3,9 @@
 use super::fail::{Fail, SYNTAX, is};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
-use crate::node::glob::Pattern;
 use crate::node::replies::Replies;
 use crate::protocol::catalog::{Argument, Catalog, Entry, Keys};
+use crate::protocol::glob::Pattern;
 use crate::protocol::subcommand::{CommandInfo, Module};
 
 pub(super) fn command(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

@@ -6,6 +6,7 @@ use super::fail::{Fail, SYNTAX, integer, is, printable, unknown_or_arity};
 use super::help::help;
 use super::subcommands;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
+use crate::auth::Users;
 use crate::node::client::Client as Who;
 use crate::node::replies::{Answers, Replies};
 use crate::node::session::Session;
@@ -32,7 +33,7 @@ pub(super) fn client(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Client::SetInfo => set_info(cx, args),
         Client::List => list(cx, args),
         Client::Info => {
-            let line = describe(cx.client, cx.out, cx.now.monotonic_us);
+            let line = describe(cx.client, cx.out, cx.users, cx.now.monotonic_us);
             cx.answer(Reply::Text(&line))
         }
         Client::Kill => kill(cx, args),
@@ -105,7 +106,7 @@ fn list(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let wanted = |(client, _): &(&Who, &Replies)| ids.as_ref().is_none_or(|ids| ids.contains(&(client.number as i64)));
     let mut chosen: Vec<(&Who, &Replies)> = all.filter(wanted).collect();
     chosen.sort_by_key(|(client, _)| client.number);
-    let text: String = chosen.into_iter().map(|(client, out)| describe(client, out, now_us)).collect();
+    let text: String = chosen.into_iter().map(|(client, out)| describe(client, out, cx.users, now_us)).collect();
     cx.answer(Reply::Text(&text))
 }
 
@@ -151,7 +152,7 @@ fn flags(client: &Who) -> String {
 }
 
 /// One line of `CLIENT LIST`.
-fn describe(client: &Who, out: &Replies, now_us: u64) -> String {
+pub(super) fn describe(client: &Who, out: &Replies, users: &Users, now_us: u64) -> String {
     let mut line = String::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let age_s = |since_us: u64| (now_us - since_us) / 1_000_000;
@@ -164,7 +165,7 @@ fn describe(client: &Who, out: &Replies, now_us: u64) -> String {
         line,
         "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} multi={multi} \
          qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem={} events=r cmd={command} \
-         user=default redir=-1 resp={resp} lib-name={} lib-ver={}",
+         user={} redir=-1 resp={resp} lib-name={} lib-ver={}",
         client.number,
         client.addresses.0,
         client.addresses.1,
@@ -178,6 +179,7 @@ fn describe(client: &Who, out: &Replies, now_us: u64) -> String {
         client.queue.as_ref().map_or(0, |queue| queue.bytes()),
         out.owed(),
         client.inbox.capacity() + out.memory_bytes(),
+        text(users.name(client.access.user())),
         text(&client.library.0),
         text(&client.library.1),
     )
@@ -186,7 +188,7 @@ fn describe(client: &Who, out: &Replies, now_us: u64) -> String {
 }
 
 fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let (mut number, mut address, mut local, mut skip_me, mut kind) = (None, None, None, true, None);
+    let (mut number, mut address, mut local, mut skip_me, mut kind, mut user) = (None, None, None, true, None, None);
     let by_address = args.len() == 3;
     if by_address {
         (address, skip_me) = (Some(args.at(2)), false);
@@ -203,10 +205,10 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             _ if is(option, "LADDR") => local = Some(value),
             _ if is(option, "SKIPME") && (is(value, "YES") || is(value, "NO")) => skip_me = is(value, "YES"),
             _ if is(option, "TYPE") => kind = Some(Kind::named(value)?),
-            _ if is(option, "USER") && value == b"default" => (),
-            _ if is(option, "USER") => {
-                return Err(format!("ERR No such user '{}'", printable(value)).into());
-            }
+            _ if is(option, "USER") => match cx.users.named(value) {
+                Some(named) => user = Some(named),
+                None => return Err(format!("ERR No such user '{}'", printable(value)).into()),
+            },
             _ => return Err(SYNTAX),
         }
     }
@@ -214,6 +216,7 @@ fn kill(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         number.is_none_or(|number| client.number == number)
             && address.is_none_or(|address| client.addresses.0.as_bytes() == address)
             && local.is_none_or(|local| client.addresses.1.as_bytes() == local)
+            && user.is_none_or(|user| client.access.user() == user)
             && kind.as_ref().is_none_or(|kind| kind.has(client))
     };
     let others: Vec<_> =

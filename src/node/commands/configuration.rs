@@ -2,10 +2,10 @@
 
 use super::fail::{Fail, SYNTAX, printable};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
+use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands, users};
 use crate::node::foreign::{ALIASES, FOREIGN, Foreign};
-use crate::node::glob::Pattern;
 use crate::node::settings::{self, Change, OWN};
+use crate::protocol::glob::Pattern;
 use crate::protocol::subcommand::Config;
 
 pub(super) fn config(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -66,7 +66,12 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     }
     let mut changes = Vec::new();
     for (name, (_, value)) in names.iter().zip(pairs()) {
-        changes.push(Change::read(name, &text(value), &cx.settings.options).map_err(|why| failed(name, &why))?);
+        let change = match name.as_str() {
+            // Any bytes are a password.
+            "requirepass" => Ok(Change::password(value)),
+            _ => Change::read(name, &text(value), &cx.settings.options),
+        };
+        changes.push(change.map_err(|why| failed(name, &why))?);
     }
     changes.into_iter().for_each(|change| cx.change(change));
     cx.answer(Reply::Ok)
@@ -93,6 +98,10 @@ impl Context<'_> {
             Change::IdleTimeout(seconds) => self.settings.options.idle_timeout_s = seconds,
             Change::LatencyThreshold(ms) => self.timing.latency.threshold_ms = ms,
             Change::LatencyTracking(all) => self.timing.tracks_all = all,
+            Change::Password(password) => {
+                self.users.require(password);
+                users::refresh(self);
+            }
             Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
             Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
             Change::Foreign(name, value) => drop(self.settings.set.insert(name, value)),
@@ -121,6 +130,7 @@ impl Context<'_> {
             "maxclients" => options.clients_max.to_string(),
             "maxmemory" => options.memory_bytes_max.to_string(),
             "notify-keyspace-events" => self.events.channels.notifications.text(),
+            "requirepass" => users::shown_password(self.users).to_owned(),
             "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
             "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
             "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),

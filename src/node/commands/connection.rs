@@ -3,6 +3,7 @@
 use super::context::Events;
 use super::fail::{Fail, integer, is, printable, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
+use crate::fault_injection;
 use crate::node::client::Client;
 use crate::node::listening::Listening;
 use crate::node::replies::Answers;
@@ -62,17 +63,25 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             integer(version).map_err(|_| Fail::said("ERR Protocol version is not an integer or out of range"))?;
         dialect = Dialect::resp(version).ok_or(Fail::said("NOPROTO unsupported protocol version"))?;
     }
-    let (mut name, mut rest) = (None, args.from(2));
+    let (mut name, mut credentials, mut rest) = (None, None, args.from(2));
     while let Some(option) = rest.next() {
         if is(option, "AUTH") && rest.clone().count() >= 2 {
-            super::users::authenticate(rest.next().unwrap_or_default())?;
-            rest.next();
+            credentials = rest.next().zip(rest.next());
         } else if is(option, "SETNAME") && rest.clone().count() >= 1 {
             name = rest.next();
         } else {
             let option = printable(option);
             return Err(format!("ERR Syntax error in HELLO option '{option}'").into());
         }
+    }
+    if let Some((user, password)) = credentials {
+        super::users::authenticate(cx, user, password)?;
+    }
+    if !cx.client.access.is_authenticated() {
+        return Err(Fail::said(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
+             <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+        ));
     }
     if let Some(name) = name {
         super::clients::set_name(cx.client, name)?;
@@ -97,7 +106,7 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
-    let Context { data, client, .. } = cx;
+    let Context { data, client, users, .. } = cx;
     let Events { channels, sessions, id } = &mut data.events;
     channels.pubsub.forget(*id, &client.listening);
     client.listening = Listening::default();
@@ -107,6 +116,9 @@ pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     client.watched.clear();
     client.refused_database = None;
     client.name.clear();
+    if !fault_injection::is("RESET does not end an authentication") {
+        client.access = users.welcome();
+    }
     if data.out.answers != Answers::Skip {
         data.out.answers = Answers::All;
     }

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use bytes::Bytes;
 
 use super::outcome::{DONE, Executed, Outcome};
+use crate::auth::Users;
 use crate::metrics::Metrics;
 use crate::node::channels::Channels;
 use crate::node::client::Client;
@@ -45,6 +46,7 @@ pub(in crate::node) struct Events<'a> {
 pub(in crate::node) struct Context<'a> {
     pub(in crate::node) data: Data<'a>,
     pub(in crate::node) client: &'a mut Client,
+    pub(in crate::node) users: &'a mut Users,
     pub(in crate::node) settings: &'a mut Settings,
     pub(in crate::node) timing: &'a mut Timing,
     /// Whether a client has asked for the end of the process.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::metrics::errors::code_of;
-use crate::node::glob::Unusable;
+use crate::protocol::glob::Unusable;
 use crate::protocol::{Args, Command, Refusal, Reply, resp, words};
 
 /// See the module.

@@ -5,9 +5,10 @@
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
-//! - `connection`, `users`, `clients`, `monitoring`: conversations
+//! - `connection`, `users`, `acl`, `clients`, `monitoring`: conversations
 //! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `help`: the node
 
+mod acl;
 mod bitfield;
 mod bits;
 mod catalog;
@@ -41,6 +42,7 @@ use context::{Context, Data, Events};
 use fail::{Fail, unknown, wrong_arity};
 pub(super) use outcome::Executed;
 use outcome::{DONE, Outcome};
+pub(super) use users::to_stranger;
 
 use super::listening::Names;
 use super::timing::Begun;
@@ -92,6 +94,9 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         None => Err(unknown(request.args)),
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
         Some(command) => subcommands::check(cx.client, command, request.args)
+            .and_then(
+                |()| if cx.client.access.is_unlimited() { Ok(()) } else { users::allow(cx, command, request.args) },
+            )
             .and_then(|()| connection::allow_data(cx.client, command, request.args))
             .map(|()| command),
     };
@@ -285,7 +290,7 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::Shutdown => server::shutdown(cx, args),
         Command::Lolwut => server::lolwut(cx),
         Command::Function => server::function(cx, args),
-        Command::Acl => users::acl(cx, args),
+        Command::Acl => acl::acl(cx, args),
         Command::Module => catalog::module(cx, args),
         Command::Role => cluster::role(cx),
         Command::Cluster | Command::Asking | Command::ReadOnly | Command::ReadWrite => cluster::refuse(),

@@ -7,9 +7,9 @@ use super::fail::{Fail, unknown_or_arity};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::SessionId;
-use crate::node::glob::Pattern;
 use crate::node::listening::Names;
 use crate::node::replies::Replies;
+use crate::protocol::glob::Pattern;
 use crate::protocol::subcommand::PubSub;
 use crate::replication::Audience;
 

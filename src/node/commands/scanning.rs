@@ -6,9 +6,9 @@
 
 use super::fail::{Fail, NOT_INTEGER, SYNTAX, integer, is};
 use super::{Args, Data, Executed, Outcome, Reply, Waits};
-use crate::node::glob::{Pattern, Unusable};
 use crate::node::steps::Steps;
 use crate::node::walk::{Walk, Wanted};
+use crate::protocol::glob::{Pattern, Unusable};
 
 /// Keys that one `SCAN` looks at, whatever `COUNT` says.
 const SCAN_KEYS_MAX: usize = 1 << 12;

@@ -1,85 +1,82 @@
-//! Users: there is one, who needs no password and may do all.
+//! Who clients are, and what they may do.
 
-use super::catalog::{is_in, names};
-use super::fail::{Fail, SYNTAX, is, printable, unknown_or_arity};
-use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
-use crate::protocol::catalog::{CATEGORIES, Catalog};
-use crate::protocol::subcommand::Acl;
+use super::fail::{Fail, SYNTAX, printable};
+use super::{Args, Command, Context, Outcome, Reply, subcommands};
+use crate::auth::users::DEFAULT;
+use crate::auth::{Denied, UserId, Users};
+use crate::protocol::Refusal;
 
-/// The one user.
-const NAME: &[u8] = b"default";
+/// What is shown in the place of a secret.
+const REDACTED: &str = "(redacted)";
 
-/// What the user may do: all commands, with all keys, in all channels.
-const RULES: [(&str, &str); 3] = [("commands", "+@all"), ("keys", "~*"), ("channels", "&*")];
+/// Why the request is not for this client, who may not do everything. The one place where that is asked before a
+/// command runs.
+#[cold]
+pub(super) fn allow(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    if !cx.client.access.is_authenticated() {
+        let is_open =
+            matches!(command, Command::Auth | Command::Hello | Command::Quit | Command::Reset | Command::Help);
+        // A person at a terminal wants to know that there is somebody.
+        let is_greeting = command == Command::Ping && !cx.out.dialect().follows_redis();
+        return match is_open || is_greeting {
+            true => Ok(()),
+            false if cx.out.dialect().follows_redis() => Err(Fail::said("NOAUTH Authentication required.")),
+            false => Err(Refusal::NotAuthenticated.into()),
+        };
+    }
+    let denied = cx.users.check(cx.client.access.user(), command, args);
+    denied.map_err(|denied| match denied {
+        Denied::Command => {
+            let user = printable(cx.users.name(cx.client.access.user()));
+            let command = subcommands::full_name(command, args);
+            format!("NOPERM User {user} has no permissions to run the '{command}' command").into()
+        }
+        Denied::Key(_) => Fail::said("NOPERM No permissions to access a key"),
+        Denied::Channel(_) => Fail::said("NOPERM No permissions to access a channel"),
+    })
+}
+
+/// What is answered to what is no request, where one that is would not be done for this client either.
+pub(in crate::node) fn to_stranger<'a>(cx: &Context<'_>, reply: Reply<'a>) -> Reply<'a> {
+    let is_stranger = !cx.client.access.is_authenticated() && !cx.out.dialect().follows_redis();
+    if is_stranger { Reply::Error(Refusal::NotAuthenticated) } else { reply }
+}
 
 pub(super) fn auth(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match args.len() {
-        2 => Err(Fail::said(
+        2 if cx.users.get(UserId::DEFAULT).is_open() => Err(Fail::said(
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
              configuration is correct?",
         )),
+        2 => {
+            authenticate(cx, DEFAULT, args.at(1))?;
+            cx.answer(Reply::Ok)
+        }
         3 => {
-            authenticate(args.at(1))?;
+            authenticate(cx, args.at(1), args.at(2))?;
             cx.answer(Reply::Ok)
         }
         _ => Err(SYNTAX),
     }
 }
 
-/// Whether there is the user; any password is right.
-pub(super) fn authenticate(user: &[u8]) -> Result<(), Fail> {
-    let why = Fail::said("WRONGPASS invalid username-password pair or user is disabled.");
-    if user == NAME { Ok(()) } else { Err(why) }
+/// The client is this user from here on, if the password is right; else it is who it was.
+pub(super) fn authenticate(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
+    let access = cx.users.authenticate(user, password);
+    cx.client.access = access.ok_or(Fail::said("WRONGPASS invalid username-password pair or user is disabled."))?;
+    Ok(())
 }
 
-pub(super) fn acl(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    match subcommands::of(args)? {
-        Acl::WhoAmI => cx.answer(Reply::Value(NAME)),
-        Acl::Users => {
-            cx.out.answer(Reply::Array(1));
-            cx.answer(Reply::Value(NAME))
-        }
-        Acl::List => {
-            let [commands, keys, channels] = RULES.map(|(_, rule)| rule);
-            let rules = format!("user default on nopass {keys} {channels} {commands}");
-            cx.out.answer(Reply::Array(1));
-            cx.answer(Reply::Value(rules.as_bytes()))
-        }
-        Acl::GetUser if args.at(2) == NAME => get_user(cx),
-        Acl::GetUser => cx.answer(Reply::Nil),
-        Acl::Cat => cat(cx, args),
-        Acl::Help => help(cx, Command::Acl),
+/// After users were changed: what each session may do.
+pub(super) fn refresh(cx: &mut Context<'_>) {
+    let Context { data, client, users, .. } = cx;
+    client.access = users.refresh(client.access);
+    for (_, other) in data.events.sessions.clients_mut() {
+        other.access = users.refresh(other.access);
     }
 }
 
-fn get_user(cx: &mut Context<'_>) -> Outcome {
-    let out = &mut *cx.out;
-    out.answer(Reply::Map(6));
-    out.answer(Reply::Value(b"flags"));
-    out.answer(Reply::Set(2));
-    ["on", "nopass"].into_iter().for_each(|flag| out.answer(Reply::Value(flag.as_bytes())));
-    out.answer(Reply::Value(b"passwords"));
-    out.answer(Reply::Array(0));
-    for text in RULES.iter().flat_map(|(name, rule)| [name, rule]) {
-        out.answer(Reply::Value(text.as_bytes()));
-    }
-    out.answer(Reply::Value(b"selectors"));
-    cx.answer(Reply::Array(0))
-}
-
-fn cat(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    match args.from(2).collect::<Vec<_>>()[..] {
-        [] => {
-            cx.out.answer(Reply::Array(CATEGORIES.len()));
-            CATEGORIES.iter().for_each(|category| cx.out.answer(Reply::Value(category.as_bytes())));
-            DONE
-        }
-        [category] if CATEGORIES.iter().any(|known| is(category, known)) => {
-            let catalog = Catalog::read();
-            names(cx, catalog.all().filter(|entry| is_in(entry, category)))
-        }
-        [category] => Err(format!("ERR Unknown category '{}'", printable(category)).into()),
-        _ => Err(unknown_or_arity("ACL", args.at(1))),
-    }
+/// What is shown of the default user's password.
+pub(super) fn shown_password(users: &Users) -> &'static str {
+    if users.get(UserId::DEFAULT).passwords().is_empty() { "" } else { REDACTED }
 }

@@ -31,6 +31,7 @@ pub(super) enum Op {
     Incr,
     Scan,
     Ping,
+    Auth,
     Info,
     Wait,
     Watch,
@@ -252,7 +253,7 @@ impl Op {
             Op::Info => "info",
             Op::Wait => "peers",
             Op::Watch => "position",
-            Op::Set | Op::Ping | Op::Unwatch => return,
+            Op::Set | Op::Ping | Op::Auth | Op::Unwatch => return,
         };
         answer.insert(field, said.plain());
     }

@@ -97,6 +97,10 @@ struct Asked<'a> {
     peers: Option<u64>,
     timeout_ms: Option<u64>,
     #[serde(borrow)]
+    user: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    password: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     prefix: Option<Cow<'a, str>>,
     #[serde(borrow)]
     position: Option<Cow<'a, str>>,
@@ -221,6 +225,12 @@ fn arguments(object: &Asked<'_>, scratch: &mut Scratch) -> Result<Command, &'sta
                 scratch.push(position.as_bytes());
             }
         }
+        Op::Auth => {
+            if let Some(user) = &object.user {
+                scratch.push(user.as_bytes());
+            }
+            scratch.push(object.password.as_ref().ok_or("the field password is missing")?.as_bytes());
+        }
         Op::Ping | Op::Info | Op::Unwatch => (),
     }
     Ok(command)
@@ -239,6 +249,7 @@ impl Op {
             Op::Incr => Command::IncrBy,
             Op::Scan => Command::Scan,
             Op::Ping => Command::Ping,
+            Op::Auth => Command::Auth,
             Op::Info => Command::Info,
             Op::Wait => Command::Wait,
             Op::Watch => Command::WatchPrefix,

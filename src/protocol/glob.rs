@@ -26,7 +26,7 @@ const MASKED_RUNS_MAX: usize = 64;
 
 /// Why there is no such pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub enum Unusable {
     /// More stars than Redis goes along with: it matches nothing there.
     TooDeep,
     /// Comparing could take too long.
@@ -34,8 +34,8 @@ pub(super) enum Unusable {
 }
 
 /// A pattern that texts can be compared with.
-#[derive(Debug)]
-pub(super) struct Pattern {
+#[derive(Clone, Debug)]
+pub struct Pattern {
     first: Run,
     /// What stands after each star; the last of them at the text's end.
     rest: Option<(Vec<Search>, Run)>,
@@ -58,14 +58,14 @@ enum Part {
 struct Class([u64; 4]);
 
 /// Characters one after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Run {
     Plain(Vec<u8>),
     Mixed(Vec<Part>),
 }
 
 /// A run that may be anywhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Search {
     Plain(Box<Finder<'static>>),
     Tried(Run),
@@ -75,7 +75,7 @@ enum Search {
 
 impl Pattern {
     /// Parses a pattern. O(its length).
-    pub(super) fn parse(text: &[u8]) -> Result<Pattern, Unusable> {
+    pub fn parse(text: &[u8]) -> Result<Pattern, Unusable> {
         let mut runs = vec![Vec::new()];
         let mut rest = &text[..text.len().min(PATTERN_BYTES_MAX)];
         while let Some(&byte) = rest.first() {
@@ -110,12 +110,12 @@ impl Pattern {
     }
 
     /// Whether the whole text matches.
-    pub(super) fn matches(&self, text: &[u8]) -> bool {
+    pub fn matches(&self, text: &[u8]) -> bool {
         self.compare(text, &mut 0)
     }
 
     /// Most steps that comparing a text of this length can take.
-    pub(super) fn steps(&self, text_bytes: usize) -> usize {
+    pub fn steps(&self, text_bytes: usize) -> usize {
         self.anchored.min(text_bytes) + text_bytes * self.steps_per_byte
     }
 

@@ -1,0 +1,36 @@
+//! Who may do what: users, what each may run and touch, and how each proves who it is.
+//!
+//! The words and rules are Redis' (<https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>). A
+//! *user* has passwords and *selectors*. A selector says which commands it lets through, which keys they may read and
+//! write, and which channels they may use; a request is let through where one selector lets all of it through. *Rules*
+//! are how a person writes that: `on >secret ~app:* +@read` lets whoever knows the password read what is below `app:`.
+//! A user is changed by rules or not at all: they work on a copy, which takes the user's place once all were
+//! understood.
+//!
+//! What a client may do is asked before each of its requests, so most of the answer is there before: [`Access`] holds
+//! who a session is and whether there is anything to be asked at all.
+//!
+//! - [`password`]: passwords as SHA-256
+//! - [`table`]: every command of Redis with its categories
+//! - [`permissions`]: which commands; `patterns`: which keys and channels; [`selector`]: both
+//! - [`uses`]: the keys and channels that a request uses
+//! - [`user`]: passwords and selectors; [`mistake`]: why a rule is none
+//! - [`users`]: all of them, and what each session may do ([`access`])
+//!
+//! Pure: it knows neither where a password comes from nor who waits for an answer.
+
+pub mod access;
+pub mod mistake;
+pub mod password;
+mod patterns;
+pub mod permissions;
+pub mod selector;
+pub mod table;
+pub mod user;
+pub mod users;
+pub mod uses;
+
+pub use access::{Access, UserId};
+pub use password::Password;
+pub use selector::Denied;
+pub use users::Users;

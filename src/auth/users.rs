@@ -1,0 +1,166 @@
+//! All users.
+
+use std::collections::BTreeMap;
+
+use super::access::{Access, Standing, UserId};
+use super::mistake::Mistake;
+use super::password::Password;
+use super::selector::Denied;
+use super::table::Table;
+use super::user::User;
+use super::uses::Channel;
+use crate::protocol::{Args, Command};
+
+/// The user that clients are who have not said another.
+pub const DEFAULT: &[u8] = b"default";
+
+/// A user with its name.
+struct Named {
+    name: Vec<u8>,
+    user: User,
+}
+
+/// See the module. Invariant: `by_name` has the places in `all` that are not empty; the default user is the first.
+pub struct Users {
+    table: Table,
+    all: Vec<Option<Named>>,
+    by_name: BTreeMap<Vec<u8>, UserId>,
+}
+
+impl Default for Users {
+    /// There is the default user, who may do everything without a password.
+    fn default() -> Users {
+        let table = Table::read();
+        let user = User::default_user(&table);
+        let mut users = Users { table, all: Vec::new(), by_name: BTreeMap::new() };
+        users.put(DEFAULT, user);
+        users
+    }
+}
+
+impl Users {
+    /// The default user has this password and no other; `None`: needs none.
+    pub fn require(&mut self, password: Option<Password>) {
+        let rules = match password {
+            Some(password) => vec!["resetpass".to_owned(), format!("#{}", password.hex())],
+            None => vec!["nopass".to_owned()],
+        };
+        let mut user = self.get(UserId::DEFAULT).clone();
+        for rule in rules {
+            user.apply(rule.as_bytes(), &self.table).expect("these are rules");
+        }
+        self.put(DEFAULT, user);
+    }
+
+    /// The user with this name as these rules change it, where there is none a new one. Nothing is changed yet.
+    pub fn changed<'r>(
+        &self,
+        name: &[u8],
+        rules: impl IntoIterator<Item = &'r [u8]>,
+    ) -> Result<User, (&'r [u8], Mistake)> {
+        let mut user = self.named(name).map(|id| self.get(id).clone()).unwrap_or_default();
+        for rule in rules {
+            user.apply(rule, &self.table).map_err(|why| (rule, why))?;
+        }
+        Ok(user)
+    }
+
+    /// There is this user from here on. What sessions may do is to be [looked at](Users::refresh) again.
+    pub fn put(&mut self, name: &[u8], user: User) -> UserId {
+        let named = Some(Named { name: name.to_vec(), user });
+        let id = match self.by_name.get(name) {
+            Some(&id) => id,
+            None => {
+                let free = self.all.iter().position(Option::is_none);
+                UserId(free.unwrap_or(self.all.len()))
+            }
+        };
+        if id.0 == self.all.len() {
+            self.all.push(named);
+        } else {
+            self.all[id.0] = named;
+        }
+        self.by_name.insert(name.to_vec(), id);
+        id
+    }
+
+    /// There is no such user any more; nobody may be it. The default user stays.
+    pub fn remove(&mut self, name: &[u8]) -> Option<UserId> {
+        let id = *self.by_name.get(name).filter(|&&id| id != UserId::DEFAULT)?;
+        self.by_name.remove(name);
+        self.all[id.0] = None;
+        Some(id)
+    }
+
+    /// What a session may do that begins.
+    pub fn welcome(&self) -> Access {
+        let is_proven = self.get(UserId::DEFAULT).is_open();
+        self.refresh(Access { user: UserId::DEFAULT, is_proven, standing: Standing::Stranger })
+    }
+
+    /// What a session may do that has said who it is, and its password; `None` where they do not fit.
+    pub fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<Access> {
+        let Some(id) = self.named(name) else {
+            // As long as it takes where there is such a user.
+            let _hash = Password::of(password);
+            return None;
+        };
+        if !self.get(id).accepts(password) {
+            return None;
+        }
+        Some(self.access(id))
+    }
+
+    /// What a session may do that is this user, as was proven.
+    pub fn access(&self, id: UserId) -> Access {
+        self.refresh(Access { user: id, is_proven: true, standing: Standing::Stranger })
+    }
+
+    /// What a session may do after users were changed.
+    pub fn refresh(&self, access: Access) -> Access {
+        let is_stranger = !access.is_proven && !self.get(UserId::DEFAULT).is_open();
+        let standing = match self.all.get(access.user.0).and_then(Option::as_ref) {
+            None => Standing::Stranger,
+            Some(_) if is_stranger => Standing::Stranger,
+            Some(named) if named.user.is_unlimited() => Standing::Unlimited,
+            Some(_) => Standing::Limited,
+        };
+        Access { standing, ..access }
+    }
+
+    /// Why a request is not let through.
+    pub fn check(&self, id: UserId, command: Command, args: Args<'_>) -> Result<(), Denied> {
+        let row = self.table.of_request(command, args.get(1));
+        self.get(id).check(row, command, args)
+    }
+
+    /// Whether a channel that is listened to may be.
+    pub fn allows_channel(&self, id: UserId, name: &[u8], how: Channel) -> bool {
+        self.get(id).allows_channel(name, how)
+    }
+
+    /// The user with this name.
+    pub fn named(&self, name: &[u8]) -> Option<UserId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The user with this number, which is there.
+    pub fn get(&self, id: UserId) -> &User {
+        &self.all[id.0].as_ref().expect("who is gone is nobody").user
+    }
+
+    /// The name of the user with this number, which is there.
+    pub fn name(&self, id: UserId) -> &[u8] {
+        self.all.get(id.0).and_then(Option::as_ref).map_or(b"", |named| &named.name)
+    }
+
+    /// All, by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &User)> {
+        self.by_name.iter().map(|(name, &id)| (&name[..], self.get(id)))
+    }
+
+    /// Every command with its categories.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}
