@@ -4,24 +4,39 @@ use super::waiting::{Cause, Reached, Then, Until, Waiter};
 use super::waits::Waits;
 use super::{Node, Now, SessionId};
 use crate::replication::Unready;
-use crate::replication::{Message, PeerStatus, Turn};
+use crate::replication::{Channel, DueDial, Message, PeerStatus, Trust, Turn};
 use crate::store::NodeId;
 
 impl Node {
-    /// The peer to dial now, and its address, if any. To be asked until there is none; followed by [`Node::dialing`] or
-    /// [`Node::dial_failed`].
-    pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
+    /// Whom to take for a node of this cluster from here on; without a call it is whoever says hello. Links stay.
+    pub fn trust(&mut self, trust: Trust) {
+        self.keys.replica_mut().trust(trust);
+    }
+
+    /// The peer to dial now, if any. To be asked until there is none; followed by [`Node::dialing`],
+    /// [`Node::dial_failed`] or [`Node::not_encrypted`].
+    pub fn next_dial(&mut self, now: Now) -> Option<DueDial> {
         if self.ending { None } else { self.keys.replica_mut().next_dial(now) }
     }
 
-    /// A connection to the peer is being set up under this number.
-    pub fn dialing(&mut self, id: SessionId, peer: NodeId, now: Now) {
-        self.keys.replica_mut().dialing(id, peer, now);
+    /// A connection to the peer is being set up under this number, or is there where it is encrypted.
+    pub fn dialing(&mut self, id: SessionId, peer: NodeId, channel: Channel, now: Now) {
+        self.keys.replica_mut().dialing(id, peer, channel, now);
     }
 
     /// No connection could even be tried.
     pub fn dial_failed(&mut self, peer: NodeId, why: &str, now: Now) {
         self.keys.replica_mut().dial_failed(peer, why, now);
+    }
+
+    /// Who answers at the peer's address does not speak TLS as nodes with a secret do.
+    pub fn not_encrypted(&mut self, peer: NodeId, why: &str, now: Now) {
+        self.keys.replica_mut().not_encrypted(peer, why, now);
+    }
+
+    /// Somebody at this address has set up an encrypted connection as nodes do, and is nothing but a node there.
+    pub fn accept_peer(&mut self, id: SessionId, channel: Channel, from: &str, now: Now) {
+        self.keys.replica_mut().accept(id, channel, from, now);
     }
 
     /// A connection is gone. For a client's, [`Node::close`] is all.
@@ -53,7 +68,7 @@ impl Node {
     /// A connection that began as a client's greets as a node's.
     pub(super) fn become_peer(&mut self, id: SessionId, bytes: &[u8], now: Now) {
         let Some(session) = self.sessions.remove(id) else { return };
-        self.keys.replica_mut().accept(id, now);
+        self.keys.replica_mut().accept(id, Channel::Plain, &session.client.addresses.0, now);
         self.keys.replica_mut().receive(id, &session.client.inbox, now);
         self.receive_from_peer(id, bytes, now);
     }

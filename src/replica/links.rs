@@ -1,19 +1,25 @@
 //! What a replica does for other nodes: their connections, their changes, and its own for them.
 
 use super::Replica;
-use crate::replication::{Audience, Here, Message, SessionId, Turn};
+use crate::replication::{Audience, Channel, DueDial, Here, Message, SessionId, Trust, Turn};
 use crate::store::{NodeId, Now};
 
 impl Replica {
-    /// The peer to dial now, and its address, if any; followed by [`Replica::dialing`] or [`Replica::dial_failed`].
-    pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
+    /// Whom to take for a node of this cluster from here on.
+    pub fn trust(&mut self, trust: Trust) {
+        self.replication.trust(trust);
+    }
+
+    /// The peer to dial now, if any; followed by [`Replica::dialing`], [`Replica::dial_failed`] or
+    /// [`Replica::not_encrypted`].
+    pub fn next_dial(&mut self, now: Now) -> Option<DueDial> {
         self.replication.next_dial(now)
     }
 
-    /// A connection to the peer is being set up under this number.
-    pub fn dialing(&mut self, id: SessionId, peer: NodeId, now: Now) {
+    /// A connection to the peer is being set up under this number, or is there where it is encrypted.
+    pub fn dialing(&mut self, id: SessionId, peer: NodeId, channel: Channel, now: Now) {
         let Replica { store, clock, replication, .. } = self;
-        replication.dialing(id, peer, &Here { store, clock, now });
+        replication.dialing(id, peer, channel, &Here { store, clock, now });
     }
 
     /// No connection could even be tried.
@@ -21,9 +27,14 @@ impl Replica {
         self.replication.dial_failed(peer, why, now);
     }
 
-    /// Somebody has connected and greets as a node does.
-    pub fn accept(&mut self, id: SessionId, now: Now) {
-        self.replication.accepted(id, now);
+    /// Who answers does not speak TLS as nodes with a secret do.
+    pub fn not_encrypted(&mut self, peer: NodeId, why: &str, now: Now) {
+        self.replication.not_encrypted(peer, why, now);
+    }
+
+    /// Somebody has connected from this address and greets as a node does, or is encrypted as one.
+    pub fn accept(&mut self, id: SessionId, channel: Channel, from: &str, now: Now) {
+        self.replication.accepted(id, channel, from, now);
     }
 
     /// A connection is gone.

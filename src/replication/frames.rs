@@ -4,11 +4,11 @@ use super::here::Here;
 use super::inbound::{Inbound, it_sent};
 use super::link::Link;
 use super::link::view::View;
-use super::peers::connections::{Role, SessionId, Turn};
+use super::peers::connections::{Role, SessionId, Standing, Turn};
 use super::peers::handshake::{self, Refused, SPEAKS};
 use super::peers::linked::Linked;
 use super::peers::peer::Peer;
-use super::wire::{self, Cursor, Fault, Frame, GREETING, Hello, Publication, Taken, VERSION, VERSION_MIN};
+use super::wire::{self, Cursor, Fault, Frame, Hello, Publication, Taken, VERSION, VERSION_MIN};
 use super::{Identity, Message, Replication};
 use crate::store::{NodeId, Now};
 
@@ -27,6 +27,9 @@ impl Replication {
                 if let Some(linked) = self.peers.linked_mut(id) {
                     linked.liveness.heard(now.monotonic_us);
                 }
+            }
+            Role::Dialed(_) | Role::Accepted if !connection.may_receive(bytes.len()) => {
+                return self.refuse_stranger(session, "it says more than a proof", now);
             }
             Role::Dialed(_) | Role::Accepted => (),
         }
@@ -62,9 +65,8 @@ impl Replication {
             members: self.peers.members().to_vec(),
         };
         if let Some(connection) = self.connections.get_mut(session) {
-            let out = connection.stream.outbox();
-            out.extend_from_slice(GREETING);
-            hello.encode(out);
+            connection.greet();
+            hello.encode(connection.stream.outbox());
             self.connections.touch(session);
         }
     }
@@ -80,10 +82,16 @@ impl Replication {
                 Taken::Body(at) => at,
                 Taken::Incomplete => return Turn::Done,
                 Taken::Garbage(why) => {
-                    self.refuse(session, &it_sent(why), None, here.now);
+                    match connection.standing() {
+                        Standing::Unproven { .. } => self.refuse_stranger(session, &it_sent(why), here.now),
+                        Standing::Believed | Standing::Proven(_) => {
+                            self.refuse(session, &it_sent(why), None, here.now);
+                        }
+                    }
                     return Turn::Done;
                 }
             };
+            let standing = connection.standing();
             let inbox = connection.stream.take_inbox();
             let frame = wire::decode(&inbox[at.clone()]);
             let is_changes = matches!(frame, Ok(Frame::Changes(_, changes)) if !changes.is_empty());
@@ -92,7 +100,10 @@ impl Replication {
                 connection.stream.put_back(&at);
                 return Turn::Held;
             }
-            self.take_frame(session, role, frame, here);
+            match standing {
+                Standing::Unproven { binding, .. } => self.take_proof(session, role, binding, frame, here),
+                Standing::Believed | Standing::Proven(_) => self.take_frame(session, role, frame, here),
+            }
             if let Some(connection) = self.connections.get_mut(session) {
                 connection.stream.give_inbox(inbox);
             }
@@ -174,7 +185,9 @@ impl Replication {
                     linked.terms.compare(&ours, self.identity.node, id);
                 }
             }
-            Frame::Hello(_) | Frame::Refusal(_) => return Err(it_sent("a frame that does not belong there")),
+            Frame::Hello(_) | Frame::Refusal(_) | Frame::Proof(_) => {
+                return Err(it_sent("a frame that does not belong there"));
+            }
         }
         Ok(())
     }
@@ -186,6 +199,12 @@ impl Replication {
             Role::Accepted | Role::Linked(_) | Role::Over => None,
         };
         let Identity { node, incarnation } = self.identity;
+        if let Some(Standing::Proven(proven)) = self.connections.get(session).map(|connection| connection.standing())
+            && proven != hello.node
+        {
+            let why = format!("it has proven to be node {proven}, and says that it is node {}", hello.node);
+            return self.refuse(session, &why, None, here.now);
+        }
         match handshake::check(hello, dialed, node, incarnation, &self.peers, self.limits, here.now) {
             // Before anything else: a second recovery would forget what the first has yet to write again.
             Ok(()) if self.rollback.is_under_way() => self.drop_connection(session, "its links begin again", here.now),

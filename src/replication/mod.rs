@@ -49,11 +49,14 @@
 //! - `peers`: connections, handshake, incarnations
 //! - `repair`: what is done where stores differ
 //! - `knowledge`: what this node has of everybody's writes; `persisted`: what the data file keeps of that
+//! - `connecting`: connections that begin: whom to dial, and who dials
 //! - `frames`, `inbound`: what a peer's bytes lead to, and what the frames of a link do here
+//! - `unproven`: what is said and heard before the other side has proven the cluster's secret, where there is one
 //! - `exchange`, `outbound`: what one tick does, and what it sends to a peer
 //!
 //! It does not know sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
 
+mod connecting;
 mod exchange;
 mod frames;
 mod here;
@@ -66,6 +69,7 @@ mod over_memory;
 mod peers;
 mod persisted;
 mod repair;
+mod unproven;
 pub mod wire;
 
 pub use here::Here;
@@ -73,13 +77,16 @@ use knowledge::Knowledge;
 pub use limits::Limits;
 pub use link::chunks::WHOLE_BYTES_MAX;
 use over_memory::OverMemory;
+pub use peers::DueDial;
 use peers::Peers;
-use peers::connections::{Connections, Role};
+use peers::connections::{Connections, Role, Standing};
 pub use peers::connections::{SessionId, Turn};
 use peers::incarnations::Incarnations;
 use peers::linked::Linked;
 pub use peers::readiness::Unready;
 pub use peers::status::PeerStatus;
+use peers::strangers::Strangers;
+pub use peers::trust::{Binding, Channel, PeerTls, Secrets, Trust, Way};
 pub use persisted::{PersistedState, Unreadable};
 pub use repair::comparison::Agreement;
 use repair::purge::Purges;
@@ -122,6 +129,8 @@ pub struct Replication {
     incarnations: Incarnations,
     peers: Peers,
     connections: Connections,
+    trust: Trust,
+    strangers: Strangers,
     rollback: RollbackRecovery,
     purges: Purges,
     memory: OverMemory,
@@ -152,6 +161,8 @@ impl Replication {
             identity,
             limits,
             connections: Connections::default(),
+            trust: Trust::in_anybody(),
+            strangers: Strangers::default(),
             rollback: RollbackRecovery::new(store.last_position()),
             purges: Purges::default(),
             memory: OverMemory::default(),
@@ -170,35 +181,6 @@ impl Replication {
         self.peers.check_members(&members)?;
         self.set_members(members, now);
         Ok(())
-    }
-
-    /// The peer to dial now, if any; followed by [`Replication::dialing`] or [`Replication::dial_failed`].
-    pub fn next_dial(&mut self, now: Now) -> Option<(NodeId, String)> {
-        if self.rollback.is_under_way() { None } else { self.peers.next_dial(now.monotonic_us) }
-    }
-
-    /// A connection to the peer is being set up.
-    pub fn dialing(&mut self, session: SessionId, peer: NodeId, here: &Here<'_>) {
-        self.open(session, Role::Dialed(peer), here.now);
-        if self.peers.dialing(session, peer) {
-            self.greet(session, peer, here);
-        } else {
-            self.connections.hang_up(session);
-        }
-    }
-
-    /// No connection could even be tried.
-    pub fn dial_failed(&mut self, peer: NodeId, why: &str, now: Now) {
-        self.peers.dial_failed(peer, why, now.monotonic_us);
-    }
-
-    /// Somebody dialed this node and greets as a node does.
-    pub fn accepted(&mut self, session: SessionId, now: Now) {
-        let is_crowded = self.connections.is_crowded(self.peers.len());
-        self.open(session, Role::Accepted, now);
-        if is_crowded {
-            self.connections.hang_up(session);
-        }
     }
 
     /// The connection is gone, for this reason.
@@ -366,6 +348,25 @@ impl Replication {
         self.memory.taken()
     }
 
+    /// Links that are encrypted, with nodes that have proven the cluster's secret.
+    pub fn proven(&self) -> usize {
+        let is_proven = |linked: &&Linked| {
+            let connection = self.connections.get(linked.session());
+            connection.is_some_and(|connection| matches!(connection.standing(), Standing::Proven(_)))
+        };
+        self.peers.links().filter(is_proven).count()
+    }
+
+    /// Connections that were refused before they had proven anything.
+    pub fn strangers(&self) -> u64 {
+        self.strangers.count()
+    }
+
+    /// Which links are encrypted and proven.
+    pub fn peer_tls(&self) -> PeerTls {
+        self.trust.tls()
+    }
+
     /// Why this node is not ready; `None` where it is.
     pub fn unready(&self, now_us: u64) -> Option<Unready> {
         if self.rollback.is_under_way() { Some(Unready::RollingBack) } else { self.peers.unready(now_us) }
@@ -394,10 +395,6 @@ impl Replication {
             self.connections.hang_up(session);
         }
         self.due_us = 0;
-    }
-
-    fn open(&mut self, session: SessionId, role: Role, now: Now) {
-        self.due_us = self.due_us.min(self.connections.add(session, role, now.monotonic_us));
     }
 
     /// Closes the connection without a word; the peer it was for is dialed again.

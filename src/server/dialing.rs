@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::{Server, process};
 use crate::config::members;
 use crate::metrics::ticks::Phase;
+use crate::replication::{Channel, DueDial};
 use crate::store::NodeId;
 
 /// Time of a tick that goes to results of jobs in the background, but for the last: some 10 us for what is left of a
@@ -19,7 +20,7 @@ const RESULTS_US: u64 = 150;
 impl Server {
     /// Dials the peers that it is time for.
     pub(super) fn dial_peers(&mut self) {
-        while let Some((peer, address)) = self.node.next_dial(self.now) {
+        while let Some(DueDial { peer, address, .. }) = self.node.next_dial(self.now) {
             match address.parse() {
                 Ok(address) => self.dial(peer, address),
                 Err(_) => self.background.give(Job::LookUp(peer, address)),
@@ -61,7 +62,7 @@ impl Server {
         match set_up {
             Ok(stream) => {
                 self.connections.insert(Connection::dialing(stream));
-                self.node.dialing(id, peer, self.now);
+                self.node.dialing(id, peer, Channel::Plain, self.now);
             }
             Err(error) => self.node.dial_failed(peer, &error.to_string(), self.now),
         }

@@ -6,13 +6,24 @@
 use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, Options, SessionId};
 use kvstoreapp::replica::{Checkpoint, Cluster, Disk, Merged, Outcome, Save, Saved};
-use kvstoreapp::replication::{Identity, Limits, WHOLE_BYTES_MAX};
+use kvstoreapp::replication::{Identity, Limits, Secrets, WHOLE_BYTES_MAX};
+use kvstoreapp::secrets::ClusterSecrets;
 use kvstoreapp::store::{NodeId, Store};
 
 pub const NOW: Now = Now { monotonic_us: 1_000_000, unix_ms: 1_700_000_000_000 };
 
 pub const LIMITS: Limits =
     Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX };
+
+/// A cluster's secret, the one that it is exchanged for, and a stranger's.
+pub const SECRET: &str = "the-secret-of-the-cluster-which-is-long-enough";
+pub const NEW_SECRET: &str = "the-new-secret-of-the-cluster-which-is-as-long";
+pub const OTHER_SECRET: &str = "what-a-stranger-has-made-up-and-takes-for-good";
+
+/// Those in a file with this text.
+pub fn secrets(text: &str) -> Box<dyn Secrets> {
+    Box::new(ClusterSecrets::parse(text).expect("it is a file of secrets"))
+}
 
 /// Node `node` of so many, in some incarnation of it.
 pub fn cluster(node: NodeId, nodes: usize, incarnation: u64) -> Cluster {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "fault_injection",
     "store",
     "protocol",
@@ -15,6 +15,7 @@ const ORDER: [&str; 13] = [
     "metrics",
     "replica",
     "node",
+    "secrets",
     "config",
     "logging",
     "allocator",
@@ -22,7 +23,7 @@ const ORDER: [&str; 13] = [
     "server",
 ];
 /// The modules that touch an outside world.
-const EDGE: &[&str] = &["config", "logging", "allocator", "snapshot", "server", "main", "bin"];
+const EDGE: &[&str] = &["secrets", "config", "logging", "allocator", "snapshot", "server", "main", "bin"];
 /// Where no module may be.
 const NOWHERE: &[&str] = &[];
 
@@ -37,6 +38,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     (&["rusqlite"], &["snapshot"], "SQLite is behind one door"),
     (&["clap"], &["config", "bin"], "what people write is understood in one place"),
     (&["serde", "serde_json", "base64"], &["config", "protocol", "bin"], "texts are understood where they come in"),
+    (&["hmac"], &["secrets"], "whoever checks a proof is handed what it is checked with"),
     (&["simple_logger"], &["logging"], "the log leaves through one queue"),
     (&["rustix", "mimalloc"], EDGE, "pure modules know no operating system"),
     (&["std::net", "std::os"], EDGE, "pure modules know no sockets"),

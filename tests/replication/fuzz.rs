@@ -42,7 +42,7 @@ fn said() -> impl Strategy<Value = Said> {
     let bent = vec((any::<usize>(), prop_oneof![Just(0), Just(0xff), Just(1), any::<u8>()]), 1..9);
     prop_oneof![
         1 => bytes().prop_map(Said::Bytes),
-        3 => (0..8_u8, bytes()).prop_map(|(kind, rest)| Said::Body(kind, rest)),
+        3 => (0..12_u8, bytes()).prop_map(|(kind, rest)| Said::Body(kind, rest)),
         4 => any::<usize>().prop_map(Said::Honest),
         6 => (any::<usize>(), bent, prop_oneof![Just(usize::MAX), any::<usize>()])
             .prop_map(|(which, bent, cut)| Said::Bent(which, bent, cut)),

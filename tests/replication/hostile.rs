@@ -7,6 +7,7 @@ use kvstoreapp::replication::wire::{
     Ack, CHANGES_MAX, Cursor, Frame, GREETING, Hello, Items, Listing, Publication, Refusal, VERSION, VERSION_MIN,
     WireChange, decode,
 };
+use kvstoreapp::replication::{Channel, DueDial};
 use kvstoreapp::store::Stamp;
 use kvstoreapp::store::digest::key_hash;
 
@@ -170,7 +171,7 @@ fn a_peer_of_the_version_before_is_linked_in_its_version_whoever_dials() {
         while one.node.next_dial(one.now).is_none() {
             one.tick();
         }
-        one.node.dialing(session, 1, one.now);
+        one.node.dialing(session, 1, Channel::Plain, one.now);
         let frames = one.hear(session);
         assert!(matches!(decode(&frames[0]), Ok(Frame::Hello(hello)) if hello.version == version), "{frames:?}");
         let mut refusal = GREETING.to_vec();
@@ -258,8 +259,8 @@ fn connections_that_owe_a_hello_are_few() {
 #[test]
 fn a_dial_beside_the_link_of_a_node_that_is_removed_ends_with_it() {
     let mut one = Stranger::new(3);
-    while let Some((peer, _)) = one.node.next_dial(one.now) {
-        one.node.dialing(4 + usize::from(peer), peer, one.now);
+    while let Some(DueDial { peer, .. }) = one.node.next_dial(one.now) {
+        one.node.dialing(4 + usize::from(peer), peer, Channel::Plain, one.now);
     }
     one.dial(&one.hello(2));
     let members = (0..2).map(|id| format!("10.0.0.{id}:5000")).collect();

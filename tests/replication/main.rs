@@ -4,6 +4,7 @@ mod fuzz;
 mod hostile;
 mod losses;
 mod pair;
+mod proofs;
 #[path = "../harness/pure.rs"]
 mod pure;
 mod sentences;

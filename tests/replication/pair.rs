@@ -7,7 +7,7 @@ use kvstoreapp::node::{Node, Now, Options};
 use kvstoreapp::replica::{Cluster, Outcome, Save, Saved};
 use kvstoreapp::replication::Unready;
 use kvstoreapp::replication::wire::{self, Frame, GREETING};
-use kvstoreapp::replication::{Limits, PeerStatus};
+use kvstoreapp::replication::{Channel, DueDial, Limits, PeerStatus};
 use kvstoreapp::store::NodeId;
 
 use crate::pure::{LIMITS, cluster, hand_over, options, save, start, take_turns_at};
@@ -289,13 +289,13 @@ impl Mesh {
     /// Dials of the lower number of a pair come through.
     fn dial(&mut self, id: usize) {
         let now = self.now(id);
-        while let Some((peer, _)) = self.nodes[id].next_dial(now) {
+        while let Some(DueDial { peer, .. }) = self.nodes[id].next_dial(now) {
             let to = usize::from(peer);
             if to < id || self.cuts.contains(&(id, to)) {
                 self.nodes[id].dial_failed(peer, "cut", now);
                 continue;
             }
-            self.nodes[id].dialing(to + 1, peer, now);
+            self.nodes[id].dialing(to + 1, peer, Channel::Plain, now);
             let their_now = self.now(to);
             self.nodes[to].open(id + 1, their_now).expect("there is room");
             for (from, to) in [(id, to), (to, id)] {

@@ -9,10 +9,11 @@ use kvstoreapp::replication::wire::vector::{Span, VersionVector};
 use kvstoreapp::replication::wire::{
     Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, VERSION, WireChange, decode,
 };
+use kvstoreapp::replication::{PeerTls, Trust};
 use kvstoreapp::store::{NodeId, Stamp};
 
 use crate::pair::{CLIENT, SECOND_US, node};
-use crate::pure::{LIMITS, hand_over, take_turns_at};
+use crate::pure::{LIMITS, hand_over, secrets, take_turns_at};
 
 /// The incarnation of the node; see [`node`].
 pub const INCARNATION: u64 = 1;
@@ -30,6 +31,13 @@ impl Stranger {
     pub fn new(nodes: usize) -> Stranger {
         let now = Now { monotonic_us: SECOND_US, unix_ms: 1_700_000_000_000 };
         Stranger { node: node(0, nodes, 1, LIMITS, now), now, saves: VecDeque::new() }
+    }
+
+    /// The same, which asks for proofs of this secret.
+    pub fn trusting(nodes: usize, tls: PeerTls, secret: &str) -> Stranger {
+        let mut stranger = Stranger::new(nodes);
+        stranger.node.trust(Trust::in_proof(tls, secrets(secret)));
+        stranger
     }
 
     /// What an honest peer without data says first.

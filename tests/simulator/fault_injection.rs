@@ -15,8 +15,14 @@ mod network;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod pair;
 mod plan;
+#[path = "../replication/proofs.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod proofs;
 #[path = "../harness/pure.rs"]
 mod pure;
+#[path = "../replication/stranger.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
+mod stranger;
 mod wiretap;
 mod world;
 
@@ -52,13 +58,18 @@ const INJECTED: [(&str, u64); 22] = [
 type Story = fn() -> losses::Verdict;
 
 /// Mistakes, and a story that finds each.
-const TOLD: [(&str, Story); 6] = [
+const TOLD: [(&str, Story); 11] = [
     ("overwriting change not piggybacked", || losses::overwritten_while_it_waits(0)),
     ("overwriting change not piggybacked", || losses::overwritten_while_it_waits(1)),
     ("overwriting change not piggybacked where a link begins", || losses::overwritten_while_away(0)),
     ("overwriting change not piggybacked where a link begins", || losses::overwritten_while_away(1)),
     ("change that is newer than a late one not piggybacked", losses::come_late),
     ("own writes keep their stamps after a rollback", losses::written_under_lost_stamps),
+    ("proof not checked", proofs::guessed),
+    ("exporter left out", proofs::passed_on),
+    ("role left out", proofs::reflected),
+    ("nodes left out", proofs::readdressed),
+    ("downgrade dialed", proofs::downgraded),
 ];
 
 #[test]

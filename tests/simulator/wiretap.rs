@@ -45,7 +45,9 @@ impl Wiretap {
                 Frame::Refusal(refusal) => Heard::Refusal(refusal.why.into_owned()),
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
                 Frame::Chunk(_) => Heard::Chunk,
-                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
+                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) | Frame::Proof(_) => {
+                    Heard::Other
+                }
             });
             taken += 8 + length;
         }

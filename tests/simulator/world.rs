@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use fastrand::Rng;
 use kvstoreapp::node::Now;
 use kvstoreapp::node::waits::Waits;
+use kvstoreapp::replication::{Channel, DueDial};
 use kvstoreapp::store::{NodeId, Stamp};
 
 use crate::host::{CLIENT, Host};
@@ -312,10 +313,10 @@ impl World {
     }
 
     fn dial(&mut self, id: HostId, now: Now) {
-        while let Some((peer, _)) = self.node(id).next_dial(now) {
+        while let Some(DueDial { peer, .. }) = self.node(id).next_dial(now) {
             let peer = usize::from(peer);
             let session = self.hosts[id].free_session();
-            self.node(id).dialing(session, peer as NodeId, now);
+            self.node(id).dialing(session, peer as NodeId, Channel::Plain, now);
             let blocked = self.network.is_cut(id, peer, self.time_us) || self.network.is_cut(peer, id, self.time_us);
             let is_up = self.hosts[peer].node.is_some();
             if !is_up && !blocked {

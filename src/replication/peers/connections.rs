@@ -1,5 +1,6 @@
 //! Connections between nodes: what each is for, and what is owed over it.
 
+use super::trust::{Binding, Channel};
 use crate::replication::wire::{FrameStream, GREETING, Refusal};
 use crate::store::NodeId;
 
@@ -13,6 +14,8 @@ const OUTBOX_BYTES_MAX: usize = 64 << 10;
 const ACCEPTED_MAX: usize = 16;
 /// A connection that has not become a link after so long never will.
 pub(super) const HANDSHAKE_US: u64 = 3_000_000;
+/// What may come before a proof: a greeting and a proof, or a refusal, and somewhat more.
+const UNPROVEN_BYTES_MAX: usize = 128;
 
 /// What is left after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +41,26 @@ pub(in crate::replication) enum Role {
     Over,
 }
 
+/// Who is at the other side of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::replication) enum Standing {
+    /// Whoever it says it is: nobody is asked for a proof.
+    Believed,
+    /// Anybody: it has yet to prove the secret, and so many bytes may come before that.
+    Unproven { binding: Binding, bytes_left: usize },
+    /// This node, as far as whoever has the secret tells the truth.
+    Proven(NodeId),
+}
+
 /// A connection between nodes.
 pub(in crate::replication) struct Connection {
     pub(in crate::replication) stream: FrameStream,
     role: Role,
+    standing: Standing,
+    /// The address that it comes from; empty where this node dialed.
+    from: String,
+    /// Whether this node has greeted.
+    greeted: bool,
     waits: Turn,
     opened_us: u64,
     /// Where in all that was ever owed the last frame of changes ends.
@@ -59,6 +78,27 @@ impl Connection {
         self.waits = turn;
     }
 
+    /// Greets, unless this node has.
+    pub(in crate::replication) fn greet(&mut self) {
+        if !self.greeted {
+            self.greeted = true;
+            self.stream.outbox().extend_from_slice(GREETING);
+        }
+    }
+
+    /// Bytes are about to come. Returns whether they may: before a proof only few are taken.
+    pub(in crate::replication) fn may_receive(&mut self, count: usize) -> bool {
+        let Standing::Unproven { bytes_left, .. } = &mut self.standing else { return true };
+        let left = bytes_left.checked_sub(count);
+        *bytes_left = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// The other side has the secret, and says that it is this node.
+    pub(in crate::replication) fn is_proven_to_be(&mut self, node: NodeId) {
+        self.standing = Standing::Proven(node);
+    }
+
     /// It became the peer's link.
     pub(in crate::replication) fn become_link(&mut self, peer: NodeId) {
         self.role = Role::Linked(peer);
@@ -67,6 +107,16 @@ impl Connection {
     /// What it is for.
     pub(in crate::replication) fn role(&self) -> Role {
         self.role
+    }
+
+    /// Who is at the other side.
+    pub(in crate::replication) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The address that it comes from; empty where this node dialed.
+    pub(in crate::replication) fn from(&self) -> &str {
+        &self.from
     }
 
     /// What its last turn has left.
@@ -91,13 +141,26 @@ pub(in crate::replication) struct Connections {
 
 impl Connections {
     /// One more. Returns when it has to have become a link.
-    pub(in crate::replication) fn add(&mut self, session: SessionId, role: Role, now_us: u64) -> u64 {
+    pub(in crate::replication) fn add(
+        &mut self,
+        session: SessionId,
+        role: Role,
+        channel: Channel,
+        from: &str,
+        now_us: u64,
+    ) -> u64 {
         if self.all.len() <= session {
             self.all.resize_with(session + 1, || None);
         }
         self.all[session] = Some(Box::new(Connection {
             stream: FrameStream::default(),
             role,
+            standing: match channel {
+                Channel::Plain => Standing::Believed,
+                Channel::Encrypted(binding) => Standing::Unproven { binding, bytes_left: UNPROVEN_BYTES_MAX },
+            },
+            from: from.to_owned(),
+            greeted: false,
             waits: Turn::Done,
             opened_us: now_us,
             changes_end: 0,
@@ -130,11 +193,8 @@ impl Connections {
     /// Closes it once a reason is sent.
     pub(in crate::replication) fn refuse(&mut self, session: SessionId, why: &str, now_us: u64) {
         let Some(connection) = self.get_mut(session) else { return };
-        let out = connection.stream.outbox();
-        if connection.role == Role::Accepted {
-            out.extend_from_slice(GREETING);
-        }
-        Refusal { why: why.into(), slowly: true }.encode(out);
+        connection.greet();
+        Refusal { why: why.into(), slowly: true }.encode(connection.stream.outbox());
         connection.role = Role::Over;
         connection.opened_us = now_us;
         self.touched.push(session);

@@ -3,7 +3,7 @@
 //! - `peer`: one of them; `linked`: ... while there is a link
 //! - `acknowledging`, `liveness`, `lag`: when to say how far this node is, whether the peer lives, how long it takes
 //! - `connections`: connections, whatever they are for
-//! - `handshake`: who may become a link
+//! - `handshake`: who may become a link; `trust`: who has to prove the cluster's secret before; `strangers`: who did not
 //! - `incarnations`: positions of earlier incarnations of this node
 //! - `readiness`: whether this node has caught up; `terms`: what all nodes should be told alike, and are not
 //! - `status`: what a person sees of it
@@ -20,7 +20,9 @@ pub(in crate::replication) mod liveness;
 pub(in crate::replication) mod peer;
 pub(in crate::replication) mod readiness;
 pub(in crate::replication) mod status;
+pub(in crate::replication) mod strangers;
 pub(in crate::replication) mod terms;
+pub(in crate::replication) mod trust;
 
 use std::collections::BTreeMap;
 
@@ -28,9 +30,25 @@ use connections::{HANDSHAKE_US, Role, SessionId};
 use linked::Linked;
 use peer::{FirstHand, GivenUp, Peer};
 use readiness::Unready;
+use trust::{Trust, Way};
 
 use super::persisted::{Followed, PersistedState};
 use crate::store::NodeId;
+
+/// So long an encrypted connection may take to be set up before the peer is dialed again: longer than whoever sets it up
+/// tries.
+const ENCRYPTING_US: u64 = 6_000_000;
+
+/// A connection to a peer that is to be set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueDial {
+    /// To whom.
+    pub peer: NodeId,
+    /// Where that is, as the list of nodes has it.
+    pub address: String,
+    /// How.
+    pub way: Way,
+}
 
 /// All of them. It decides when to dial whom.
 pub(in crate::replication) struct Peers {
@@ -96,10 +114,11 @@ impl Peers {
     }
 
     /// The peer to dial now, if any.
-    pub(in crate::replication) fn next_dial(&mut self, now_us: u64) -> Option<(NodeId, String)> {
+    pub(in crate::replication) fn next_dial(&mut self, trust: &Trust, now_us: u64) -> Option<DueDial> {
         let peer = self.all.values_mut().find(|peer| peer.dial_us().is_some_and(|due_us| due_us <= now_us))?;
-        peer.begin_dial(now_us + HANDSHAKE_US);
-        Some((peer.id(), self.members[usize::from(peer.id())].clone()))
+        let way = trust.way(peer.way());
+        peer.begin_dial(now_us + if way == Way::Plain { HANDSHAKE_US } else { ENCRYPTING_US });
+        Some(DueDial { peer: peer.id(), address: self.members[usize::from(peer.id())].clone(), way })
     }
 
     /// A connection to the peer is being set up. Returns whether it is wanted.
@@ -116,6 +135,14 @@ impl Peers {
         if let Some(peer) = self.all.get_mut(&id).filter(|peer| !peer.is_linked()) {
             peer.note_retry();
             peer.retry(why, false, now_us, &mut self.random);
+        }
+    }
+
+    /// Who answers there does not speak TLS as nodes with a secret do.
+    pub(in crate::replication) fn not_encrypted(&mut self, id: NodeId, why: &str, now_us: u64) {
+        self.dial_failed(id, why, now_us);
+        if let Some(peer) = self.all.get_mut(&id) {
+            peer.try_plain();
         }
     }
 

@@ -4,6 +4,7 @@ use super::connections::SessionId;
 use super::lag::Lag;
 use super::linked::Linked;
 use super::readiness::{PATIENCE_US, Unready};
+use super::trust::Way;
 use crate::replication::persisted::Followed;
 use crate::replication::wire::vector::VersionVector;
 use crate::replication::wire::{Cursor, Hello, VERSION, VERSION_MIN};
@@ -30,6 +31,8 @@ enum Dial {
 pub(in crate::replication) struct Peer {
     id: NodeId,
     dial: Dial,
+    /// How to dial next where there is a choice.
+    way: Way,
     linked: Option<Linked>,
     /// Of the frames: the one to offer.
     version: u16,
@@ -67,6 +70,7 @@ impl Peer {
         Peer {
             id,
             dial: Dial::Due { at_us: now_us },
+            way: Way::Encrypted,
             linked: None,
             version: VERSION,
             since_us: now_us,
@@ -98,6 +102,11 @@ impl Peer {
     /// Whatever was dialed is over; the next dial is due then.
     pub(super) fn dial_at(&mut self, at_us: u64) {
         self.dial = Dial::Due { at_us };
+    }
+
+    /// It does not speak TLS: the next dial goes without.
+    pub(super) fn try_plain(&mut self) {
+        self.way = Way::Plain;
     }
 
     /// A dial has not become a link.
@@ -189,6 +198,7 @@ impl Peer {
     /// The link is gone, or never came to be. `slowly` where the other side says that a quick dial is of no use.
     pub(super) fn retry(&mut self, why: &str, slowly: bool, now_us: u64, random: &mut fastrand::Rng) {
         self.sent = self.sent();
+        self.way = Way::Encrypted;
         if let Some(linked) = self.linked.take() {
             self.lost_us = now_us;
             // Its next incarnation may be of a later version.
@@ -242,6 +252,11 @@ impl Peer {
     /// Whether this connection is the one that is being set up.
     pub(super) fn is_dialing(&self, session: SessionId) -> bool {
         self.dial == Dial::UnderWay(session)
+    }
+
+    /// How to dial next where there is a choice.
+    pub(super) fn way(&self) -> Way {
+        self.way
     }
 
     /// When to dial, in monotonic microseconds; `None` while there is a link or a dial is under way.

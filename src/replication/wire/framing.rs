@@ -16,7 +16,7 @@ pub(crate) const HEAD_BYTES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// [`Hello`](super::Hello): the first frame of either side.
+    /// [`Hello`](super::Hello): the first frame of either side, or the first after both have proven a secret.
     Hello = 1,
     /// [`Refusal`](super::Refusal): the last frame of a side that hangs up.
     Refusal = 2,
@@ -34,10 +34,12 @@ pub enum Kind {
     ShardMessage = 8,
     /// [`Terms`](super::Terms): what every node should have alike.
     Terms = 9,
+    /// [`Proof`](super::Proof): before the hello of either side, where nodes have a secret.
+    Proof = 10,
 }
 
 impl Kind {
-    const ALL: [Kind; 9] = [
+    const ALL: [Kind; 10] = [
         Kind::Hello,
         Kind::Refusal,
         Kind::Changes,
@@ -47,6 +49,7 @@ impl Kind {
         Kind::Chunk,
         Kind::ShardMessage,
         Kind::Terms,
+        Kind::Proof,
     ];
 
     /// The kind with this number.
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn every_kind_is_found_by_its_number_and_no_other_number_is_one() {
         let known: Vec<u8> = (0..=u8::MAX).filter(|&number| Kind::of(number).is_some()).collect();
-        assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert!(Kind::ALL.iter().all(|&kind| Kind::of(kind as u8) == Some(kind)));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - `framing`: the envelope of a frame, and the table of kinds
 //! - [`codec`], `cursor`, [`vector`], `nodes`: what frames are made of
-//! - `hello`, `refusal`: how a link begins, and how it ends where something has to be mended
+//! - `proof`, `hello`, `refusal`: how a link begins, and how it ends where something has to be mended
 //! - `changes`, `chunk`: changes, and values too large to go with theirs
 //! - `ack`: how far the peer is
 //! - `listing`: all keys, where deletions may have been missed
@@ -18,6 +18,18 @@
 //!                          <-------------   greeting, Hello      (or Refusal: both log it)
 //!   Changes, Chunk, Ack    <------------>   Changes, Chunk, Ack  (until one of them is gone)
 //! ```
+//!
+//! Where nodes have the cluster's secret, all of this goes through TLS, and both prove the secret first. The rest is the
+//! same to the byte: no version of the frames goes with it.
+//!
+//! ```text
+//! dialing node                              accepting node
+//!   TLS handshake          <------------>
+//!   greeting, Proof        ------------->
+//!                          <-------------   greeting, Proof      (or Refusal, which says nothing of the node)
+//!   Hello                  ------------->
+//!                          <-------------   Hello                (or Refusal)
+//! ```
 
 mod ack;
 mod changes;
@@ -29,6 +41,7 @@ mod hello;
 mod listing;
 mod message;
 mod nodes;
+mod proof;
 mod refusal;
 mod stream;
 mod terms;
@@ -45,6 +58,7 @@ pub use hello::{Hello, VERSION, VERSION_MIN};
 pub(in crate::replication) use listing::ITEMS_MAX;
 pub use listing::{Items, Listing};
 pub use message::{Audience, Publication};
+pub use proof::{PROOF_BYTES, Proof};
 pub use refusal::Refusal;
 pub(in crate::replication) use stream::{FrameStream, Taken};
 pub use terms::Terms;
@@ -68,6 +82,8 @@ pub enum Frame<'a> {
     Chunk(Chunk<'a>),
     /// What every node should have alike.
     Terms(Box<Terms>),
+    /// The speaker has the cluster's secret.
+    Proof(Proof),
 }
 
 /// Why a body is no frame.
@@ -101,6 +117,7 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
         Kind::ShardMessage => Publication::decode(Audience::Shard, &mut reader).map(Frame::Message),
         Kind::Chunk => Chunk::decode(&mut reader).map(Frame::Chunk),
         Kind::Terms => Terms::decode(&mut reader).map(|terms| Frame::Terms(Box::new(terms))),
+        Kind::Proof => Proof::decode(&mut reader).map(Frame::Proof),
     };
     frame.filter(|_| reader.is_empty()).ok_or(Fault::Garbage("a frame that breaks its format"))
 }
