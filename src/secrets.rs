@@ -37,6 +37,14 @@ pub struct SecretFile {
     path: PathBuf,
 }
 
+/// What came of reading the file once more.
+pub struct Reading {
+    /// The secrets, or what is wrong with it.
+    pub secrets: Result<ClusterSecrets, String>,
+    /// Who else may have read it.
+    pub warning: Option<String>,
+}
+
 impl ClusterSecrets {
     /// From the text of a file. An error is a sentence without any part of it.
     pub fn parse(text: &str) -> Result<ClusterSecrets, String> {
@@ -99,8 +107,13 @@ impl SecretFile {
         ClusterSecrets::parse(&text).map_err(|why| said(&format_args!("{why}; `kvstoreapp secret` makes one")))
     }
 
+    /// Reads them, and looks who else may.
+    pub fn read_again(&self) -> Reading {
+        Reading { secrets: self.read(), warning: self.is_open_to_others() }
+    }
+
     /// Who else may have read it, in a sentence. `None`: nobody.
-    pub fn is_open_to_others(&self) -> Option<String> {
+    fn is_open_to_others(&self) -> Option<String> {
         let mode = std::fs::metadata(&self.path).ok()?.permissions().mode();
         (mode & OTHERS != 0).then(|| {
             let (name, mode) = (self.path.display(), mode & 0o7777);

@@ -27,7 +27,7 @@ mod wiretap;
 mod world;
 
 use kvstoreapp::fault_injection::inject;
-use world::{Outcome, play};
+use world::{Outcome, play, play_with_secret};
 
 /// Mistakes, and a seed that finds each.
 const INJECTED: [(&str, u64); 22] = [
@@ -54,6 +54,10 @@ const INJECTED: [(&str, u64); 22] = [
     ("expired key not remembered", 1),
     ("deletion of an expired key outbids later writes", 1),
 ];
+
+/// Mistakes, and a seed of runs with a secret that finds each.
+const INJECTED_BESIDE_A_SECRET: [(&str, u64); 4] =
+    [("proof not checked", 0), ("exporter left out", 0), ("role left out", 0), ("downgrade dialed", 2)];
 
 type Story = fn() -> losses::Verdict;
 
@@ -85,23 +89,32 @@ fn every_mistake_that_random_runs_hardly_find_is_found_by_its_story() {
 }
 
 #[test]
+fn every_mistake_that_lets_strangers_in_is_found() {
+    find(&INJECTED_BESIDE_A_SECRET, play_with_secret);
+}
+
+#[test]
 fn every_injected_mistake_is_found() {
+    find(&INJECTED, |seed, tracing| play(seed, false, tracing));
+}
+
+fn find(injected: &[(&'static str, u64)], play: impl Fn(u64, bool) -> Outcome) {
     let search: Option<u64> = std::env::var("KVSTOREAPP_SEARCH").ok().map(|count| count.parse().expect("a number"));
-    for (name, seed) in INJECTED {
+    for &(name, seed) in injected {
         inject(Some(name));
         if let Some(count) = search {
             let found = std::iter::once(seed)
                 .chain(0..count)
-                .map(|seed| (seed, play(seed, false, false)))
+                .map(|seed| (seed, play(seed, false)))
                 .find(|(_, run)| run.verdict.is_err());
             let why = found.as_ref().and_then(|(_, run)| run.verdict.clone().err()).unwrap_or_default();
             println!("{name:?}: {:?} {}", found.map(|(seed, _)| seed), why.lines().next().unwrap_or_default());
             continue;
         }
-        let verdict = play(seed, false, false).verdict;
+        let verdict = play(seed, false).verdict;
         assert!(verdict.is_err(), "seed {seed} does not find the mistake: {name}");
         inject(None);
-        let Outcome { verdict, counters, steps, hash, trace } = play(seed, false, true);
+        let Outcome { verdict, counters, steps, hash, trace } = play(seed, true);
         let run = format!("{steps} steps, hash {hash:x}, {counters:?}\n{}", trace.join("\n"));
         assert_eq!(verdict, Ok(()), "seed {seed} finds something where nothing is injected: {run}");
     }

@@ -55,6 +55,9 @@ impl World {
                 self.append_last();
                 true
             }
+            "secret exchanged" => self.exchange_secret(),
+            "secret mistaken" => self.mistake_secret(id),
+            "stranger dialed" => self.stranger_dials(id)?,
             _ => unreachable!("every kind has its arm"),
         };
         if happened {
@@ -209,6 +212,7 @@ impl World {
             }
         }
         self.network.heal(self.time_us);
+        self.settle_secrets();
         for host in &mut self.hosts {
             host.down_until_us = host.down_until_us.min(self.time_us);
             host.frozen_until_us = 0;

@@ -15,6 +15,7 @@ use crate::disk::Disk;
 use crate::network::{HostId, Session};
 use crate::plan::Plan;
 use crate::wiretap::Wiretap;
+use crate::world::secrecy;
 
 /// The client's session.
 pub const CLIENT: Session = 0;
@@ -62,6 +63,9 @@ pub struct Host {
     pub is_held: bool,
     /// Whether it will never come back.
     pub is_dead: bool,
+    /// How far its file of the cluster's secret is, where there is one, and whether it is a wrong one.
+    pub secret_step: Option<usize>,
+    pub is_secret_mistaken: bool,
 }
 
 impl Host {
@@ -90,6 +94,8 @@ impl Host {
             answers: Vec::new(),
             is_held: false,
             is_dead: false,
+            secret_step: None,
+            is_secret_mistaken: false,
         }
     }
 
@@ -128,6 +134,9 @@ impl Host {
             stopwatch_us.set(stopwatch_us.get() + STEP_US);
             stopwatch_us.get() * 1_000
         });
+        if let Some(step) = self.secret_step {
+            node.trust(secrecy::trust(step, self.is_secret_mistaken));
+        }
         node.open(CLIENT, now).expect("there is room");
         self.node = Some(node);
         self.used = vec![true];

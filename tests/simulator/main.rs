@@ -11,10 +11,12 @@ mod plan;
 mod wiretap;
 mod world;
 
-use world::{Counters, Outcome, play};
+use world::{Counters, Outcome, play, play_with_secret};
 
 /// Seeds of every run of the tests.
 const SEEDS: std::ops::Range<u64> = 0..250;
+/// Seeds of runs whose nodes have a secret.
+const SEEDS_WITH_SECRET: std::ops::Range<u64> = 0..60;
 /// Seeds that have found mistakes which few others do.
 const RARE: [u64; 13] = [
     1_010, 1_643, 9_087, 10_748, 2_009_633, 4_000_026, 4_001_504, 4_015_986, 4_018_786, 5_032_403, 7_013_005,
@@ -76,20 +78,46 @@ fn in_a_healthy_mesh_each_change_crosses_each_link_at_most_once() {
 }
 
 #[test]
+fn nothing_of_a_stranger_is_ever_applied_and_nothing_told_to_one_whatever_else_goes_wrong() {
+    let mut counters = Counters::new();
+    for seed in SEEDS_WITH_SECRET {
+        check_run(seed, play_with_secret, &mut counters);
+    }
+    for what in [
+        "handshake broken",
+        "link refused",
+        "man in the middle",
+        "secret exchanged",
+        "secret mistaken",
+        "stranger answered",
+        "stranger dialed",
+        "stranger refused",
+    ] {
+        assert!(counters.get(what).is_some_and(|&count| count > 50), "{what} hardly ever happened: {counters:#?}");
+    }
+}
+
+#[test]
 fn the_same_seed_plays_the_same_run() {
     for seed in 0..20 {
         let [one, two] = [play(seed, false, false), play(seed, false, true)];
         assert_eq!((one.hash, one.steps), (two.hash, two.steps), "seed {seed}");
+        let [one, two] = [play_with_secret(seed, false), play_with_secret(seed, true)];
+        assert_eq!((one.hash, one.steps), (two.hash, two.steps), "seed {seed} with a secret");
     }
 }
 
 fn check(seed: u64, healthy: bool, counters: &mut Counters) {
-    let Outcome { verdict, counters: counted, .. } = play(seed, healthy, false);
+    check_run(seed, |seed, tracing| play(seed, healthy, tracing), counters);
+}
+
+fn check_run(seed: u64, play: impl Fn(u64, bool) -> Outcome, counters: &mut Counters) {
+    let Outcome { verdict, counters: counted, .. } = play(seed, false);
     for (what, count) in counted {
         *counters.entry(what).or_default() += count;
     }
     if let Err(why) = verdict {
-        let trace = play(seed, healthy, true).trace;
+        let trace = play(seed, true).trace;
         let shown = trace.len().saturating_sub(60);
         panic!("seed {seed}: {why}\n{}", trace[shown..].join("\n"));
     }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use fastrand::Rng;
+use kvstoreapp::replication::Binding;
 
 pub type HostId = usize;
 pub type Session = usize;
@@ -32,6 +33,8 @@ pub struct End {
 pub struct Connection {
     pub ends: [Option<End>; 2],
     pub pipes: [Pipe; 2],
+    /// What either end knows it by where it is encrypted: two names where somebody stands between them.
+    pub bindings: Option<[Binding; 2]>,
     /// When the other side hears of it first; it has no number there until then.
     pub reaches_us: Option<(HostId, u64)>,
 }
@@ -41,6 +44,13 @@ pub struct Network {
     pub connections: Vec<Option<Connection>>,
     /// Until when nothing gets from one host to another.
     pub cut_until_us: Vec<Vec<u64>>,
+}
+
+impl Connection {
+    /// Whether somebody stands between both ends.
+    pub fn has_a_man_in_the_middle(&self) -> bool {
+        self.bindings.is_some_and(|[one, other]| one != other)
+    }
 }
 
 impl Network {

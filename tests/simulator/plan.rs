@@ -63,6 +63,32 @@ pub struct Plan {
     pub own_keys: bool,
 }
 
+/// What is done about the cluster's secret, by its operator and by strangers: in runs of their own.
+#[derive(Clone, Debug)]
+pub struct SecrecyPlan {
+    /// Mean time between two steps of exchanging it, each at one node.
+    pub exchange_us: u64,
+    /// Mean time between two times that a node is told a wrong one.
+    pub mistake_us: u64,
+    /// Mean time between two strangers that dial.
+    pub stranger_us: u64,
+    /// The share of dials that a stranger answers, in 100, and of those that somebody stands in the middle of.
+    pub impostors: u64,
+    pub middle: u64,
+}
+
+impl SecrecyPlan {
+    pub fn draw(random: &mut Rng) -> SecrecyPlan {
+        SecrecyPlan {
+            exchange_us: *random.choice(&[0, 20 * MS, 200 * MS]).expect("there are some"),
+            mistake_us: *random.choice(&[0, 0, 300 * MS]).expect("there are some"),
+            stranger_us: *random.choice(&[5 * MS, 50 * MS]).expect("there are some"),
+            impostors: *random.choice(&[0, 10, 50]).expect("there are some"),
+            middle: *random.choice(&[0, 10, 50]).expect("there are some"),
+        }
+    }
+}
+
 impl Plan {
     pub fn draw(random: &mut Rng) -> Plan {
         let nodes = *random.choice(&[2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 5, 7]).expect("there are some");

@@ -1,4 +1,5 @@
-//! Plays seeds of the cluster simulator: `cargo run --release --example simulate -- [count] [first seed] [trace]`.
+//! Plays seeds of the cluster simulator: `cargo run --release --example simulate -- [count] [first seed] [trace]
+//! [secret]`. With 1 for the last, nodes have a secret and strangers do what they can.
 //!
 //! The first that breaks what must hold is shown with its plan and its trace, and ends the run with exit code 1. See
 //! also `scripts/simulate.sh`.
@@ -13,17 +14,21 @@ mod world;
 
 use std::time::Instant;
 
-use world::{Counters, play};
+use world::{Counters, Outcome, play, play_with_secret};
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().expect("a whole number"));
     let (count, first) = (arguments.next().unwrap_or(1_000), arguments.next().unwrap_or(1_000));
     let lines = arguments.next().unwrap_or(150) as usize;
+    let has_secret = arguments.next() == Some(1);
+    let play = |seed: u64, tracing: bool| -> Outcome {
+        if has_secret { play_with_secret(seed, tracing) } else { play(seed, false, tracing) }
+    };
     let begun = Instant::now();
     let (mut counters, mut steps, mut hash) = (Counters::new(), 0, 0);
     let mut failed = 0;
     for seed in first..first + count {
-        let outcome = play(seed, false, false);
+        let outcome = play(seed, false);
         steps += outcome.steps;
         hash ^= outcome.hash.rotate_left(seed as u32 % 64);
         for (what, count) in outcome.counters {
@@ -33,7 +38,7 @@ fn main() {
             failed += 1;
             let mut random = fastrand::Rng::with_seed(seed);
             println!("seed {seed}: {why}\n{:?}", plan::Plan::draw(&mut random));
-            let trace = play(seed, false, true).trace;
+            let trace = play(seed, true).trace;
             trace[trace.len().saturating_sub(lines)..].iter().for_each(|line| println!("{line}"));
             if lines > 0 {
                 break;

@@ -1,6 +1,6 @@
 //! Reads what goes over a connection between nodes, to count it.
 
-use kvstoreapp::replication::wire::{self, Frame, GREETING};
+use kvstoreapp::replication::wire::{self, Frame, GREETING, Proof};
 use kvstoreapp::store::{NodeId, Stamp};
 
 /// One direction of a connection, as far as its last frame has come.
@@ -20,6 +20,7 @@ pub enum Heard {
     Diverged,
     /// A piece of a value.
     Chunk,
+    Proof(Proof),
     Other,
 }
 
@@ -45,9 +46,8 @@ impl Wiretap {
                 Frame::Refusal(refusal) => Heard::Refusal(refusal.why.into_owned()),
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
                 Frame::Chunk(_) => Heard::Chunk,
-                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) | Frame::Proof(_) => {
-                    Heard::Other
-                }
+                Frame::Proof(proof) => Heard::Proof(proof),
+                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
             });
             taken += 8 + length;
         }

@@ -6,6 +6,8 @@
 mod faults;
 #[path = "requests.rs"]
 mod requests;
+#[path = "secrecy.rs"]
+pub mod secrecy;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,14 +15,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use fastrand::Rng;
 use kvstoreapp::node::Now;
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::replication::{Channel, DueDial};
+use kvstoreapp::replication::{Channel, DueDial, Way};
 use kvstoreapp::store::{NodeId, Stamp};
 
 use crate::host::{CLIENT, Host};
 use crate::model::{self, Model, Verdict};
 use crate::network::{Connection, End, HostId, Network, Pipe, Session};
-use crate::plan::{MS, Plan, SECOND};
+use crate::plan::{MS, Plan, SECOND, SecrecyPlan};
 use crate::wiretap::{Heard, Wiretap, relayed};
+use secrecy::Secrecy;
 
 /// What a healed cluster is given to agree, beside the time until its clocks are right.
 const PATIENCE_US: u64 = 90 * SECOND;
@@ -51,6 +54,8 @@ pub struct World {
     faults: Vec<(&'static str, u64, u64)>,
     healed: bool,
     is_healthy: bool,
+    /// Where the nodes have a secret.
+    secrecy: Option<Secrecy>,
     writes_begin_us: u64,
     steps: u64,
     hash: DefaultHasher,
@@ -63,17 +68,18 @@ pub struct World {
 pub fn play(seed: u64, healthy: bool, tracing: bool) -> Outcome {
     let mut random = Rng::with_seed(seed);
     let plan = if healthy { Plan::healthy(&mut random) } else { Plan::draw(&mut random) };
-    let mut world = World::new(plan, random, healthy, tracing);
-    let verdict = world.run();
-    world.counters.insert("deletion forgotten", world.model.collected as u64);
-    world.counters.insert("key expired", world.model.expired as u64);
-    world.counters.insert("key dropped after a full listing", world.model.dropped as u64);
-    let wanted = world.model.writes.len() * (world.plan.nodes - 1);
-    let sent = world.counters.get("change sent").copied().unwrap_or(0);
-    world.counters.insert("slice coalesced", (wanted as u64).saturating_sub(sent));
-    Outcome { verdict, counters: world.counters, steps: world.steps, hash: world.hash.finish(), trace: world.trace }
+    World::new(plan, random, healthy, tracing).play()
 }
 
+/// Plays a run of the same plan whose nodes have a secret, and in which strangers do what they can.
+#[allow(dead_code, reason = "each test binary uses its own part")]
+pub fn play_with_secret(seed: u64, tracing: bool) -> Outcome {
+    let mut random = Rng::with_seed(seed);
+    let plan = Plan::draw(&mut random);
+    let mut world = World::new(plan, random, false, tracing);
+    world.keep_secret();
+    world.play()
+}
 impl World {
     fn new(plan: Plan, mut random: Rng, is_healthy: bool, tracing: bool) -> World {
         let nodes = plan.nodes;
@@ -113,6 +119,7 @@ impl World {
             healed: false,
             writes_begin_us: if is_healthy { SECOND } else { 0 },
             is_healthy,
+            secrecy: None,
             steps: 0,
             hash: DefaultHasher::new(),
             trace: Vec::new(),
@@ -123,6 +130,32 @@ impl World {
             faults,
             tracing,
         }
+    }
+
+    /// All nodes have one secret from the beginning.
+    fn keep_secret(&mut self) {
+        let plan = SecrecyPlan::draw(&mut self.random);
+        let kinds = [
+            ("secret exchanged", plan.exchange_us),
+            ("secret mistaken", plan.mistake_us),
+            ("stranger dialed", plan.stranger_us),
+        ];
+        for (kind, mean_us) in kinds.into_iter().filter(|&(_, mean_us)| mean_us > 0) {
+            self.faults.push((kind, mean_us, self.random.u64(0..2 * mean_us)));
+        }
+        self.secrecy = Some(Secrecy::new(plan));
+        self.settle_secrets();
+    }
+
+    fn play(mut self) -> Outcome {
+        let verdict = self.run();
+        self.counters.insert("deletion forgotten", self.model.collected as u64);
+        self.counters.insert("key expired", self.model.expired as u64);
+        self.counters.insert("key dropped after a full listing", self.model.dropped as u64);
+        let wanted = self.model.writes.len() * (self.plan.nodes - 1);
+        let sent = self.counters.get("change sent").copied().unwrap_or(0);
+        self.counters.insert("slice coalesced", (wanted as u64).saturating_sub(sent));
+        Outcome { verdict, counters: self.counters, steps: self.steps, hash: self.hash.finish(), trace: self.trace }
     }
 
     fn run(&mut self) -> Verdict {
@@ -204,7 +237,7 @@ impl World {
         self.take_bytes(id, now)?;
         self.take_turns(id, now)?;
         self.ask(id, now)?;
-        self.dial(id, now);
+        self.dial(id, now)?;
         self.finish_tick(id, now);
         self.send(id, now)?;
         let node = self.hosts[id].node.as_ref().expect("it is up");
@@ -220,6 +253,10 @@ impl World {
     fn look(&mut self, id: HostId) -> Verdict {
         let node = self.hosts[id].node.as_ref().expect("it is up");
         self.model.look(id, node.store(), &self.hosts, &self.plan)?;
+        if self.secrecy.is_some() {
+            self.look_for_strangers(id)?;
+        }
+        let node = self.hosts[id].node.as_ref().expect("it is up");
         if self.is_healthy { self.model.look_at_groups(id, node.store()) } else { Ok(()) }
     }
 
@@ -264,8 +301,14 @@ impl World {
             if !connection.reaches_us.is_some_and(|(to, at_us)| to == id && at_us <= self.time_us) {
                 continue;
             }
+            let (bindings, from) = (connection.bindings, connection.ends[0].map_or(0, |end| end.host));
             let session = self.hosts[id].free_session();
-            self.node(id).open(session, now).expect("there is room");
+            match bindings {
+                None => self.node(id).open(session, now).expect("there is room"),
+                Some([_, binding]) => {
+                    self.node(id).accept_peer(session, Channel::Encrypted(binding), &format!("10.0.0.{from}:999"), now);
+                }
+            }
             let connection = self.network.connections[at].as_mut().expect("it was there");
             connection.reaches_us = None;
             connection.ends[1] = Some(End { host: id, session });
@@ -312,11 +355,26 @@ impl World {
         Ok(())
     }
 
-    fn dial(&mut self, id: HostId, now: Now) {
-        while let Some(DueDial { peer, .. }) = self.node(id).next_dial(now) {
+    fn dial(&mut self, id: HostId, now: Now) -> Verdict {
+        while let Some(DueDial { peer, way, .. }) = self.node(id).next_dial(now) {
             let peer = usize::from(peer);
+            let is_encrypted = way == Way::Encrypted;
+            if is_encrypted && self.is_handshake_broken() {
+                self.count("handshake broken");
+                self.node(id).not_encrypted(peer as NodeId, "the handshake failed", now);
+                continue;
+            }
             let session = self.hosts[id].free_session();
-            self.node(id).dialing(session, peer as NodeId, Channel::Plain, now);
+            if is_encrypted && self.is_answered_by_a_stranger() {
+                self.stranger_answers(id, session, peer, now)?;
+                continue;
+            }
+            if !is_encrypted && self.secrecy.is_some() {
+                return Err(format!("9: {id} dials {peer} in plain text"));
+            }
+            let bindings = is_encrypted.then(|| self.bindings());
+            let channel = bindings.map_or(Channel::Plain, |[binding, _]| Channel::Encrypted(binding));
+            self.node(id).dialing(session, peer as NodeId, channel, now);
             let blocked = self.network.is_cut(id, peer, self.time_us) || self.network.is_cut(peer, id, self.time_us);
             let is_up = self.hosts[peer].node.is_some();
             if !is_up && !blocked {
@@ -328,8 +386,9 @@ impl World {
             self.note(|| format!("{id} dials {peer}{}", if blocked { " in vain" } else { "" }));
             let at_us = if blocked { u64::MAX } else { self.time_us + self.delay_us() };
             let ends = [Some(End { host: id, session }), None];
-            self.network.add(Connection { ends, pipes: Default::default(), reaches_us: Some((peer, at_us)) });
+            self.network.add(Connection { ends, pipes: Default::default(), bindings, reaches_us: Some((peer, at_us)) });
         }
+        Ok(())
     }
 
     fn finish_tick(&mut self, id: HostId, now: Now) {
@@ -379,7 +438,9 @@ impl World {
         let Host { node, taps, .. } = &mut self.hosts[id];
         let node = node.as_mut().expect("it is up");
         let bytes = node.sendable(session);
-        let pipe: &mut Pipe = &mut self.network.connections[at].as_mut().expect("it was found").pipes[own];
+        let connection = self.network.connections[at].as_mut().expect("it was found");
+        let is_overheard = connection.has_a_man_in_the_middle();
+        let pipe: &mut Pipe = &mut connection.pipes[own];
         let count = pipe.send(bytes, self.plan.pipe_bytes, due_us, self.plan.piece_bytes, &mut self.random);
         if count < bytes.len() {
             *self.counters.entry("outbox full").or_default() += 1;
@@ -391,6 +452,10 @@ impl World {
             other => heard_others.push(other),
         });
         node.sent(session, count);
+        let is_harmless = |heard: &Heard| matches!(heard, Heard::Proof(_) | Heard::Refusal(_));
+        if is_overheard && !(changes.is_empty() && heard_others.iter().all(is_harmless)) {
+            return Err(format!("9: {id} tells a man in the middle what {to} alone may know"));
+        }
         for changes in changes {
             let relayed = relayed(&changes, model::node_id(id));
             self.count_many("change sent", changes.len());
@@ -420,6 +485,7 @@ impl World {
                     return Err(format!("1: {id} says that it and {to} have diverged{}", self.describe()));
                 }
                 Heard::Chunk => self.count("chunk of a large value sent"),
+                Heard::Proof(proof) => self.record_proof(proof),
                 Heard::Changes(_) | Heard::Other => (),
             }
         }

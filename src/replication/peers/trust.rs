@@ -8,6 +8,8 @@
 //!
 //! There is no cryptography here: whoever owns the secrets proves and verifies.
 
+use std::fmt;
+
 use crate::fault_injection;
 use crate::replication::wire::{PROOF_BYTES, Proof};
 use crate::store::NodeId;
@@ -56,6 +58,23 @@ pub trait Secrets {
 
     /// Whether this proves the statement by any of them. In a time that tells nothing about them.
     fn verify(&self, statement: &[u8], proof: &[u8; PROOF_BYTES]) -> bool;
+}
+
+impl fmt::Display for PeerTls {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl PeerTls {
+    /// As `--peer-tls` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            PeerTls::Off => "off",
+            PeerTls::Accept => "accept",
+            PeerTls::Required => "required",
+        }
+    }
 }
 
 /// Which side of a connection speaks.
