@@ -5,14 +5,12 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::alarm::{ALARM, Alarm};
 use crate::options::Options;
 use crate::replies::{self, Reply};
+use crate::stream::{Stream, Trust};
 use crate::work::Work;
 
 /// Longest latency that is told apart: a minute, in nanoseconds.
@@ -60,7 +58,7 @@ pub struct Measured {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
     /// When each unanswered request was due.
@@ -119,14 +117,13 @@ impl Load<'_> {
     fn new(options: &Options) -> Result<Load<'_>, String> {
         let poll = Poll::new().map_err(|error| error.to_string())?;
         let alarm = Alarm::new(poll.registry()).map_err(|error| error.to_string())?;
+        let own = options.tls_cert.as_deref().zip(options.tls_key.as_deref());
+        let trust = options.tls_ca.as_deref().map(|authority| Trust { authority, own }.load()).transpose()?;
         let mut connections = Vec::new();
         for id in 0..options.clients as usize {
-            let connect = || -> std::io::Result<TcpStream> {
-                let stream = std::net::TcpStream::connect(options.address)?;
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(true)?;
-                let mut stream = TcpStream::from_std(stream);
-                poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
+            let connect = || -> std::io::Result<Stream> {
+                let mut stream = Stream::connect(options.address, trust.as_ref())?;
+                poll.registry().register(stream.socket(), Token(id), Interest::READABLE | Interest::WRITABLE)?;
                 Ok(stream)
             };
             let stream = connect().map_err(|error| format!("cannot connect to {}: {error}", options.address))?;
@@ -304,15 +301,17 @@ impl Load<'_> {
     /// Sends what is to be sent.
     fn push(&mut self, id: usize) -> Result<(), String> {
         let Connection { stream, outbox, .. } = &mut self.connections[id];
-        while !outbox.is_empty() {
-            match send(&*stream, outbox, SendFlags::empty()) {
+        loop {
+            match stream.send(outbox) {
                 Ok(count) => drop(outbox.drain(..count)),
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => (),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => (),
                 Err(error) => return Err(format!("the server hung up: {error}")),
             }
+            if outbox.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Takes what was answered.
@@ -333,11 +332,11 @@ impl Load<'_> {
         } = self;
         let Connection { stream, inbox, waiting, .. } = &mut connections[id];
         loop {
-            match recv(&*stream, &mut *buffer, RecvFlags::empty()) {
-                Ok((_, 0)) => return Err("the server hung up".to_owned()),
-                Ok((_, count)) => inbox.extend_from_slice(&buffer[..count]),
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(Errno::INTR) => continue,
+            match stream.receive(buffer) {
+                Ok(0) => return Err("the server hung up".to_owned()),
+                Ok(count) => inbox.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(format!("the server hung up: {error}")),
             }
             let now = clock.look();

@@ -3,6 +3,7 @@
 //! - [`options`]: what is asked for
 //! - [`work`]: which requests, as bytes
 //! - [`replies`]: where a reply ends
+//! - [`stream`]: a connection's bytes, in plain text or in TLS
 //! - [`load`]: connections, and when each request is sent and answered; [`alarm`] wakes it when one is due
 //! - [`report`]: numbers for people and for machines, and a picture
 //! - [`null`]: a server that parses and answers, and stores nothing
@@ -13,6 +14,7 @@ mod null;
 mod options;
 mod replies;
 mod report;
+mod stream;
 mod work;
 
 use std::process::ExitCode;

@@ -50,6 +50,22 @@ pub struct Options {
     #[arg(long, value_name = "name", default_value = "line")]
     pub dialect: Dialect,
 
+    /// Speaks TLS with a server that --tls-ca vouches for
+    #[arg(long, requires = "tls_ca")]
+    pub tls: bool,
+
+    /// The authority in PEM
+    #[arg(long, value_name = "file", requires = "tls")]
+    pub tls_ca: Option<PathBuf>,
+
+    /// A certificate of its own, in PEM
+    #[arg(long, value_name = "file", requires = "tls", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key to it
+    #[arg(long, value_name = "file", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// Connections
     #[arg(long, default_value = "50", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub clients: u32,
