@@ -4,34 +4,29 @@
 
 pub mod password;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use log::LevelFilter;
-use serde::Deserialize;
 
 use crate::node::{Options, Process, SessionId, parse_bytes};
 use crate::protocol::Dialect;
 use crate::replica::Durability;
-use crate::replica::snapshotter::CLOCK_AHEAD_MS;
 use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
-use crate::store::stamp::AHEAD_MS;
 use crate::store::{NodeId, VALUE_BYTES_MAX};
 
-/// Where the cluster is described, unless `--config` says otherwise.
-const CONFIG_DEFAULT: &str = "node_config.json";
-/// The only node where no file describes any, as a file would say it.
-const ALONE: (&str, u16) = ("127.0.0.1", 5000);
-/// What some editors put in front of a text, as UTF-8 has it.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+mod cluster;
+mod order;
+mod tls;
+
+pub use cluster::{ClusterFile, NodeAddress, members};
+pub use order::{CertsArguments, Tool};
+use tls::TlsArguments;
+
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
-
-/// A clock may be so far beyond what was reserved for it or where its incarnation began.
-const CLOCK_MARGIN_MS: u64 = 2_000;
 
 /// Longest idle timeout: a year.
 const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
@@ -43,6 +38,8 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
 #[command(
     version,
     max_term_width = 110,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     after_help = "\
 Signals: SIGTERM and SIGINT answer what was received, save and exit with 0; a second one exits at once with 1.\n\
 SIGHUP reads the config file again, or for the first time: nodes may be appended, or replaced by null."
@@ -126,9 +123,15 @@ struct Arguments {
     #[arg(long, value_name = "count", default_value = "1000000", value_parser = clap::value_parser!(u32).range(1..))]
     max_tombstones: u32,
 
+    #[command(flatten)]
+    tls: TlsArguments,
+
     /// Check flags and config file, say what they mean, and exit
     #[arg(long)]
     check_config: bool,
+
+    #[command(subcommand)]
+    tool: Option<Tool>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -141,31 +144,6 @@ enum DialectArgument {
 enum DurabilityArgument {
     Interval,
     Commit,
-}
-
-/// One entry of the config file.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash)]
-#[serde(deny_unknown_fields)]
-pub struct NodeAddress {
-    /// IPv4 or IPv6 address, or host name.
-    pub ip: String,
-    /// TCP port, not 0.
-    pub port: u16,
-}
-
-impl std::fmt::Display for NodeAddress {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let brackets = if self.ip.contains(':') { ("[", "]") } else { ("", "") };
-        write!(out, "{}{}{}:{}", brackets.0, self.ip, brackets.1, self.port)
-    }
-}
-
-/// The file that describes the cluster, and what of this node's flags it has to go with.
-#[derive(Clone, Debug)]
-pub struct ClusterFile {
-    path: PathBuf,
-    snapshot_interval_ms: u64,
-    clock_drift_ms_max: u64,
 }
 
 /// What a node runs with.
@@ -195,6 +173,14 @@ pub struct Config {
     pub check_only: bool,
 }
 
+/// What the program is to do.
+pub enum Order {
+    /// Run a node.
+    Serve(Box<Config>),
+    /// Something that ends.
+    Use(Tool),
+}
+
 /// Why the program ends before it runs.
 pub enum Stop {
     /// It was asked for help or its version; this is the answer.
@@ -205,14 +191,17 @@ pub enum Stop {
 
 impl Config {
     /// Reads the arguments (without the program's name) and the config file they name.
-    pub fn load(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Config, Stop> {
+    pub fn load(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Order, Stop> {
         let program = std::iter::once("kvstoreapp".into());
-        let arguments =
+        let mut arguments =
             Arguments::try_parse_from(program.chain(arguments)).map_err(|error| match error.use_stderr() {
                 false => Stop::Answer(error.to_string()),
                 true => Stop::Mistake(sentence(&error)),
             })?;
-        Config::check(arguments).map_err(Stop::Mistake)
+        match arguments.tool.take() {
+            Some(tool) => Ok(Order::Use(tool)),
+            None => Config::check(arguments).map(|config| Order::Serve(Box::new(config))).map_err(Stop::Mistake),
+        }
     }
 
     /// What `--check-config` says of a config that is right.
@@ -226,11 +215,8 @@ impl Config {
     }
 
     fn check(arguments: Arguments) -> Result<Config, String> {
-        let file = ClusterFile {
-            path: arguments.config.clone().unwrap_or_else(|| CONFIG_DEFAULT.into()),
-            snapshot_interval_ms: arguments.snapshot_interval_ms,
-            clock_drift_ms_max: arguments.max_clock_drift_ms,
-        };
+        let (interval_ms, drift_ms_max) = (arguments.snapshot_interval_ms, arguments.max_clock_drift_ms);
+        let file = ClusterFile::new(arguments.config.clone(), interval_ms, drift_ms_max);
         let (id, nodes) = if arguments.config.is_none() && file.is_absent() {
             (file.id_alone(arguments.id)?, vec![Some(NodeAddress::alone())])
         } else {
@@ -267,6 +253,7 @@ impl Config {
                     tombstones_max: arguments.max_tombstones as usize,
                     whole_bytes_max: WHOLE_BYTES_MAX,
                 },
+                tls: arguments.tls.check()?,
                 process: Process { log_level: redis_level(arguments.log_level), ..Process::default() },
             },
             nodes,
@@ -287,100 +274,6 @@ fn sentence(error: &clap::Error) -> String {
     let rest: Vec<&str> = lines.collect();
     let first = if rest.is_empty() { first } else { format!("{first} {}", rest.join(", ")) };
     format!("{first}; --help explains all flags")
-}
-
-impl NodeAddress {
-    /// Of the only node where no file describes any.
-    fn alone() -> NodeAddress {
-        NodeAddress { ip: ALONE.0.to_owned(), port: ALONE.1 }
-    }
-}
-
-impl ClusterFile {
-    /// Reads and checks the list of nodes, each `None` where it was removed. An error is a sentence.
-    pub fn read(&self) -> Result<Vec<Option<NodeAddress>>, String> {
-        let name = self.path.display();
-        let text = std::fs::read_to_string(&self.path);
-        let text = text.map_err(|error| format!("cannot read the config file {name}: {error}"))?;
-        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-        let nodes: Vec<Option<NodeAddress>> = serde_json::from_str(text).map_err(|error| {
-            format!(r#"the config file {name} is not an array of {{ "ip": "...", "port": ... }}: {error}"#)
-        })?;
-        self.check(&nodes)?;
-        Ok(nodes)
-    }
-
-    fn is_absent(&self) -> bool {
-        std::fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
-    }
-
-    fn check(&self, nodes: &[Option<NodeAddress>]) -> Result<(), String> {
-        let name = self.path.display();
-        if nodes.is_empty() {
-            return Err(format!("the config file {name} lists no node"));
-        }
-        if nodes.len() > usize::from(NodeId::MAX) {
-            let count = nodes.len();
-            return Err(format!("the config file {name} lists {count} nodes, but at most {} can be", NodeId::MAX));
-        }
-        let is_cluster = nodes.iter().flatten().count() > 1;
-        let mut seen = HashMap::new();
-        for (id, node) in nodes.iter().enumerate().filter_map(|(id, node)| Some((id, node.as_ref()?))) {
-            if node.ip.is_empty() || node.port == 0 {
-                return Err(format!("node {id} in {name} has no address to connect to: {node}"));
-            }
-            let ip = node.ip.parse().map(|ip: IpAddr| ip.to_canonical());
-            if is_cluster && ip.as_ref().is_ok_and(IpAddr::is_unspecified) {
-                return Err(format!(
-                    "node {id} in {name} has the address {node}, which no other node can reach it at: give one that \
-                     they can, and --bind={} to node {id} where it is to listen on all its addresses",
-                    node.ip
-                ));
-            }
-            let host = ip.map_or_else(|_| node.ip.to_lowercase(), |ip| ip.to_string());
-            if let Some(other) = seen.insert((host, node.port), id) {
-                return Err(format!("nodes {other} and {id} in {name} have the same address {node}"));
-            }
-        }
-        let (interval_ms, drift_ms_max) = (self.snapshot_interval_ms, self.clock_drift_ms_max);
-        let ahead_ms = start_ahead_ms(interval_ms);
-        if is_cluster && drift_ms_max < ahead_ms {
-            return Err(format!(
-                "--max-clock-drift-ms={drift_ms_max} is too little: with --snapshot-interval-ms={interval_ms} a start \
-                 puts a node's clock up to {ahead_ms} ms ahead, and the others would not link to it for so long"
-            ));
-        }
-        Ok(())
-    }
-
-    /// The id that was given, where the file has it.
-    fn own_id(&self, id: Option<NodeId>, nodes: &[Option<NodeAddress>]) -> Result<NodeId, String> {
-        let (name, last) = (self.path.display(), nodes.len() - 1);
-        let Some(id) = id else {
-            return Err(format!("--id=<n> is missing: which node of {name} is this, of 0 to {last}?"));
-        };
-        match nodes.get(usize::from(id)) {
-            None => Err(format!("--id={id} is not in {name}, which has ids 0 to {last}")),
-            Some(None) => Err(format!("--id={id} is null in {name}: that node was removed")),
-            Some(Some(_)) => Ok(id),
-        }
-    }
-
-    /// The id that was given, where there is no file.
-    fn id_alone(&self, id: Option<NodeId>) -> Result<NodeId, String> {
-        match id {
-            None | Some(0) => Ok(0),
-            Some(id) => Err(format!(
-                "--id={id}: there is no {} here, so there is one node, 0; --config=<file> names the file of a cluster",
-                self.path.display()
-            )),
-        }
-    }
-}
-
-/// The addresses as text, empty where a node was removed.
-pub fn members(nodes: &[Option<NodeAddress>]) -> Vec<String> {
-    nodes.iter().map(|node| node.as_ref().map(NodeAddress::to_string).unwrap_or_default()).collect()
 }
 
 fn listen_addresses(own: &NodeAddress, bind: Option<&str>) -> Result<Vec<SocketAddr>, String> {
@@ -407,11 +300,6 @@ fn redis_level(level: LevelFilter) -> &'static str {
         LevelFilter::Debug => "verbose",
         LevelFilter::Trace => "debug",
     }
-}
-
-/// How far ahead of the wall clock a start puts a node's clock, at most: beyond what the data file has reserved.
-fn start_ahead_ms(interval_ms: u64) -> u64 {
-    AHEAD_MS.max(CLOCK_AHEAD_MS + 2 * interval_ms) + CLOCK_MARGIN_MS
 }
 
 /// A number of bytes, with K, M or G for powers of 1024.

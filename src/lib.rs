@@ -29,6 +29,7 @@
 //! - [`allocator`]: the process's memory, and when it goes back to the system
 //! - [`snapshot`]: the data file and the threads that write and merge it
 //! - [`server`]: sockets, signals and the loop
+//! - [`tool`]: what the program does beside running a node
 
 pub mod fault_injection;
 
@@ -57,3 +58,5 @@ pub mod allocator;
 pub mod snapshot;
 
 pub mod server;
+
+pub mod tool;

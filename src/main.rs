@@ -4,8 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use kvstoreapp::allocator::Allocator;
-use kvstoreapp::config::{Config, Stop, password};
+use kvstoreapp::config::{Config, Order, Stop, password};
 use kvstoreapp::server::{process, signals, starting};
+use kvstoreapp::tool;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
@@ -20,11 +21,21 @@ fn main() -> ExitCode {
         return complain(&mistake, 1);
     }
     match Config::load(std::env::args_os().skip(1)) {
-        Ok(config) if config.check_only => {
-            say(&config.summary());
-            ExitCode::SUCCESS
-        }
-        Ok(config) => match starting::run(config) {
+        Ok(Order::Use(tool)) => match tool::run(&tool) {
+            Ok(said) => {
+                say(&said);
+                ExitCode::SUCCESS
+            }
+            Err(mistake) => complain(&mistake, 1),
+        },
+        Ok(Order::Serve(config)) if config.check_only => match starting::check(&config) {
+            Ok(()) => {
+                say(&config.summary());
+                ExitCode::SUCCESS
+            }
+            Err(mistake) => complain(&mistake, 2),
+        },
+        Ok(Order::Serve(config)) => match starting::run(*config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(mistake) => complain(&mistake, 1),
         },

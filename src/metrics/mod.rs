@@ -35,6 +35,14 @@ pub struct Metrics {
     pub http_closed: u64,
     /// Connections closed because nothing came for `--idle-timeout-s`.
     pub idle_closed: u64,
+    /// Handshakes of TLS that were done.
+    pub tls_handshakes: u64,
+    /// ... that failed: no TLS, no version or cipher in common, a certificate that does not hold.
+    pub tls_failed: u64,
+    /// ... that were given up, as they took too long or others waited.
+    pub tls_shed: u64,
+    /// Connections closed because they spoke plain text where TLS is required.
+    pub plain_refused: u64,
     /// Requests executed.
     pub requests: u64,
     /// Errors answered.

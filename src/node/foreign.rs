@@ -81,7 +81,7 @@ const fn fixed(name: &'static str, check: Check, value: &'static str, why: &'sta
 
 const ADDRESS: &str = "the address is chosen at the start, by the config file or --bind";
 const NO_MASTER: &str = "there is no master here: nodes are linked by their configuration";
-const NO_TLS: &str = "there is no TLS here";
+const NO_TLS: &str = "TLS has no port of its own here: it is spoken on the same one";
 const OWN_LIMITS: &str = "what a client may be owed is fixed here: one that listens to channels is hung up on at 32 MiB, \
                           any other is read no further until it has read its answers";
 

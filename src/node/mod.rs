@@ -10,6 +10,7 @@
 //! - `users` (of [`auth`](crate::auth)): who there is, and what each may do
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
+//! - [`encryption`]: TLS as far as the node knows it
 //! - `timing`: where the time goes
 //!
 //! What it does:
@@ -17,7 +18,7 @@
 //! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn; `steps`: what a turn may take
 //! - `commands`: what each request does; `transaction`: requests that are run as one
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
-//!   for its data file
+//!   for its data file; `renewing`: what it does about certificates
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix
 //! - `info`: the answer to `INFO`; [`statistics`]: what there is to tell
@@ -28,6 +29,7 @@ mod channels;
 mod client;
 mod commands;
 mod disk;
+pub mod encryption;
 mod foreign;
 mod info;
 mod keyspace;
@@ -39,6 +41,7 @@ mod outbox;
 mod peers;
 mod progress;
 mod pubsub;
+mod renewing;
 mod replies;
 mod serving;
 pub mod session;

@@ -1,5 +1,6 @@
 //! What a node is told about itself.
 
+use super::encryption::Tls;
 use crate::auth::Password;
 use crate::protocol::Dialect;
 use crate::replica::Durability;
@@ -28,6 +29,8 @@ pub struct Options {
     pub password: Option<Password>,
     /// What peers are allowed.
     pub limits: Limits,
+    /// How clients come by TLS; `None`: they do not.
+    pub tls: Option<Tls>,
     /// Where it runs.
     pub process: Process,
 }
@@ -88,6 +91,7 @@ impl Default for Options {
             idle_timeout_s: 0,
             password: None,
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
+            tls: None,
             process: Process::default(),
         }
     }

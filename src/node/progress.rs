@@ -17,6 +17,8 @@ pub(super) struct Progress {
     pub(super) looked_through: Option<Box<(Bytes, usize)>>,
     /// Whether the request that is to be executed again has slept.
     pub(super) has_slept: bool,
+    /// The renewal of certificates that it has asked for.
+    pub(super) renewal: Option<u64>,
     /// How long it has taken so far.
     pub(super) spent_us: u64,
     /// Whether a transaction is being run.

@@ -40,6 +40,11 @@ impl Session {
         self.client.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
     }
 
+    /// Whether it came by TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.client.encryption.is_some()
+    }
+
     /// Memory held for this conversation.
     pub fn bytes(&self) -> usize {
         self.client.inbox.capacity() + self.out.memory_bytes()

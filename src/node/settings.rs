@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Options;
+use super::encryption::{ClientAuth, Renewals, Tls};
 use super::foreign::{Foreign, Kind, bytes, integer, yes_no};
 use super::notifications::Notifications;
 use crate::auth::Password;
@@ -15,12 +16,13 @@ const CLIENTS_MAX: i64 = u32::MAX as i64;
 pub(super) struct Settings {
     pub(super) options: Options,
     pub(super) set: BTreeMap<&'static str, String>,
+    pub(super) renewals: Renewals,
 }
 
 impl Settings {
     /// As they are at the start.
     pub(super) fn new(options: Options) -> Settings {
-        Settings { options, set: BTreeMap::new() }
+        Settings { options, set: BTreeMap::new(), renewals: Renewals::default() }
     }
 
     pub(super) fn foreign(&self, foreign: &Foreign) -> String {
@@ -41,6 +43,28 @@ pub(super) enum Change {
     SlowLogThreshold(i64),
     SlowLogEntries(usize),
     Foreign(&'static str, String),
+    /// Certificates are to be read; nothing has changed before they hold.
+    Tls(TlsChange),
+}
+
+/// What of TLS is to become another.
+#[derive(Debug)]
+pub(super) enum TlsChange {
+    CertificateFile(String),
+    KeyFile(String),
+    ClientCaFile(String),
+    ClientAuth(ClientAuth),
+}
+
+impl TlsChange {
+    pub(super) fn apply(self, tls: &mut Tls) {
+        match self {
+            TlsChange::CertificateFile(file) => tls.files.certificate = file,
+            TlsChange::KeyFile(file) => tls.files.key = file,
+            TlsChange::ClientCaFile(file) => tls.files.client_ca = file,
+            TlsChange::ClientAuth(auth) => tls.client_auth = auth,
+        }
+    }
 }
 
 /// Why a setting cannot be changed, whatever the value; `None` where it can, or where no setting has this name.
@@ -61,7 +85,7 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-pub(super) const OWN: [&str; 13] = [
+pub(super) const OWN: [&str; 17] = [
     "durability",
     "id",
     "latency-monitor-threshold",
@@ -75,6 +99,10 @@ pub(super) const OWN: [&str; 13] = [
     "slowlog-max-len",
     "snapshot-interval-ms",
     "timeout",
+    "tls-auth-clients",
+    "tls-ca-cert-file",
+    "tls-cert-file",
+    "tls-key-file",
 ];
 
 impl Change {
@@ -106,10 +134,27 @@ impl Change {
             "slowlog-log-slower-than" => Change::SlowLogThreshold(integer(value, -1, i64::MAX)?),
             "slowlog-max-len" => Change::SlowLogEntries(integer(value, 0, i64::MAX)? as usize),
             "timeout" => Change::IdleTimeout(integer(value, 0, i32::MAX.into())? as u64),
+            "tls-auth-clients" | "tls-ca-cert-file" | "tls-cert-file" | "tls-key-file" => {
+                if options.tls.is_none() {
+                    return Err("TLS is off: start the node with --tls-cert and --tls-key".to_owned());
+                }
+                Change::Tls(match name {
+                    "tls-auth-clients" => TlsChange::ClientAuth(client_auth(value)?),
+                    "tls-ca-cert-file" => TlsChange::ClientCaFile(value.to_owned()),
+                    "tls-cert-file" => TlsChange::CertificateFile(value.to_owned()),
+                    _ => TlsChange::KeyFile(value.to_owned()),
+                })
+            }
             _ => {
                 let foreign = Foreign::named(name).ok_or("there is no such setting")?;
                 Change::Foreign(foreign.name, foreign.accept(value, options)?)
             }
         })
     }
+}
+
+fn client_auth(value: &str) -> Result<ClientAuth, String> {
+    let all = [ClientAuth::No, ClientAuth::Optional, ClientAuth::Required];
+    let named = all.into_iter().find(|auth| auth.redis_name().eq_ignore_ascii_case(value));
+    named.ok_or_else(|| "argument(s) must be one of the following: no, yes, optional".to_owned())
 }

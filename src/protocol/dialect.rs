@@ -96,7 +96,7 @@ impl Dialect {
     }
 
     /// The dialect that a client speaks whose next request begins so.
-    pub(super) fn begun_by(self, begin: u8) -> Dialect {
+    pub fn begun_by(self, begin: u8) -> Dialect {
         if !self.is_left_by(begin) {
             return self;
         }

@@ -65,6 +65,8 @@ pub enum Refusal {
     NotAuthenticated,
     /// As many clients as configured are connected already.
     TooManyClients(usize),
+    /// Clients have to speak TLS.
+    PlainText,
     /// The node is about to exit.
     ShuttingDown,
 }
@@ -82,6 +84,7 @@ impl Refusal {
             | Refusal::LineTooLong(_)
             | Refusal::Unterminated
             | Refusal::TooManyClients(_)
+            | Refusal::PlainText
             | Refusal::ShuttingDown => "ERR",
         }
     }
@@ -105,6 +108,9 @@ impl std::fmt::Display for Refusal {
             Refusal::NotSaved => write!(out, "the disk failed: not all is saved; the log says why"),
             Refusal::NotAuthenticated => write!(out, "authentication required"),
             Refusal::TooManyClients(max) => write!(out, "too many clients: at most {max} (--max-clients)"),
+            Refusal::PlainText => {
+                write!(out, "this node speaks TLS alone (--tls required): redis-cli --tls, openssl s_client, rediss://")
+            }
             Refusal::ShuttingDown => write!(out, "the node is shutting down"),
         }
     }

@@ -31,6 +31,7 @@ impl Server {
         }
         let timeout_us = self.node.options().idle_timeout_s * 1_000_000;
         let mut connection = Connection::new(stream, self.now.monotonic_us + timeout_us);
+        *connection.carrier() = self.stranger();
         queue(&mut self.ready, &mut connection, id);
         if timeout_us > 0 {
             self.idle.push(Reverse((connection.idle_us, id)));

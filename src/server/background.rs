@@ -11,8 +11,10 @@ use std::thread;
 use bytes::BytesMut;
 
 use super::memory;
+use super::tls::files::{self, Loaded};
 use crate::allocator;
 use crate::config::{ClusterFile, NodeAddress};
+use crate::node::encryption::Renewal;
 use crate::store::NodeId;
 
 /// What is to be done.
@@ -21,6 +23,8 @@ pub(super) enum Job {
     LookUp(NodeId, String),
     /// Read the config file again.
     Reload,
+    /// Read certificates again, or others.
+    Renew(Renewal),
 }
 
 /// What came of it.
@@ -29,8 +33,16 @@ pub(super) enum Result {
     Found(NodeId, std::result::Result<Vec<SocketAddr>, String>),
     /// The nodes, or what is wrong with the file.
     Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
+    /// What the certificates are, or what is wrong with them.
+    Renewed(Box<Renewed>),
     /// What is left of a large value without its pages: see [`memory`].
     GivenBack(BytesMut),
+}
+
+/// Certificates that were read, or why they do not hold.
+pub(super) struct Renewed {
+    pub(super) renewal: Renewal,
+    pub(super) outcome: std::result::Result<Loaded, String>,
 }
 
 /// The threads.
@@ -49,6 +61,10 @@ impl Background {
         let run = move |job| match job {
             Job::LookUp(node, address) => Result::Found(node, look_up(&address)),
             Job::Reload => Result::Reloaded(config.read()),
+            Job::Renew(renewal) => {
+                let outcome = files::load(&renewal.tls);
+                Result::Renewed(Box::new(Renewed { renewal, outcome }))
+            }
         };
         start_thread("background", to_do, run, done.clone(), wake.clone())?;
         let (freed, to_give_back) = channel();

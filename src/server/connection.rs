@@ -5,6 +5,7 @@ use std::io::Result;
 use mio::event::Event;
 use mio::net::TcpStream;
 
+use super::carrier::Carrier;
 use super::socket::{Received, Socket};
 use super::transport::{Plain, Transport};
 
@@ -12,7 +13,7 @@ use super::transport::{Plain, Transport};
 const PARTING_BYTES: usize = 4 << 10;
 
 /// See the module.
-pub(super) struct Connection<T = Plain> {
+pub(super) struct Connection<T = Carrier> {
     socket: Socket,
     transport: T,
     /// Whether the server's list of connections to be served holds it.
@@ -34,12 +35,17 @@ pub(super) enum Next {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, idle_us: u64) -> Connection {
-        Connection::through(Plain, Socket::new(stream), idle_us)
+        Connection::through(Carrier::Plain(Plain), Socket::new(stream), idle_us)
     }
 
     /// One that is being set up.
     pub(super) fn dialing(stream: TcpStream) -> Connection {
-        Connection::through(Plain, Socket::dialing(stream), 0)
+        Connection::through(Carrier::Plain(Plain), Socket::dialing(stream), 0)
+    }
+
+    /// What carries its bytes.
+    pub(super) fn carrier(&mut self) -> &mut Carrier {
+        &mut self.transport
     }
 }
 
@@ -216,6 +222,7 @@ mod tests {
             };
             for (token, stream) in [(0, place.connection.socket.stream()), (1, place.other.socket.stream())] {
                 let both = Interest::READABLE | Interest::WRITABLE;
+                let stream = stream.expect("it is here");
                 place.poll.registry().register(stream, Token(token), both).expect("it is ours");
             }
             place

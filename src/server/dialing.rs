@@ -44,6 +44,7 @@ impl Server {
                     Ok(()) => log::info!("the config file was read again: {} nodes", nodes.iter().flatten().count()),
                     Err(why) => log::error!("the config file was read again, and nothing was changed: {why}"),
                 },
+                Result::Renewed(renewed) => self.take_renewed(*renewed),
                 Result::Reloaded(Err(why)) => log::error!("the cluster stays as it is: {why}"),
             }
         }

@@ -6,8 +6,10 @@
 mod acceptor;
 mod admission;
 mod background;
+mod carrier;
 mod connection;
 mod dialing;
+mod encrypting;
 mod group;
 pub mod memory;
 mod off_cpu;
@@ -15,7 +17,6 @@ pub mod process;
 pub mod signals;
 mod socket;
 pub mod starting;
-#[allow(dead_code, unused_imports)] // The links between nodes and the handshakes of clients use it.
 mod tls;
 mod transport;
 mod turns;
@@ -40,6 +41,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
+use tls::files::Loaded;
+use tls::handshakes::Handshakes;
 
 use crate::config::ClusterFile;
 use crate::logging;
@@ -86,6 +89,8 @@ pub struct Server {
     node: Node,
     writer: Writer,
     background: Background,
+    /// Where clients may speak TLS.
+    handshakes: Option<Handshakes>,
     /// Names looked up so far.
     dials: usize,
     woken: Arc<AtomicBool>,
@@ -115,12 +120,13 @@ pub fn now(started: Instant) -> Now {
 
 impl Server {
     /// Puts the node behind the listener. `started` is what the node's monotonic time counts from, `config` the file to
-    /// be read again on SIGHUP.
-    pub fn new(
+    /// be read again on SIGHUP, `tls` the certificate where clients may speak TLS.
+    fn new(
         listener: TcpListener,
         node: Node,
         file: DataFile,
         config: ClusterFile,
+        tls: Option<Loaded>,
         started: Instant,
     ) -> std::io::Result<Server> {
         let poll = Poll::new()?;
@@ -145,15 +151,17 @@ impl Server {
                 waker.wake().expect("the poll lives as long as the process serves");
             }
         });
-        let [wake_from_writer, wake_from_background] = [Arc::clone(&wake), Arc::clone(&wake)];
+        let [wake_from_writer, wake_from_background, wake_from_handshakes] = [(); 3].map(|()| Arc::clone(&wake));
         let mut node = node;
         node.time_by(move || started.elapsed().as_nanos() as u64);
         node.measure_by(usage::of_process);
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();
         let mut background = Background::start(config, move || wake_from_background())?;
+        let handshakes = tls.map(|tls| Handshakes::start(tls, move || wake_from_handshakes())).transpose()?;
         if signals::was_hung_up() {
             background.give(Job::Reload);
+            node.renew();
         }
         Ok(Server {
             poll,
@@ -162,6 +170,7 @@ impl Server {
             node,
             writer,
             background,
+            handshakes,
             dials: 0,
             woken,
             wake,
@@ -197,6 +206,7 @@ impl Server {
                 self.drain("SHUTDOWN");
             }
             self.dial_peers();
+            self.renew_certificates();
             self.node.finish_tick(self.now, |save| self.writer.give(save));
             self.send_out();
             self.close_idle();
@@ -271,6 +281,7 @@ impl Server {
             }
             self.node.metrics().disk_reserve_bytes = self.writer.reserve_bytes();
             self.take_results();
+            self.take_handshakes();
         }
         self.accept();
     }
@@ -278,7 +289,10 @@ impl Server {
     fn take_signals(&mut self) {
         for signal in self.signals.pending() {
             match signal {
-                SIGHUP => self.background.give(Job::Reload),
+                SIGHUP => {
+                    self.background.give(Job::Reload);
+                    self.node.renew();
+                }
                 SIGINT => self.drain("SIGINT"),
                 SIGXCPU => self.drain("SIGXCPU, the limit on processor time (ulimit -t)"),
                 SIGUSR1 | SIGUSR2 => log::warn!("SIGUSR1 and SIGUSR2 mean nothing here and are ignored"),
@@ -399,7 +413,7 @@ impl Server {
         self.node.lose_peer(id, why, self.now);
         let mut connection = self.connections.remove(id);
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
-        let _ = self.poll.registry().deregister(connection.socket().stream());
+        let _ = connection.socket().stream().map(|stream| self.poll.registry().deregister(stream));
     }
 }
 

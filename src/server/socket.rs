@@ -15,7 +15,8 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 ///
 /// Events come once per change (edge-triggered), so what they said is kept until a call shows the opposite.
 pub(super) struct Socket {
-    stream: TcpStream,
+    /// `None` while somebody else has it, who is not in a hurry.
+    stream: Option<TcpStream>,
     /// Bytes may be there to be read.
     readable: bool,
     /// The other side has shut its direction down: its end has to be read even where no event will say so.
@@ -38,17 +39,27 @@ pub(super) enum Received {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Socket {
-        Socket { stream, readable: true, shut: false, writable: true }
+        Socket { stream: Some(stream), readable: true, shut: false, writable: true }
     }
 
     /// One that is being set up: an event says when bytes may be taken, or that nobody answers.
     pub(super) fn dialing(stream: TcpStream) -> Socket {
-        Socket { stream, readable: false, shut: false, writable: false }
+        Socket { stream: Some(stream), readable: false, shut: false, writable: false }
     }
 
     /// What the poll knows it by.
-    pub(super) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+    pub(super) fn stream(&mut self) -> Option<&mut TcpStream> {
+        self.stream.as_mut()
+    }
+
+    /// Somebody else reads and writes from here on; nothing comes and goes here.
+    pub(super) fn take(&mut self) -> Option<TcpStream> {
+        self.stream.take()
+    }
+
+    /// It is back, and there may be bytes and room for bytes.
+    pub(super) fn give(&mut self, stream: TcpStream) {
+        *self = Socket { shut: self.shut, ..Socket::new(stream) };
     }
 
     pub(super) fn note(&mut self, event: &Event) {
@@ -64,8 +75,9 @@ impl Socket {
 
     /// Reads once. A short read means that no more is there, which saves a second call that says so.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        let Some(stream) = &self.stream else { return Received::Nothing };
         loop {
-            match recv(&self.stream, &mut *buffer, RecvFlags::empty()) {
+            match recv(stream, &mut *buffer, RecvFlags::empty()) {
                 Ok((_, 0)) => {
                     self.readable = false;
                     return Received::End;
@@ -89,11 +101,9 @@ impl Socket {
 
     /// Writes once. How many bytes were taken; an error says that the connection is broken.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<usize> {
-        if !self.writable {
-            return Ok(0);
-        }
+        let Some(stream) = self.stream.as_ref().filter(|_| self.writable) else { return Ok(0) };
         loop {
-            match send(&self.stream, bytes, SendFlags::empty()) {
+            match send(stream, bytes, SendFlags::empty()) {
                 Ok(count) => {
                     self.writable = count == bytes.len();
                     return Ok(count);
@@ -113,11 +123,9 @@ impl Socket {
         if let [part] = parts {
             return self.send(part);
         }
-        if !self.writable {
-            return Ok(0);
-        }
+        let Some(stream) = self.stream.as_ref().filter(|_| self.writable) else { return Ok(0) };
         loop {
-            match writev(&self.stream, parts) {
+            match writev(stream, parts) {
                 Ok(count) => {
                     self.writable = count == parts.iter().map(|part| part.len()).sum::<usize>();
                     return Ok(count);
@@ -135,7 +143,7 @@ impl Socket {
     /// No more will be sent.
     pub(super) fn shut_down(&mut self) {
         // It may be gone already.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.as_ref().map(|stream| stream.shutdown(Shutdown::Write));
     }
 
     pub(super) fn is_readable(&self) -> bool {
@@ -148,6 +156,7 @@ impl Socket {
 
     /// Of the other side and of this one.
     pub(super) fn addresses(&self) -> Option<(String, String)> {
-        Some((self.stream.peer_addr().ok()?.to_string(), self.stream.local_addr().ok()?.to_string()))
+        let stream = self.stream.as_ref()?;
+        Some((stream.peer_addr().ok()?.to_string(), stream.local_addr().ok()?.to_string()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::tls::files::{self, Loaded};
 use super::{Server, listen, memory, now, process};
 use crate::config::{Config, members};
 use crate::logging;
@@ -11,6 +12,11 @@ use crate::replication::Identity;
 use crate::snapshot::file::DataFile;
 use crate::snapshot::opening::Opened;
 use crate::store::Restore;
+
+/// What a start would trip over beside flags and config file: certificates that cannot be used. An error is a sentence.
+pub fn check(config: &Config) -> Result<(), String> {
+    load_certificates(&mut config.options.clone()).map(drop)
+}
 
 /// Serves until a signal or a client ends it. An error is a sentence.
 pub fn run(config: Config) -> Result<(), String> {
@@ -35,15 +41,18 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     let mut options = with_room_for_clients(config.options.clone())?;
     (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
     process::describe(&mut options.process, random_numbers());
+    let tls = load_certificates(&mut options)?;
+    let said = options.tls.as_ref().map(|tls| format!("TLS is {}: {}", tls.policy, files::describe(&tls.certificate)));
     let (durability, interval_ms) = (options.durability, options.snapshot_interval_ms);
     let (node, file) = recover(&config, options, started)?;
     log::info!("durability {durability}, a snapshot every {interval_ms} ms");
     let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
-    let mut server = Server::new(listener, node, file, config.file, started).map_err(system)?;
+    let mut server = Server::new(listener, node, file, config.file, tls, started).map_err(system)?;
     server.busy_poll(config.busy_poll);
     if let Some(core) = config.cpu {
         process::pin_to(core)?;
     }
+    said.iter().for_each(|said| log::info!("{said}"));
     log::info!("listening on {address}");
     server.run()
 }
@@ -68,6 +77,14 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
     log::info!("data file {}: {} keys recovered in {:?}", name.display(), node.store().keys(), began.elapsed());
     file.keep_reserve(config.disk_reserve_bytes);
     Ok((node, file))
+}
+
+/// The certificates that the options name, which are told what they say.
+fn load_certificates(options: &mut Options) -> Result<Option<Loaded>, String> {
+    let Some(tls) = &mut options.tls else { return Ok(None) };
+    let loaded = files::load(tls)?;
+    tls.certificate = loaded.certificate.clone();
+    Ok(Some(loaded))
 }
 
 fn with_room_for_clients(mut options: Options) -> Result<Options, String> {

@@ -72,13 +72,15 @@ impl Server {
                 self.node.finish(id, now);
                 let owes = self.connections.get(id).is_some_and(|connection| connection.owes(&[]));
                 if self.node.is_over(id) && !owes {
+                    self.say_end(id);
                     return self.drop_connection(id, "it closed the connection");
                 }
             }
             Turn::Read(Received::Broken(error)) | Turn::ReadInPlace(Received::Broken(error)) => {
                 return self.drop_connection(id, &error.to_string());
             }
-            Turn::Read(Received::Nothing) | Turn::ReadInPlace(Received::Bytes(_) | Received::Nothing) | Turn::Pass => {}
+            Turn::Read(Received::Nothing) => self.meet(id),
+            Turn::ReadInPlace(Received::Bytes(_) | Received::Nothing) | Turn::Pass => {}
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.has_own_bytes() {

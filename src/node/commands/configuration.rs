@@ -2,9 +2,11 @@
 
 use super::fail::{Fail, SYNTAX, printable};
 use super::help::help;
-use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands, users};
+use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, subcommands, users};
+use crate::node::encryption::{ClientAuth, TlsFiles};
 use crate::node::foreign::{ALIASES, FOREIGN, Foreign};
 use crate::node::settings::{self, Change, OWN};
+use crate::node::waiting::Until;
 use crate::protocol::glob::Pattern;
 use crate::protocol::subcommand::Config;
 
@@ -48,6 +50,13 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// All is checked, names first, before anything is changed.
 fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    if let Some(generation) = cx.progress.renewal.take() {
+        return match cx.settings.renewals.take_outcome(generation) {
+            Some(Ok(())) => cx.answer(Reply::Ok),
+            Some(Err(why)) => Err(failed("tls-cert-file", &why)),
+            None => Err(failed("tls-cert-file", "nobody knows what came of it")),
+        };
+    }
     let pairs = || args.from(2).step_by(2).zip(args.from(3).step_by(2));
     let mut names: Vec<String> = Vec::new();
     for (given, _) in pairs() {
@@ -73,8 +82,31 @@ fn set(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         };
         changes.push(change.map_err(|why| failed(name, &why))?);
     }
+    if changes.iter().any(|change| matches!(change, Change::Tls(_))) {
+        return renew(cx, changes);
+    }
     changes.into_iter().for_each(|change| cx.change(change));
     cx.answer(Reply::Ok)
+}
+
+/// Certificates are read while others are served, and the answer comes when they are in use, or why they are not. So
+/// nothing else may be changed with them.
+fn renew(cx: &mut Context<'_>, changes: Vec<Change>) -> Outcome {
+    const ALONE: &str = "settings of TLS are changed together, but neither with others nor within a transaction";
+    let is_executing = cx.progress.is_executing;
+    let tls = changes.into_iter().map(|change| match change {
+        Change::Tls(change) if !is_executing => Some(change),
+        _ => None,
+    });
+    let tls = tls.collect::<Option<Vec<_>>>().ok_or_else(|| failed("tls-cert-file", ALONE))?;
+    let Some(mut wanted) = cx.settings.options.tls.clone() else { return cx.answer(Reply::Ok) };
+    tls.into_iter().for_each(|change| change.apply(&mut wanted));
+    if wanted.client_auth != ClientAuth::No && wanted.files.client_ca.is_empty() {
+        return Err(failed("tls-auth-clients", "without tls-ca-cert-file no certificate of a client would hold"));
+    }
+    let generation = cx.settings.renewals.want(wanted);
+    cx.progress.renewal = Some(generation);
+    Ok(Executed::Stopped(cx.stop(Until::Renewed(generation), u64::MAX)))
 }
 
 fn failed(name: &str, why: &str) -> Fail {
@@ -105,6 +137,8 @@ impl Context<'_> {
             Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
             Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
             Change::Foreign(name, value) => drop(self.settings.set.insert(name, value)),
+            // These come into use when their files were read.
+            Change::Tls(_) => (),
         }
     }
 
@@ -121,6 +155,9 @@ impl Context<'_> {
 
     fn own_setting(&self, name: &str) -> String {
         let (options, timing) = (&self.settings.options, &self.timing);
+        let tls_file = |file: fn(&TlsFiles) -> &String| {
+            options.tls.as_ref().map(|tls| file(&tls.files).clone()).unwrap_or_default()
+        };
         match name {
             "durability" => options.durability.to_string(),
             "id" => self.keys.replica().clock().node().to_string(),
@@ -134,6 +171,10 @@ impl Context<'_> {
             "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
             "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
             "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),
+            "tls-auth-clients" => options.tls.as_ref().map_or("no", |tls| tls.client_auth.redis_name()).to_owned(),
+            "tls-ca-cert-file" => tls_file(|files| &files.client_ca),
+            "tls-cert-file" => tls_file(|files| &files.certificate),
+            "tls-key-file" => tls_file(|files| &files.key),
             _ => options.idle_timeout_s.to_string(),
         }
     }

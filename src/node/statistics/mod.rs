@@ -7,7 +7,7 @@
 //! - [`section`]: where statistics appear, and of what there are several; [`row`]: what a row is
 //! - here: the table
 //! - [`sources`]: what values are read from
-//! - `server`, `replication`, `memory`, `persistence`, `traffic`, `ticks`, `families`: the rows
+//! - `server`, `replication`, `memory`, `persistence`, `traffic`, `tls`, `ticks`, `families`: the rows
 
 mod families;
 mod memory;
@@ -18,6 +18,7 @@ pub mod section;
 mod server;
 pub mod sources;
 mod ticks;
+mod tls;
 mod traffic;
 
 pub use row::{Read, Statistic};
@@ -26,13 +27,14 @@ pub use sources::Sources;
 
 /// All rows, in the order in which lines have them.
 pub fn all() -> impl Iterator<Item = &'static Statistic> + Clone {
-    const TABLE: [&[Statistic]; 8] = [
+    const TABLE: [&[Statistic]; 9] = [
         server::IDENTITY,
         replication::STATISTICS,
         server::STATISTICS,
         memory::STATISTICS,
         persistence::STATISTICS,
         traffic::STATISTICS,
+        tls::STATISTICS,
         ticks::STATISTICS,
         families::STATISTICS,
     ];

@@ -15,6 +15,8 @@ pub enum Section {
     Persistence,
     /// What came and went.
     Stats,
+    /// Clients that come by TLS. Not of Redis.
+    Tls,
     /// The turns of the loop. Not of Redis.
     Ticks,
     /// This node among others.
@@ -35,12 +37,13 @@ pub enum Section {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Section; 13] = [
+    pub const ALL: [Section; 14] = [
         Section::Server,
         Section::Clients,
         Section::Memory,
         Section::Persistence,
         Section::Stats,
+        Section::Tls,
         Section::Ticks,
         Section::Replication,
         Section::Peers,
@@ -59,6 +62,7 @@ impl Section {
             Section::Memory => "Memory",
             Section::Persistence => "Persistence",
             Section::Stats => "Stats",
+            Section::Tls => "TLS",
             Section::Ticks => "Ticks",
             Section::Replication => "Replication",
             Section::Peers => "Peers",

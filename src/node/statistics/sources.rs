@@ -31,6 +31,8 @@ pub struct Sources<'a> {
     metrics: &'a Metrics,
     timing: &'a Timing,
     settings: &'a Settings,
+    /// Whether the one that asks came by TLS: it is not among the others.
+    asks_encrypted: bool,
     now: Now,
     usage: OnceCell<Option<Usage>>,
     unready: OnceCell<Option<Unready>>,
@@ -50,6 +52,7 @@ impl<'a> Sources<'a> {
             metrics,
             timing: cx.timing,
             settings: cx.settings,
+            asks_encrypted: cx.client.encryption.is_some(),
             now: *now,
             usage: OnceCell::new(),
             unready: OnceCell::new(),
@@ -141,6 +144,11 @@ impl<'a> Sources<'a> {
 
     pub(super) fn pubsub(&self) -> &PubSub {
         &self.channels.pubsub
+    }
+
+    /// Clients that came by TLS.
+    pub(super) fn encrypted(&self) -> usize {
+        self.sessions.iter().filter(|(_, session)| session.is_encrypted()).count() + usize::from(self.asks_encrypted)
     }
 
     pub(super) fn clients(&self) -> usize {

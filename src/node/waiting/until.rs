@@ -17,11 +17,13 @@ pub enum Cause {
     Pause,
     /// Time is to pass.
     Time,
+    /// Files are to be read again.
+    Renewal,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Cause; 6] =
-        [Cause::Durability, Cause::Merge, Cause::Copies, Cause::Snapshot, Cause::Pause, Cause::Time];
+    pub(crate) const ALL: [Cause; 7] =
+        [Cause::Durability, Cause::Merge, Cause::Copies, Cause::Snapshot, Cause::Pause, Cause::Time, Cause::Renewal];
 }
 
 /// A set of causes.
@@ -60,6 +62,8 @@ pub(crate) enum Until {
     Unpaused,
     /// The waiter's deadline.
     Deadline,
+    /// Something has come of the renewal of this number.
+    Renewed(u64),
 }
 
 // Many answers of a pipelining client may wait: what each waits for is kept small.
@@ -87,6 +91,8 @@ pub(crate) enum Reached<'a> {
     Writable,
     /// Clients are not paused.
     Unpaused,
+    /// Something has come of the renewal of this number.
+    Renewed(u64),
     /// It is that time, in monotonic microseconds.
     Time(u64),
     /// The node ends: nobody waits for peers any more.
@@ -113,6 +119,7 @@ impl Until {
             Until::Writable => Cause::Snapshot,
             Until::Unpaused => Cause::Pause,
             Until::Deadline => Cause::Time,
+            Until::Renewed(_) => Cause::Renewal,
         }
     }
 
@@ -131,6 +138,7 @@ impl Until {
         match (self, reached) {
             (Until::Durable(one), Reached::Durable(all)) | (Until::Merged(one), Reached::Merged(all)) => one <= all,
             (Until::Copied { position, .. }, Reached::Copied(copies)) => self.is_with_copies(copies(position)),
+            (Until::Renewed(one), Reached::Renewed(other)) => one == other,
             (Until::Copied { .. }, Reached::End)
             | (Until::Writable, Reached::Writable)
             | (Until::Unpaused, Reached::Unpaused) => true,
@@ -140,7 +148,8 @@ impl Until {
                 | Until::Copied { .. }
                 | Until::Writable
                 | Until::Unpaused
-                | Until::Deadline,
+                | Until::Deadline
+                | Until::Renewed(_),
                 _,
             ) => false,
         }
@@ -156,6 +165,7 @@ impl Reached<'_> {
             Reached::Copied(_) | Reached::End => &[Cause::Copies],
             Reached::Writable => &[Cause::Snapshot],
             Reached::Unpaused => &[Cause::Pause],
+            Reached::Renewed(_) => &[Cause::Renewal],
             // Whatever it waits for, a request may have a deadline.
             Reached::Time(_) => &Cause::ALL,
         }

@@ -1,5 +1,11 @@
 //! TLS (RFC 8446, RFC 5246), as rustls speaks it: nobody outside this module names that library.
+//!
+//! - `transport`: a conversation's bytes in records, and back
+//! - `handshakes`: how two sides come to that, on a thread of its own
+//! - `files`: certificates and keys
 
+pub(in crate::server) mod files;
+pub(in crate::server) mod handshakes;
 mod transport;
 
-pub(in crate::server) use transport::TlsTransport;
+pub(in crate::server) use transport::{Handshake, TlsTransport};

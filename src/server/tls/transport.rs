@@ -53,6 +53,7 @@ pub(in crate::server) enum Handshake {
 
 impl TlsTransport {
     /// The side that dials, and who it expects there.
+    #[allow(dead_code)] // Links between nodes are dialed.
     pub(in crate::server) fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<TlsTransport> {
         Ok(TlsTransport::new(ClientConnection::new(config, name).map_err(Error::other)?.into()))
     }
@@ -97,11 +98,14 @@ impl TlsTransport {
     }
 
     /// Takes raw bytes that were read already, as if they came from the socket. Those of one read: an error says that
-    /// they were too many, or none of TLS.
-    pub(in crate::server) fn feed(&mut self, mut raw: &[u8]) -> Result<()> {
+    /// they were too many, or none of TLS; the other side was told, if its socket took that.
+    pub(in crate::server) fn feed(&mut self, socket: &mut Socket, mut raw: &[u8]) -> Result<()> {
         while !raw.is_empty() && self.end.is_none() {
             self.session.read_tls(&mut raw)?;
-            self.process()?;
+            if let Err(error) = self.process() {
+                let _ = self.flush(socket);
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -112,15 +116,9 @@ impl TlsTransport {
     }
 
     /// A secret that both sides of this very session know and nobody else (RFC 5705, RFC 9266).
+    #[allow(dead_code)] // Links between nodes are bound to it.
     pub(in crate::server) fn exported(&self, label: &[u8]) -> Result<[u8; 32]> {
         self.session.export_keying_material([0; 32], label, None).map_err(Error::other)
-    }
-
-    /// Version and cipher suite.
-    pub(in crate::server) fn kind(&self) -> String {
-        let version = self.session.protocol_version().and_then(|version| version.as_str());
-        let suite = self.session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-        [version, suite].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     /// Reads raw bytes once, and opens the records that are whole.

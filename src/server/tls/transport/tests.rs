@@ -49,7 +49,8 @@ impl Pair {
             stream.set_nonblocking(true).expect("it is ours");
             let mut socket = Socket::new(mio::net::TcpStream::from_std(stream));
             let both = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(socket.stream(), Token(token), both).expect("it is ours");
+            let registered = socket.stream().map(|stream| poll.registry().register(stream, Token(token), both));
+            registered.expect("it is here").expect("it is ours");
             token += 1;
             Side { transport, socket }
         };
@@ -326,7 +327,6 @@ fn a_handshake_goes_on_after_each_byte_and_both_sides_share_a_secret() {
     let [one, other] =
         [&pair.near, &pair.far].map(|side| side.transport.exported(b"EXPORTER-test").expect("it is done"));
     assert_eq!(one, other);
-    assert!(pair.near.transport.kind().starts_with("TLSv1_3 TLS13_"), "{}", pair.near.transport.kind());
     assert_eq!(pair.near.transport.certificates().len(), 0);
     assert_eq!(pair.far.transport.certificates().len(), 1);
 }

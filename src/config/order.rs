@@ -1,0 +1,46 @@
+//! What the command line asks for: a node that runs, or a tool that does one thing and ends.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::cluster::{ClusterFile, NodeAddress};
+
+/// What beside running a node this program does.
+#[derive(Debug, Subcommand)]
+pub enum Tool {
+    /// Make an authority, and from it a certificate for each node of the config file and one for a client
+    Certs(CertsArguments),
+}
+
+/// What certificates are asked for.
+#[derive(Args, Debug)]
+pub struct CertsArguments {
+    /// Directory for the files; it is made where it is missing, and nothing in it is overwritten
+    #[arg(long, value_name = "directory")]
+    pub out: PathBuf,
+
+    /// A further host name or address that every node is reached at; can be given several times
+    #[arg(long = "name", value_name = "host")]
+    pub names: Vec<String>,
+
+    /// Cluster description; where there is none, one node on this machine [default: node_config.json]
+    #[arg(long, value_name = "file")]
+    config: Option<PathBuf>,
+
+    /// Name of the client's certificate: the user that it stands for with --tls-user-from=cn
+    #[arg(long, value_name = "user", default_value = "client")]
+    pub client: String,
+
+    /// Days that the certificates hold; the authority holds for ten times as many
+    #[arg(long, value_name = "count", default_value = "365", value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub days: u16,
+}
+
+impl CertsArguments {
+    /// Where each node is, as the config file says; `None` where one was removed. An error is a sentence.
+    pub fn nodes(&self) -> Result<Vec<Option<NodeAddress>>, String> {
+        let file = ClusterFile::named(self.config.clone());
+        if self.config.is_none() && file.is_absent() { Ok(vec![Some(NodeAddress::alone())]) } else { file.read() }
+    }
+}

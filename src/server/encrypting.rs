@@ -1,0 +1,121 @@
+//! TLS of clients, as far as the loop has to do with it: connections go to the handshakes' thread and come back, and
+//! certificates are read again elsewhere.
+
+use mio::{Interest, Token};
+
+use super::background::{Job, Renewed};
+use super::carrier::{Carrier, First};
+use super::tls::files;
+use super::tls::handshakes::{Failure, Handshakes, Outcome};
+use super::transport::Plain;
+use super::{Server, queue};
+use crate::node::SessionId;
+use crate::node::encryption::{Tls, TlsPolicy};
+use crate::protocol::{Refusal, Reply};
+
+impl Server {
+    /// What carries the bytes of somebody who has said nothing.
+    pub(super) fn stranger(&self) -> Carrier {
+        match &self.node.options().tls {
+            None => Carrier::Plain(Plain),
+            Some(Tls { policy, .. }) => Carrier::Stranger { plain_is_refused: *policy == TlsPolicy::Required },
+        }
+    }
+
+    /// A read has brought nothing for the conversation: it may have brought the beginning of a handshake.
+    pub(super) fn meet(&mut self, id: SessionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        match connection.carrier().take_first() {
+            None => (),
+            Some(First::Hello(bytes)) => self.shake_hands(id, bytes),
+            Some(First::Refused(first)) => self.refuse_plain(id, first),
+        }
+    }
+
+    fn shake_hands(&mut self, id: SessionId, bytes: Vec<u8>) {
+        let Some(handshakes) = &mut self.handshakes else { return };
+        let connection = &mut self.connections[id];
+        let Some(mut stream) = connection.socket().take() else { return };
+        match self.poll.registry().deregister(&mut stream) {
+            Ok(()) => *connection.carrier() = Carrier::Away(handshakes.begin(id, stream, bytes)),
+            Err(error) => self.drop_connection(id, &error.to_string()),
+        }
+    }
+
+    /// All is said. With TLS the end is said, too: without that it might be somebody else's doing.
+    pub(super) fn say_end(&mut self, id: SessionId) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && matches!(connection.carrier(), Carrier::Tls(_))
+        {
+            connection.part();
+        }
+    }
+
+    /// One line in the words that it used, and the end.
+    fn refuse_plain(&mut self, id: SessionId, first: u8) {
+        self.node.metrics().plain_refused += 1;
+        let mut answer = Vec::new();
+        self.node.options().dialect.begun_by(first).encode(Reply::Error(Refusal::PlainText), &mut answer);
+        let connection = &mut self.connections[id];
+        // A socket that has taken nothing has room for one line, or its client is gone already.
+        let _ = connection.send(&answer);
+        connection.part();
+        self.drop_connection(id, "it spoke plain text");
+    }
+
+    /// Handshakes that have ended.
+    pub(super) fn take_handshakes(&mut self) {
+        while let Some(ended) = self.handshakes.as_ref().and_then(Handshakes::take) {
+            let metrics = self.node.metrics();
+            match &ended.outcome {
+                Ok(_) => metrics.tls_handshakes += 1,
+                Err(Failure::GivenUp) => metrics.tls_shed += 1,
+                Err(Failure::Failed(_)) => metrics.tls_failed += 1,
+            }
+            let id = ended.id;
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            if !matches!(connection.carrier(), Carrier::Away(number) if *number == ended.number) {
+                // It was closed meanwhile, and another one has its place.
+                continue;
+            }
+            match ended.outcome {
+                Err(Failure::GivenUp) => self.drop_connection(id, "its handshake took too long"),
+                Err(Failure::Failed(why)) => self.drop_connection(id, &why),
+                Ok(Outcome { mut stream, transport, user }) => {
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    if let Err(error) = self.poll.registry().register(&mut stream, Token(id), both) {
+                        self.drop_connection(id, &error.to_string());
+                        continue;
+                    }
+                    connection.socket().give(stream);
+                    *connection.carrier() = Carrier::Tls(transport);
+                    queue(&mut self.ready, connection, id);
+                    self.node.encrypted(id, user);
+                }
+            }
+        }
+    }
+
+    /// What the node wants to be read is read elsewhere.
+    pub(super) fn renew_certificates(&mut self) {
+        while let Some(renewal) = self.node.next_renewal() {
+            self.background.give(Job::Renew(renewal));
+        }
+    }
+
+    /// What came of it.
+    pub(super) fn take_renewed(&mut self, renewed: Renewed) {
+        let Renewed { renewal, outcome } = renewed;
+        let (generation, named) = (renewal.generation, renewal.tls.files.certificate.clone());
+        let said = outcome.as_ref().map(|loaded| loaded.certificate.clone()).map_err(String::clone);
+        let is_used = self.node.renewed(renewal, said);
+        match (outcome, &self.handshakes) {
+            (Ok(loaded), Some(handshakes)) if is_used => {
+                log::info!("TLS: {named} was read again: {}", files::describe(&loaded.certificate));
+                handshakes.renew(loaded);
+            }
+            (Ok(_), _) => log::info!("TLS: {named} as read for renewal {generation} is not used: a later one is"),
+            (Err(why), _) => log::error!("TLS: the certificate stays as it is: {why}"),
+        }
+    }
+}

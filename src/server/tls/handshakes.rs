@@ -1,0 +1,317 @@
+//! Handshakes, on a thread of their own.
+//!
+//! Each costs a signature and a key exchange, some 0.2 to 2 ms; on the loop a few hundred new clients a second would
+//! take a third of everybody's time. So a socket whose first bytes are a handshake's comes here with them, and goes back
+//! with the state of its session. The loop hears nothing of it in between.
+//!
+//! Who does not go on costs others nothing but their place: at most [`UNDER_WAY_MAX`] are under way, each for at most
+//! [`PATIENCE`]. The rest wait, and the newest of them is next: in a queue that has grown longer than its clients'
+//! patience, whoever is first has given up already. While others wait, a place is kept for [`STALL`] without progress.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use super::files::{self, Loaded};
+use super::{Handshake, TlsTransport};
+use crate::node::SessionId;
+use crate::server::socket::Socket;
+
+/// Handshakes under way at once.
+pub(in crate::server) const UNDER_WAY_MAX: usize = 256;
+/// The time that a client has from its first bytes to its last.
+pub(in crate::server) const PATIENCE: Duration = Duration::from_secs(5);
+/// So long a handshake that waits for its client keeps its place from others.
+const STALL: Duration = Duration::from_secs(1);
+/// Handshakes begun between two looks at those under way.
+const BEGUN_AT_ONCE: usize = 16;
+/// Least time between two log lines about those that failed.
+const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// Between two looks at the end of the own certificate.
+const DAY: Duration = Duration::from_secs(86_400);
+const WAKER: Token = Token(usize::MAX);
+
+/// The thread, as the loop sees it.
+pub(in crate::server) struct Handshakes {
+    jobs: Sender<Job>,
+    waker: Waker,
+    ended: Receiver<Ended>,
+    begun: u64,
+}
+
+/// A handshake that has ended.
+pub(in crate::server) struct Ended {
+    /// Whose it was.
+    pub(in crate::server) id: SessionId,
+    /// Its number.
+    pub(in crate::server) number: u64,
+    pub(in crate::server) outcome: Result<Outcome, Failure>,
+}
+
+/// What a handshake that is done brings.
+pub(in crate::server) struct Outcome {
+    pub(in crate::server) stream: TcpStream,
+    pub(in crate::server) transport: Box<TlsTransport>,
+    /// The user that the client's certificate names.
+    pub(in crate::server) user: Option<String>,
+}
+
+/// Why there is no session.
+pub(in crate::server) enum Failure {
+    /// It took too long, or others waited.
+    GivenUp,
+    /// One side would not have it.
+    Failed(String),
+}
+
+enum Job {
+    Begin(Beginning),
+    Renew(Loaded),
+}
+
+/// A handshake that has not begun.
+struct Beginning {
+    id: SessionId,
+    number: u64,
+    stream: TcpStream,
+    /// What was read of it.
+    bytes: Vec<u8>,
+    until: Instant,
+}
+
+struct UnderWay {
+    id: SessionId,
+    number: u64,
+    transport: Box<TlsTransport>,
+    socket: Socket,
+    until: Instant,
+    moved: Instant,
+}
+
+struct Worker<W> {
+    poll: Poll,
+    jobs: Receiver<Job>,
+    ended: Sender<Ended>,
+    wake: W,
+    loaded: Loaded,
+    under_way: Slab<UnderWay>,
+    /// The newest last.
+    waiting: VecDeque<Beginning>,
+    /// When to look at the own certificate again.
+    look_at: Instant,
+    failures: Failures,
+}
+
+/// Handshakes that failed since a log line said so.
+struct Failures {
+    count: u64,
+    said_at: Option<Instant>,
+}
+
+impl Handshakes {
+    /// Starts the thread. `wake` is called whenever [`Handshakes::take`] has something new.
+    pub(in crate::server) fn start(loaded: Loaded, wake: impl Fn() + Send + 'static) -> std::io::Result<Handshakes> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (jobs, to_do) = channel();
+        let (ended, results) = channel();
+        let worker = Worker {
+            poll,
+            jobs: to_do,
+            ended,
+            wake,
+            loaded,
+            under_way: Slab::new(),
+            waiting: VecDeque::new(),
+            look_at: Instant::now(),
+            failures: Failures { count: 0, said_at: None },
+        };
+        thread::Builder::new().name("handshakes".into()).spawn(move || worker.run())?;
+        Ok(Handshakes { jobs, waker, ended: results, begun: 0 })
+    }
+
+    /// Hands over a connection that has said these bytes. Returns the handshake's number.
+    pub(in crate::server) fn begin(&mut self, id: SessionId, stream: TcpStream, bytes: Vec<u8>) -> u64 {
+        self.begun += 1;
+        let (number, until) = (self.begun, Instant::now() + PATIENCE);
+        self.give(Job::Begin(Beginning { id, number, stream, bytes, until }));
+        number
+    }
+
+    /// From here on handshakes begin with this.
+    pub(in crate::server) fn renew(&self, loaded: Loaded) {
+        self.give(Job::Renew(loaded));
+    }
+
+    /// One that has ended.
+    pub(in crate::server) fn take(&self) -> Option<Ended> {
+        self.ended.try_recv().ok()
+    }
+
+    fn give(&self, job: Job) {
+        self.jobs.send(job).expect("the thread lives as long as this");
+        self.waker.wake().expect("its poll does, too");
+    }
+}
+
+impl<W: Fn()> Worker<W> {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(UNDER_WAY_MAX);
+        while self.take_jobs() {
+            self.give_up();
+            self.fill_up();
+            let now = Instant::now();
+            self.look_at_certificate(now);
+            let timeout = self.due().saturating_duration_since(now);
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => (),
+                Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
+                Err(error) => panic!("cannot wait for events: {error}"),
+            }
+            for event in events.iter().filter(|event| event.token() != WAKER) {
+                let Token(place) = event.token();
+                if let Some(one) = self.under_way.get_mut(place) {
+                    one.socket.note(event);
+                    self.go_on(place, &[]);
+                }
+            }
+        }
+    }
+
+    /// Whether there may be more.
+    fn take_jobs(&mut self) -> bool {
+        loop {
+            match self.jobs.try_recv() {
+                Ok(Job::Begin(beginning)) => self.waiting.push_back(beginning),
+                Ok(Job::Renew(loaded)) => {
+                    self.loaded = loaded;
+                    self.look_at = Instant::now();
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Those whose time is over end, and those that stand still where others wait.
+    fn give_up(&mut self) {
+        let now = Instant::now();
+        while let Some(oldest) = self.waiting.pop_front_if(|oldest| oldest.until <= now) {
+            self.end(oldest.id, oldest.number, Err(Failure::GivenUp));
+        }
+        let is_crowded = !self.waiting.is_empty() && self.under_way.len() >= UNDER_WAY_MAX;
+        let is_over = |one: &UnderWay| one.until <= now || is_crowded && one.moved + STALL <= now;
+        let over: Vec<usize> = self.under_way.iter().filter(|(_, one)| is_over(one)).map(|(place, _)| place).collect();
+        for place in over {
+            let one = self.remove(place);
+            self.end(one.id, one.number, Err(Failure::GivenUp));
+        }
+    }
+
+    /// The newest begin, as far as there are places.
+    fn fill_up(&mut self) {
+        for _ in 0..BEGUN_AT_ONCE {
+            if self.under_way.len() >= UNDER_WAY_MAX {
+                return;
+            }
+            let Some(beginning) = self.waiting.pop_back() else { return };
+            self.begin(beginning);
+        }
+    }
+
+    fn begin(&mut self, beginning: Beginning) {
+        let Beginning { id, number, mut stream, bytes, until } = beginning;
+        let place = self.under_way.vacant_key();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registered = self.poll.registry().register(&mut stream, Token(place), both);
+        let transport = match registered.and_then(|()| TlsTransport::server(Arc::clone(&self.loaded.config))) {
+            Ok(transport) => Box::new(transport),
+            Err(error) => return self.fail(id, number, &error),
+        };
+        let moved = Instant::now();
+        self.under_way.insert(UnderWay { id, number, transport, socket: Socket::new(stream), until, moved });
+        self.go_on(place, &bytes);
+    }
+
+    /// These bytes have come, or there may be others.
+    fn go_on(&mut self, place: usize, bytes: &[u8]) {
+        let UnderWay { id, number, transport, socket, moved, .. } = &mut self.under_way[place];
+        let (id, number) = (*id, *number);
+        match transport.feed(socket, bytes).and_then(|()| transport.shake_hands(socket)) {
+            Ok(Handshake::UnderWay) => *moved = Instant::now(),
+            Ok(Handshake::Done) => {
+                let UnderWay { transport, mut socket, .. } = self.remove(place);
+                let stream = socket.take().expect("nobody else has it");
+                let own = transport.certificates().first();
+                let user = own.zip(self.loaded.user_from).and_then(|(own, from)| files::user(own, from));
+                self.end(id, number, Ok(Outcome { stream, transport, user }));
+            }
+            Err(error) => {
+                self.remove(place);
+                self.fail(id, number, &error);
+            }
+        }
+    }
+
+    fn remove(&mut self, place: usize) -> UnderWay {
+        let mut one = self.under_way.remove(place);
+        // The loop's poll is to hear of it, and this one no more.
+        let _ = one.socket.stream().map(|stream| self.poll.registry().deregister(stream));
+        one
+    }
+
+    fn fail(&mut self, id: SessionId, number: u64, why: &std::io::Error) {
+        self.failures.note(why);
+        self.end(id, number, Err(Failure::Failed(format!("its handshake failed: {why}"))));
+    }
+
+    fn end(&self, id: SessionId, number: u64, outcome: Result<Outcome, Failure>) {
+        // At the end of the process nobody listens.
+        let _ = self.ended.send(Ended { id, number, outcome });
+        (self.wake)();
+    }
+
+    /// When to look again where nothing happens before.
+    fn due(&self) -> Instant {
+        let has_room = self.under_way.len() < UNDER_WAY_MAX;
+        if has_room && !self.waiting.is_empty() {
+            return Instant::now();
+        }
+        let due = |one: &UnderWay| if self.waiting.is_empty() { one.until } else { one.until.min(one.moved + STALL) };
+        let first = self.under_way.iter().map(|(_, one)| due(one));
+        first.chain(self.waiting.front().map(|oldest| oldest.until)).fold(self.look_at, Instant::min)
+    }
+
+    fn look_at_certificate(&mut self, now: Instant) {
+        if self.look_at <= now {
+            self.look_at = now + DAY;
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            if let Some(warning) = self.loaded.certificate.warning(unix.as_millis() as u64) {
+                log::warn!("TLS: {warning}");
+            }
+        }
+    }
+}
+
+impl Failures {
+    fn note(&mut self, why: &std::io::Error) {
+        self.count += 1;
+        let now = Instant::now();
+        if self.said_at.is_none_or(|said_at| said_at + LOG_PAUSE <= now) {
+            self.said_at = Some(now);
+            log::info!("TLS: {} failed since the last such line; the latest: {why}", handshakes(self.count));
+            self.count = 0;
+        }
+    }
+}
+
+fn handshakes(count: u64) -> String {
+    if count == 1 { "a handshake".to_owned() } else { format!("{count} handshakes") }
+}

@@ -1,0 +1,12 @@
+//! What this program does beside running a node: one thing, and then it ends.
+
+pub mod certs;
+
+use crate::config::Tool;
+
+/// Does it. What it has to say is a text, and so is an error.
+pub fn run(tool: &Tool) -> Result<String, String> {
+    match tool {
+        Tool::Certs(arguments) => certs::make(arguments),
+    }
+}

@@ -1,0 +1,62 @@
+//! Crowds that begin a handshake and do not go on.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::certificates::Authority;
+use crate::harness::{Client, wait_for};
+use crate::talk::{Trust, start};
+
+/// As many as there are descriptors for, up to this.
+const CROWD: usize = 10_000;
+/// Descriptors that a test needs beside.
+const OTHERS: u64 = 200;
+
+fn crowd_possible() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX).min(CROWD as u64 + OTHERS).max(limit.current.unwrap_or(u64::MAX));
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum });
+    // The node needs one for each, too, and one more for each handshake under way.
+    let current = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    CROWD.min(current.saturating_sub(OTHERS + 400) as usize)
+}
+
+fn number(client: &mut Client, name: &str) -> usize {
+    client.info(name).parse().expect("a number")
+}
+
+#[test]
+fn handshakes_that_stand_still_cost_the_loop_nothing_and_lock_nobody_out() {
+    let authority = Authority::with_node();
+    let server = start(&authority.flags_and("node", &["--max-clients=20000", "--snapshot-interval-ms=60000"]));
+    let trust = Trust::in_(&authority);
+    let mut watcher = server.connect();
+    let crowd = crowd_possible();
+    assert!(crowd >= 500, "there are too few descriptors: {crowd}");
+    let half: Vec<TcpStream> = (0..crowd)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).expect("it listens");
+            stream.write_all(b"\x16\x03\x01\x02\x00\x01").expect("it reads");
+            stream
+        })
+        .collect();
+    // In the midst of them one that goes on gets in: the newest is next.
+    let mut client = trust.connect(server.address).expect("there is a place for it");
+    assert_eq!(client.ask("SET color blue").expect("it answers"), "OK");
+    let before = (number(&mut watcher, "ticks"), number(&mut watcher, "tls_handshakes_given_up"));
+    const ASKED: usize = 50;
+    for _ in 0..ASKED {
+        assert_eq!(watcher.ask("GET color"), "blue");
+    }
+    let after = (number(&mut watcher, "ticks"), number(&mut watcher, "tls_handshakes_given_up"));
+    let (ticks, given_up) = (after.0 - before.0, after.1 - before.1);
+    println!("{crowd} half-open handshakes: {ticks} ticks for {} requests, {given_up} given up meanwhile", ASKED + 4);
+    // A tick for a request, and at most one for what ended meanwhile; some for timers.
+    assert!(ticks <= ASKED + 4 + given_up + 20, "{ticks} ticks, {given_up} given up");
+    wait_for("all to be given up", || (number(&mut watcher, "tls_handshakes_given_up") == crowd).then_some(()));
+    wait_for("them to be gone", || (number(&mut watcher, "clients") == 2).then_some(()));
+    drop(half);
+    assert_eq!(client.ask("GET color").expect("it answers"), "blue");
+}
