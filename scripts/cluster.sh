@@ -16,13 +16,14 @@ usage: scripts/cluster.sh start [options] [-- flags for every node]
   kill <id>     SIGKILL: what a crash is
   restart <id>  stops the node if it runs, starts it as it was started first, waits until it has caught up
   stop          SIGTERM to all, waits until they have saved and ended; data and logs stay
-  stop --wipe   ... and removes data and logs, too
+  stop --wipe   ... and removes data, logs and certificates, too
 
 options:
   --config FILE   the cluster; default: what was started in DIR, else node_config.json in the current directory
   --dir DIR       pid files, logs, and the data of each node (DIR/node-<id>); default: data/cluster
   --binary FILE   default: target/release/kvstoreapp, built where it is missing
   --pin           one core per process: id modulo the number of cores
+  --tls           start: clients may speak TLS; certificates are made in DIR/tls where there are none (kvstoreapp certs)
   --patience S    seconds to wait for nodes to come up, to link, and to end; default: 60
 
 try it:
@@ -41,7 +42,7 @@ fail() {
 
 main() {
     root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-    config='' dir=data/cluster binary='' pin=no wipe=no patience_s=60 words=() flags=()
+    config='' dir=data/cluster binary='' pin=no tls=no wipe=no patience_s=60 words=() flags=()
     ips=() ports=() # by id; empty where a node was removed
     while (($# > 0)); do
         case $1 in
@@ -57,6 +58,7 @@ main() {
                 shift
                 ;;
             --pin) pin=yes ;;
+            --tls) tls=yes ;;
             --wipe) wipe=yes ;;
             --)
                 shift
@@ -91,6 +93,9 @@ start() {
     read_config
     find_binary
     local id cores
+    if [[ $tls = yes && ! -e $dir/tls ]]; then
+        "$binary" certs --out="$dir/tls" --config="$config" >/dev/null || fail "nothing was started"
+    fi
     for id in "${!ips[@]}"; do
         ! running "$id" || fail "already running: node $id, process $(pid_of "$id")"
     done
@@ -99,7 +104,9 @@ start() {
             "localhost) are started here. On each machine of the cluster, run: kvstoreapp --id=<n> --config $config"
         ! listens "$id" || fail "the port of node $id is taken: something listens on $(address "$id")." \
             "Nothing was started"
-        "$binary" --id="$id" --config="$config" "${flags[@]}" --check-config >/dev/null || fail "nothing was started"
+        show_certificate "$id"
+        "$binary" --id="$id" --config="$config" "${certificate[@]}" "${flags[@]}" --check-config >/dev/null ||
+            fail "nothing was started"
     done
     mkdir -p "$dir"
     cores=$(nproc)
@@ -108,6 +115,8 @@ start() {
         {
             printf '%s\n' "$binary" --id="$id" --config="$config" --data-dir="$dir/node-$id"
             [[ $pin = no ]] || echo "--cpu=$((id % cores))"
+            show_certificate "$id"
+            ((${#certificate[@]} == 0)) || printf '%s\n' "${certificate[@]}"
             ((${#flags[@]} == 0)) || printf '%s\n' "${flags[@]}"
         } >"$dir/node-$id.command"
         launch "$id"
@@ -191,7 +200,7 @@ stop() {
     ((${#unsaved[@]} == 0)) || fail "still saving after $patience_s s: node ${unsaved[*]}; ask again later"
     if [[ $wipe = yes && -d $dir ]]; then
         # Only what was made here: the directory may hold other things.
-        rm -rf "$dir"/node-*
+        rm -rf "$dir"/node-* "$dir/tls"
         rmdir "$dir" || fail "$dir holds more than this cluster, and stays"
     fi
 }
@@ -238,6 +247,12 @@ is_local() {
 }
 
 # --- processes
+
+# The flags by which a node shows its certificate.
+show_certificate() {
+    certificate=()
+    [[ $tls = no ]] || certificate=(--tls-cert="$dir/tls/node-$1.crt" --tls-key="$dir/tls/node-$1.key")
+}
 
 find_binary() {
     if [[ -z $binary ]]; then
@@ -348,6 +363,11 @@ listens() {
 
 # INFO; nothing where the node does not answer.
 ask() {
+    if grep -qsx -- --tls=required "$dir/node-$1.command"; then
+        printf 'INFO\nQUIT\n' | timeout 5 openssl s_client -quiet -verify_return_error -CAfile "$dir/tls/ca.crt" \
+            -connect "$(address "$1")" 2>/dev/null | sed '/^$/q'
+        return "${PIPESTATUS[1]}"
+    fi
     (
         exec 3<>"/dev/tcp/${ips[$1]}/${ports[$1]}"
         echo INFO >&3

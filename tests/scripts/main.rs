@@ -4,9 +4,10 @@ mod harness;
 mod readme;
 
 use std::fs;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -92,6 +93,25 @@ fn a_node_on_another_machine_is_not_started_here() {
 }
 
 /// A config file, a place for state, and whatever the script starts there; all of it ends with the test.
+#[test]
+fn a_cluster_with_tls_has_certificates_of_its_own_and_answers_where_plain_text_is_refused() {
+    let cluster = Cluster::of_nodes(2);
+    cluster.expect("start", &["--tls"]);
+    assert_eq!(cluster.client(0).ask("SET color blue"), "OK");
+    assert_eq!(cluster.ask_by_tls(0, "GET color"), "blue\nOK\n");
+    let authority = fs::read(cluster.state().join("tls/ca.crt")).expect("it was made");
+    cluster.expect("stop", &[]);
+
+    cluster.expect("start", &["--tls", "--", "--tls=required"]);
+    assert_eq!(fs::read(cluster.state().join("tls/ca.crt")).expect("it stays"), authority);
+    let status = cluster.expect("status", &[]);
+    assert_eq!(status.matches("linked 1 of 1  ready  with").count(), 2, "{status}");
+    assert!(cluster.client(1).ask("GET color").contains("speaks TLS alone"));
+    harness::wait_for("the data", || (cluster.ask_by_tls(1, "GET color") == "blue\nOK\n").then_some(()));
+    cluster.expect("stop", &["--wipe"]);
+    assert!(!cluster.state().exists());
+}
+
 struct Cluster {
     directory: TempDir,
     addresses: Vec<SocketAddr>,
@@ -119,6 +139,26 @@ impl Cluster {
 
     fn state(&self) -> PathBuf {
         self.directory.path().join("state")
+    }
+
+    /// What `openssl` is answered by TLS, where the authority of the state's directory vouches for the node.
+    fn ask_by_tls(&self, id: usize, request: &str) -> String {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-quiet", "-verify_return_error", "-connect", &self.addresses[id].to_string()]);
+        let mut child = command
+            .arg("-CAfile")
+            .arg(self.state().join("tls/ca.crt"))
+            .args(["-verify_ip", &self.addresses[id].ip().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("scripts/check.sh installs it");
+        let mut stdin = child.stdin.take().expect("it is a pipe");
+        stdin.write_all(format!("{request}\nQUIT\n").as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends when the node does");
+        drop(stdin);
+        String::from_utf8(output.stdout).expect("it is text")
     }
 
     /// Whether the script says that it succeeded, and all that it printed.
