@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Compares a node with Debian's Redis and memcached on this machine: see scripts/bench.py, which it runs; --help explains.
+# With --tls first it is scripts/tls.py, which compares TLS.
 # Installs what is missing (Debian, as root) and builds first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,4 +12,8 @@ if [ ${#need[@]} -gt 0 ]; then
     apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${need[@]}" >/dev/null
 fi
 cargo build --release --quiet --locked
+if [ "${1:-}" = --tls ]; then
+    shift
+    exec python3 scripts/tls.py "$@"
+fi
 exec python3 scripts/bench.py "$@"
