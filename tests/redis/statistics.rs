@@ -82,7 +82,7 @@ fn the_sections_that_are_asked_for_are_those_that_redis_would_show() {
     let (redis, server) = (Redis::start(), Server::start(&[]));
     let [mut theirs, mut ours] = [redis.address, server.address].map(Resp::connect);
     // What only one of them has.
-    let only = ["# Ticks", "# Peers", "# Modules", "# Latencystats"];
+    let only = ["# TLS", "# Ticks", "# Peers", "# Modules", "# Latencystats"];
     for request in [
         "INFO",
         "INFO all",
