@@ -63,6 +63,11 @@ impl User {
         self.passwords.iter().fold(false, |found, known| found | known.is(&given))
     }
 
+    /// Whether it may come in at all.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Whether one need not say any password to be this user.
     pub fn is_open(&self) -> bool {
         self.is_on && self.needs_no_password

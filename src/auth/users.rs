@@ -111,6 +111,13 @@ impl Users {
         Some(self.access(id))
     }
 
+    /// What a session may do whose certificate names this user; `None` where there is none, or it is off. Its password
+    /// need not be said, and nobody else comes in by that.
+    pub fn vouched_for(&self, name: &[u8]) -> Option<Access> {
+        let id = self.named(name).filter(|&id| self.get(id).is_on())?;
+        Some(self.access(id))
+    }
+
     /// What a session may do that is this user, as was proven.
     pub fn access(&self, id: UserId) -> Access {
         self.refresh(Access { user: id, is_proven: true, standing: Standing::Stranger })
@@ -162,5 +169,29 @@ impl Users {
     /// Every command with its categories.
     pub fn table(&self) -> &Table {
         &self.table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_vouched_for_is_a_user_that_is_on_and_whose_password_still_has_to_be_said_by_others() {
+        let mut users = Users::default();
+        assert_eq!(users.vouched_for(b"alice"), None, "there is none");
+        let rules = |rules: &'static str| rules.split(' ').map(str::as_bytes);
+        let alice = users.changed(b"alice", rules("on resetpass ~a:* +get")).expect("these are rules");
+        users.put(b"alice", alice);
+        let access = users.vouched_for(b"alice").expect("she is on");
+        assert!(access.is_authenticated() && !access.is_unlimited());
+        assert_eq!(users.name(access.user()), b"alice");
+        // A certificate is no password, and implies none.
+        for password in ["", "alice", "nopass"] {
+            assert_eq!(users.authenticate(b"alice", password.as_bytes()), None);
+        }
+        let alice = users.changed(b"alice", rules("off")).expect("these are rules");
+        users.put(b"alice", alice);
+        assert_eq!(users.vouched_for(b"alice"), None, "she is off");
     }
 }

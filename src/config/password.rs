@@ -37,7 +37,9 @@ pub(super) fn read(file: &Path) -> Result<Password, String> {
 /// Where the environment holds a password, this begins the program anew without it and does not return, unless that
 /// fails. An error is a sentence. To be called first of all: what runs by then ends.
 pub fn leave_environment() -> Result<(), String> {
-    let Some(password) = std::env::var_os(VARIABLE) else { return Ok(()) };
+    // A tool that does one thing and ends asks for none.
+    let is_tool = std::env::args_os().nth(1).is_some_and(|first| !first.as_encoded_bytes().starts_with(b"-"));
+    let Some(password) = std::env::var_os(VARIABLE).filter(|_| !is_tool) else { return Ok(()) };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
     let is_flag = |argument: &std::ffi::OsString| argument.as_bytes().starts_with(FLAG.as_bytes());

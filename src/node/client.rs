@@ -13,13 +13,6 @@ pub(super) struct Prefix {
     pub(super) told: u64,
 }
 
-/// How it came by TLS.
-pub(super) struct Encryption {
-    /// The user that its certificate names.
-    #[allow(dead_code)] // Users are asked for it.
-    pub(super) user: Option<String>,
-}
-
 /// See the module.
 pub(super) struct Client {
     /// Its number among all clients there ever were.
@@ -28,8 +21,8 @@ pub(super) struct Client {
     pub(super) access: Access,
     /// Its address and the one it reached, as the server knows them.
     pub(super) addresses: (String, String),
-    /// How it came by TLS, where it did.
-    pub(super) encryption: Option<Box<Encryption>>,
+    /// Whether it came by TLS.
+    pub(super) is_encrypted: bool,
     /// What it calls itself, its library, and the library's version.
     pub(super) name: Vec<u8>,
     pub(super) library: (Vec<u8>, Vec<u8>),
@@ -72,7 +65,7 @@ impl Client {
             number,
             access,
             addresses: Default::default(),
-            encryption: None,
+            is_encrypted: false,
             name: Vec::new(),
             library: Default::default(),
             begun_us: now_us,

@@ -29,10 +29,13 @@ impl Node {
         is_used
     }
 
-    /// The client came by TLS, and its certificate names this user.
+    /// The client came by TLS, and its certificate names this user. Where there is such a user, and it is on, the client
+    /// is that one; else it is who it would be without a certificate.
     pub fn encrypted(&mut self, id: SessionId, user: Option<String>) {
+        let access = user.and_then(|user| self.users.vouched_for(user.as_bytes()));
         if let Some(session) = self.sessions.get_mut(id) {
-            session.client.encryption = Some(Box::new(super::client::Encryption { user }));
+            session.client.is_encrypted = true;
+            session.client.access = access.unwrap_or(session.client.access);
         }
     }
 }

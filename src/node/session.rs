@@ -42,7 +42,7 @@ impl Session {
 
     /// Whether it came by TLS.
     pub(super) fn is_encrypted(&self) -> bool {
-        self.client.encryption.is_some()
+        self.client.is_encrypted
     }
 
     /// Memory held for this conversation.

@@ -109,6 +109,38 @@ fn a_client_that_must_prove_who_it_is_gets_in_with_a_certificate_that_holds_alon
 }
 
 #[test]
+fn a_certificate_is_the_user_that_it_names_and_needs_no_password() {
+    let authority = Authority::with_node();
+    authority.sign("user", &Wanted::client("default"));
+    authority.sign("nobody", &Wanted::client("nobody"));
+    authority.sign("named", &Wanted { hosts: &["default"], ..Wanted::client("somebody") });
+    std::fs::write(authority.path("password"), "secret\n").expect("it is writable");
+    let password = format!("--password-file={}", authority.text("password"));
+    let ca = format!("--tls-client-ca={}", authority.text("ca.crt"));
+    for (from, admitted, others) in [("cn", "user", ["nobody", "named"]), ("san", "named", ["nobody", "user"])] {
+        let from = format!("--tls-user-from={from}");
+        let server = start(&authority.flags_and("node", &[&password, &ca, &from, "--tls-client-auth=optional"]));
+        let ask = |trust: Trust, request: &str| {
+            let mut client = trust.connect(server.address).expect("it is trusted");
+            client.ask(request).expect("it answers")
+        };
+        let showing = |file: &str| Trust::showing(&authority, &authority, file);
+        assert_eq!(ask(showing(admitted), "SET color blue"), "OK");
+        for file in others {
+            assert_eq!(ask(showing(file), "SET color blue"), "ERROR authentication required", "{file}");
+            assert_eq!(ask(showing(file), "AUTH secret"), "OK", "it is who it would be without");
+        }
+        assert_eq!(ask(Trust::in_(&authority), "SET color blue"), "ERROR authentication required");
+        assert_eq!(server.connect().ask("GET color"), "ERROR authentication required");
+        // Who gives it up is nobody.
+        let mut client = showing(admitted).connect(server.address).expect("it is trusted");
+        client.send(b"*1\r\n$5\r\nRESET\r\n*2\r\n$3\r\nGET\r\n$5\r\ncolor\r\n").expect("it reads");
+        assert_eq!(client.line().expect("it answers"), "+RESET\r");
+        assert!(client.line().expect("it answers").starts_with("-NOAUTH"));
+    }
+}
+
+#[test]
 fn a_client_sees_that_a_node_is_not_what_it_says() {
     let authority = Authority::with_node();
     authority.sign("expired", &Wanted { days: (-20, -10), ..Wanted::node() });

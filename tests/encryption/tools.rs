@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use redis::Commands;
 use tempfile::TempDir;
 
-use crate::harness::Server;
+use crate::harness::{PATIENCE, Server};
 
 const THREE: &str = r#"[{ "ip": "10.0.0.7", "port": 5000 }, null, { "ip": "db.example.org", "port": 5000 }]"#;
 
@@ -197,6 +198,25 @@ fn server_handshakes(place: &TempDir, server: &Server) -> String {
     let info = run(tool("redis-cli", server, place).args(["INFO", "tls"]));
     let handshakes = info.lines().find_map(|line| line.strip_prefix("tls_handshakes:"));
     handshakes.expect("it is there").trim_end().to_owned()
+}
+
+#[test]
+fn the_redis_crate_speaks_tls_with_a_certificate() {
+    let (server, place) = two_commands(&["--tls=required"]);
+    let file = |name: &str| std::fs::read(place.path().join("tls").join(name)).expect("it is there");
+    let client_tls = Some(redis::ClientTlsConfig { client_cert: file("client.crt"), client_key: file("client.key") });
+    let connect = |client_tls| {
+        let certificates = redis::TlsCertificates { client_tls, root_cert: Some(file("ca.crt")) };
+        let client =
+            redis::Client::build_with_tls(format!("rediss://localhost:{}", server.address.port()), certificates);
+        client.expect("it can be read").get_connection_with_timeout(PATIENCE)
+    };
+    let mut connection = connect(client_tls).expect("it is trusted");
+    let value = vec![7_u8; 3 << 20];
+    let _: () = connection.set("big", &value).expect("it answers");
+    assert_eq!(connection.get::<_, Vec<u8>>("big").expect("it answers"), value);
+    let answer: redis::RedisResult<()> = connect(None).and_then(|mut connection| connection.set("color", "blue"));
+    assert!(answer.is_err(), "without a certificate");
 }
 
 #[test]

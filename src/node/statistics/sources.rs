@@ -52,7 +52,7 @@ impl<'a> Sources<'a> {
             metrics,
             timing: cx.timing,
             settings: cx.settings,
-            asks_encrypted: cx.client.encryption.is_some(),
+            asks_encrypted: cx.client.is_encrypted,
             now: *now,
             usage: OnceCell::new(),
             unready: OnceCell::new(),
