@@ -1,8 +1,14 @@
 //! What a client sees: conversations as text files, the command line, hostile clients, real `nc`.
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../encryption/certificates.rs"]
+mod certificates;
 #[path = "../harness/mod.rs"]
 mod harness;
 #[path = "../harness/pure.rs"]
 mod pure;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../encryption/talk.rs"]
+mod talk;
 
 mod authentication;
 mod command_line;

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::certificates::Authority;
 use crate::harness::{Client, Process, Server, wait_for};
+use crate::talk::{self, Trust};
 
 const REQUESTS: usize = 1_000;
 
@@ -44,6 +46,47 @@ fn requests_that_come_together_share_their_system_calls() {
     println!("{REQUESTS} requests, {TOGETHER} at a time: {calls:?}");
     assert!(calls.total() <= REQUESTS * 3 / 10, "{} system calls for {REQUESTS} requests", calls.total());
     assert!(calls.of(&["read", "recvfrom"]) >= REQUESTS / TOGETHER, "strace saw the loop");
+}
+
+/// As [`quiet_server`], where clients may speak TLS.
+fn quiet_server_with_tls() -> (Server, Authority) {
+    let authority = Authority::with_node();
+    let server = talk::start(&authority.flags_and("node", &["--snapshot-interval-ms=60000"]));
+    assert_eq!(server.connect().ask("SET a dark blue"), "OK");
+    (server, authority)
+}
+
+#[test]
+fn a_request_by_tls_costs_a_wait_a_read_and_a_write() {
+    let (server, authority) = quiet_server_with_tls();
+    let mut client = Trust::in_(&authority).connect(server.address).expect("it is trusted");
+    assert_eq!(client.ask("GET a").expect("it answers"), "dark blue");
+    let Some(calls) = Calls::during(&server, || {
+        for _ in 0..REQUESTS {
+            assert_eq!(client.ask("GET a").expect("it answers"), "dark blue");
+        }
+    }) else {
+        return println!("skipped: strace may not look at other processes here");
+    };
+    println!("{REQUESTS} requests by TLS: {calls:?}");
+    assert!(calls.total() <= REQUESTS * 32 / 10, "{} system calls for {REQUESTS} requests", calls.total());
+    assert!(calls.of(&["read", "recvfrom"]) >= REQUESTS, "strace saw the loop");
+}
+
+#[test]
+fn plain_text_costs_no_further_call_where_tls_may_be_spoken() {
+    let (server, _authority) = quiet_server_with_tls();
+    let Some(calls) = Calls::during(&server, || {
+        // The first request of a connection, too.
+        let mut client = server.connect();
+        for _ in 0..REQUESTS {
+            assert_eq!(client.ask("GET a"), "dark blue");
+        }
+    }) else {
+        return println!("skipped: strace may not look at other processes here");
+    };
+    println!("{REQUESTS} requests in plain text: {calls:?}");
+    assert!(calls.total() <= REQUESTS * 32 / 10, "{} system calls for {REQUESTS} requests", calls.total());
 }
 
 /// With one key, and no snapshot while we count.
