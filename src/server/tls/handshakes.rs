@@ -26,6 +26,9 @@ use crate::server::socket::Socket;
 
 /// Handshakes under way at once.
 pub(in crate::server) const UNDER_WAY_MAX: usize = 256;
+/// Handshakes that wait for a place: more than this thread gets through in [`PATIENCE`]. With 16 KiB of first bytes each
+/// they are 64 MiB.
+const WAITING_MAX: usize = 4_096;
 /// The time that a client has from its first bytes to its last.
 pub(in crate::server) const PATIENCE: Duration = Duration::from_secs(5);
 /// So long a handshake that waits for its client keeps its place from others.
@@ -203,7 +206,12 @@ impl<W: Fn()> Worker<W> {
     /// Those whose time is over end, and those that stand still where others wait.
     fn give_up(&mut self) {
         let now = Instant::now();
-        while let Some(oldest) = self.waiting.pop_front_if(|oldest| oldest.until <= now) {
+        let is_over = |waiting: &VecDeque<Beginning>| {
+            waiting.len() > WAITING_MAX || waiting.front().is_some_and(|oldest| oldest.until <= now)
+        };
+        while is_over(&self.waiting)
+            && let Some(oldest) = self.waiting.pop_front()
+        {
             self.end(oldest.id, oldest.number, Err(Failure::GivenUp));
         }
         let is_crowded = !self.waiting.is_empty() && self.under_way.len() >= UNDER_WAY_MAX;
