@@ -3,6 +3,7 @@
 //! Every mistake is one sentence that names what is wrong and where.
 
 pub mod password;
+pub mod users;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use log::LevelFilter;
 
+use crate::auth::file::Loaded;
+use crate::config::users::UsersFile;
 use crate::node::{Options, Process, SessionId, parse_bytes};
 use crate::protocol::Dialect;
 use crate::replica::Durability;
@@ -113,6 +116,10 @@ struct Arguments {
     #[arg(long, value_name = "file")]
     password_file: Option<PathBuf>,
 
+    /// File of users, a line each, as Redis' ACL files are; ACL SAVE writes it, ACL LOAD and SIGHUP read it again
+    #[arg(long, value_name = "file")]
+    acl_file: Option<PathBuf>,
+
     /// A node whose clock is ahead of this one's by more milliseconds is not linked until its clock is right. A start
     /// in a cluster puts a node's clock some 20 s ahead, so that no stamp is used twice
     #[arg(long, value_name = "ms", default_value = "60000", value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
@@ -169,6 +176,10 @@ pub struct Config {
     pub cpu: Option<usize>,
     /// Whether the loop never sleeps.
     pub busy_poll: bool,
+    /// The file of users, to be read again, and what it says.
+    pub users_file: Option<UsersFile>,
+    /// See `users_file`.
+    pub users: Option<Loaded>,
     /// Whether to exit once all is checked.
     pub check_only: bool,
 }
@@ -228,6 +239,8 @@ impl Config {
         if !(1..=VALUE_BYTES_MAX).contains(&value_bytes_max) {
             return Err(format!("--max-value-bytes is {value_bytes_max}, but must be from 1 to {VALUE_BYTES_MAX}"));
         }
+        let users_file = arguments.acl_file.map(UsersFile::new);
+        let users = users_file.as_ref().map(UsersFile::read).transpose()?;
         Ok(Config {
             id,
             listen: listen_addresses(own, arguments.bind.as_deref())?,
@@ -247,6 +260,7 @@ impl Config {
                 clients_max: arguments.max_clients as SessionId,
                 memory_bytes_max: arguments.max_memory as usize,
                 idle_timeout_s: arguments.idle_timeout_s,
+                users_file: users_file.as_ref().map(UsersFile::name).unwrap_or_default(),
                 password: arguments.password_file.as_deref().map(password::read).transpose()?,
                 limits: Limits {
                     clock_drift_ms_max: arguments.max_clock_drift_ms,
@@ -261,6 +275,8 @@ impl Config {
             log_level: arguments.log_level,
             cpu: arguments.cpu,
             busy_poll: arguments.busy_poll,
+            users_file,
+            users,
             check_only: arguments.check_config,
         })
     }

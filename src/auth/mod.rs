@@ -15,11 +15,15 @@
 //! - [`permissions`]: which commands; `patterns`: which keys and channels; [`selector`]: both
 //! - [`uses`]: the keys and channels that a request uses
 //! - [`user`]: passwords and selectors; [`mistake`]: why a rule is none
+//! - [`file`]: all users as a text; [`words`]: where a rule ends
+//! - [`log`]: what was refused to whom
 //! - [`users`]: all of them, and what each session may do ([`access`])
 //!
 //! Pure: it knows neither where a password comes from nor who waits for an answer.
 
 pub mod access;
+pub mod file;
+pub mod log;
 pub mod mistake;
 pub mod password;
 mod patterns;
@@ -29,6 +33,7 @@ pub mod table;
 pub mod user;
 pub mod users;
 pub mod uses;
+pub mod words;
 
 pub use access::{Access, UserId};
 pub use password::Password;

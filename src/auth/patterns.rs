@@ -2,6 +2,7 @@
 
 use super::mistake::Mistake;
 use super::uses::Touch;
+use super::words::is_space;
 use crate::protocol::glob::{Pattern, Unusable};
 
 /// A pattern as it was written, and to compare with.
@@ -146,9 +147,4 @@ impl ChannelPatterns {
         }
         self.patterns.iter().map(|known| [b"&", &known.text[..]].concat()).collect()
     }
-}
-
-/// What ends a word for C, a zero byte among it.
-pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r' | 0)
 }

@@ -5,6 +5,7 @@ use super::patterns::{ChannelPatterns, KeyPatterns};
 use super::permissions::Permissions;
 use super::table::{RowId, Table};
 use super::uses::{self, Channel, Touch};
+use super::words::is_space;
 use crate::protocol::{Args, Command};
 
 /// What a selector does not let through. Invariant: in the order in which Redis thinks the later ones the more telling.
@@ -30,7 +31,7 @@ impl Selector {
     /// What stands in parentheses.
     pub(super) fn parse(rules: &[u8], table: &Table) -> Result<Selector, Mistake> {
         let mut selector = Selector::default();
-        let words = rules.split(|&byte| super::patterns::is_space(byte)).filter(|word| !word.is_empty());
+        let words = rules.split(|&byte| is_space(byte)).filter(|word| !word.is_empty());
         words.into_iter().try_for_each(|word| selector.apply(word, table))?;
         Ok(selector)
     }
@@ -86,6 +87,11 @@ impl Selector {
             Channel::Name => self.channels.allow(name),
             Channel::Pattern => self.channels.allow_pattern(name),
         }
+    }
+
+    /// Whether every key that begins so may be watched.
+    pub(super) fn allows_watch(&self, row: RowId, prefix: &[u8]) -> bool {
+        self.commands.allows(row, None) && self.keys.allow_all_after(prefix, Touch::READS)
     }
 
     /// Whether it lets everything through.

@@ -95,6 +95,11 @@ impl User {
         self.selectors().any(|selector| selector.allows_channel(name, how))
     }
 
+    /// Whether every key that begins so may be watched.
+    pub(super) fn allows_watch(&self, row: RowId, prefix: &[u8]) -> bool {
+        self.selectors().any(|selector| selector.allows_watch(row, prefix))
+    }
+
     /// What Redis calls its flags.
     pub fn flags(&self) -> impl Iterator<Item = &'static str> {
         let all = [

@@ -1,8 +1,9 @@
 //! All users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Access, Standing, UserId};
+use super::file::Loaded;
 use super::mistake::Mistake;
 use super::password::Password;
 use super::selector::Denied;
@@ -92,6 +93,24 @@ impl Users {
         Some(id)
     }
 
+    /// There are these users from here on and no others. The default user, where it is none of them, may do everything,
+    /// with this password or with none. What sessions may do is to be [looked at](Users::refresh) again.
+    pub fn replace(&mut self, loaded: Loaded, password: Option<Password>) {
+        let names: BTreeSet<Vec<u8>> = loaded.iter().map(|(name, _)| name.clone()).collect();
+        if !names.contains(DEFAULT) {
+            self.put(DEFAULT, User::default_user(&self.table));
+            self.require(password);
+        }
+        // Before others go: no number is another's as long as sessions may have it.
+        for (name, user) in loaded {
+            self.put(&name, user);
+        }
+        let gone: Vec<Vec<u8>> = self.by_name.keys().filter(|&name| !names.contains(name)).cloned().collect();
+        for name in gone {
+            self.remove(&name);
+        }
+    }
+
     /// What a session may do that begins.
     pub fn welcome(&self) -> Access {
         let is_proven = self.get(UserId::DEFAULT).is_open();
@@ -127,12 +146,23 @@ impl Users {
     pub fn refresh(&self, access: Access) -> Access {
         let is_stranger = !access.is_proven && !self.get(UserId::DEFAULT).is_open();
         let standing = match self.all.get(access.user.0).and_then(Option::as_ref) {
-            None => Standing::Stranger,
+            // Its number may be another's later.
+            None => return Access { user: UserId::DEFAULT, is_proven: false, standing: Standing::Stranger },
             Some(_) if is_stranger => Standing::Stranger,
             Some(named) if named.user.is_unlimited() => Standing::Unlimited,
             Some(_) => Standing::Limited,
         };
         Access { standing, ..access }
+    }
+
+    /// Whether the session's user is there.
+    pub fn is_somebody(&self, access: Access) -> bool {
+        self.all.get(access.user.0).is_some_and(Option::is_some)
+    }
+
+    /// Whether every key that begins so may be watched.
+    pub fn allows_watch(&self, id: UserId, prefix: &[u8]) -> bool {
+        self.get(id).allows_watch(self.table.of(Command::WatchPrefix), prefix)
     }
 
     /// Why a request is not let through.

@@ -57,6 +57,8 @@ pub struct Metrics {
     pub misses: u64,
     /// Keys whose time had come.
     pub keys_expired: u64,
+    /// Requests that were not for the client's user: commands, keys, channels; and wrong passwords.
+    pub denied: [u64; 4],
     /// Bytes read from clients.
     pub bytes_in: u64,
     /// Bytes written to clients.

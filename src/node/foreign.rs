@@ -87,8 +87,6 @@ const OWN_LIMITS: &str = "what a client may be owed is fixed here: one that list
 
 /// All of them, in the order of their names.
 pub(super) const FOREIGN: &[Foreign] = &[
-    immutable("aclfile", ""),
-    harmless("acllog-max-len", LONG, "128"),
     harmless("active-expire-effort", Check::Integer(1, 10), "1"),
     fixed(
         "activedefrag",

@@ -7,7 +7,7 @@
 //! - `sessions`: all conversations, and which of them something is to be done for; [`session`]: one of them, made of
 //!   `client` (who it is), `replies` (what it is owed; `outbox`: the bytes of that) and `progress` (how far a request is)
 //! - `channels`: who listens to what (`listening`, `pubsub`), and which changes are told (`notifications`)
-//! - `users` (of [`auth`](crate::auth)): who there is, and what each may do
+//! - `users` (of [`auth`](crate::auth)): who there is, and what each may do; `accounts`: what there is beside
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
 //! - [`encryption`]: TLS as far as the node knows it
@@ -25,6 +25,7 @@
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
+mod accounts;
 mod channels;
 mod client;
 mod commands;
@@ -53,12 +54,15 @@ mod telling;
 mod ticking;
 mod timing;
 mod transaction;
+mod users_file;
 pub mod waiting;
 pub mod waits;
 mod walk;
 mod watching;
 mod writing;
 
+use accounts::Accounts;
+pub use accounts::UsersJob;
 use channels::Channels;
 use keyspace::Keyspace;
 use lookahead::Lookahead;
@@ -86,6 +90,7 @@ pub struct Node {
     sessions: Sessions,
     settings: Settings,
     users: Users,
+    accounts: Accounts,
     metrics: Metrics,
     timing: Timing,
     lookahead: Lookahead,
@@ -133,6 +138,7 @@ impl Node {
             sessions: Sessions::default(),
             settings: Settings::new(options),
             users,
+            accounts: Accounts::default(),
             metrics: Metrics::default(),
             timing: Timing::new(now()),
             lookahead: Lookahead::default(),

@@ -27,6 +27,8 @@ pub struct Options {
     pub idle_timeout_s: u64,
     /// The default user's password; `None`: it needs none.
     pub password: Option<Password>,
+    /// The file of users as it was named; empty: there is none.
+    pub users_file: String,
     /// What peers are allowed.
     pub limits: Limits,
     /// How clients come by TLS; `None`: they do not.
@@ -90,6 +92,7 @@ impl Default for Options {
             memory_bytes_max: 0,
             idle_timeout_s: 0,
             password: None,
+            users_file: String::new(),
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
             tls: None,
             process: Process::default(),

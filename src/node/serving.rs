@@ -105,12 +105,12 @@ impl Node {
         whole: Option<&Bytes>,
         now: Now,
     ) -> Context<'a> {
-        let Node { keys, channels, sessions, settings, users, metrics, timing, is_shutting_down, .. } = self;
+        let Node { keys, channels, sessions, settings, users, accounts, metrics, timing, is_shutting_down, .. } = self;
         let Session { out, progress, client } = session;
         let events = Events { channels, sessions, id };
         let (steps, whole) = (Steps::new(), whole.cloned());
         let data = Data { keys, out, progress, events, metrics, steps, whole, now };
-        Context { data, client, users, settings, timing, is_shutting_down }
+        Context { data, client, users, accounts, settings, timing, is_shutting_down }
     }
 }
 

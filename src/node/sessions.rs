@@ -161,6 +161,18 @@ impl Sessions {
         self.note_output(id);
     }
 
+    /// Ends a conversation, and tells it nothing more.
+    pub(super) fn dismiss(&mut self, id: SessionId) {
+        self.silence(id);
+        self.end(id);
+    }
+
+    /// It is told of no changes and of no requests.
+    pub(super) fn silence(&mut self, id: SessionId) {
+        self.unwatch(id);
+        self.monitors.retain(|&other| other != id);
+    }
+
     /// It waits for nothing but its turn.
     pub(super) fn run(&mut self, id: SessionId) {
         if let Some(session) = self.get_mut(id) {

@@ -42,6 +42,7 @@ pub(super) enum Change {
     Password(Option<Password>),
     SlowLogThreshold(i64),
     SlowLogEntries(usize),
+    DenialEntries(usize),
     Foreign(&'static str, String),
     /// Certificates are to be read; nothing has changed before they hold.
     Tls(TlsChange),
@@ -71,7 +72,7 @@ impl TlsChange {
 pub(super) fn locked(name: &str) -> Option<&'static str> {
     const IMMUTABLE: &str = "can't set immutable config";
     match name {
-        "id" | "durability" | "max-value-bytes" | "snapshot-interval-ms" => Some(IMMUTABLE),
+        "aclfile" | "id" | "durability" | "max-value-bytes" | "snapshot-interval-ms" => Some(IMMUTABLE),
         _ => match Foreign::named(name)?.kind {
             Kind::Immutable => Some(IMMUTABLE),
             Kind::Protected => Some("can't set protected config"),
@@ -85,7 +86,9 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-pub(super) const OWN: [&str; 17] = [
+pub(super) const OWN: [&str; 19] = [
+    "aclfile",
+    "acllog-max-len",
     "durability",
     "id",
     "latency-monitor-threshold",
@@ -132,6 +135,7 @@ impl Change {
                 Change::Notifications(parsed.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?)
             }
             "slowlog-log-slower-than" => Change::SlowLogThreshold(integer(value, -1, i64::MAX)?),
+            "acllog-max-len" => Change::DenialEntries(integer(value, 0, i64::MAX)? as usize),
             "slowlog-max-len" => Change::SlowLogEntries(integer(value, 0, i64::MAX)? as usize),
             "timeout" => Change::IdleTimeout(integer(value, 0, i32::MAX.into())? as u64),
             "tls-auth-clients" | "tls-ca-cert-file" | "tls-cert-file" | "tls-key-file" => {

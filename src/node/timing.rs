@@ -134,6 +134,16 @@ impl Timing {
     }
 }
 
+/// Settings that are secrets.
+const SECRET_SETTINGS: [&str; 4] = ["masterauth", "masteruser", "requirepass", "tls-key-file-pass"];
+/// What is shown in their place.
+const REDACTED: &[u8] = b"(redacted)";
+
+/// Whether this part of `ACL` is about users, and may bring a password.
+fn has_secrets(part: &[u8]) -> bool {
+    ["SETUSER", "DELUSER", "GETUSER"].iter().any(|name| part.eq_ignore_ascii_case(name.as_bytes()))
+}
+
 /// Whom a client logs in as, and with which password, is nobody else's business.
 pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [u8]> {
     let mut args: Vec<&[u8]> = args.iter().collect();
@@ -143,8 +153,17 @@ pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [
             Some(at) => at + 1..args.len().min(at + 3),
             None => 0..0,
         },
+        Command::Acl if args.get(1).is_some_and(|part| has_secrets(part)) => 2..args.len(),
+        Command::Config if args.get(1).is_some_and(|part| part.eq_ignore_ascii_case(b"SET")) => {
+            for at in (3..args.len()).step_by(2) {
+                if SECRET_SETTINGS.iter().any(|name| args[at - 1].eq_ignore_ascii_case(name.as_bytes())) {
+                    args[at] = REDACTED;
+                }
+            }
+            0..0
+        }
         _ => 0..0,
     };
-    args[secrets].fill(b"(redacted)");
+    args[secrets].fill(REDACTED);
     args
 }

@@ -82,6 +82,11 @@ impl<'a> Args<'a> {
         self.iter().skip(index)
     }
 
+    /// Those from a place on, as a request of their own.
+    pub fn rest(self, index: usize) -> Args<'a> {
+        Args { text: self.text, spans: &self.spans[index..] }
+    }
+
     /// Bytes of all of them.
     pub fn bytes(self) -> usize {
         self.spans.iter().map(Range::len).sum()

@@ -44,9 +44,16 @@ macro_rules! subcommands {
 subcommands! {
     Acl {
         Cat "cat" -2;
+        DelUser "deluser" -3;
+        DryRun "dryrun" -4;
+        GenPass "genpass" -2;
         GetUser "getuser" 3;
         Help "help" 2;
         List "list" 2;
+        Load "load" 2;
+        Log "log" -2;
+        Save "save" 2;
+        SetUser "setuser" -3;
         Users "users" 2;
         WhoAmI "whoami" 2;
     }

@@ -13,7 +13,10 @@ use bytes::BytesMut;
 use super::memory;
 use super::tls::files::{self, Loaded};
 use crate::allocator;
+use crate::auth::file::Loaded as LoadedUsers;
+use crate::config::users::UsersFile;
 use crate::config::{ClusterFile, NodeAddress};
+use crate::node::UsersJob;
 use crate::node::encryption::Renewal;
 use crate::store::NodeId;
 
@@ -25,6 +28,8 @@ pub(super) enum Job {
     Reload,
     /// Read certificates again, or others.
     Renew(Renewal),
+    /// Read or write the file of users.
+    Users(UsersJob),
 }
 
 /// What came of it.
@@ -35,6 +40,10 @@ pub(super) enum Result {
     Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
     /// What the certificates are, or what is wrong with them.
     Renewed(Box<Renewed>),
+    /// All users, or what is wrong with their file.
+    UsersLoaded(std::result::Result<LoadedUsers, String>),
+    /// Whether their file was written.
+    UsersSaved(std::result::Result<(), String>),
     /// What is left of a large value without its pages: see [`memory`].
     GivenBack(BytesMut),
 }
@@ -55,7 +64,11 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts them. `wake` is called whenever [`Background::take`] has something new.
-    pub(super) fn start(config: ClusterFile, wake: impl Fn() + Clone + Send + 'static) -> std::io::Result<Background> {
+    pub(super) fn start(
+        config: ClusterFile,
+        users: Option<UsersFile>,
+        wake: impl Fn() + Clone + Send + 'static,
+    ) -> std::io::Result<Background> {
         let (jobs, to_do) = channel();
         let (done, results) = channel();
         let run = move |job| match job {
@@ -64,6 +77,10 @@ impl Background {
             Job::Renew(renewal) => {
                 let outcome = files::load(&renewal.tls);
                 Result::Renewed(Box::new(Renewed { renewal, outcome }))
+            }
+            Job::Users(UsersJob::Load) => Result::UsersLoaded(users.as_ref().map_or(Ok(Vec::new()), UsersFile::read)),
+            Job::Users(UsersJob::Save(text)) => {
+                Result::UsersSaved(users.as_ref().map_or(Ok(()), |users| users.write(&text)))
             }
         };
         start_thread("background", to_do, run, done.clone(), wake.clone())?;

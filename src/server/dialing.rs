@@ -45,6 +45,8 @@ impl Server {
                     Err(why) => log::error!("the config file was read again, and nothing was changed: {why}"),
                 },
                 Result::Renewed(renewed) => self.take_renewed(*renewed),
+                Result::UsersLoaded(loaded) => self.node.users_loaded(loaded),
+                Result::UsersSaved(saved) => self.node.users_saved(saved),
                 Result::Reloaded(Err(why)) => log::error!("the cluster stays as it is: {why}"),
             }
         }

@@ -45,6 +45,7 @@ use tls::files::Loaded;
 use tls::handshakes::Handshakes;
 
 use crate::config::ClusterFile;
+use crate::config::users::UsersFile;
 use crate::logging;
 use crate::metrics::ticks::Phase;
 use crate::node::waits::Waits;
@@ -120,12 +121,13 @@ pub fn now(started: Instant) -> Now {
 
 impl Server {
     /// Puts the node behind the listener. `started` is what the node's monotonic time counts from, `config` the file to
-    /// be read again on SIGHUP, `tls` the certificate where clients may speak TLS.
+    /// be read again on SIGHUP, `users` that of its users, `tls` the certificate where clients may speak TLS.
     fn new(
         listener: TcpListener,
         node: Node,
         file: DataFile,
         config: ClusterFile,
+        users: Option<UsersFile>,
         tls: Option<Loaded>,
         started: Instant,
     ) -> std::io::Result<Server> {
@@ -155,9 +157,10 @@ impl Server {
         let mut node = node;
         node.time_by(move || started.elapsed().as_nanos() as u64);
         node.measure_by(usage::of_process);
+        node.random_by(process::fill_with_chance);
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();
-        let mut background = Background::start(config, move || wake_from_background())?;
+        let mut background = Background::start(config, users, move || wake_from_background())?;
         let handshakes = tls.map(|tls| Handshakes::start(tls, move || wake_from_handshakes())).transpose()?;
         if signals::was_hung_up() {
             background.give(Job::Reload);
@@ -207,6 +210,7 @@ impl Server {
             }
             self.dial_peers();
             self.renew_certificates();
+            self.give_jobs();
             self.node.finish_tick(self.now, |save| self.writer.give(save));
             self.send_out();
             self.close_idle();
@@ -289,15 +293,21 @@ impl Server {
     fn take_signals(&mut self) {
         for signal in self.signals.pending() {
             match signal {
-                SIGHUP => {
-                    self.background.give(Job::Reload);
-                    self.node.renew();
-                }
+                SIGHUP => self.reload(),
                 SIGINT => self.drain("SIGINT"),
                 SIGXCPU => self.drain("SIGXCPU, the limit on processor time (ulimit -t)"),
                 SIGUSR1 | SIGUSR2 => log::warn!("SIGUSR1 and SIGUSR2 mean nothing here and are ignored"),
                 _ => self.drain("SIGTERM"),
             }
+        }
+    }
+
+    /// Everything that is configured by files is read again.
+    fn reload(&mut self) {
+        self.background.give(Job::Reload);
+        self.node.renew();
+        if !self.node.options().users_file.is_empty() {
+            self.node.reload_users();
         }
     }
 
@@ -318,6 +328,12 @@ impl Server {
         for (id, connection) in &mut self.connections {
             connection.socket().look();
             queue(&mut self.ready, connection, id);
+        }
+    }
+
+    fn give_jobs(&mut self) {
+        while let Some(job) = self.node.next_users_job() {
+            self.background.give(Job::Users(job));
         }
     }
 

@@ -59,6 +59,15 @@ pub fn thread_cpu_us() -> u64 {
     time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000
 }
 
+/// Fills memory with random bytes that nobody can foresee.
+pub fn fill_with_chance(bytes: &mut [u8]) {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        // Up to 256 bytes come at once; a signal may come in between.
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+    }
+}
+
 /// Lets the system find out, within some 10 minutes, that the other side of a silent connection is gone without a word.
 pub fn keep_alive(stream: &mio::net::TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl};

@@ -47,7 +47,7 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     let (node, file) = recover(&config, options, started)?;
     log::info!("durability {durability}, a snapshot every {interval_ms} ms");
     let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
-    let mut server = Server::new(listener, node, file, config.file, tls, started).map_err(system)?;
+    let mut server = Server::new(listener, node, file, config.file, config.users_file, tls, started).map_err(system)?;
     server.busy_poll(config.busy_poll);
     if let Some(core) = config.cpu {
         process::pin_to(core)?;
@@ -68,7 +68,10 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
     let [incarnation, chance] = random_numbers();
     let identity = Identity { node: config.id, incarnation: incarnation.max(1) };
     let cluster = Cluster { identity, members: members(&config.nodes), seed: incarnation };
-    let node = Node::start(&mut opened, cluster, options, chance, || now(started))?;
+    let mut node = Node::start(&mut opened, cluster, options, chance, || now(started))?;
+    if let Some(users) = &config.users {
+        node.set_users(users.clone());
+    }
     let Opened { mut file, adopted, .. } = opened;
     let name = config.data_file();
     if let Some(rows) = adopted {

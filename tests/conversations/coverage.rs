@@ -10,8 +10,14 @@ use crate::pure::{NOW, node, options, say};
 use crate::reply::{request, words};
 use crate::script::{Answer, Script};
 
-/// Errors that no conversation meets: of a request without end, and of lines, which say it otherwise.
-const UNMET: [&str; 2] = ["Protocol error: too big request", "invalid command"];
+/// Errors that no conversation meets: of a request without end, of lines, which say it otherwise, of a node that nobody
+/// gives random numbers, and of a file of users.
+const UNMET: [&str; 4] = [
+    "Protocol error: too big request",
+    "invalid command",
+    "there is no source of random numbers",
+    "There was an error trying to save the ACLs. Please check the server logs for more information",
+];
 
 #[test]
 fn every_command_and_every_part_of_one_is_said_with_arguments_that_it_takes() {
@@ -115,7 +121,17 @@ fn every_op_of_json_is_said() {
 #[test]
 fn every_error_is_answered() {
     let answers: String = answers(&Script::all()).into_iter().collect();
-    let begins = ["\"ERR ", "\"NOPROTO ", "\"WRONGPASS ", "\"EXECABORT ", "fail(\"", "fatal(\"", "Word::Fatal(\""];
+    let begins = [
+        "\"ERR ",
+        "\"NOPROTO ",
+        "\"WRONGPASS ",
+        "\"NOPERM ",
+        "\"NOAUTH ",
+        "\"EXECABORT ",
+        "fail(\"",
+        "fatal(\"",
+        "Word::Fatal(\"",
+    ];
     let mut missing = BTreeSet::new();
     for text in sources() {
         for begin in begins {

@@ -10,6 +10,7 @@ mod pure;
 #[path = "../encryption/talk.rs"]
 mod talk;
 
+mod access;
 mod authentication;
 mod command_line;
 mod conversations;
@@ -32,4 +33,5 @@ mod slowness;
 mod statistics;
 mod system_calls;
 mod two_clients;
+mod users_file;
 mod wire;

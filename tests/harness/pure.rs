@@ -57,7 +57,9 @@ impl Disk for EmptyDisk {
 pub fn start(cluster: Cluster, options: Options, now: Now) -> Node {
     let mut disk = EmptyDisk { bytes_max: options.memory_bytes_max, ..EmptyDisk::default() };
     let chance = u64::from(cluster.identity.node);
-    Node::start(&mut disk, cluster, options, chance, || now).expect("an empty disk takes everything")
+    let mut node = Node::start(&mut disk, cluster, options, chance, || now).expect("an empty disk takes everything");
+    node.random_by(|bytes| bytes.fill(7));
+    node
 }
 
 /// What a node is told whose clients are few.

@@ -342,7 +342,6 @@ const PATTERNS: &[&str] = &[
     "AUTH default v",
     "AUTH v v",
     "ACL WHOAMI",
-    "ACL LIST",
     "ACL GETUSER v",
     "ACL CAT v",
     "ACL FOO",

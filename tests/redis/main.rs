@@ -20,3 +20,4 @@ mod patterns;
 mod reply;
 mod statistics;
 mod sums;
+mod users;

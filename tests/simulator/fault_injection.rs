@@ -5,6 +5,8 @@
 //! for each
 //! whose seed does not find it any more.
 
+#[path = "../conversations/access.rs"]
+mod access;
 mod disk;
 mod host;
 #[path = "../replication/losses.rs"]
@@ -62,7 +64,10 @@ const INJECTED_BESIDE_A_SECRET: [(&str, u64); 4] =
 type Story = fn() -> losses::Verdict;
 
 /// Mistakes, and a story that finds each.
-const TOLD: [(&str, Story); 11] = [
+const TOLD: [(&str, Story); 14] = [
+    ("a comparison of passwords stops at the first byte that differs", access::passwords_are_compared_whole),
+    ("RESET does not end an authentication", access::reset_ends_an_authentication),
+    ("EXEC does not ask again what a user may do", access::exec_asks_again),
     ("overwriting change not piggybacked", || losses::overwritten_while_it_waits(0)),
     ("overwriting change not piggybacked", || losses::overwritten_while_it_waits(1)),
     ("overwriting change not piggybacked where a link begins", || losses::overwritten_while_away(0)),

@@ -131,10 +131,12 @@ impl Context<'_> {
             Change::LatencyThreshold(ms) => self.timing.latency.threshold_ms = ms,
             Change::LatencyTracking(all) => self.timing.tracks_all = all,
             Change::Password(password) => {
+                self.settings.options.password = password;
                 self.users.require(password);
-                users::refresh(self);
+                let _stays = users::changed(self);
             }
             Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
+            Change::DenialEntries(entries) => self.accounts.log.entries_max = entries,
             Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
             Change::Foreign(name, value) => drop(self.settings.set.insert(name, value)),
             // These come into use when their files were read.
@@ -159,6 +161,8 @@ impl Context<'_> {
             options.tls.as_ref().map(|tls| file(&tls.files).clone()).unwrap_or_default()
         };
         match name {
+            "aclfile" => options.users_file.clone(),
+            "acllog-max-len" => self.accounts.log.entries_max.to_string(),
             "durability" => options.durability.to_string(),
             "id" => self.keys.replica().clock().node().to_string(),
             "latency-monitor-threshold" => timing.latency.threshold_ms.to_string(),

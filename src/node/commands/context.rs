@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::outcome::{DONE, Executed, Outcome};
 use crate::auth::Users;
 use crate::metrics::Metrics;
+use crate::node::accounts::Accounts;
 use crate::node::channels::Channels;
 use crate::node::client::Client;
 use crate::node::keyspace::Keyspace;
@@ -47,6 +48,7 @@ pub(in crate::node) struct Context<'a> {
     pub(in crate::node) data: Data<'a>,
     pub(in crate::node) client: &'a mut Client,
     pub(in crate::node) users: &'a mut Users,
+    pub(in crate::node) accounts: &'a mut Accounts,
     pub(in crate::node) settings: &'a mut Settings,
     pub(in crate::node) timing: &'a mut Timing,
     /// Whether a client has asked for the end of the process.

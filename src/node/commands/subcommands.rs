@@ -33,6 +33,16 @@ pub(super) fn check(client: &mut Client, command: Command, args: Args<'_>) -> Re
     if all.is_empty() { Ok(()) } else { check_subcommand(client, command, all, args) }
 }
 
+/// Whether the command, or the subcommand that is asked for and is there, may have so many arguments.
+pub(super) fn takes(command: Command, args: Args<'_>) -> bool {
+    let part = args.get(1).and_then(|part| command.subcommands().iter().find(|(known, _)| is(part, known)));
+    part.map_or_else(|| command.takes(args.len()), |(_, arity)| fits(*arity, args))
+}
+
+fn fits(arity: i32, args: Args<'_>) -> bool {
+    if arity < 0 { args.len() >= arity.unsigned_abs() as usize } else { args.len() == arity as usize }
+}
+
 fn check_subcommand(
     client: &mut Client,
     command: Command,
@@ -47,6 +57,5 @@ fn check_subcommand(
         return Err(unknown_subcommand(name, subcommand));
     };
     client.subcommand = Some(known);
-    let fits = if *arity < 0 { args.len() >= arity.unsigned_abs() as usize } else { args.len() == *arity as usize };
-    if fits { Ok(()) } else { Err(wrong_arity_of(name, subcommand)) }
+    if fits(*arity, args) { Ok(()) } else { Err(wrong_arity_of(name, subcommand)) }
 }

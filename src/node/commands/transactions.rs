@@ -2,7 +2,7 @@
 
 use super::fail::Fail;
 use super::server::sleep_us;
-use super::{Args, Command, Context, Executed, Outcome, Reply, connection};
+use super::{Args, Command, Context, Executed, Outcome, Reply, connection, users};
 use crate::node::client::Client;
 use crate::store::{Stamp, Store};
 
@@ -78,6 +78,7 @@ pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args
         cx.whole = Some(queued.text.clone());
         let start = cx.out.mark();
         let allowed = connection::allow_data(cx.client, queued.command, queued.args());
+        let allowed = allowed.and_then(|()| users::allow_again(cx, queued.command, queued.args()));
         match allowed.and_then(|()| run(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
             Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting(_)) => (),

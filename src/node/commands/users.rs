@@ -1,9 +1,13 @@
 //! Who clients are, and what they may do.
 
+use super::context::Events;
 use super::fail::{Fail, SYNTAX, printable};
-use super::{Args, Command, Context, Outcome, Reply, subcommands};
+use super::{Args, Command, Context, Executed, Outcome, Reply, clients, subcommands};
+use crate::auth::log::{Reason, Refused};
 use crate::auth::users::DEFAULT;
 use crate::auth::{Denied, UserId, Users};
+use crate::fault_injection;
+use crate::node::accounts::{dismiss, stays};
 use crate::protocol::Refusal;
 
 /// What is shown in the place of a secret.
@@ -24,16 +28,64 @@ pub(super) fn allow(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> R
             false => Err(Refusal::NotAuthenticated.into()),
         };
     }
-    let denied = cx.users.check(cx.client.access.user(), command, args);
-    denied.map_err(|denied| match denied {
+    check(cx, command, args).map_err(|denied| match denied {
         Denied::Command => {
             let user = printable(cx.users.name(cx.client.access.user()));
-            let command = subcommands::full_name(command, args);
-            format!("NOPERM User {user} has no permissions to run the '{command}' command").into()
+            format!("NOPERM {}", no_permission_to_run(&user, command, args)).into()
         }
         Denied::Key(_) => Fail::said("NOPERM No permissions to access a key"),
         Denied::Channel(_) => Fail::said("NOPERM No permissions to access a channel"),
     })
+}
+
+/// The same of a request of a transaction that is run: its user may have been changed since.
+pub(super) fn allow_again(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    if cx.client.access.is_unlimited() || fault_injection::is("EXEC does not ask again what a user may do") {
+        return Ok(());
+    }
+    if !cx.client.access.is_authenticated() {
+        return allow(cx, command, args);
+    }
+    check(cx, command, args).map_err(|denied| {
+        let reason = match denied {
+            Denied::Command => "no permission to execute the command or subcommand",
+            Denied::Key(_) => "no permission to touch the specified keys",
+            Denied::Channel(_) => "no permission to access one of the channels used as arguments to the command",
+        };
+        format!(
+            "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
+             command is no longer allowed for the following reason: {reason}"
+        )
+        .into()
+    })
+}
+
+/// Whether the user that the client is may do this; what it may not is noted.
+fn check(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Denied> {
+    let user = cx.client.access.user();
+    cx.users.check(user, command, args).inspect_err(|denied| {
+        let (reason, object) = match denied {
+            Denied::Command => (Reason::Command, subcommands::full_name(command, args).into_bytes()),
+            Denied::Key(at) => (Reason::Key, args.at(*at).to_vec()),
+            Denied::Channel(at) => (Reason::Channel, args.at(*at).to_vec()),
+        };
+        let user = cx.users.name(user).to_vec();
+        note(cx, reason, object, user);
+    })
+}
+
+/// Something was refused.
+fn note(cx: &mut Context<'_>, reason: Reason, object: Vec<u8>, user: Vec<u8>) {
+    let client = clients::describe(cx.client, cx.out, cx.users, cx.now.monotonic_us).trim_end().to_owned();
+    let is_in_transaction = cx.client.queue.is_some() || cx.progress.is_executing;
+    let now_ms = cx.now.unix_ms;
+    cx.metrics.denied[reason as usize] += 1;
+    cx.accounts.log.note(Refused { reason, is_in_transaction, object, user, client }, now_ms);
+}
+
+/// Whose command that is not.
+pub(super) fn no_permission_to_run(user: &str, command: Command, args: Args<'_>) -> String {
+    format!("User {user} has no permissions to run the '{}' command", subcommands::full_name(command, args))
 }
 
 /// What is answered to what is no request, where one that is would not be done for this client either.
@@ -49,11 +101,11 @@ pub(super) fn auth(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
              configuration is correct?",
         )),
         2 => {
-            authenticate(cx, DEFAULT, args.at(1))?;
+            authenticate(cx, args, DEFAULT, args.at(1))?;
             cx.answer(Reply::Ok)
         }
         3 => {
-            authenticate(cx, args.at(1), args.at(2))?;
+            authenticate(cx, args, args.at(1), args.at(2))?;
             cx.answer(Reply::Ok)
         }
         _ => Err(SYNTAX),
@@ -61,19 +113,33 @@ pub(super) fn auth(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 /// The client is this user from here on, if the password is right; else it is who it was.
-pub(super) fn authenticate(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
-    let access = cx.users.authenticate(user, password);
-    cx.client.access = access.ok_or(Fail::said("WRONGPASS invalid username-password pair or user is disabled."))?;
+pub(super) fn authenticate(cx: &mut Context<'_>, args: Args<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
+    let Some(access) = cx.users.authenticate(user, password) else {
+        note(cx, Reason::Auth, args.at(0).to_vec(), user.to_vec());
+        return Err(Fail::said("WRONGPASS invalid username-password pair or user is disabled."));
+    };
+    cx.client.access = access;
     Ok(())
 }
 
-/// After users were changed: what each session may do.
-pub(super) fn refresh(cx: &mut Context<'_>) {
+/// After users were changed: what each session may do. Those end that may not stay, this one once it is answered.
+pub(super) fn changed(cx: &mut Context<'_>) -> Executed {
     let Context { data, client, users, .. } = cx;
-    client.access = users.refresh(client.access);
-    for (_, other) in data.events.sessions.clients_mut() {
-        other.access = users.refresh(other.access);
+    let Events { channels, sessions, id } = &mut data.events;
+    let mut gone = Vec::new();
+    for (other, client) in sessions.clients_mut() {
+        if !stays(client, users) {
+            dismiss(other, client, &mut channels.pubsub);
+            gone.push(other);
+        }
     }
+    gone.into_iter().for_each(|other| sessions.dismiss(other));
+    if stays(client, users) {
+        return Executed::Answered;
+    }
+    dismiss(*id, client, &mut channels.pubsub);
+    sessions.silence(*id);
+    Executed::Ended
 }
 
 /// What is shown of the default user's password.

@@ -112,6 +112,22 @@ pub(super) const STATISTICS: &[Statistic] = &[
     .too(Clients),
     counter("clients_closed_http", "Connections closed because they spoke HTTP.", |of| of.metrics().http_closed.into())
         .too(Clients),
+    counter("denied_commands", "Requests whose command was not for the client's user.", |of| {
+        of.metrics().denied[0].into()
+    })
+    .field(super::Section::Stats, "acl_access_denied_cmd", Plain),
+    counter("denied_keys", "Requests that named a key that was not for the client's user.", |of| {
+        of.metrics().denied[1].into()
+    })
+    .field(super::Section::Stats, "acl_access_denied_key", Plain),
+    counter("denied_channels", "Requests that named a channel that was not for the client's user.", |of| {
+        of.metrics().denied[2].into()
+    })
+    .field(super::Section::Stats, "acl_access_denied_channel", Plain),
+    counter("denied_passwords", "Passwords that were wrong, or of a user that there is not.", |of| {
+        of.metrics().denied[3].into()
+    })
+    .field(super::Section::Stats, "acl_access_denied_auth", Plain),
     gauge("client_buffer_bytes_longest", "The most memory that one client's requests and answers ever took.", |of| {
         of.session_bytes_max().into()
     })

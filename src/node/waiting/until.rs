@@ -19,11 +19,21 @@ pub enum Cause {
     Time,
     /// Files are to be read again.
     Renewal,
+    /// The file of users is to be read or written.
+    UsersFile,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Cause; 7] =
-        [Cause::Durability, Cause::Merge, Cause::Copies, Cause::Snapshot, Cause::Pause, Cause::Time, Cause::Renewal];
+    pub(crate) const ALL: [Cause; 8] = [
+        Cause::Durability,
+        Cause::Merge,
+        Cause::Copies,
+        Cause::Snapshot,
+        Cause::Pause,
+        Cause::Time,
+        Cause::Renewal,
+        Cause::UsersFile,
+    ];
 }
 
 /// A set of causes.
@@ -64,6 +74,8 @@ pub(crate) enum Until {
     Deadline,
     /// Something has come of the renewal of this number.
     Renewed(u64),
+    /// The job with this number on the file of users is done.
+    UsersFile(u64),
 }
 
 // Many answers of a pipelining client may wait: what each waits for is kept small.
@@ -120,6 +132,7 @@ impl Until {
             Until::Unpaused => Cause::Pause,
             Until::Deadline => Cause::Time,
             Until::Renewed(_) => Cause::Renewal,
+            Until::UsersFile(_) => Cause::UsersFile,
         }
     }
 
@@ -149,7 +162,8 @@ impl Until {
                 | Until::Writable
                 | Until::Unpaused
                 | Until::Deadline
-                | Until::Renewed(_),
+                | Until::Renewed(_)
+                | Until::UsersFile(_),
                 _,
             ) => false,
         }

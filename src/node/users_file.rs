@@ -1,0 +1,67 @@
+//! What the node does when users come from a file, and for clients that wait for that.
+
+use super::Node;
+use super::accounts::{UsersJob, dismiss, stays};
+use super::waiting::{Cause, Until};
+use crate::auth::file::Loaded;
+use crate::protocol::Reply;
+
+impl Node {
+    /// What random bytes come from that nobody can foresee.
+    pub fn random_by(&mut self, source: impl FnMut(&mut [u8]) + 'static) {
+        self.accounts.randomness = Some(Box::new(source));
+    }
+
+    /// There are these users from here on and no others. Who is none of them is disconnected.
+    pub fn set_users(&mut self, loaded: Loaded) {
+        self.users.replace(loaded, self.settings.options.password);
+        let mut gone = Vec::new();
+        for (id, client) in self.sessions.clients_mut() {
+            if !stays(client, &self.users) {
+                dismiss(id, client, &mut self.channels.pubsub);
+                gone.push(id);
+            }
+        }
+        gone.into_iter().for_each(|id| self.sessions.dismiss(id));
+    }
+
+    /// The file is to be read again, though no client asks for it.
+    pub fn reload_users(&mut self) {
+        self.accounts.file.add(UsersJob::Load);
+    }
+
+    /// The next to be done with the file of users, by whoever may take time. Followed by [`Node::users_loaded`] or
+    /// [`Node::users_saved`], in the same order.
+    pub fn next_users_job(&mut self) -> Option<UsersJob> {
+        self.accounts.file.to_do.pop_front()
+    }
+
+    /// The file was read: its users, or what is wrong with it. Then nothing is changed.
+    pub fn users_loaded(&mut self, loaded: Result<Loaded, String>) {
+        let done = loaded.inspect(|loaded| log::info!("the ACL file was read again: {} users", loaded.len()));
+        let done = done.inspect_err(|why| log::error!("the ACL file was read again, and nothing was changed: {why}"));
+        // The answer comes before a connection ends.
+        self.answer_for_file(done.as_ref().map(|_| ()).map_err(|why| format!("ERR {why}")));
+        if let Ok(loaded) = done {
+            self.set_users(loaded);
+        }
+    }
+
+    /// The file was written, or why not.
+    pub fn users_saved(&mut self, saved: Result<(), String>) {
+        let saved = saved.inspect_err(|why| log::error!("ACL SAVE: {why}"));
+        let failed =
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
+        self.answer_for_file(saved.map_err(|_| failed.to_owned()));
+    }
+
+    fn answer_for_file(&mut self, done: Result<(), String>) {
+        self.accounts.file.done += 1;
+        let until = Until::UsersFile(self.accounts.file.done);
+        let mut waiters = self.sessions.waiting.of(Cause::UsersFile).iter();
+        let Some(id) = waiters.find(|waiter| waiter.until == until).map(|waiter| waiter.id) else { return };
+        self.sessions.forget(id);
+        let done = done.map_err(|why| why.replace(['\r', '\n'], " "));
+        self.sessions.end_wait(id, &[done.as_ref().map_or_else(|why| Reply::Fail(why), |()| Reply::Ok)]);
+    }
+}
