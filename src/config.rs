@@ -45,7 +45,8 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
     disable_help_subcommand = true,
     after_help = "\
 Signals: SIGTERM and SIGINT answer what was received, save and exit with 0; a second one exits at once with 1.\n\
-SIGHUP reads the config file again, or for the first time: nodes may be appended, or replaced by null."
+SIGHUP reads the config file again, or for the first time: nodes may be appended, or replaced by null.\n\
+Certificates are read again, too."
 )]
 struct Arguments {
     /// Which entry of the config file this node is, counted from 0; needed where there is such a file
