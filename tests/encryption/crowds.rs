@@ -42,9 +42,14 @@ fn handshakes_that_stand_still_cost_the_loop_nothing_and_lock_nobody_out() {
             stream
         })
         .collect();
-    // In the midst of them one that goes on gets in: the newest is next.
-    let mut client = trust.connect(server.address).expect("there is a place for it");
+    // In the midst of them one that goes on gets in: the newest is next. It may have to come again where the machine is
+    // so busy that it stands still itself.
+    let mut client = wait_for("a place", || trust.connect(server.address).ok());
     assert_eq!(client.ask("SET color blue").expect("it answers"), "OK");
+    wait_for("the loop to have handed over all", || {
+        let [one, other] = [(); 2].map(|()| number(&mut watcher, "ticks"));
+        (other - one <= 1).then_some(())
+    });
     let before = (number(&mut watcher, "ticks"), number(&mut watcher, "tls_handshakes_given_up"));
     const ASKED: usize = 50;
     for _ in 0..ASKED {
@@ -55,7 +60,7 @@ fn handshakes_that_stand_still_cost_the_loop_nothing_and_lock_nobody_out() {
     println!("{crowd} half-open handshakes: {ticks} ticks for {} requests, {given_up} given up meanwhile", ASKED + 4);
     // A tick for a request, and at most one for what ended meanwhile; some for timers.
     assert!(ticks <= ASKED + 4 + given_up + 20, "{ticks} ticks, {given_up} given up");
-    wait_for("all to be given up", || (number(&mut watcher, "tls_handshakes_given_up") == crowd).then_some(()));
+    wait_for("all to be given up", || (number(&mut watcher, "tls_handshakes_given_up") >= crowd).then_some(()));
     wait_for("them to be gone", || (number(&mut watcher, "clients") == 2).then_some(()));
     drop(half);
     assert_eq!(client.ask("GET color").expect("it answers"), "blue");

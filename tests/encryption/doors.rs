@@ -4,7 +4,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::certificates::{Authority, Wanted};
 use crate::harness::{Client, Server, wait_for};
-use crate::talk::{Trust, start};
+use crate::talk::{Talk, Trust, start};
 
 /// What the log says of the certificate's end.
 fn warning(server: &Server) -> Option<String> {
@@ -138,6 +138,38 @@ fn a_certificate_is_the_user_that_it_names_and_needs_no_password() {
         assert_eq!(client.line().expect("it answers"), "+RESET\r");
         assert!(client.line().expect("it answers").starts_with("-NOAUTH"));
     }
+}
+
+#[test]
+fn a_user_without_a_password_is_its_certificate_and_may_what_its_rules_say() {
+    let authority = Authority::with_node();
+    authority.sign("alice", &Wanted::client("alice"));
+    let ca = format!("--tls-client-ca={}", authority.text("ca.crt"));
+    let flags = ["--dialect=resp", &ca, "--tls-user-from=cn", "--tls-client-auth=optional"];
+    let server = start(&authority.flags_and("node", &flags));
+    let ask = |client: &mut Talk, request: &str| {
+        client.send(format!("{request}\r\n").as_bytes()).and_then(|()| client.line())
+    };
+    let mut operator = Trust::in_(&authority).connect(server.address).expect("it is trusted");
+    let as_alice = || Trust::showing(&authority, &authority, "alice").connect(server.address).expect("it is trusted");
+    // Before there is such a user the certificate makes nobody of its client.
+    assert_eq!(ask(&mut as_alice(), "SET b:1 x").expect("it answers"), "+OK\r");
+    let rules = "ACL SETUSER alice on resetpass ~a:* +get +set +client|id";
+    assert_eq!(ask(&mut operator, rules).expect("it answers"), "+OK\r");
+    let mut alice = as_alice();
+    assert_eq!(ask(&mut alice, "SET a:1 x").expect("it answers"), "+OK\r");
+    for refused in ["SET b:1 x", "DEL a:1", "ACL LIST"] {
+        assert!(ask(&mut alice, refused).expect("it answers").starts_with("-NOPERM"), "{refused}");
+    }
+    // Nobody is she by saying something.
+    for guess in ["AUTH alice alice", "AUTH alice \"\""] {
+        assert!(ask(&mut operator, guess).expect("it answers").starts_with("-WRONGPASS"), "{guess}");
+    }
+    // What becomes of the user becomes of who is it.
+    assert_eq!(ask(&mut operator, "ACL SETUSER alice +del").expect("it answers"), "+OK\r");
+    assert_eq!(ask(&mut alice, "DEL a:1").expect("it answers"), ":1\r");
+    assert_eq!(ask(&mut operator, "ACL DELUSER alice").expect("it answers"), ":1\r");
+    assert!(ask(&mut alice, "GET a:1").is_err(), "it is gone, and its client with it");
 }
 
 #[test]
