@@ -22,10 +22,13 @@ use crate::store::{NodeId, VALUE_BYTES_MAX};
 
 mod cluster;
 mod order;
+mod proven_links;
 mod tls;
 
 pub use cluster::{ClusterFile, NodeAddress, members};
 pub use order::{CertsArguments, Tool};
+use proven_links::PeerTlsArguments;
+pub use proven_links::ProvenLinks;
 use tls::TlsArguments;
 
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
@@ -46,7 +49,7 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
     after_help = "\
 Signals: SIGTERM and SIGINT answer what was received, save and exit with 0; a second one exits at once with 1.\n\
 SIGHUP reads the config file again, or for the first time: nodes may be appended, or replaced by null.\n\
-Certificates are read again, too."
+Certificates and the cluster's secret are read again, too."
 )]
 struct Arguments {
     /// Which entry of the config file this node is, counted from 0; needed where there is such a file
@@ -134,6 +137,9 @@ struct Arguments {
     #[command(flatten)]
     tls: TlsArguments,
 
+    #[command(flatten)]
+    peers: PeerTlsArguments,
+
     /// Check flags and config file, say what they mean, and exit
     #[arg(long)]
     check_config: bool,
@@ -171,6 +177,8 @@ pub struct Config {
     pub disk_reserve_bytes: u64,
     /// What the node itself is told.
     pub options: Options,
+    /// Which links between nodes are proven; `None`: none.
+    pub proven_links: Option<ProvenLinks>,
     /// Least important log lines to print.
     pub log_level: LevelFilter,
     /// Core to pin the loop to.
@@ -271,6 +279,7 @@ impl Config {
                 tls: arguments.tls.check()?,
                 process: Process { log_level: redis_level(arguments.log_level), ..Process::default() },
             },
+            proven_links: arguments.peers.check()?,
             nodes,
             file,
             log_level: arguments.log_level,

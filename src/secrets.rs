@@ -98,13 +98,15 @@ impl SecretFile {
     /// Reads them. An error is a sentence.
     pub fn read(&self) -> Result<ClusterSecrets, String> {
         let name = self.path.display();
-        let said = |why: &dyn fmt::Display| format!("the file of the cluster's secret {name}: {why}");
+        let said = |why: &dyn fmt::Display| {
+            format!("the file of the cluster's secret, {name}: {why}; kvstoreapp secret makes one")
+        };
         let length = std::fs::metadata(&self.path).map_err(|error| said(&error))?.len();
         if length > FILE_BYTES_MAX {
-            return Err(said(&format_args!("{length} bytes are more than two secrets; `kvstoreapp secret` makes one")));
+            return Err(said(&format_args!("{length} bytes are more than two secrets")));
         }
         let text = Zeroizing::new(std::fs::read_to_string(&self.path).map_err(|error| said(&error))?);
-        ClusterSecrets::parse(&text).map_err(|why| said(&format_args!("{why}; `kvstoreapp secret` makes one")))
+        ClusterSecrets::parse(&text).map_err(|why| said(&why))
     }
 
     /// Reads them, and looks who else may.
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_made_is_long_enough_and_has_all_of_the_random_bytes() {
         let fill = |place: &mut [u8]| -> Result<(), ()> {
-            place.iter_mut().zip(0_u8..).for_each(|(byte, at)| *byte = at * 9);
+            place.iter_mut().zip(0_u8..).for_each(|(byte, at)| *byte = at.wrapping_mul(9));
             Ok(())
         };
         let text = make(fill).expect("it is filled");

@@ -11,6 +11,8 @@ use super::cluster::{ClusterFile, NodeAddress};
 pub enum Tool {
     /// Make an authority, and from it a certificate for each node of the config file and one for a client
     Certs(CertsArguments),
+    /// Print a secret for --cluster-secret-file: 32 random bytes as 64 hexadecimal digits
+    Secret,
 }
 
 /// What certificates are asked for.

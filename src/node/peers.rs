@@ -36,6 +36,8 @@ impl Node {
 
     /// Somebody at this address has set up an encrypted connection as nodes do, and is nothing but a node there.
     pub fn accept_peer(&mut self, id: SessionId, channel: Channel, from: &str, now: Now) {
+        // Until its handshake was done it counted as a client that has said nothing.
+        self.close(id);
         self.keys.replica_mut().accept(id, channel, from, now);
     }
 

@@ -18,24 +18,28 @@ use crate::config::users::UsersFile;
 use crate::config::{ClusterFile, NodeAddress};
 use crate::node::UsersJob;
 use crate::node::encryption::Renewal;
+use crate::replication::Way;
+use crate::secrets::{Reading, SecretFile};
 use crate::store::NodeId;
 
 /// What is to be done.
 pub(super) enum Job {
-    /// Look up this `host:port` for a node.
-    LookUp(NodeId, String),
+    /// Look up this `host:port` for a node, which is to be dialed like this.
+    LookUp(NodeId, String, Way),
     /// Read the config file again.
     Reload,
     /// Read certificates again, or others.
     Renew(Renewal),
     /// Read or write the file of users.
     Users(UsersJob),
+    /// Read the file of the cluster's secret again.
+    ReadSecrets(SecretFile),
 }
 
 /// What came of it.
 pub(super) enum Result {
     /// The addresses of a node, or why there are none.
-    Found(NodeId, std::result::Result<Vec<SocketAddr>, String>),
+    Found(NodeId, Way, std::result::Result<Vec<SocketAddr>, String>),
     /// The nodes, or what is wrong with the file.
     Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
     /// What the certificates are, or what is wrong with them.
@@ -44,6 +48,8 @@ pub(super) enum Result {
     UsersLoaded(std::result::Result<LoadedUsers, String>),
     /// Whether their file was written.
     UsersSaved(std::result::Result<(), String>),
+    /// The cluster's secret, or what is wrong with its file.
+    SecretsRead(Reading),
     /// What is left of a large value without its pages: see [`memory`].
     GivenBack(BytesMut),
 }
@@ -72,7 +78,7 @@ impl Background {
         let (jobs, to_do) = channel();
         let (done, results) = channel();
         let run = move |job| match job {
-            Job::LookUp(node, address) => Result::Found(node, look_up(&address)),
+            Job::LookUp(node, address, way) => Result::Found(node, way, look_up(&address)),
             Job::Reload => Result::Reloaded(config.read()),
             Job::Renew(renewal) => {
                 let outcome = files::load(&renewal.tls);
@@ -82,6 +88,7 @@ impl Background {
             Job::Users(UsersJob::Save(text)) => {
                 Result::UsersSaved(users.as_ref().map_or(Ok(()), |users| users.write(&text)))
             }
+            Job::ReadSecrets(file) => Result::SecretsRead(file.read_again()),
         };
         start_thread("background", to_do, run, done.clone(), wake.clone())?;
         let (freed, to_give_back) = channel();
@@ -97,7 +104,7 @@ impl Background {
     /// A node that is being looked up is not looked up a second time: where names take longer than the pause between
     /// dials, all else would wait behind an ever longer row of them.
     pub(super) fn give(&mut self, job: Job) {
-        if let Job::LookUp(node, _) = job {
+        if let Job::LookUp(node, ..) = job {
             if self.looked_up.contains(&node) {
                 return;
             }
@@ -108,7 +115,7 @@ impl Background {
 
     pub(super) fn take(&mut self) -> Option<Result> {
         let result = self.results.try_recv().ok()?;
-        if let Result::Found(node, _) = result {
+        if let Result::Found(node, ..) = result {
             self.looked_up.retain(|&other| other != node);
         }
         Some(result)

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 
 use super::carrier::Carrier;
 use super::socket::{Received, Socket};
+use super::tls::TlsTransport;
 use super::transport::{Plain, Transport};
 
 /// Read of what comes after the last answer.
@@ -41,6 +42,11 @@ impl Connection {
     /// One that is being set up.
     pub(super) fn dialing(stream: TcpStream) -> Connection {
         Connection::through(Carrier::Plain(Plain), Socket::dialing(stream), 0)
+    }
+
+    /// One that is set up and encrypted.
+    pub(super) fn encrypted(stream: TcpStream, transport: Box<TlsTransport>) -> Connection {
+        Connection::through(Carrier::Tls(transport), Socket::new(stream), 0)
     }
 
     /// What carries its bytes.

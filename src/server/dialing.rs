@@ -7,10 +7,11 @@ use mio::{Interest, Token};
 
 use super::background::{Job, Result};
 use super::connection::Connection;
-use super::{Server, process};
+use super::tls::handshakes::{Failure, Outcome, Whose};
+use super::{Server, process, queue};
 use crate::config::members;
 use crate::metrics::ticks::Phase;
-use crate::replication::{Channel, DueDial};
+use crate::replication::{Channel, DueDial, Way};
 use crate::store::NodeId;
 
 /// Time of a tick that goes to results of jobs in the background, but for the last: some 10 us for what is left of a
@@ -20,10 +21,10 @@ const RESULTS_US: u64 = 150;
 impl Server {
     /// Dials the peers that it is time for.
     pub(super) fn dial_peers(&mut self) {
-        while let Some(DueDial { peer, address, .. }) = self.node.next_dial(self.now) {
+        while let Some(DueDial { peer, address, way }) = self.node.next_dial(self.now) {
             match address.parse() {
-                Ok(address) => self.dial(peer, address),
-                Err(_) => self.background.give(Job::LookUp(peer, address)),
+                Ok(address) => self.dial(peer, address, way),
+                Err(_) => self.background.give(Job::LookUp(peer, address, way)),
             }
         }
     }
@@ -34,12 +35,13 @@ impl Server {
             let Some(result) = self.background.take() else { return };
             match result {
                 Result::GivenBack(memory) => drop(memory),
-                Result::Found(peer, Ok(addresses)) => {
+                Result::SecretsRead(read) => self.take_secrets(read),
+                Result::Found(peer, way, Ok(addresses)) => {
                     // A name with several addresses: each dial tries another one.
                     self.dials += 1;
-                    self.dial(peer, addresses[self.dials % addresses.len()]);
+                    self.dial(peer, addresses[self.dials % addresses.len()], way);
                 }
-                Result::Found(peer, Err(why)) => self.node.dial_failed(peer, &why, self.now),
+                Result::Found(peer, _, Err(why)) => self.node.dial_failed(peer, &why, self.now),
                 Result::Reloaded(Ok(nodes)) => match self.node.reload(members(&nodes), self.now) {
                     Ok(()) => log::info!("the config file was read again: {} nodes", nodes.iter().flatten().count()),
                     Err(why) => log::error!("the config file was read again, and nothing was changed: {why}"),
@@ -54,18 +56,54 @@ impl Server {
         (self.wake)();
     }
 
-    fn dial(&mut self, peer: NodeId, address: SocketAddr) {
-        let id = self.connections.vacant_key();
-        let set_up = TcpStream::connect(address).and_then(|mut stream| {
+    fn dial(&mut self, peer: NodeId, address: SocketAddr, way: Way) {
+        let set_up = TcpStream::connect(address).and_then(|stream| {
             stream.set_nodelay(true)?;
             process::keep_alive(&stream)?;
-            self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)?;
             Ok(stream)
         });
-        match set_up {
-            Ok(stream) => {
-                self.connections.insert(Connection::dialing(stream));
-                self.node.dialing(id, peer, Channel::Plain, self.now);
+        match (set_up, way, &mut self.handshakes) {
+            (Ok(stream), Way::Plain, _) => self.take_up(peer, stream, Connection::dialing, Channel::Plain),
+            (Ok(stream), Way::Encrypted, Some(handshakes)) => {
+                handshakes.begin(Whose::Dial(peer), stream, Vec::new());
+            }
+            (Ok(_), Way::Encrypted, None) => self.node.dial_failed(peer, "this node speaks no TLS", self.now),
+            (Err(error), ..) => self.node.dial_failed(peer, &error.to_string(), self.now),
+        }
+    }
+
+    /// A handshake with a node that was dialed has ended.
+    pub(super) fn take_dialed(&mut self, peer: NodeId, outcome: std::result::Result<Outcome, Failure>) {
+        match outcome {
+            Ok(Outcome { stream, transport, binding: Some(binding), .. }) => {
+                let connection = |stream| Connection::encrypted(stream, transport);
+                self.take_up(peer, stream, connection, Channel::Encrypted(binding));
+            }
+            Ok(Outcome { binding: None, .. }) => self.node.dial_failed(peer, "its connection has no name", self.now),
+            Err(Failure::NotReached(why)) => self.node.dial_failed(peer, &why, self.now),
+            Err(Failure::Failed(why)) => self.node.not_encrypted(peer, &why, self.now),
+            Err(Failure::GivenUp) => self.node.not_encrypted(peer, "its handshake took too long", self.now),
+        }
+    }
+
+    /// From here on the loop looks after a connection to a peer.
+    fn take_up(
+        &mut self,
+        peer: NodeId,
+        mut stream: TcpStream,
+        connection: impl FnOnce(TcpStream) -> Connection,
+        channel: Channel,
+    ) {
+        let id = self.connections.vacant_key();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut stream, Token(id), both) {
+            Ok(()) => {
+                let mut connection = connection(stream);
+                if connection.is_readable() {
+                    queue(&mut self.ready, &mut connection, id);
+                }
+                self.connections.insert(connection);
+                self.node.dialing(id, peer, channel, self.now);
             }
             Err(error) => self.node.dial_failed(peer, &error.to_string(), self.now),
         }

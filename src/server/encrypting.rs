@@ -4,22 +4,26 @@
 use mio::{Interest, Token};
 
 use super::background::{Job, Renewed};
-use super::carrier::{Carrier, First};
+use super::carrier::{Carrier, Expected, First};
 use super::tls::files;
-use super::tls::handshakes::{Failure, Handshakes, Outcome};
+use super::tls::handshakes::{Failure, Handshakes, Outcome, Whose};
 use super::transport::Plain;
 use super::{Server, queue};
 use crate::node::SessionId;
-use crate::node::encryption::{Tls, TlsPolicy};
+use crate::node::encryption::TlsPolicy;
 use crate::protocol::{Refusal, Reply};
+use crate::replication::Channel;
 
 impl Server {
     /// What carries the bytes of somebody who has said nothing.
     pub(super) fn stranger(&self) -> Carrier {
-        match &self.node.options().tls {
-            None => Carrier::Plain(Plain),
-            Some(Tls { policy, .. }) => Carrier::Stranger { plain_is_refused: *policy == TlsPolicy::Required },
+        let policy = self.node.options().tls.as_ref().map(|tls| tls.policy);
+        let (tls, peers) = (policy.is_some(), self.proven_links.is_some());
+        if !tls && !peers {
+            return Carrier::Plain(Plain);
         }
+        let plain_is_refused = policy == Some(TlsPolicy::Required);
+        Carrier::Stranger(Expected::new(tls, plain_is_refused, peers))
     }
 
     /// A read has brought nothing for the conversation: it may have brought the beginning of a handshake.
@@ -27,17 +31,18 @@ impl Server {
         let Some(connection) = self.connections.get_mut(id) else { return };
         match connection.carrier().take_first() {
             None => (),
-            Some(First::Hello(bytes)) => self.shake_hands(id, bytes),
+            Some(First::Hello(bytes)) => self.shake_hands(id, Whose::Client(id), bytes),
+            Some(First::Peer(bytes)) => self.shake_hands(id, Whose::Peer(id), bytes),
             Some(First::Refused(first)) => self.refuse_plain(id, first),
         }
     }
 
-    fn shake_hands(&mut self, id: SessionId, bytes: Vec<u8>) {
+    fn shake_hands(&mut self, id: SessionId, whose: Whose, bytes: Vec<u8>) {
         let Some(handshakes) = &mut self.handshakes else { return };
         let connection = &mut self.connections[id];
         let Some(mut stream) = connection.socket().take() else { return };
         match self.poll.registry().deregister(&mut stream) {
-            Ok(()) => *connection.carrier() = Carrier::Away(handshakes.begin(id, stream, bytes)),
+            Ok(()) => *connection.carrier() = Carrier::Away(handshakes.begin(whose, stream, bytes)),
             Err(error) => self.drop_connection(id, &error.to_string()),
         }
     }
@@ -66,13 +71,22 @@ impl Server {
     /// Handshakes that have ended.
     pub(super) fn take_handshakes(&mut self) {
         while let Some(ended) = self.handshakes.as_ref().and_then(Handshakes::take) {
-            let metrics = self.node.metrics();
-            match &ended.outcome {
-                Ok(_) => metrics.tls_handshakes += 1,
-                Err(Failure::GivenUp) => metrics.tls_shed += 1,
-                Err(Failure::Failed(_)) => metrics.tls_failed += 1,
-            }
-            let id = ended.id;
+            let id = match ended.whose {
+                Whose::Dial(peer) => {
+                    self.take_dialed(peer, ended.outcome);
+                    continue;
+                }
+                Whose::Peer(id) => id,
+                Whose::Client(id) => {
+                    let metrics = self.node.metrics();
+                    match &ended.outcome {
+                        Ok(_) => metrics.tls_handshakes += 1,
+                        Err(Failure::GivenUp) => metrics.tls_shed += 1,
+                        Err(Failure::Failed(_) | Failure::NotReached(_)) => metrics.tls_failed += 1,
+                    }
+                    id
+                }
+            };
             let Some(connection) = self.connections.get_mut(id) else { continue };
             if !matches!(connection.carrier(), Carrier::Away(number) if *number == ended.number) {
                 // It was closed meanwhile, and another one has its place.
@@ -80,8 +94,8 @@ impl Server {
             }
             match ended.outcome {
                 Err(Failure::GivenUp) => self.drop_connection(id, "its handshake took too long"),
-                Err(Failure::Failed(why)) => self.drop_connection(id, &why),
-                Ok(Outcome { mut stream, transport, user }) => {
+                Err(Failure::Failed(why) | Failure::NotReached(why)) => self.drop_connection(id, &why),
+                Ok(Outcome { mut stream, transport, user, binding }) => {
                     let both = Interest::READABLE | Interest::WRITABLE;
                     if let Err(error) = self.poll.registry().register(&mut stream, Token(id), both) {
                         self.drop_connection(id, &error.to_string());
@@ -90,7 +104,13 @@ impl Server {
                     connection.socket().give(stream);
                     *connection.carrier() = Carrier::Tls(transport);
                     queue(&mut self.ready, connection, id);
-                    self.node.encrypted(id, user);
+                    match binding {
+                        None => self.node.encrypted(id, user),
+                        Some(binding) => {
+                            let (from, _) = connection.addresses().unwrap_or_default();
+                            self.node.accept_peer(id, Channel::Encrypted(binding), &from, self.now);
+                        }
+                    }
                 }
             }
         }

@@ -14,6 +14,7 @@ mod group;
 pub mod memory;
 mod off_cpu;
 pub mod process;
+mod proving;
 pub mod signals;
 mod socket;
 pub mod starting;
@@ -44,8 +45,8 @@ use slab::Slab;
 use tls::files::Loaded;
 use tls::handshakes::Handshakes;
 
-use crate::config::ClusterFile;
 use crate::config::users::UsersFile;
+use crate::config::{ClusterFile, ProvenLinks};
 use crate::logging;
 use crate::metrics::ticks::Phase;
 use crate::node::waits::Waits;
@@ -90,8 +91,10 @@ pub struct Server {
     node: Node,
     writer: Writer,
     background: Background,
-    /// Where clients may speak TLS.
+    /// Where clients may speak TLS, or links are proven.
     handshakes: Option<Handshakes>,
+    /// Where links are proven: how.
+    proven_links: Option<ProvenLinks>,
     /// Names looked up so far.
     dials: usize,
     woken: Arc<AtomicBool>,
@@ -161,7 +164,7 @@ impl Server {
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();
         let mut background = Background::start(config, users, move || wake_from_background())?;
-        let handshakes = tls.map(|tls| Handshakes::start(tls, move || wake_from_handshakes())).transpose()?;
+        let handshakes = tls.map(|tls| Handshakes::start(Some(tls), move || wake_from_handshakes())).transpose()?;
         if signals::was_hung_up() {
             background.give(Job::Reload);
             node.renew();
@@ -174,6 +177,7 @@ impl Server {
             writer,
             background,
             handshakes,
+            proven_links: None,
             dials: 0,
             woken,
             wake,
@@ -305,6 +309,7 @@ impl Server {
     /// Everything that is configured by files is read again.
     fn reload(&mut self) {
         self.background.give(Job::Reload);
+        self.read_secrets_again();
         self.node.renew();
         if !self.node.options().users_file.is_empty() {
             self.node.reload_users();

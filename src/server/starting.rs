@@ -49,6 +49,9 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
     let mut server = Server::new(listener, node, file, config.file, config.users_file, tls, started).map_err(system)?;
     server.busy_poll(config.busy_poll);
+    if let Some(links) = config.proven_links {
+        server.prove_links(links)?;
+    }
     if let Some(core) = config.cpu {
         process::pin_to(core)?;
     }

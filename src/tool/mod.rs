@@ -1,6 +1,7 @@
 //! What this program does beside running a node: one thing, and then it ends.
 
 pub mod certs;
+mod secret;
 
 use crate::config::Tool;
 
@@ -8,5 +9,6 @@ use crate::config::Tool;
 pub fn run(tool: &Tool) -> Result<String, String> {
     match tool {
         Tool::Certs(arguments) => certs::make(arguments),
+        Tool::Secret => secret::make(),
     }
 }

@@ -17,5 +17,6 @@ mod overload;
 mod pauses;
 mod relay;
 mod requests;
+mod secrets;
 mod sharing;
 mod starts;

@@ -27,6 +27,7 @@ mod refusals;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod reply;
 mod script;
+mod secrets;
 mod settings;
 mod signals;
 mod slowness;

@@ -1,6 +1,6 @@
 //! This node among others.
 
-use super::row::{Statistic, gauge, text};
+use super::row::{Statistic, counter, gauge, text};
 use super::section::Section::Replication;
 use crate::metrics::statistic::Shown::Plain;
 
@@ -18,6 +18,18 @@ pub(super) const STATISTICS: &[Statistic] = &[
     ),
     gauge("peers_differing", "Linked nodes whose config file or limits differ from this node's.", |of| {
         of.replication().differing().into()
+    })
+    .too(Replication),
+    text("peer_tls", "Which links go over TLS and prove the cluster's secret: `off`, `accept` or `required`.", |of| {
+        of.replication().peer_tls().name().into()
+    })
+    .too(Replication),
+    gauge("peers_proven", "Links over TLS, with nodes that have proven the cluster's secret.", |of| {
+        of.replication().proven().into()
+    })
+    .too(Replication),
+    counter("peers_refused", "Connections that were refused as they did not prove the cluster's secret.", |of| {
+        of.replication().strangers().into()
     })
     .too(Replication),
     gauge("ready", "Whether the node has caught up with its peers.", |of| of.unready().is_none().into())

@@ -140,6 +140,10 @@ impl Peers {
 
     /// Who answers there does not speak TLS as nodes with a secret do.
     pub(in crate::replication) fn not_encrypted(&mut self, id: NodeId, why: &str, now_us: u64) {
+        let address = &self.members[usize::from(id)];
+        if self.all.get(&id).is_some_and(|peer| !peer.is_linked() && peer.error() != Some(why)) {
+            log::warn!("cannot link to node {id} at {address} over TLS: {why}");
+        }
         self.dial_failed(id, why, now_us);
         if let Some(peer) = self.all.get_mut(&id) {
             peer.try_plain();

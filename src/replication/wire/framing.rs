@@ -9,6 +9,9 @@
 /// The first bytes of a connection between nodes, from the dialing side and from the other. No client's request begins
 /// with a zero byte.
 pub const GREETING: &[u8; 8] = b"\0KVPEER\n";
+/// The first bytes of a connection whose rest is TLS between nodes, from the dialing side alone; what comes first inside of
+/// it is [`GREETING`]. A node that does not know it takes it for a line, and answers at once in something else than TLS.
+pub const TLS_GREETING: &[u8; 8] = b"\0KVPTLS\n";
 /// Length and checksum.
 pub(crate) const HEAD_BYTES: usize = 8;
 

@@ -24,6 +24,7 @@
 //!
 //! ```text
 //! dialing node                              accepting node
+//!   TLS greeting           ------------->
 //!   TLS handshake          <------------>
 //!   greeting, Proof        ------------->
 //!                          <-------------   greeting, Proof      (or Refusal, which says nothing of the node)
@@ -52,7 +53,7 @@ pub use changes::{CHANGES_MAX, Changes, Progress, WireChange};
 pub use chunk::Chunk;
 use codec::Reader;
 pub use cursor::Cursor;
-pub use framing::{GREETING, Kind};
+pub use framing::{GREETING, Kind, TLS_GREETING};
 pub(in crate::replication) use hello::VERSION_WITH_TERMS;
 pub use hello::{Hello, VERSION, VERSION_MIN};
 pub(in crate::replication) use listing::ITEMS_MAX;

@@ -20,9 +20,13 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use super::files::{self, Loaded};
+use super::peers::{self, PeerEnds};
 use super::{Handshake, TlsTransport};
 use crate::node::SessionId;
+use crate::replication::Binding;
+use crate::replication::wire::TLS_GREETING;
 use crate::server::socket::Socket;
+use crate::store::NodeId;
 
 /// Handshakes under way at once.
 pub(in crate::server) const UNDER_WAY_MAX: usize = 256;
@@ -49,10 +53,21 @@ pub(in crate::server) struct Handshakes {
     begun: u64,
 }
 
+/// Whose a handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Whose {
+    /// A client's, which the loop knows by this number.
+    Client(SessionId),
+    /// Another node's, which has dialed.
+    Peer(SessionId),
+    /// This node's, which dials that one.
+    Dial(NodeId),
+}
+
 /// A handshake that has ended.
 pub(in crate::server) struct Ended {
     /// Whose it was.
-    pub(in crate::server) id: SessionId,
+    pub(in crate::server) whose: Whose,
     /// Its number.
     pub(in crate::server) number: u64,
     pub(in crate::server) outcome: Result<Outcome, Failure>,
@@ -64,12 +79,16 @@ pub(in crate::server) struct Outcome {
     pub(in crate::server) transport: Box<TlsTransport>,
     /// The user that the client's certificate names.
     pub(in crate::server) user: Option<String>,
+    /// What both ends of a connection between nodes call it.
+    pub(in crate::server) binding: Option<Binding>,
 }
 
 /// Why there is no session.
 pub(in crate::server) enum Failure {
     /// It took too long, or others waited.
     GivenUp,
+    /// Nobody was reached.
+    NotReached(String),
     /// One side would not have it.
     Failed(String),
 }
@@ -77,11 +96,12 @@ pub(in crate::server) enum Failure {
 enum Job {
     Begin(Beginning),
     Renew(Loaded),
+    ProveLinks(PeerEnds),
 }
 
 /// A handshake that has not begun.
 struct Beginning {
-    id: SessionId,
+    whose: Whose,
     number: u64,
     stream: TcpStream,
     /// What was read of it.
@@ -90,10 +110,12 @@ struct Beginning {
 }
 
 struct UnderWay {
-    id: SessionId,
+    whose: Whose,
     number: u64,
     transport: Box<TlsTransport>,
     socket: Socket,
+    /// Whether this node has dialed, and the other side has yet to hear what for.
+    owes_greeting: bool,
     until: Instant,
     moved: Instant,
 }
@@ -103,7 +125,10 @@ struct Worker<W> {
     jobs: Receiver<Job>,
     ended: Sender<Ended>,
     wake: W,
-    loaded: Loaded,
+    /// Where clients may speak TLS.
+    loaded: Option<Loaded>,
+    /// Where links are proven.
+    peers: Option<PeerEnds>,
     under_way: Slab<UnderWay>,
     /// The newest last.
     waiting: VecDeque<Beginning>,
@@ -120,7 +145,10 @@ struct Failures {
 
 impl Handshakes {
     /// Starts the thread. `wake` is called whenever [`Handshakes::take`] has something new.
-    pub(in crate::server) fn start(loaded: Loaded, wake: impl Fn() + Send + 'static) -> std::io::Result<Handshakes> {
+    pub(in crate::server) fn start(
+        loaded: Option<Loaded>,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Handshakes> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (jobs, to_do) = channel();
@@ -131,6 +159,7 @@ impl Handshakes {
             ended,
             wake,
             loaded,
+            peers: None,
             under_way: Slab::new(),
             waiting: VecDeque::new(),
             look_at: Instant::now(),
@@ -140,17 +169,22 @@ impl Handshakes {
         Ok(Handshakes { jobs, waker, ended: results, begun: 0 })
     }
 
-    /// Hands over a connection that has said these bytes. Returns the handshake's number.
-    pub(in crate::server) fn begin(&mut self, id: SessionId, stream: TcpStream, bytes: Vec<u8>) -> u64 {
+    /// Hands over a connection that has said these bytes, or that is being set up. Returns the handshake's number.
+    pub(in crate::server) fn begin(&mut self, whose: Whose, stream: TcpStream, bytes: Vec<u8>) -> u64 {
         self.begun += 1;
         let (number, until) = (self.begun, Instant::now() + PATIENCE);
-        self.give(Job::Begin(Beginning { id, number, stream, bytes, until }));
+        self.give(Job::Begin(Beginning { whose, number, stream, bytes, until }));
         number
     }
 
     /// From here on handshakes begin with this.
     pub(in crate::server) fn renew(&self, loaded: Loaded) {
         self.give(Job::Renew(loaded));
+    }
+
+    /// From here on there are links to be proven, and this is what they begin with.
+    pub(in crate::server) fn prove_links(&self, ends: PeerEnds) {
+        self.give(Job::ProveLinks(ends));
     }
 
     /// One that has ended.
@@ -194,9 +228,10 @@ impl<W: Fn()> Worker<W> {
             match self.jobs.try_recv() {
                 Ok(Job::Begin(beginning)) => self.waiting.push_back(beginning),
                 Ok(Job::Renew(loaded)) => {
-                    self.loaded = loaded;
+                    self.loaded = Some(loaded);
                     self.look_at = Instant::now();
                 }
+                Ok(Job::ProveLinks(ends)) => self.peers = Some(ends),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -212,14 +247,18 @@ impl<W: Fn()> Worker<W> {
         while is_over(&self.waiting)
             && let Some(oldest) = self.waiting.pop_front()
         {
-            self.end(oldest.id, oldest.number, Err(Failure::GivenUp));
+            self.end(oldest.whose, oldest.number, Err(Failure::GivenUp));
         }
         let is_crowded = !self.waiting.is_empty() && self.under_way.len() >= UNDER_WAY_MAX;
         let is_over = |one: &UnderWay| one.until <= now || is_crowded && one.moved + STALL <= now;
         let over: Vec<usize> = self.under_way.iter().filter(|(_, one)| is_over(one)).map(|(place, _)| place).collect();
         for place in over {
             let one = self.remove(place);
-            self.end(one.id, one.number, Err(Failure::GivenUp));
+            let failure = match one.owes_greeting {
+                true => Failure::NotReached(format!("nobody answers within {} s", PATIENCE.as_secs())),
+                false => Failure::GivenUp,
+            };
+            self.end(one.whose, one.number, Err(failure));
         }
     }
 
@@ -235,35 +274,73 @@ impl<W: Fn()> Worker<W> {
     }
 
     fn begin(&mut self, beginning: Beginning) {
-        let Beginning { id, number, mut stream, bytes, until } = beginning;
+        let Beginning { whose, number, mut stream, bytes, until } = beginning;
         let place = self.under_way.vacant_key();
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut stream, Token(place), both);
-        let transport = match registered.and_then(|()| TlsTransport::server(Arc::clone(&self.loaded.config))) {
+        let transport = match registered.and_then(|()| self.transport(whose)) {
             Ok(transport) => Box::new(transport),
-            Err(error) => return self.fail(id, number, &error),
+            Err(error) => return self.fail(whose, number, &error),
         };
+        let owes_greeting = matches!(whose, Whose::Dial(_));
+        let socket = if owes_greeting { Socket::dialing(stream) } else { Socket::new(stream) };
         let moved = Instant::now();
-        self.under_way.insert(UnderWay { id, number, transport, socket: Socket::new(stream), until, moved });
+        self.under_way.insert(UnderWay { whose, number, transport, socket, owes_greeting, until, moved });
         self.go_on(place, &bytes);
+    }
+
+    fn transport(&self, whose: Whose) -> std::io::Result<TlsTransport> {
+        let none = || ErrorKind::Unsupported.into();
+        match (whose, &self.loaded, &self.peers) {
+            (Whose::Client(_), Some(loaded), _) => TlsTransport::server(Arc::clone(&loaded.config)),
+            (Whose::Peer(_), _, Some(peers)) => peers.accepting(),
+            (Whose::Dial(_), _, Some(peers)) => peers.dialing(),
+            (Whose::Client(_), None, _) | (Whose::Peer(_) | Whose::Dial(_), _, None) => Err(none()),
+        }
     }
 
     /// These bytes have come, or there may be others.
     fn go_on(&mut self, place: usize, bytes: &[u8]) {
-        let UnderWay { id, number, transport, socket, moved, .. } = &mut self.under_way[place];
-        let (id, number) = (*id, *number);
+        let UnderWay { whose, number, transport, socket, owes_greeting, moved, .. } = &mut self.under_way[place];
+        let (whose, number) = (*whose, *number);
+        if *owes_greeting {
+            match socket.send(TLS_GREETING) {
+                Ok(0) => return,
+                // A fresh socket has room for that.
+                Ok(_) => *owes_greeting = false,
+                Err(error) => {
+                    self.remove(place);
+                    return self.end(whose, number, Err(Failure::NotReached(error.to_string())));
+                }
+            }
+        }
         match transport.feed(socket, bytes).and_then(|()| transport.shake_hands(socket)) {
             Ok(Handshake::UnderWay) => *moved = Instant::now(),
             Ok(Handshake::Done) => {
                 let UnderWay { transport, mut socket, .. } = self.remove(place);
                 let stream = socket.take().expect("nobody else has it");
-                let own = transport.certificates().first();
-                let user = own.zip(self.loaded.user_from).and_then(|(own, from)| files::user(own, from));
-                self.end(id, number, Ok(Outcome { stream, transport, user }));
+                let outcome = match whose {
+                    Whose::Client(_) => {
+                        let own = transport.certificates().first();
+                        let from = self.loaded.as_ref().and_then(|loaded| loaded.user_from);
+                        let user = own.zip(from).and_then(|(own, from)| files::user(own, from));
+                        Ok(Outcome { stream, transport, user, binding: None })
+                    }
+                    Whose::Peer(_) | Whose::Dial(_) => peers::binding(&transport).map(|binding| Outcome {
+                        stream,
+                        transport,
+                        user: None,
+                        binding: Some(binding),
+                    }),
+                };
+                match outcome {
+                    Ok(outcome) => self.end(whose, number, Ok(outcome)),
+                    Err(error) => self.fail(whose, number, &error),
+                }
             }
             Err(error) => {
                 self.remove(place);
-                self.fail(id, number, &error);
+                self.fail(whose, number, &error);
             }
         }
     }
@@ -275,14 +352,18 @@ impl<W: Fn()> Worker<W> {
         one
     }
 
-    fn fail(&mut self, id: SessionId, number: u64, why: &std::io::Error) {
-        self.failures.note(why);
-        self.end(id, number, Err(Failure::Failed(format!("its handshake failed: {why}"))));
+    fn fail(&mut self, whose: Whose, number: u64, why: &std::io::Error) {
+        match whose {
+            Whose::Client(_) | Whose::Peer(_) => self.failures.note(why),
+            // Whoever dials says it.
+            Whose::Dial(_) => (),
+        }
+        self.end(whose, number, Err(Failure::Failed(format!("its handshake failed: {why}"))));
     }
 
-    fn end(&self, id: SessionId, number: u64, outcome: Result<Outcome, Failure>) {
+    fn end(&self, whose: Whose, number: u64, outcome: Result<Outcome, Failure>) {
         // At the end of the process nobody listens.
-        let _ = self.ended.send(Ended { id, number, outcome });
+        let _ = self.ended.send(Ended { whose, number, outcome });
         (self.wake)();
     }
 
@@ -301,7 +382,8 @@ impl<W: Fn()> Worker<W> {
         if self.look_at <= now {
             self.look_at = now + DAY;
             let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            if let Some(warning) = self.loaded.certificate.warning(unix.as_millis() as u64) {
+            let warning = self.loaded.as_ref().and_then(|loaded| loaded.certificate.warning(unix.as_millis() as u64));
+            if let Some(warning) = warning {
                 log::warn!("TLS: {warning}");
             }
         }

@@ -2,10 +2,11 @@
 //!
 //! - `transport`: a conversation's bytes in records, and back
 //! - `handshakes`: how two sides come to that, on a thread of its own
-//! - `files`: certificates and keys
+//! - `files`: certificates and keys; `peers`: those of links between nodes
 
 pub(in crate::server) mod files;
 pub(in crate::server) mod handshakes;
+pub(in crate::server) mod peers;
 mod transport;
 
 pub(in crate::server) use transport::{Handshake, TlsTransport};

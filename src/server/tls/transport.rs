@@ -23,6 +23,8 @@ const RAW_BYTES_MIN: usize = 4 << 10;
 /// Bytes of the conversation that are sealed at once: what rustls holds for a reader that does not read, beside some
 /// bytes for each record.
 const PIECE_BYTES: usize = 64 << 10;
+/// Raw bytes of a handshake: several times those of an honest one.
+const HANDSHAKE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of the conversation in one record.
 const RECORD_BYTES: usize = 16 << 10;
 /// Records that one side may seal with the keys of TLS 1.2, which never change; above that AES-GCM tells something of
@@ -40,6 +42,8 @@ pub(in crate::server) struct TlsTransport {
     end_is_told: bool,
     /// Records that may still be sealed.
     records_left: u64,
+    /// Raw bytes that the handshake may still take.
+    handshake_bytes_left: usize,
 }
 
 /// How far a handshake is.
@@ -53,7 +57,6 @@ pub(in crate::server) enum Handshake {
 
 impl TlsTransport {
     /// The side that dials, and who it expects there.
-    #[allow(dead_code)] // Links between nodes are dialed.
     pub(in crate::server) fn client(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<TlsTransport> {
         Ok(TlsTransport::new(ClientConnection::new(config, name).map_err(Error::other)?.into()))
     }
@@ -67,13 +70,19 @@ impl TlsTransport {
     pub(in crate::server) fn new(mut session: rustls::Connection) -> TlsTransport {
         // What is given to it is bounded, and must not be taken in part.
         session.set_buffer_limit(None);
-        TlsTransport { session, held: 0, end: None, end_is_told: false, records_left: u64::MAX }
+        TlsTransport {
+            session,
+            held: 0,
+            end: None,
+            end_is_told: false,
+            records_left: u64::MAX,
+            handshake_bytes_left: HANDSHAKE_BYTES_MAX,
+        }
     }
 
     /// Goes on with the handshake as far as the socket lets it. An error says why there is none; the other side was
     /// told, if its socket took that.
     pub(in crate::server) fn shake_hands(&mut self, socket: &mut Socket) -> Result<Handshake> {
-        let mut raw = 0;
         loop {
             self.flush(socket)?;
             if !self.session.is_handshaking() {
@@ -85,11 +94,11 @@ impl TlsTransport {
                 }
                 return Ok(Handshake::Done);
             }
-            if !socket.is_readable() || raw > RAW_BYTES_MAX {
+            if !socket.is_readable() {
                 return Ok(Handshake::UnderWay);
             }
             match self.take_records(socket) {
-                Received::Bytes(count) => raw += count,
+                Received::Bytes(count) => self.count_handshake(count)?,
                 Received::Nothing => (),
                 Received::End => return Err(ErrorKind::UnexpectedEof.into()),
                 Received::Broken(error) => return Err(error),
@@ -100,6 +109,7 @@ impl TlsTransport {
     /// Takes raw bytes that were read already, as if they came from the socket. Those of one read: an error says that
     /// they were too many, or none of TLS; the other side was told, if its socket took that.
     pub(in crate::server) fn feed(&mut self, socket: &mut Socket, mut raw: &[u8]) -> Result<()> {
+        self.count_handshake(raw.len())?;
         while !raw.is_empty() && self.end.is_none() {
             self.session.read_tls(&mut raw)?;
             if let Err(error) = self.process() {
@@ -119,6 +129,13 @@ impl TlsTransport {
     #[allow(dead_code)] // Links between nodes are bound to it.
     pub(in crate::server) fn exported(&self, label: &[u8]) -> Result<[u8; 32]> {
         self.session.export_keying_material([0; 32], label, None).map_err(Error::other)
+    }
+
+    /// So many more raw bytes belong to the handshake.
+    fn count_handshake(&mut self, count: usize) -> Result<()> {
+        let left = self.handshake_bytes_left.checked_sub(count);
+        self.handshake_bytes_left = left.ok_or_else(|| Error::other("it is longer than 64 KiB"))?;
+        Ok(())
     }
 
     /// Reads raw bytes once, and opens the records that are whole.
