@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The cluster of a node_config.json on this machine: starts, watches and stops all its nodes. --help explains.
 #
-# State lies in one directory: node-<id>.command (what was started, one argument a line), node-<id>.pid, node-<id>.log
-# and node-<id>/ (data). A process is signalled only while its command line says that it is the node of that directory.
+# State lies in one directory: node-<id>.command (what was started, one argument a line), node-<id>.pid, node-<id>.log,
+# node-<id>/ (data), and cluster.secret with --secret. A process is signalled only while its command line says that it is the node of that directory.
 set -euo pipefail
 
 usage() {
@@ -16,13 +16,14 @@ usage: scripts/cluster.sh start [options] [-- flags for every node]
   kill <id>     SIGKILL: what a crash is
   restart <id>  stops the node if it runs, starts it as it was started first, waits until it has caught up
   stop          SIGTERM to all, waits until they have saved and ended; data and logs stay
-  stop --wipe   ... and removes data, logs and certificates, too
+  stop --wipe   ... and removes data, logs, certificates and the secret, too
 
 options:
   --config FILE   the cluster; default: what was started in DIR, else node_config.json in the current directory
   --dir DIR       pid files, logs, and the data of each node (DIR/node-<id>); default: data/cluster
   --binary FILE   default: target/release/kvstoreapp, built where it is missing
   --pin           one core per process: id modulo the number of cores
+  --secret        start: links between nodes are proven; a secret is made in DIR where there is none (kvstoreapp secret)
   --tls           start: clients may speak TLS; certificates are made in DIR/tls where there are none (kvstoreapp certs)
   --patience S    seconds to wait for nodes to come up, to link, and to end; default: 60
 
@@ -42,7 +43,7 @@ fail() {
 
 main() {
     root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-    config='' dir=data/cluster binary='' pin=no tls=no wipe=no patience_s=60 words=() flags=()
+    config='' dir=data/cluster binary='' pin=no secret=no tls=no wipe=no patience_s=60 words=() flags=()
     ips=() ports=() # by id; empty where a node was removed
     while (($# > 0)); do
         case $1 in
@@ -57,6 +58,7 @@ main() {
                 esac
                 shift
                 ;;
+            --secret) secret=yes ;;
             --pin) pin=yes ;;
             --tls) tls=yes ;;
             --wipe) wipe=yes ;;
@@ -95,6 +97,12 @@ start() {
     local id cores
     if [[ $tls = yes && ! -e $dir/tls ]]; then
         "$binary" certs --out="$dir/tls" --config="$config" >/dev/null || fail "nothing was started"
+    fi
+    if [[ $secret = yes ]]; then
+        mkdir -p "$dir"
+        [[ -s $dir/cluster.secret ]] || (umask 077 && "$binary" secret >"$dir/cluster.secret") ||
+            fail "nothing was started"
+        flags+=(--cluster-secret-file="$dir/cluster.secret")
     fi
     for id in "${!ips[@]}"; do
         ! running "$id" || fail "already running: node $id, process $(pid_of "$id")"
@@ -200,7 +208,7 @@ stop() {
     ((${#unsaved[@]} == 0)) || fail "still saving after $patience_s s: node ${unsaved[*]}; ask again later"
     if [[ $wipe = yes && -d $dir ]]; then
         # Only what was made here: the directory may hold other things.
-        rm -rf "$dir"/node-* "$dir/tls"
+        rm -rf "$dir"/node-* "$dir/tls" "$dir/cluster.secret"
         rmdir "$dir" || fail "$dir holds more than this cluster, and stays"
     fi
 }

@@ -6,6 +6,7 @@ mod readme;
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -108,6 +109,28 @@ fn a_cluster_with_tls_has_certificates_of_its_own_and_answers_where_plain_text_i
     assert_eq!(status.matches("linked 1 of 1  ready  with").count(), 2, "{status}");
     assert!(cluster.client(1).ask("GET color").contains("speaks TLS alone"));
     harness::wait_for("the data", || (cluster.ask_by_tls(1, "GET color") == "blue\nOK\n").then_some(()));
+    cluster.expect("stop", &["--wipe"]);
+    assert!(!cluster.state().exists());
+}
+
+#[test]
+fn a_cluster_with_a_secret_makes_one_keeps_it_and_proves_its_links() {
+    let cluster = Cluster::of_nodes(2);
+    let path = cluster.state().join("cluster.secret");
+    let mut made = None;
+    for _ in 0..2 {
+        cluster.expect("start", &["--secret"]);
+        assert_eq!([0, 1].map(|id| cluster.client(id).info("peers_proven")), ["1", "1"]);
+        let mode = fs::metadata(&path).expect("it was made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let secret = fs::read_to_string(&path).expect("it was made");
+        assert_eq!(made.get_or_insert_with(|| secret.clone()), &secret);
+        cluster.expect("restart", &["1"]);
+        assert_eq!(cluster.client(0).info("peers_proven"), "1");
+        cluster.expect("stop", &[]);
+    }
+    cluster.expect("start", &["--secret", "--", "--peer-tls=off"]);
+    assert_eq!(cluster.client(0).info("peers_proven"), "0");
     cluster.expect("stop", &["--wipe"]);
     assert!(!cluster.state().exists());
 }
