@@ -5,6 +5,7 @@
 
 use super::mistake::Mistake;
 use super::table::{Category, RowId, Table};
+use super::words::is_space;
 
 /// Words of bits: room for all rows of the table.
 const WORDS: usize = 6;
@@ -40,7 +41,8 @@ impl Permissions {
             if table.is_part(row) {
                 return Err(Mistake::FirstArgOfPart);
             }
-            if part.is_empty() {
+            // With a space in it, it could not be read again as it is shown.
+            if part.is_empty() || part.bytes().any(is_space) {
                 return Err(Mistake::Syntax);
             }
             if table.parts(row).is_empty() {

@@ -32,7 +32,13 @@ impl Selector {
     pub(super) fn parse(rules: &[u8], table: &Table) -> Result<Selector, Mistake> {
         let mut selector = Selector::default();
         let words = rules.split(|&byte| is_space(byte)).filter(|word| !word.is_empty());
-        words.into_iter().try_for_each(|word| selector.apply(word, table))?;
+        for word in words {
+            // It would close the parenthesis, when it is read again as it is shown.
+            if word.ends_with(b")") {
+                return Err(Mistake::Syntax);
+            }
+            selector.apply(word, table)?;
+        }
         Ok(selector)
     }
 

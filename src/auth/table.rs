@@ -88,8 +88,10 @@ impl Table {
     /// The row of a command with this argument behind it: its subcommand's, where it is one.
     pub fn of_request(&self, command: Command, first: Option<&[u8]>) -> RowId {
         let row = self.of(command);
-        let Some(first) = first.filter(|_| !command.subcommands().is_empty()) else { return row };
-        self.part_named(row, first).unwrap_or(row)
+        match first {
+            Some(first) if !self.rows[usize::from(row)].parts.is_empty() => self.part_named(row, first).unwrap_or(row),
+            _ => row,
+        }
     }
 
     /// The subcommand of a command with this name, in any case.

@@ -55,14 +55,9 @@ impl Touch {
 
 /// The keys that a request names: where among the arguments each is, and what happens to it.
 pub fn keys(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize, Touch)> {
-    use Command::{BitOp, Copy, Lcs, MSet, MSetNx, Memory, Object, Rename, RenameNx, Watch};
     let (first, step, count) = match command {
-        Copy | Lcs | Rename | RenameNx => (1, 1, 2),
-        MSet | MSetNx => (1, 2, usize::MAX),
-        BitOp => (2, 1, usize::MAX),
-        Memory | Object => (2, 1, 1),
-        Watch => (1, 1, usize::MAX),
-        _ => (1, 1, command.keys(args).count()),
+        Command::Watch => (1, 1, usize::MAX),
+        other => other.key_places(),
     };
     let count = count.min(args.len().saturating_sub(first).div_ceil(step));
     (0..count).map(move |number| (first + number * step, touch(command, args, number)))

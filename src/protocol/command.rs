@@ -195,11 +195,17 @@ impl Command {
 
     /// The keys that it looks at or changes, as the catalog has them.
     pub fn keys(self, args: super::Args<'_>) -> impl Iterator<Item = &[u8]> {
+        let (first, step, count) = self.key_places();
+        args.from(first).step_by(step).take(count)
+    }
+
+    /// Where among the arguments the keys are: the first, how far from one to the next, and how many at most.
+    pub fn key_places(self) -> (usize, usize, usize) {
         use Command::{
             BitOp, Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Lcs, MGet, MSet, MSetNx, Memory, Object,
             RandomKey, Rename, RenameNx, Scan, Touch, Unlink,
         };
-        let (first, step, count) = match self {
+        match self {
             DbSize | FlushAll | FlushDb | Keys | RandomKey | Scan => (0, 1, 0),
             _ if self.describe().kind == Kind::Other => (0, 1, 0),
             Copy | Lcs | Rename | RenameNx => (1, 1, 2),
@@ -208,8 +214,7 @@ impl Command {
             BitOp => (2, 1, usize::MAX),
             Memory | Object => (2, 1, 1),
             _ => (1, 1, 1),
-        };
-        args.from(first).step_by(step).take(count)
+        }
     }
 
     /// Whether it sends a message to other clients.

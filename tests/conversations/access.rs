@@ -205,6 +205,38 @@ fn who_watches_keys_that_it_may_no_longer_read_is_disconnected() {
 }
 
 #[test]
+fn ops_of_json_are_the_commands_that_they_stand_for() {
+    let mut node = node(Options { dialect: Dialect::Resp2, ..options() });
+    (0..2).for_each(|id| node.open(id, NOW).expect("two are not too many"));
+    assert_eq!(ask(&mut node, 0, "ACL SETUSER ann on nopass %R~a* +get +mget +exists +scan +watch-prefix"), "+OK");
+    let denied_key = r#"{"code":"NOPERM","message":"No permissions to access a key"}"#;
+    let denied = |command: &str| {
+        format!(r#"{{"code":"NOPERM","message":"User ann has no permissions to run the '{command}' command"}}"#)
+    };
+    for (said, expected) in [
+        (r#"{"op":"auth","user":"ann","password":"x"}"#, r#"{"ok":true}"#.to_owned()),
+        (r#"{"op":"get","key":"a"}"#, r#"{"ok":true,"value":null}"#.to_owned()),
+        (r#"{"op":"get","key":"b"}"#, format!(r#"{{"error":{denied_key},"ok":false}}"#)),
+        (r#"{"op":"mget","keys":["a","b"]}"#, format!(r#"{{"error":{denied_key},"ok":false}}"#)),
+        (r#"{"op":"exists","keys":["a","b"]}"#, format!(r#"{{"error":{denied_key},"ok":false}}"#)),
+        (r#"{"op":"set","key":"a","value":"1"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("set"))),
+        (r#"{"op":"delete","key":"a"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("del"))),
+        (r#"{"op":"incr","key":"a"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("incrby"))),
+        (r#"{"op":"ttl","key":"a"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("pttl"))),
+        (r#"{"op":"expire","key":"a","ttl_ms":1}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("pexpire"))),
+        (r#"{"op":"info"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("info"))),
+        (r#"{"op":"ping"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("ping"))),
+        (r#"{"op":"wait","peers":0}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("wait"))),
+        (r#"{"op":"unwatch"}"#, format!(r#"{{"error":{},"ok":false}}"#, denied("unwatch-prefix"))),
+        (r#"{"op":"scan"}"#, r#"{"cursor":"0","keys":[],"ok":true}"#.to_owned()),
+        (r#"{"op":"watch","prefix":"b"}"#, format!(r#"{{"error":{denied_key},"ok":false}}"#)),
+    ] {
+        let answer = say(&mut node, 1, format!("{said}\n").as_bytes());
+        assert_eq!(String::from_utf8_lossy(&answer), format!("{expected}\n"), "{said}");
+    }
+}
+
+#[test]
 fn an_off_user_goes_on_and_comes_in_no_more() {
     let story = tell(
         "0> ACL SETUSER ann on nopass ~* +get => +OK

@@ -17,6 +17,7 @@ mod malformed;
 mod pure;
 #[path = "../fuzz/random.rs"]
 mod random;
+mod rules;
 mod statistics;
 mod store_model;
 #[path = "../fuzz/talk.rs"]

@@ -15,8 +15,17 @@ const REDACTED: &str = "(redacted)";
 
 /// Why the request is not for this client, who may not do everything. The one place where that is asked before a
 /// command runs.
-#[cold]
 pub(super) fn allow(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    let access = cx.client.access;
+    if access.is_authenticated() && cx.users.check(access.user(), command, args).is_ok() {
+        return Ok(());
+    }
+    refuse(cx, command, args)
+}
+
+/// Says why not, if it is so.
+#[cold]
+fn refuse(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
     if !cx.client.access.is_authenticated() {
         let is_open =
             matches!(command, Command::Auth | Command::Hello | Command::Quit | Command::Reset | Command::Help);
@@ -44,7 +53,7 @@ pub(super) fn allow_again(cx: &mut Context<'_>, command: Command, args: Args<'_>
         return Ok(());
     }
     if !cx.client.access.is_authenticated() {
-        return allow(cx, command, args);
+        return refuse(cx, command, args);
     }
     check(cx, command, args).map_err(|denied| {
         let reason = match denied {
