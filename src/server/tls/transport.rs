@@ -126,7 +126,6 @@ impl TlsTransport {
     }
 
     /// A secret that both sides of this very session know and nobody else (RFC 5705, RFC 9266).
-    #[allow(dead_code)] // Links between nodes are bound to it.
     pub(in crate::server) fn exported(&self, label: &[u8]) -> Result<[u8; 32]> {
         self.session.export_keying_material([0; 32], label, None).map_err(Error::other)
     }
