@@ -37,6 +37,8 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 LONG_SECONDS, LONG_ROUNDS = 40, 3
 SHAPES = [(1, 1), (50, 1), (50, 16), (50, 100)]
 CALL_SHAPES = [(1, 1), (50, 1), (50, 16)]
+# Asked by the unix socket, too.
+UNIX_SHAPES = [(1, 1), (50, 1), (50, 16)]
 # Each with its server and its dialect.
 COLUMNS = {
     "node-line": ("line", "line"), "node": ("node", "resp"), "redis": ("redis", "resp"),
@@ -72,17 +74,22 @@ class Bench:
         config = self.directory / f"{name}.json"
         config.write_text(json.dumps([{"ip": "127.0.0.1", "port": port}]))
         command = [TARGET / "kvstoreapp", "--id=0", f"--config={config}", f"--data-dir={self.directory / name}",
-                   "--log-level=warn", *flags]
+                   "--log-level=warn", f"--unix-socket={self.socket(name)}", *flags]
         self.start(name, "resp", port, command)
 
     def redis(self, name, *flags):
         [port], directory = free_ports(1), self.directory / name
         directory.mkdir()
-        self.start(name, "resp", port, ["redis-server", "--port", port, "--save", "", "--dir", directory, *flags])
+        self.start(name, "resp", port, ["redis-server", "--port", port, "--save", "", "--dir", directory,
+                                 "--unixsocket", self.socket(name), *flags])
+
+    def socket(self, name):
+        return self.directory / f"{name}.sock"
 
     def kvbench(self, server, dialect, *flags):
-        command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", "--address", f"127.0.0.1:{server.port}",
-                   "--dialect", dialect, "--keys", self.options.keys, "--server-pid", server.process.pid, *flags]
+        way = () if "--unix-socket" in flags else ("--address", f"127.0.0.1:{server.port}")
+        command = ["taskset", "-c", LOAD_CORE, TARGET / "kvbench", "--json", *way, "--dialect", dialect,
+                   "--keys", self.options.keys, "--server-pid", server.process.pid, *flags]
         return json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
 
     def run(self, key, name, dialect, *flags):
@@ -175,6 +182,10 @@ def measure(bench):
                     bench.run((column, clients, depth, reads), name, dialect, *flags)
         for name in ("busy", "redis", "null busy"):
             bench.run(("one client", name), name, "resp", "--clients", 1, "--depth", 1, "--reads", 1, "--busy-poll")
+        for clients, depth in UNIX_SHAPES:
+            for name in ("node", "redis"):
+                flags = ("--clients", clients, "--depth", depth, "--reads", 1, "--unix-socket", bench.socket(name))
+                bench.run(("unix", name, clients, depth), name, "resp", *flags)
         for depth in (1, 16):
             for name in ("commit", "always"):
                 bench.run(("durable", name, depth), name, "resp", "--clients", 50, "--depth", depth, "--reads", 0)
@@ -208,6 +219,18 @@ def table(bench, title, value, style, asked=None):
     print()
 
 
+def unix_table(bench):
+    print("**By the unix socket**\n\n| clients x depth | GET a second: node | redis | node / redis | node, unix socket / "
+          "TCP | p50 in us: node | node, unix socket / TCP |\n|---|---|---|---|---|---|---|")
+    for clients, depth in UNIX_SHAPES:
+        node, redis, by_tcp = ("unix", "node", clients, depth), ("unix", "redis", clients, depth), ("node", clients, depth, 1)
+        rate, p50 = (lambda one: one["per_second"]), (lambda one: one["p50_us"])
+        print(f"| {clients} x {depth} | {bench.median(node, rate):,.0f} | {bench.median(redis, rate):,.0f} | "
+              f"{bench.ratio(node, redis, rate):.2f} | {bench.ratio(node, by_tcp, rate):.2f} | "
+              f"{bench.median(node, p50):,.1f} | {bench.ratio(node, by_tcp, p50):.2f} |")
+    print()
+
+
 def report(bench):
     options = bench.options
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
@@ -224,6 +247,7 @@ def report(bench):
           lambda one: one["server"]["cpu_us_per_request"], ".2f", 0)
     table(bench, "p50 in microseconds", lambda one: one["p50_us"], ",.0f")
     table(bench, "p99.9 in microseconds", lambda one: one["p999_us"], ",.0f")
+    unix_table(bench)
     print("| | node | redis | node / redis | goal |\n|---|---|---|---|---|")
 
     def row(what, ours, theirs, style, asked, value=lambda one: one):

@@ -24,12 +24,15 @@ mod cluster;
 mod order;
 mod proven_links;
 mod tls;
+mod unix;
 
 pub use cluster::{ClusterFile, NodeAddress, members};
 pub use order::{CertsArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
 use tls::TlsArguments;
+pub use unix::UnixSocket;
+use unix::mode;
 
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
@@ -82,6 +85,20 @@ struct Arguments {
     /// Address to listen on where it differs from the configured one: an IP, or IP:port (port 0: the system chooses)
     #[arg(long, value_name = "address")]
     bind: Option<String>,
+
+    /// "yes": while nothing has to be proven, clients and nodes of other machines are turned away. "no": whoever reaches
+    /// the address is served
+    #[arg(long, value_name = "yes|no", default_value = "yes")]
+    protected_mode: YesNo,
+
+    /// Unix socket to serve clients of this machine at, too; a file that the node makes and removes. A socket that a
+    /// crash left behind is replaced
+    #[arg(long, value_name = "path")]
+    unix_socket: Option<PathBuf>,
+
+    /// Who may connect to the unix socket, as chmod has it: 700 the node's own user, 770 its group, too
+    #[arg(long, value_name = "mode", default_value = "700", requires = "unix_socket", value_parser = mode)]
+    unix_socket_mode: u32,
 
     /// Least important log lines to print: off, error, warn, info, debug or trace
     #[arg(long, value_name = "level", default_value = "info")]
@@ -154,6 +171,12 @@ enum DialectArgument {
     Resp,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DurabilityArgument {
     Interval,
@@ -171,6 +194,8 @@ pub struct Config {
     pub file: ClusterFile,
     /// Where to listen: the first of these that can be bound.
     pub listen: Vec<SocketAddr>,
+    /// ... and where else.
+    pub unix_socket: Option<UnixSocket>,
     /// Directory of the data file.
     pub data_dir: PathBuf,
     /// Bytes of the disk to be kept in reserve.
@@ -250,9 +275,12 @@ impl Config {
         }
         let users_file = arguments.acl_file.map(UsersFile::new);
         let users = users_file.as_ref().map(UsersFile::read).transpose()?;
+        let unix_socket = arguments.unix_socket.map(|path| UnixSocket { path, mode: arguments.unix_socket_mode });
+        let shown = unix_socket.as_ref().map(UnixSocket::shown);
         Ok(Config {
             id,
             listen: listen_addresses(own, arguments.bind.as_deref())?,
+            unix_socket,
             data_dir: arguments.data_dir.unwrap_or_else(|| format!("data/node-{id}").into()),
             disk_reserve_bytes: arguments.disk_reserve,
             options: Options {
@@ -267,6 +295,7 @@ impl Config {
                 snapshot_interval_ms: arguments.snapshot_interval_ms,
                 value_bytes_max,
                 clients_max: arguments.max_clients as SessionId,
+                protected_mode: arguments.protected_mode == YesNo::Yes,
                 memory_bytes_max: arguments.max_memory as usize,
                 idle_timeout_s: arguments.idle_timeout_s,
                 users_file: users_file.as_ref().map(UsersFile::name).unwrap_or_default(),
@@ -277,7 +306,11 @@ impl Config {
                     whole_bytes_max: WHOLE_BYTES_MAX,
                 },
                 tls: arguments.tls.check()?,
-                process: Process { log_level: redis_level(arguments.log_level), ..Process::default() },
+                process: Process {
+                    log_level: redis_level(arguments.log_level),
+                    unix_socket: shown,
+                    ..Process::default()
+                },
             },
             proven_links: arguments.peers.check()?,
             nodes,

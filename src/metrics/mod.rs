@@ -31,6 +31,10 @@ pub struct Metrics {
     pub clients_accepted: u64,
     /// Clients turned away because `--max-clients` were connected.
     pub clients_refused: u64,
+    /// Clients of other machines turned away by protected mode.
+    pub clients_denied: u64,
+    /// Clients closed because they did not authenticate in time, or were too many.
+    pub clients_closed_unauthenticated: u64,
     /// Connections closed because they spoke HTTP.
     pub http_closed: u64,
     /// Connections closed because nothing came for `--idle-timeout-s`.

@@ -1,6 +1,8 @@
 //! Who a client is, and what it does beside its requests.
 
 use super::listening::Listening;
+use super::origin::Origin;
+use super::strangers::Standing;
 use super::transaction::{Queue, Watched};
 use super::waiting::Causes;
 use super::waits::Waits;
@@ -17,6 +19,10 @@ pub(super) struct Prefix {
 pub(super) struct Client {
     /// Its number among all clients there ever were.
     pub(super) number: u64,
+    /// Where it comes from.
+    pub(super) origin: Origin,
+    /// Whether it may speak.
+    pub(super) standing: Standing,
     /// Which user it is, and what that may do.
     pub(super) access: Access,
     /// Its address and the one it reached, as the server knows them.
@@ -54,15 +60,19 @@ pub(super) struct Client {
     pub(super) listening: Listening,
     /// Whether it is told of every request.
     pub(super) is_monitor: bool,
+    /// How often it has said a password that was none.
+    pub(super) failed_proofs: u8,
     /// What it watches by prefix, and how far it was told of that.
     pub(super) watch: Option<Box<Prefix>>,
 }
 
 impl Client {
     /// The `number`th.
-    pub(super) fn new(number: u64, access: Access, now_us: u64) -> Client {
+    pub(super) fn new(number: u64, origin: Origin, standing: Standing, access: Access, now_us: u64) -> Client {
         Client {
             number,
+            origin,
+            standing,
             access,
             addresses: Default::default(),
             is_encrypted: false,
@@ -84,7 +94,17 @@ impl Client {
             written: 0,
             listening: Listening::default(),
             is_monitor: false,
+            failed_proofs: 0,
             watch: None,
+        }
+    }
+
+    /// Whether it has authenticated, or is nobody again, since its standing was noted.
+    pub(super) fn has_changed_standing(&self) -> bool {
+        match self.standing {
+            Standing::Admitted => !self.access.is_authenticated(),
+            Standing::Unproven { .. } => self.access.is_authenticated(),
+            Standing::Denied { .. } | Standing::Leaving => false,
         }
     }
 

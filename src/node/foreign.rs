@@ -171,12 +171,6 @@ pub(super) const FOREIGN: &[Foreign] = &[
     ),
     immutable("pidfile", ""),
     fixed("port", PORT, "", ADDRESS),
-    fixed(
-        "protected-mode",
-        Check::YesNo,
-        "no",
-        "there is no such mode here: whoever reaches the address that is listened on is served",
-    ),
     fixed("proto-max-bulk-len", Check::Bytes, "", "the longest value is chosen at the start, by --max-value-bytes"),
     immutable("rdbchecksum", "yes"),
     harmless("rdbcompression", Check::YesNo, "yes"),
@@ -252,6 +246,8 @@ impl Foreign {
             "loglevel" => options.process.log_level.to_owned(),
             "port" => options.process.port.to_string(),
             "proto-max-bulk-len" => options.value_bytes_max.to_string(),
+            "unixsocket" => options.process.unix_socket.as_ref().map_or_else(String::new, |socket| socket.path.clone()),
+            "unixsocketperm" => format!("{:o}", options.process.unix_socket.as_ref().map_or(0, |socket| socket.mode)),
             "stop-writes-on-bgsave-error" => if is_commit { "yes" } else { "no" }.to_owned(),
             _ => self.value.to_owned(),
         }

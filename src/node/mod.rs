@@ -8,10 +8,12 @@
 //!   `client` (who it is), `replies` (what it is owed; `outbox`: the bytes of that) and `progress` (how far a request is)
 //! - `channels`: who listens to what (`listening`, `pubsub`), and which changes are told (`notifications`)
 //! - `users` (of [`auth`](crate::auth)): who there is, and what each may do; `accounts`: what there is beside
+//! - [`origin`]: where a connection comes from
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
 //! - [`encryption`]: TLS as far as the node knows it
 //! - `timing`: where the time goes
+//! - `strangers`: clients that have proven nothing; `protection`: who is turned away
 //!
 //! What it does:
 //!
@@ -31,6 +33,7 @@ mod client;
 mod commands;
 mod disk;
 pub mod encryption;
+mod failures;
 mod foreign;
 mod info;
 mod keyspace;
@@ -38,9 +41,11 @@ mod listening;
 mod lookahead;
 mod notifications;
 pub mod options;
+pub mod origin;
 mod outbox;
 mod peers;
 mod progress;
+mod protection;
 mod pubsub;
 mod renewing;
 mod replies;
@@ -50,7 +55,9 @@ mod sessions;
 mod settings;
 pub mod statistics;
 mod steps;
+mod strangers;
 mod telling;
+mod throttle;
 mod ticking;
 mod timing;
 mod transaction;
@@ -64,14 +71,18 @@ mod writing;
 use accounts::Accounts;
 pub use accounts::UsersJob;
 use channels::Channels;
+use client::Client;
 use keyspace::Keyspace;
 use lookahead::Lookahead;
 pub use options::{Options, Process, Usage};
+pub use origin::Origin;
 pub use replies::OUTBOX_BYTES_MAX;
 use session::Session;
 use sessions::Sessions;
 use settings::Settings;
 pub use steps::REQUESTS_PER_TURN;
+use strangers::Standing;
+use throttle::Throttle;
 use timing::Timing;
 use waits::Waits;
 
@@ -93,6 +104,8 @@ pub struct Node {
     accounts: Accounts,
     metrics: Metrics,
     timing: Timing,
+    /// About nodes that are turned away.
+    peer_log: Throttle,
     lookahead: Lookahead,
     scratch: Scratch,
     /// A client has asked for the end of the process.
@@ -141,6 +154,7 @@ impl Node {
             accounts: Accounts::default(),
             metrics: Metrics::default(),
             timing: Timing::new(now()),
+            peer_log: Throttle::default(),
             lookahead: Lookahead::default(),
             scratch: Scratch::default(),
             is_shutting_down: false,
@@ -148,8 +162,13 @@ impl Node {
         })
     }
 
-    /// A client is there. Refused where too many are; the refusal's text is then all it may be sent.
-    pub fn open(&mut self, id: SessionId, now: Now) -> Result<(), Refusal> {
+    /// A client is there, and comes from there. Refused where too many are; the refusal's text is then all it may be sent.
+    pub fn open(&mut self, id: SessionId, origin: Origin, now: Now) -> Result<(), Refusal> {
+        let access = self.users.welcome();
+        let standing = self.standing_of(origin, access, now);
+        if standing != Standing::Admitted {
+            self.make_room_for_stranger();
+        }
         if self.sessions.len() >= self.settings.options.clients_max {
             self.metrics.clients_refused += 1;
             return Err(Refusal::TooManyClients(self.settings.options.clients_max));
@@ -159,7 +178,8 @@ impl Node {
         }
         self.metrics.clients_accepted += 1;
         let (number, dialect) = (self.metrics.clients_accepted, self.settings.options.dialect);
-        self.sessions.add(id, Session::new(number, dialect, self.users.welcome(), now.monotonic_us));
+        let client = Client::new(number, origin, standing, access, now.monotonic_us);
+        self.sessions.add(id, Session::new(client, dialect));
         Ok(())
     }
 
@@ -190,6 +210,9 @@ impl Node {
             self.sessions.give(id, session);
             return self.become_peer(id, bytes, now);
         }
+        if let Standing::Denied { .. } = session.client.standing {
+            return self.hear_denied(id, session, bytes);
+        }
         session.client.active_us = now.monotonic_us;
         if session.client.inbox.is_empty() {
             // The common case: whole requests are read where they lie, without a copy.
@@ -199,7 +222,7 @@ impl Node {
             session.client.inbox.extend_from_slice(bytes);
             self.serve_inbox(id, &mut session, now);
         }
-        self.after_turn(id, session);
+        self.after_turn(id, session, now);
     }
 
     /// Where the next bytes of a client are to be put whose request is long, so that they are not copied; `None`:
@@ -240,8 +263,12 @@ impl Node {
         let Some(mut session) = self.sessions.take(id) else {
             return self.peer_turn(id, now);
         };
+        if let Standing::Denied { .. } = session.client.standing {
+            self.sessions.give(id, session);
+            return self.send_away(id);
+        }
         self.serve_inbox(id, &mut session, now);
-        self.after_turn(id, session);
+        self.after_turn(id, session, now);
     }
 
     /// What the session's next request waits for.
@@ -316,7 +343,11 @@ impl Node {
     pub fn deadline_us(&self) -> u64 {
         let is_busy = !self.sessions.runnable.is_empty() || self.has_untold();
         let busy = if !is_busy { u64::MAX } else { 0 };
-        busy.min(self.keys.replica().deadline_us()).min(self.sessions.waiting.deadline_us())
+        let (waiting_us, stranger_us) = (self.sessions.waiting.deadline_us(), self.sessions.strangers.deadline_us());
+        busy.min(self.keys.replica().deadline_us())
+            .min(waiting_us)
+            .min(stranger_us)
+            .min(self.sessions.failures.deadline_us())
     }
 
     /// Whether a client has asked for the end of the process.
@@ -353,7 +384,10 @@ impl Node {
         self.sessions.get(id)
     }
 
-    fn after_turn(&mut self, id: SessionId, session: Box<Session>) {
+    fn after_turn(&mut self, id: SessionId, mut session: Box<Session>, now: Now) {
+        if session.client.has_changed_standing() {
+            self.note_proof(id, &mut session.client, now);
+        }
         self.sessions.bytes_max = self.sessions.bytes_max.max(session.bytes());
         self.sessions.give(id, session);
         self.sessions.note_turn(id);

@@ -21,6 +21,8 @@ pub struct Options {
     pub value_bytes_max: usize,
     /// Clients at once.
     pub clients_max: usize,
+    /// Whether clients and nodes of other machines are turned away while nothing has to be proven.
+    pub protected_mode: bool,
     /// As `--max-memory` was given; the store enforces it. 0: no limit.
     pub memory_bytes_max: usize,
     /// After so long without a byte a client is closed. 0: never.
@@ -44,6 +46,8 @@ pub struct Process {
     pub address: String,
     /// Its port.
     pub port: u16,
+    /// The unix socket that is listened on.
+    pub unix_socket: Option<LocalAddress>,
     /// Where the data file is.
     pub directory: String,
     /// What is logged, by Redis' name.
@@ -58,6 +62,15 @@ pub struct Process {
     pub system: String,
     /// Memory of the machine.
     pub memory_bytes: Option<u64>,
+}
+
+/// A unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// The file that it is.
+    pub path: String,
+    /// The file's permissions.
+    pub mode: u32,
 }
 
 /// What a process has used of the machine.
@@ -89,6 +102,7 @@ impl Default for Options {
             dialect: Dialect::default(),
             value_bytes_max: VALUE_BYTES_MAX,
             clients_max: 10_000,
+            protected_mode: true,
             memory_bytes_max: 0,
             idle_timeout_s: 0,
             password: None,
@@ -106,6 +120,7 @@ impl Default for Process {
         Process {
             address: "127.0.0.1".to_owned(),
             port: 5000,
+            unix_socket: None,
             directory: "/".to_owned(),
             log_level: "notice",
             clients_possible: 1_000_000,

@@ -1,5 +1,6 @@
 //! What the node does for other nodes: their connections, and what they have of its writes.
 
+use super::origin::Origin;
 use super::waiting::{Cause, Reached, Then, Until, Waiter};
 use super::waits::Waits;
 use super::{Node, Now, SessionId};
@@ -70,7 +71,17 @@ impl Node {
     /// A connection that began as a client's greets as a node's.
     pub(super) fn become_peer(&mut self, id: SessionId, bytes: &[u8], now: Now) {
         let Some(session) = self.sessions.remove(id) else { return };
-        self.keys.replica_mut().accept(id, Channel::Plain, &session.client.addresses.0, now);
+        let (origin, address) = (session.client.origin, &session.client.addresses.0);
+        let why = match origin {
+            Origin::Loopback => None,
+            Origin::Local => Some("the unix socket is for clients"),
+            Origin::Far => self.refuses_far_peers(),
+        };
+        if let Some(why) = why {
+            self.note_refused_peer(address, why, now);
+            return self.keys.replica_mut().turn_away(id, why, address, now);
+        }
+        self.keys.replica_mut().accept(id, Channel::Plain, address, now);
         self.keys.replica_mut().receive(id, &session.client.inbox, now);
         self.receive_from_peer(id, bytes, now);
     }

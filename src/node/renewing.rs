@@ -1,8 +1,8 @@
 //! Certificates that are read again, and clients that came by TLS: what the server tells the node of either.
 
+use super::Node;
 use super::encryption::{Certificate, Renewal};
 use super::waiting::Reached;
-use super::{Node, SessionId};
 
 impl Node {
     /// The certificates that are in use are to be read again.
@@ -27,15 +27,5 @@ impl Node {
         }
         self.sessions.reached(Reached::Renewed(generation));
         is_used
-    }
-
-    /// The client came by TLS, and its certificate names this user. Where there is such a user, and it is on, the client
-    /// is that one; else it is who it would be without a certificate.
-    pub fn encrypted(&mut self, id: SessionId, user: Option<String>) {
-        let access = user.and_then(|user| self.users.vouched_for(user.as_bytes()));
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.client.is_encrypted = true;
-            session.client.access = access.unwrap_or(session.client.access);
-        }
     }
 }

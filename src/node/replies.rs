@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::outbox::Outbox;
 use super::waiting::{Lost, Reached, Until};
 use crate::protocol::json::answer::{self, Parts};
-use crate::protocol::{Decoder, Dialect, Reply};
+use crate::protocol::{Decoder, Dialect, Refusal, Reply};
 use crate::store::Value;
 
 /// What a client that does not read may be owed before its requests are left unread. One answer may go past it. Memory
@@ -67,6 +67,11 @@ impl Replies {
     /// Says something that is no answer.
     pub(super) fn tell(&mut self, reply: Reply<'_>) {
         self.dialect().encode(reply, self.outbox.bytes());
+    }
+
+    /// Refuses to hear any request.
+    pub(super) fn turn_away(&mut self, refusal: Refusal) {
+        self.dialect().refuse(&[], refusal, self.outbox.bytes());
     }
 
     /// Answers with a value; a large one is sent from where it lies.

@@ -8,10 +8,11 @@ use super::lookahead::{Lookahead, is_write, key_span};
 use super::replies::OUTBOX_BYTES_MAX;
 use super::session::Session;
 use super::steps::{REQUESTS_PER_TURN, Steps};
+use super::strangers::UNPROVEN_BYTES_MAX;
 use super::waits::Waits;
 use super::{Node, Now, SessionId};
 use crate::metrics::errors::{NO_CODE, code_of};
-use crate::protocol::{Client, Decoded, Reply, Request, Scratch, http};
+use crate::protocol::{Client, Decoded, Refusal, Reply, Request, Scratch, http};
 use crate::store::PREFETCHED;
 use crate::store::value::SHARED_BYTES_MIN;
 
@@ -55,7 +56,10 @@ impl Node {
         for _ in 0..REQUESTS_PER_TURN {
             let rest = &bytes[used..];
             let one = before_next(&mut cx, rest).unwrap_or_else(|| {
-                if lookahead.is_empty() {
+                if !cx.client.access.is_authenticated() {
+                    // How much a stranger may say is known when it is its turn.
+                    lookahead.clear();
+                } else if lookahead.is_empty() {
                     look_ahead(&cx.data, bytes, used, &mut lookahead, &mut scratch);
                 }
                 match lookahead.next(bytes) {
@@ -143,7 +147,11 @@ fn before_next(cx: &mut Context<'_>, rest: &[u8]) -> Option<One> {
 
 /// Reads the first request of `bytes`.
 fn decode<'b>(cx: &mut Context<'_>, bytes: &'b [u8], scratch: &'b mut Scratch) -> Decoded<'b> {
-    let client = Client { is_listening: cx.client.is_listening(), has_ended: cx.client.ended };
+    let client = Client {
+        is_listening: cx.client.is_listening(),
+        has_ended: cx.client.ended,
+        is_stranger: !cx.client.access.is_authenticated(),
+    };
     let (before, value_bytes_max) = (cx.out.dialect(), cx.keys.value_bytes_max());
     let decoded = cx.out.decoder.decode(bytes, value_bytes_max, client, scratch);
     if cx.out.dialect() != before {
@@ -193,9 +201,24 @@ fn note_http(cx: &mut Context<'_>) {
     }
 }
 
+/// Whether a request of so many bytes is more than this client may say, in a dialect that has no such limits itself.
+fn is_too_long(cx: &Context<'_>, count: usize) -> bool {
+    count > UNPROVEN_BYTES_MAX && !cx.client.access.is_authenticated() && !cx.out.dialect().bounds_strangers()
+}
+
+#[cold]
+fn hang_up_on_stranger(cx: &mut Context<'_>, rest: &[u8]) -> One {
+    let refusal = Refusal::TooLongFromStranger(UNPROVEN_BYTES_MAX);
+    cx.metrics.note_error(refusal.code());
+    cx.out.turn_away(refusal);
+    cx.client.waits = Waits::ForNothing;
+    One::Stop(rest.len())
+}
+
 /// Reads the first request of `rest`, and does what it asks for.
 fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
     let count = match decode(cx, rest, scratch) {
+        Decoded::Request(_, count) if is_too_long(cx, count) => return hang_up_on_stranger(cx, rest),
         Decoded::Request(request, count) => return execute(cx, request, count),
         Decoded::Blank(count) => count,
         Decoded::Malformed(reply, count) => {
@@ -226,6 +249,7 @@ fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
             cx.client.waits = Waits::ForNothing;
             return One::Stop(rest.len());
         }
+        Decoded::Incomplete(_) if is_too_long(cx, rest.len()) => return hang_up_on_stranger(cx, rest),
         Decoded::Incomplete(_) => return One::Stop(out_of_input(cx, rest.len())),
     };
     One::Used(count)

@@ -6,7 +6,6 @@ use super::client::Client;
 use super::progress::Progress;
 use super::replies::Replies;
 use super::waits::Waits;
-use crate::auth::Access;
 use crate::protocol::Dialect;
 use crate::replication::wire::GREETING;
 use crate::store::value::SHARED_BYTES_MIN;
@@ -25,9 +24,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A conversation that begins, the `number`th.
-    pub fn new(number: u64, dialect: Dialect, access: Access, now_us: u64) -> Session {
-        let client = Client::new(number, access, now_us);
+    /// A conversation that begins.
+    pub(super) fn new(client: Client, dialect: Dialect) -> Session {
         Session { out: Replies::new(dialect), progress: Progress::default(), client }
     }
 

@@ -2,7 +2,9 @@
 
 use super::SessionId;
 use super::client::Client;
+use super::failures::Failures;
 use super::session::Session;
+use super::strangers::{Standing, Strangers};
 use super::waiting::{Copies, Lost, Pause, Reached, Then, Until, Waiter, Waiting};
 use super::waits::Waits;
 use crate::protocol::Reply;
@@ -21,6 +23,10 @@ pub(crate) struct Sessions {
     pub(super) runnable: Vec<SessionId>,
     /// Those (and peers' connections) that wait.
     pub(super) waiting: Waiting,
+    /// Those that have proven nothing.
+    pub(super) strangers: Strangers,
+    /// Passwords that were none.
+    pub(super) failures: Failures,
     /// Those that watch a prefix.
     watchers: Vec<SessionId>,
     /// Those that are told of every request.
@@ -42,6 +48,7 @@ impl Sessions {
             self.all.resize_with(id + 1, || None);
         }
         debug_assert!(self.all[id].is_none());
+        self.strangers.move_on(id, Standing::Admitted, session.client.standing);
         self.all[id] = Some(Box::new(session));
         self.count += 1;
     }
@@ -49,7 +56,10 @@ impl Sessions {
     /// It is over.
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Box<Session>> {
         let session = self.all.get_mut(id)?.take()?;
-        self.count -= 1;
+        if session.client.standing != Standing::Leaving {
+            self.count -= 1;
+        }
+        self.strangers.move_on(id, session.client.standing, Standing::Admitted);
         self.runnable.retain(|&other| other != id);
         if matches!(session.client.waits, Waits::ForGate(_)) || !session.client.gated.is_empty() {
             self.waiting.forget(id);
@@ -60,6 +70,16 @@ impl Sessions {
             self.touched.retain(|&other| other != id);
         }
         Some(session)
+    }
+
+    /// Its standing is another from here on.
+    pub(super) fn set_standing(&mut self, id: SessionId, standing: Standing) {
+        let Some(session) = self.all.get_mut(id).and_then(Option::as_deref_mut) else { return };
+        let before = std::mem::replace(&mut session.client.standing, standing);
+        self.strangers.move_on(id, before, standing);
+        if standing == Standing::Leaving && before != Standing::Leaving {
+            self.count -= 1;
+        }
     }
 
     /// It watches a prefix.
@@ -100,7 +120,7 @@ impl Sessions {
         self.all.get_mut(id)?.as_deref_mut()
     }
 
-    /// How many there are, the one whose turn it is included.
+    /// How many there are, the one whose turn it is included, and those that are leaving not.
     pub(super) fn len(&self) -> usize {
         self.count
     }

@@ -40,6 +40,7 @@ pub(super) enum Change {
     LatencyThreshold(u64),
     LatencyTracking(bool),
     Password(Option<Password>),
+    ProtectedMode(bool),
     SlowLogThreshold(i64),
     SlowLogEntries(usize),
     DenialEntries(usize),
@@ -86,7 +87,7 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-pub(super) const OWN: [&str; 19] = [
+pub(super) const OWN: [&str; 20] = [
     "aclfile",
     "acllog-max-len",
     "durability",
@@ -97,6 +98,7 @@ pub(super) const OWN: [&str; 19] = [
     "maxclients",
     "maxmemory",
     "notify-keyspace-events",
+    "protected-mode",
     "requirepass",
     "slowlog-log-slower-than",
     "slowlog-max-len",
@@ -134,6 +136,7 @@ impl Change {
                 let parsed = Notifications::parse(value);
                 Change::Notifications(parsed.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?)
             }
+            "protected-mode" => Change::ProtectedMode(yes_no(value)?),
             "slowlog-log-slower-than" => Change::SlowLogThreshold(integer(value, -1, i64::MAX)?),
             "acllog-max-len" => Change::DenialEntries(integer(value, 0, i64::MAX)? as usize),
             "slowlog-max-len" => Change::SlowLogEntries(integer(value, 0, i64::MAX)? as usize),

@@ -27,6 +27,8 @@ impl Node {
     pub fn finish_tick(&mut self, now: Now, mut give: impl FnMut(Save)) {
         self.keys.replica_mut().exchange(now);
         self.open_gates(now);
+        self.send_strangers_away(now);
+        self.sessions.failures.tell(now);
         self.tell_watchers();
         let until_us = self.spent(Phase::Peers) + HAND_OVER_US;
         while let Some(save) = self.next_save(now) {

@@ -13,6 +13,8 @@ pub struct Client {
     pub is_listening: bool,
     /// Whether nothing more comes.
     pub has_ended: bool,
+    /// Whether it has proven nothing and has to: what it may say is short.
+    pub is_stranger: bool,
 }
 
 /// What a client has said so far, as far as it decides about what it says next.
@@ -45,6 +47,11 @@ impl Decoder {
     /// It speaks as a client of Redis does who has not said otherwise.
     pub fn reset(&mut self) {
         self.dialect = Dialect::Resp2;
+    }
+
+    /// It speaks as a client does whose next request begins so.
+    pub fn begin(&mut self, begin: u8) {
+        self.dialect = self.dialect.begun_by(begin);
     }
 
     /// Reads the first request. Bytes that are not used have to come again, with more behind them.
@@ -141,6 +148,7 @@ impl Decoder {
             return Decoded::Fatal(format!("ERR Protocol error: no {name} while the client listens to channels"));
         }
         self.dialect = dialect;
+        self.progress.is_stranger = client.is_stranger;
         dialect.decode(bytes, &mut self.progress, self.is_first, value_bytes_max, scratch)
     }
 
@@ -161,7 +169,7 @@ mod tests {
     use super::*;
     use crate::protocol::TEXT_VALUE_BYTES_MAX;
 
-    const ALONE: Client = Client { is_listening: false, has_ended: false };
+    const ALONE: Client = Client { is_listening: false, has_ended: false, is_stranger: false };
 
     /// What is said one behind the other, in all dialects, with what is wrong among it.
     const SAID: &[&str] = &[

@@ -147,6 +147,11 @@ impl Dialect {
         self.traits().follows_redis
     }
 
+    /// Whether it bounds by itself what a client may say that has not authenticated.
+    pub fn bounds_strangers(self) -> bool {
+        self.traits().resp_version.is_some()
+    }
+
     /// Whether a newline ends a value, so that a value that has one cannot be said.
     pub fn forbids_newlines(self) -> bool {
         self.traits().forbids_newlines

@@ -132,6 +132,7 @@ fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
         }
         Reply::Done(false) | Reply::Nil | Reply::NilArray => out.extend_from_slice(b"KEY NOT FOUND\n"),
         Reply::InvalidCommand => out.extend_from_slice(b"INVALID COMMAND\n"),
+        Reply::Error(why @ Refusal::Denied) => writeln!(out, "ERROR {} {why}", why.code()).expect("memory takes all"),
         Reply::Error(why) => writeln!(out, "ERROR {why}").expect("memory takes all"),
         Reply::Fail(why) => {
             writeln!(out, "ERROR {}", why.strip_prefix("ERR ").unwrap_or(why)).expect("memory takes all");

@@ -42,6 +42,16 @@ pub enum Reply<'a> {
     Fail(&'a str),
 }
 
+/// The code of [`Refusal::Denied`], as Redis has it.
+const DENIED: &str = "DENIED";
+/// What it says, in Redis' words as far as they are true here.
+const PROTECTED: &str = "kvstoreapp is running in protected mode because no password is set for the default user. In \
+    this mode connections are only accepted from the machine that the node runs on. If you want to connect from another \
+    one, do one of the following: 1) set a password for the default user: start the node with --password-file FILE, or \
+    send 'CONFIG SET requirepass <password>' from the machine that it runs on; 2) ask clients for certificates: \
+    --tls-client-ca FILE --tls-client-auth required; 3) where nobody but you can reach the node's address: start it with \
+    --protected-mode no, or send 'CONFIG SET protected-mode no' from that machine.";
+
 /// Why an understood request was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -69,6 +79,10 @@ pub enum Refusal {
     PlainText,
     /// The node is about to exit.
     ShuttingDown,
+    /// The request is longer than this limit in bytes, and the client has to authenticate first.
+    TooLongFromStranger(usize),
+    /// The client comes from another machine, and the node is in protected mode.
+    Denied,
 }
 
 impl Refusal {
@@ -78,6 +92,7 @@ impl Refusal {
             Refusal::OutOfMemory => "OOM",
             Refusal::NotDurable | Refusal::MaybeDurable => "MISCONF",
             Refusal::NotAuthenticated => "NOAUTH",
+            Refusal::Denied => DENIED,
             Refusal::KeyTooLong
             | Refusal::NotSaved
             | Refusal::ValueTooLong(_)
@@ -85,6 +100,7 @@ impl Refusal {
             | Refusal::Unterminated
             | Refusal::TooManyClients(_)
             | Refusal::PlainText
+            | Refusal::TooLongFromStranger(_)
             | Refusal::ShuttingDown => "ERR",
         }
     }
@@ -112,6 +128,10 @@ impl std::fmt::Display for Refusal {
                 write!(out, "this node speaks TLS alone (--tls required): redis-cli --tls, openssl s_client, rediss://")
             }
             Refusal::ShuttingDown => write!(out, "the node is shutting down"),
+            Refusal::TooLongFromStranger(max) => {
+                write!(out, "request too long: at most {max} bytes before authentication")
+            }
+            Refusal::Denied => write!(out, "{PROTECTED}"),
         }
     }
 }

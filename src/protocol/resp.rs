@@ -18,6 +18,9 @@ use crate::store::KEY_BYTES_MAX;
 const ARGS_MAX: i64 = 1 << 20;
 /// Longest inline request, and longest number.
 const INLINE_BYTES_MAX: usize = 64 << 10;
+/// Most arguments of a request, and longest of them, of a client that has to authenticate first.
+const STRANGER_ARGS_MAX: i64 = 10;
+const STRANGER_BULK_BYTES_MAX: usize = 16 << 10;
 /// Most bytes of a request beside the longest value there may be.
 pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 
@@ -50,7 +53,7 @@ impl<const VERSION: i64> Speech for Resp<VERSION> {
         if progress.scanned == 0 {
             progress.known = Known::default();
         }
-        array(bytes, &mut progress.known, scratch, bulk_bytes_max(value_bytes_max))
+        array(bytes, &mut progress.known, scratch, Limits::new(value_bytes_max, progress.is_stranger))
     }
 
     fn decode_plain<'a>(
@@ -63,7 +66,7 @@ impl<const VERSION: i64> Speech for Resp<VERSION> {
             return None;
         }
         scratch.clear();
-        array(bytes, &mut Known::default(), scratch, bulk_bytes_max(value_bytes_max)).request()
+        array(bytes, &mut Known::default(), scratch, Limits::new(value_bytes_max, false)).request()
     }
 
     fn may_be_whole(bytes: &[u8], progress: &Progress) -> bool {
@@ -79,9 +82,37 @@ impl<const VERSION: i64> Speech for Resp<VERSION> {
     }
 }
 
-/// Longest word of a request.
-fn bulk_bytes_max(value_bytes_max: usize) -> usize {
-    value_bytes_max.max(KEY_BYTES_MAX + 1)
+/// How long a request may be.
+#[derive(Clone, Copy)]
+struct Limits {
+    args: i64,
+    bulk_bytes: usize,
+    /// ... of a client that has authenticated.
+    bulk_bytes_of_others: usize,
+}
+
+impl Limits {
+    fn new(value_bytes_max: usize, is_stranger: bool) -> Limits {
+        let all = value_bytes_max.max(KEY_BYTES_MAX + 1);
+        match is_stranger {
+            true => Limits { args: STRANGER_ARGS_MAX, bulk_bytes: STRANGER_BULK_BYTES_MAX, bulk_bytes_of_others: all },
+            false => Limits { args: ARGS_MAX, bulk_bytes: all, bulk_bytes_of_others: all },
+        }
+    }
+
+    /// What is said of so many arguments, which are too many.
+    #[cold]
+    fn fault_of_args(self, count: i64) -> &'static str {
+        let is_number = count <= i64::from(i32::MAX);
+        if is_number && self.args < ARGS_MAX { "unauthenticated multibulk length" } else { "invalid multibulk length" }
+    }
+
+    /// What is said of a word of this length, which is too long or none.
+    #[cold]
+    fn fault_of_bulk(self, len: i64) -> &'static str {
+        let is_one = len >= 0 && len as u64 <= self.bulk_bytes_of_others as u64;
+        if is_one { "unauthenticated bulk length" } else { "invalid bulk length" }
+    }
 }
 
 /// Writes a reply.
@@ -151,10 +182,11 @@ fn decimal(number: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn array<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_bytes_max: usize) -> Decoded<'a> {
+fn array<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, limits: Limits) -> Decoded<'a> {
     let (count, first) = match number(bytes, 1) {
-        Number::Is(count, at) if count <= ARGS_MAX => (count, at),
-        Number::Is(..) | Number::Not => return fatal("invalid multibulk length"),
+        Number::Is(count, at) if count <= limits.args => (count, at),
+        Number::Is(count, _) => return fatal(limits.fault_of_args(count)),
+        Number::Not => return fatal("invalid multibulk length"),
         Number::Incomplete => return Decoded::Incomplete(bytes.len() + 1),
         Number::TooLong => return fatal("too big mbulk count string"),
     };
@@ -164,7 +196,7 @@ fn array<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_
     let Known { words, end } = *known;
     let (words, mut at) = if words > 0 { (words, end) } else { (0, first) };
     for index in words..count {
-        match word(bytes, at, bulk_bytes_max) {
+        match word(bytes, at, limits) {
             Word::Is(span) => {
                 at = span.end + 2;
                 scratch.spans.push(span);
@@ -179,7 +211,7 @@ fn array<'a>(bytes: &'a [u8], known: &mut Known, scratch: &'a mut Scratch, bulk_
     if words > 0 {
         // All are there: where the first of them are is found out once more.
         scratch.clear();
-        return array(bytes, &mut Known::default(), scratch, bulk_bytes_max);
+        return array(bytes, &mut Known::default(), scratch, limits);
     }
     let args = Args::new(bytes, &scratch.spans);
     Decoded::Request(Request { command: Command::named(args.at(0)), args }, at)
@@ -193,20 +225,21 @@ enum Word {
 }
 
 /// The word that begins at `at`. What is wrong is said as soon as it is there.
-fn word(bytes: &[u8], at: usize, bulk_bytes_max: usize) -> Word {
+fn word(bytes: &[u8], at: usize, limits: Limits) -> Word {
     match bytes.get(at) {
         None => return Word::Incomplete(at + 1),
         Some(b'$') => (),
         Some(&other) => return Word::Fatal(format!("expected '$', got '{}'", char::from(other)).into()),
     }
     let (len, start) = match number(bytes, at + 1) {
-        Number::Is(len, start) if len >= 0 && len as u64 <= bulk_bytes_max as u64 => (len as usize, start),
-        Number::Is(..) | Number::Not => return Word::Fatal("invalid bulk length".into()),
+        Number::Is(len, start) if len >= 0 && len as u64 <= limits.bulk_bytes as u64 => (len as usize, start),
+        Number::Is(len, _) => return Word::Fatal(limits.fault_of_bulk(len).into()),
+        Number::Not => return Word::Fatal("invalid bulk length".into()),
         Number::Incomplete => return Word::Incomplete(bytes.len() + 1),
         Number::TooLong => return Word::Fatal("too big bulk count string".into()),
     };
     let end = start + len + 2;
-    if end > REQUEST_BYTES_MAX + bulk_bytes_max {
+    if end > REQUEST_BYTES_MAX + limits.bulk_bytes {
         return Word::Fatal("too big request".into());
     }
     if end > bytes.len() { Word::Incomplete(end) } else { Word::Is(start..start + len) }

@@ -34,6 +34,8 @@ pub(super) struct Progress {
     pub(super) scanned: usize,
     /// So many bytes at least it has.
     pub(super) needs: usize,
+    /// Whether the client has proven nothing and has to.
+    pub(super) is_stranger: bool,
     /// What is known to be right, where it is RESP.
     pub(super) known: Known,
     /// What its answer is wrapped in, where it is JSON and whole.

@@ -37,6 +37,11 @@ impl Replica {
         self.replication.accepted(id, channel, from, now);
     }
 
+    /// Somebody has connected and greets as a node does, and is none to be linked to, for this reason.
+    pub fn turn_away(&mut self, id: SessionId, why: &str, from: &str, now: Now) {
+        self.replication.turn_away(id, why, from, now);
+    }
+
     /// A connection is gone.
     pub fn lose(&mut self, id: SessionId, why: &str, now: Now) {
         self.replication.closed(id, why, now);

@@ -54,6 +54,19 @@ impl Replication {
         }
     }
 
+    /// Somebody dialed this node from this address, greets as a node does, and is none to be linked to: it is told why,
+    /// and hung up on.
+    pub fn turn_away(&mut self, session: SessionId, why: &str, from: &str, now: Now) {
+        let is_crowded = self.connections.is_crowded(self.peers.len());
+        self.open(session, Role::Accepted, Channel::Plain, from, now);
+        if is_crowded {
+            self.connections.hang_up(session);
+        } else {
+            let refusal = format!("refused by node {}: {why}", self.identity.node);
+            self.connections.refuse(session, &refusal, now.monotonic_us);
+        }
+    }
+
     fn open(&mut self, session: SessionId, role: Role, channel: Channel, from: &str, now: Now) {
         self.due_us = self.due_us.min(self.connections.add(session, role, channel, from, now.monotonic_us));
     }

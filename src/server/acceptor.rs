@@ -1,9 +1,16 @@
-//! The listening socket: clients come from here one at a time, until there is none or the system refuses.
+//! The listening sockets: clients come from here one at a time, until there is none or the system refuses.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
+use mio::{Interest, Registry, Token};
+
+use super::unix_socket::UnixDoor;
+
+use crate::config::UnixSocket;
+use crate::node::Origin;
 
 /// Clients that the system keeps for us until we accept them, at most.
 pub(super) const BACKLOG: usize = 4_096;
@@ -11,15 +18,31 @@ pub(super) const BACKLOG: usize = 4_096;
 const PAUSE_US: u64 = 100_000;
 const LOG_US: u64 = 10_000_000;
 
+/// A way in.
+enum Entrance {
+    Tcp(TcpListener),
+    Unix(UnixDoor),
+}
+
+/// A client that was let in.
+pub(super) struct Arrival {
+    pub(super) stream: OwnedFd,
+    pub(super) origin: Origin,
+    /// Of the other side and of this one, where its entrance knows them and the socket does not.
+    pub(super) addresses: Option<(String, String)>,
+}
+
 /// Invariant: `due_us` is `None` only where an event will say that a client waits.
 pub(super) struct Acceptor {
-    listener: Option<TcpListener>,
+    entrances: Vec<Entrance>,
+    /// Which of them is asked first, so that a crowd at one does not close the others.
+    turn: usize,
     due_us: Option<u64>,
     logged_us: Option<u64>,
 }
 
 /// Takes the first of the addresses that can be listened on.
-pub fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
+fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
     let mut refusal = String::new();
     for &address in addresses {
         match TcpListener::bind(address) {
@@ -44,13 +67,35 @@ pub fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener) -> Acceptor {
-        Acceptor { listener: Some(listener), due_us: None, logged_us: None }
+    /// Listens on the first of the addresses that can be listened on, and on the unix socket. An error is a sentence.
+    pub(super) fn open(addresses: &[SocketAddr], unix: Option<&UnixSocket>) -> Result<Acceptor, String> {
+        let mut entrances = vec![Entrance::Tcp(listen(addresses)?)];
+        if let Some(socket) = unix {
+            entrances.push(Entrance::Unix(UnixDoor::open(socket, BACKLOG)?));
+        }
+        Ok(Acceptor { entrances, turn: 0, due_us: None, logged_us: None })
+    }
+
+    /// From here on the poll tells by this token that a client waits.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.entrances.iter_mut().try_for_each(|entrance| match entrance {
+            Entrance::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
+            Entrance::Unix(door) => registry.register(&mut door.listener, token, Interest::READABLE),
+        })
     }
 
     /// An event says that a client waits.
     pub(super) fn look(&mut self) {
         self.due_us = Some(0);
+    }
+
+    /// The address that is listened on.
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        let of = |entrance: &Entrance| match entrance {
+            Entrance::Tcp(listener) => Some(listener.local_addr()),
+            Entrance::Unix(_) => None,
+        };
+        self.entrances.iter().find_map(of).unwrap_or_else(|| Err(ErrorKind::NotConnected.into()))
     }
 
     /// When to ask for a client next, in monotonic microseconds, where no event says so before.
@@ -60,21 +105,21 @@ impl Acceptor {
 
     /// No further clients; those that wait are turned away by the system.
     pub(super) fn close(&mut self) {
-        self.listener = None;
+        self.entrances.clear();
         self.due_us = None;
     }
 
     /// A client that waits.
-    pub(super) fn next(&mut self, now_us: u64) -> Option<TcpStream> {
-        let listener = self.listener.as_ref().filter(|_| self.due_us.is_some_and(|due_us| due_us <= now_us))?;
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => return Some(stream),
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => (),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.due_us = None;
-                    return None;
-                }
+    pub(super) fn next(&mut self, now_us: u64) -> Option<Arrival> {
+        if self.due_us.is_none_or(|due_us| due_us > now_us) {
+            return None;
+        }
+        for _ in 0..self.entrances.len() {
+            let entrance = &self.entrances[self.turn];
+            self.turn = (self.turn + 1) % self.entrances.len();
+            match entrance.accept() {
+                Ok(arrival) => return Some(arrival),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => (),
                 Err(error) => {
                     if self.logged_us.is_none_or(|last_us| now_us - last_us > LOG_US) {
                         self.logged_us = Some(now_us);
@@ -85,5 +130,53 @@ impl Acceptor {
                 }
             }
         }
+        self.due_us = None;
+        None
+    }
+}
+
+impl Entrance {
+    /// The first that waits.
+    fn accept(&self) -> io::Result<Arrival> {
+        loop {
+            let accepted = match self {
+                Entrance::Tcp(listener) => listener.accept().map(|(stream, address)| Arrival {
+                    stream: stream.into(),
+                    origin: origin_of(address),
+                    addresses: None,
+                }),
+                Entrance::Unix(door) => door.listener.accept().map(|(stream, _)| Arrival {
+                    stream: stream.into(),
+                    origin: Origin::Local,
+                    addresses: Some(door.addresses()),
+                }),
+            };
+            match accepted {
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => (),
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Of one that came by TCP from this address, in plain text.
+pub(super) fn origin_of(address: SocketAddr) -> Origin {
+    if address.ip().to_canonical().is_loopback() { Origin::Loopback } else { Origin::Far }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_loopback_addresses_are_near_and_no_other_is() {
+        let is_far = |ip: &str| origin_of(SocketAddr::new(ip.parse().expect("an address"), 1)).is_far();
+        for near in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+            assert!(!is_far(near), "{near}");
+        }
+        for far in ["0.0.0.0", "10.0.0.1", "128.0.0.1", "::", "fe80::1", "::ffff:10.0.0.1", "::127.0.0.1"] {
+            assert!(is_far(far), "{far}");
+        }
+        assert!(!Origin::Local.is_far());
     }
 }

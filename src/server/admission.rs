@@ -2,41 +2,48 @@
 
 use std::cmp::Reverse;
 
-use mio::net::TcpStream;
-use mio::{Interest, Token};
+use mio::Token;
 
+use super::acceptor::Arrival;
 use super::connection::Connection;
 use super::{ACCEPTS, Server, process, queue};
+use crate::node::Origin;
 use crate::node::SessionId;
 use crate::protocol::{Dialect, Reply};
 
 impl Server {
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
-            let Some(stream) = self.acceptor.next(self.now.monotonic_us) else { return };
+            let Some(arrival) = self.acceptor.next(self.now.monotonic_us) else { return };
             let id = self.connections.vacant_key();
-            match self.node.open(id, self.now) {
-                Ok(()) => self.admit(stream, id),
-                Err(refusal) => turn_away(stream, Reply::Error(refusal), self.node.options().dialect),
+            match self.node.open(id, arrival.origin, self.now) {
+                Ok(()) => self.admit(arrival, id),
+                Err(refusal) => turn_away(arrival, Reply::Error(refusal), self.node.options().dialect),
             }
         }
     }
 
-    fn admit(&mut self, mut stream: TcpStream, id: SessionId) {
-        let registered = stream.set_nodelay(true).and_then(|()| process::keep_alive(&stream)).and_then(|()| {
-            self.poll.registry().register(&mut stream, Token(id), Interest::READABLE | Interest::WRITABLE)
-        });
+    fn admit(&mut self, arrival: Arrival, id: SessionId) {
+        let Arrival { stream, origin, addresses } = arrival;
+        let set_up = match origin {
+            Origin::Loopback | Origin::Far => process::set_up(&stream),
+            Origin::Local => Ok(()),
+        };
+        let timeout_us = self.node.options().idle_timeout_s * 1_000_000;
+        let mut connection = Connection::new(stream, self.now.monotonic_us + timeout_us);
+        let registered = set_up.and_then(|()| connection.socket().register(self.poll.registry(), Token(id)));
         if registered.is_err() {
             return self.node.close(id);
         }
-        let timeout_us = self.node.options().idle_timeout_s * 1_000_000;
-        let mut connection = Connection::new(stream, self.now.monotonic_us + timeout_us);
-        *connection.carrier() = self.stranger();
+        // By the unix socket nobody is on the way.
+        if origin != Origin::Local {
+            *connection.carrier() = self.stranger();
+        }
         queue(&mut self.ready, &mut connection, id);
         if timeout_us > 0 {
             self.idle.push(Reverse((connection.idle_us, id)));
         }
-        if let Some(addresses) = connection.addresses() {
+        if let Some(addresses) = addresses.or_else(|| connection.addresses()) {
             self.node.introduce(id, addresses);
         }
         self.connections.insert(connection);
@@ -45,10 +52,10 @@ impl Server {
 
 /// Says why, in the dialect that clients are answered in whose first byte does not tell, and closes. A fresh socket has
 /// room for one line.
-fn turn_away(stream: TcpStream, reply: Reply<'_>, dialect: Dialect) {
+fn turn_away(arrival: Arrival, reply: Reply<'_>, dialect: Dialect) {
     let mut answer = Vec::new();
     dialect.encode(reply, &mut answer);
-    let mut connection = Connection::new(stream, 0);
+    let mut connection = Connection::new(arrival.stream, 0);
     // The kernel takes one line at once, or the client is gone already.
     let _ = connection.send(&answer);
     connection.part();

@@ -1,9 +1,9 @@
 //! One connection: a socket, the transport that the conversation's bytes go through, and what is to be done next.
 
 use std::io::Result;
+use std::os::fd::OwnedFd;
 
 use mio::event::Event;
-use mio::net::TcpStream;
 
 use super::carrier::Carrier;
 use super::socket::{Received, Socket};
@@ -35,17 +35,17 @@ pub(super) enum Next {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, idle_us: u64) -> Connection {
+    pub(super) fn new(stream: impl Into<OwnedFd>, idle_us: u64) -> Connection {
         Connection::through(Carrier::Plain(Plain), Socket::new(stream), idle_us)
     }
 
     /// One that is being set up.
-    pub(super) fn dialing(stream: TcpStream) -> Connection {
+    pub(super) fn dialing(stream: impl Into<OwnedFd>) -> Connection {
         Connection::through(Carrier::Plain(Plain), Socket::dialing(stream), 0)
     }
 
     /// One that is set up and encrypted.
-    pub(super) fn encrypted(stream: TcpStream, transport: Box<TlsTransport>) -> Connection {
+    pub(super) fn encrypted(stream: impl Into<OwnedFd>, transport: Box<TlsTransport>) -> Connection {
         Connection::through(Carrier::Tls(transport), Socket::new(stream), 0)
     }
 
@@ -124,7 +124,7 @@ impl<T: Transport> Connection<T> {
 mod tests {
     use std::time::Duration;
 
-    use mio::{Events, Interest, Poll, Token};
+    use mio::{Events, Poll, Token};
 
     use super::*;
 
@@ -219,17 +219,15 @@ mod tests {
             let poll = Poll::new().expect("a poll");
             let [one, other] = [one, other].map(|stream| {
                 stream.set_nonblocking(true).expect("it is ours");
-                TcpStream::from_std(stream)
+                stream
             });
-            let mut place = Place {
+            let place = Place {
                 poll,
                 connection: Connection::through(Records::default(), Socket::new(one), 0),
                 other: Connection::new(other, 0),
             };
-            for (token, stream) in [(0, place.connection.socket.stream()), (1, place.other.socket.stream())] {
-                let both = Interest::READABLE | Interest::WRITABLE;
-                let stream = stream.expect("it is here");
-                place.poll.registry().register(stream, Token(token), both).expect("it is ours");
+            for (token, socket) in [(0, &place.connection.socket), (1, &place.other.socket)] {
+                socket.register(place.poll.registry(), Token(token)).expect("it is ours");
             }
             place
         }

@@ -1,10 +1,12 @@
 //! Outbound connections: the server's part in links to other nodes.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
+use mio::Token;
 use mio::net::TcpStream;
-use mio::{Interest, Token};
 
+use super::acceptor::origin_of;
 use super::background::{Job, Result};
 use super::connection::Connection;
 use super::tls::handshakes::{Failure, Outcome, Whose};
@@ -57,13 +59,16 @@ impl Server {
     }
 
     fn dial(&mut self, peer: NodeId, address: SocketAddr, way: Way) {
+        if let Some(why) = self.node.refuses_far_peers().filter(|_| origin_of(address).is_far()) {
+            self.node.note_refused_peer(&format!("node {peer} at {address}"), why, self.now);
+            return self.node.dial_failed(peer, why, self.now);
+        }
         let set_up = TcpStream::connect(address).and_then(|stream| {
-            stream.set_nodelay(true)?;
-            process::keep_alive(&stream)?;
-            Ok(stream)
+            process::set_up(&stream)?;
+            Ok(OwnedFd::from(stream))
         });
         match (set_up, way, &mut self.handshakes) {
-            (Ok(stream), Way::Plain, _) => self.take_up(peer, stream, Connection::dialing, Channel::Plain),
+            (Ok(stream), Way::Plain, _) => self.take_up(peer, Connection::dialing(stream), Channel::Plain),
             (Ok(stream), Way::Encrypted, Some(handshakes)) => {
                 handshakes.begin(Whose::Dial(peer), stream, Vec::new());
             }
@@ -76,8 +81,7 @@ impl Server {
     pub(super) fn take_dialed(&mut self, peer: NodeId, outcome: std::result::Result<Outcome, Failure>) {
         match outcome {
             Ok(Outcome { stream, transport, binding: Some(binding), .. }) => {
-                let connection = |stream| Connection::encrypted(stream, transport);
-                self.take_up(peer, stream, connection, Channel::Encrypted(binding));
+                self.take_up(peer, Connection::encrypted(stream, transport), Channel::Encrypted(binding));
             }
             Ok(Outcome { binding: None, .. }) => self.node.dial_failed(peer, "its connection has no name", self.now),
             Err(Failure::NotReached(why)) => self.node.dial_failed(peer, &why, self.now),
@@ -87,18 +91,10 @@ impl Server {
     }
 
     /// From here on the loop looks after a connection to a peer.
-    fn take_up(
-        &mut self,
-        peer: NodeId,
-        mut stream: TcpStream,
-        connection: impl FnOnce(TcpStream) -> Connection,
-        channel: Channel,
-    ) {
+    fn take_up(&mut self, peer: NodeId, mut connection: Connection, channel: Channel) {
         let id = self.connections.vacant_key();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut stream, Token(id), both) {
+        match connection.socket().register(self.poll.registry(), Token(id)) {
             Ok(()) => {
-                let mut connection = connection(stream);
                 if connection.is_readable() {
                     queue(&mut self.ready, &mut connection, id);
                 }

@@ -1,7 +1,7 @@
 //! TLS of clients, as far as the loop has to do with it: connections go to the handshakes' thread and come back, and
 //! certificates are read again elsewhere.
 
-use mio::{Interest, Token};
+use mio::Token;
 
 use super::background::{Job, Renewed};
 use super::carrier::{Carrier, Expected, First};
@@ -40,9 +40,13 @@ impl Server {
     fn shake_hands(&mut self, id: SessionId, whose: Whose, bytes: Vec<u8>) {
         let Some(handshakes) = &mut self.handshakes else { return };
         let connection = &mut self.connections[id];
-        let Some(mut stream) = connection.socket().take() else { return };
-        match self.poll.registry().deregister(&mut stream) {
-            Ok(()) => *connection.carrier() = Carrier::Away(handshakes.begin(whose, stream, bytes)),
+        let deregistered = connection.socket().deregister(self.poll.registry());
+        let Some(stream) = connection.socket().take() else { return };
+        match deregistered {
+            Ok(()) => {
+                self.node.shakes_hands(id, self.now);
+                *connection.carrier() = Carrier::Away(handshakes.begin(whose, stream, bytes));
+            }
             Err(error) => self.drop_connection(id, &error.to_string()),
         }
     }
@@ -95,17 +99,16 @@ impl Server {
             match ended.outcome {
                 Err(Failure::GivenUp) => self.drop_connection(id, "its handshake took too long"),
                 Err(Failure::Failed(why) | Failure::NotReached(why)) => self.drop_connection(id, &why),
-                Ok(Outcome { mut stream, transport, user, binding }) => {
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    if let Err(error) = self.poll.registry().register(&mut stream, Token(id), both) {
+                Ok(Outcome { stream, transport, user, binding }) => {
+                    connection.socket().give(stream);
+                    if let Err(error) = connection.socket().register(self.poll.registry(), Token(id)) {
                         self.drop_connection(id, &error.to_string());
                         continue;
                     }
-                    connection.socket().give(stream);
                     *connection.carrier() = Carrier::Tls(transport);
                     queue(&mut self.ready, connection, id);
                     match binding {
-                        None => self.node.encrypted(id, user),
+                        None => self.node.encrypted(id, user, self.now),
                         Some(binding) => {
                             let (from, _) = connection.addresses().unwrap_or_default();
                             self.node.accept_peer(id, Channel::Encrypted(binding), &from, self.now);

@@ -21,6 +21,7 @@ pub mod starting;
 mod tls;
 mod transport;
 mod turns;
+mod unix_socket;
 mod usage;
 
 use std::cmp::Reverse;
@@ -30,12 +31,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use acceptor::listen;
 use acceptor::{Acceptor, BACKLOG};
 use background::{Background, Job};
 use connection::{Connection, Next};
 use group::Group;
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use off_cpu::OffCpu;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
@@ -123,10 +122,10 @@ pub fn now(started: Instant) -> Now {
 }
 
 impl Server {
-    /// Puts the node behind the listener. `started` is what the node's monotonic time counts from, `config` the file to
+    /// Puts the node behind the acceptor. `started` is what the node's monotonic time counts from, `config` the file to
     /// be read again on SIGHUP, `users` that of its users, `tls` the certificate where clients may speak TLS.
     fn new(
-        listener: TcpListener,
+        acceptor: Acceptor,
         node: Node,
         file: DataFile,
         config: ClusterFile,
@@ -135,7 +134,7 @@ impl Server {
         started: Instant,
     ) -> std::io::Result<Server> {
         let poll = Poll::new()?;
-        let mut listener = listener;
+        let mut acceptor = acceptor;
         // First of all, or one that comes here would be noted below and never seen.
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2])?;
         // In the signals' handlers, so that a second one works whatever the loop is waiting for: leave where an
@@ -145,7 +144,7 @@ impl Server {
             flag::register_conditional_shutdown(signal, 1, Arc::clone(&noted))?;
             flag::register(signal, Arc::clone(&noted))?;
         }
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        acceptor.register(poll.registry(), LISTENER)?;
         poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let woken = Arc::new(AtomicBool::new(false));
@@ -171,7 +170,7 @@ impl Server {
         }
         Ok(Server {
             poll,
-            acceptor: Acceptor::new(listener),
+            acceptor,
             signals,
             node,
             writer,
@@ -434,7 +433,7 @@ impl Server {
         self.node.lose_peer(id, why, self.now);
         let mut connection = self.connections.remove(id);
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
-        let _ = connection.socket().stream().map(|stream| self.poll.registry().deregister(stream));
+        let _ = connection.socket().deregister(self.poll.registry());
     }
 }
 

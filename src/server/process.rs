@@ -1,5 +1,6 @@
 //! What the process asks of the operating system beside bytes: cores, file descriptors, keep-alive.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::node::Process;
@@ -68,12 +69,14 @@ pub fn fill_with_chance(bytes: &mut [u8]) {
     }
 }
 
-/// Lets the system find out, within some 10 minutes, that the other side of a silent connection is gone without a word.
-pub fn keep_alive(stream: &mio::net::TcpStream) -> std::io::Result<()> {
-    use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl};
-    set_socket_keepalive(stream, true)?;
-    set_tcp_keepidle(stream, Duration::from_secs(300))?;
-    Ok(set_tcp_keepintvl(stream, Duration::from_secs(30))?)
+/// Sets up a stream of TCP: what is written goes at once, and within some 10 minutes the system finds out that the other
+/// side is gone without a word.
+pub fn set_up(stream: impl AsFd) -> std::io::Result<()> {
+    use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl, set_tcp_nodelay};
+    set_tcp_nodelay(&stream, true)?;
+    set_socket_keepalive(&stream, true)?;
+    set_tcp_keepidle(&stream, Duration::from_secs(300))?;
+    Ok(set_tcp_keepintvl(&stream, Duration::from_secs(30))?)
 }
 
 /// Checks the limits on memory, with which nothing could run, and raises that on the stack where it may. An error is a

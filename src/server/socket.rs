@@ -1,22 +1,24 @@
 //! A socket: raw bytes in and out without ever waiting, and whether either may work at present.
 //!
 //! Bytes go by system calls alone: those of the C library make each a place where its thread may be cancelled, which
-//! costs a twentieth of a request's time.
+//! costs a twentieth of a request's time. They ask for a descriptor alone, so TCP and unix sockets are the same here.
 
 use std::io::{Error, IoSlice, Result};
-use std::net::Shutdown;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use mio::event::Event;
-use mio::net::TcpStream;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, writev};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, getpeername, getsockname, recv, send, shutdown};
 
-/// A socket registered with the poll.
+/// A stream socket that the poll tells of.
 ///
 /// Events come once per change (edge-triggered), so what they said is kept until a call shows the opposite.
 pub(super) struct Socket {
     /// `None` while somebody else has it, who is not in a hurry.
-    stream: Option<TcpStream>,
+    stream: Option<OwnedFd>,
     /// Bytes may be there to be read.
     readable: bool,
     /// The other side has shut its direction down: its end has to be read even where no event will say so.
@@ -38,27 +40,34 @@ pub(super) enum Received {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Socket {
-        Socket { stream: Some(stream), readable: true, shut: false, writable: true }
+    pub(super) fn new(stream: impl Into<OwnedFd>) -> Socket {
+        Socket { stream: Some(stream.into()), readable: true, shut: false, writable: true }
     }
 
     /// One that is being set up: an event says when bytes may be taken, or that nobody answers.
-    pub(super) fn dialing(stream: TcpStream) -> Socket {
-        Socket { stream: Some(stream), readable: false, shut: false, writable: false }
+    pub(super) fn dialing(stream: impl Into<OwnedFd>) -> Socket {
+        Socket { stream: Some(stream.into()), readable: false, shut: false, writable: false }
     }
 
-    /// What the poll knows it by.
-    pub(super) fn stream(&mut self) -> Option<&mut TcpStream> {
-        self.stream.as_mut()
+    /// From here on the poll tells of it, by this token, where it is here.
+    pub(super) fn register(&self, registry: &Registry, token: Token) -> Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let register = |stream: &OwnedFd| registry.register(&mut SourceFd(&stream.as_raw_fd()), token, both);
+        self.stream.as_ref().map_or(Ok(()), register)
+    }
+
+    /// The poll tells of it no more.
+    pub(super) fn deregister(&self, registry: &Registry) -> Result<()> {
+        self.stream.as_ref().map_or(Ok(()), |stream| registry.deregister(&mut SourceFd(&stream.as_raw_fd())))
     }
 
     /// Somebody else reads and writes from here on; nothing comes and goes here.
-    pub(super) fn take(&mut self) -> Option<TcpStream> {
+    pub(super) fn take(&mut self) -> Option<OwnedFd> {
         self.stream.take()
     }
 
     /// It is back, and there may be bytes and room for bytes.
-    pub(super) fn give(&mut self, stream: TcpStream) {
+    pub(super) fn give(&mut self, stream: impl Into<OwnedFd>) {
         *self = Socket { shut: self.shut, ..Socket::new(stream) };
     }
 
@@ -143,7 +152,7 @@ impl Socket {
     /// No more will be sent.
     pub(super) fn shut_down(&mut self) {
         // It may be gone already.
-        let _ = self.stream.as_ref().map(|stream| stream.shutdown(Shutdown::Write));
+        let _ = self.stream.as_ref().map(|stream| shutdown(stream, Shutdown::Write));
     }
 
     pub(super) fn is_readable(&self) -> bool {
@@ -154,9 +163,10 @@ impl Socket {
         self.writable
     }
 
-    /// Of the other side and of this one.
+    /// Of the other side and of this one, where they are of TCP.
     pub(super) fn addresses(&self) -> Option<(String, String)> {
         let stream = self.stream.as_ref()?;
-        Some((stream.peer_addr().ok()?.to_string(), stream.local_addr().ok()?.to_string()))
+        let text = |address| SocketAddr::try_from(address).ok().map(|address| address.to_string());
+        Some((text(getpeername(stream).ok()??)?, text(getsockname(stream).ok()?)?))
     }
 }

@@ -1,11 +1,14 @@
 //! From a checked config to a running server: the order in which the outside worlds are opened.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::acceptor::{Acceptor, origin_of};
 use super::tls::files::{self, Loaded};
-use super::{Server, listen, memory, now, process};
+use super::{Server, memory, now, process};
 use crate::config::{Config, members};
 use crate::logging;
+use crate::node::encryption::ClientAuth;
 use crate::node::{Node, Options};
 use crate::replica::Cluster;
 use crate::replication::Identity;
@@ -24,10 +27,10 @@ pub fn run(config: Config) -> Result<(), String> {
     if let Some(core) = config.cpu {
         process::keep_off(core)?;
     }
-    let listener = listen(&config.listen)?;
+    let acceptor = Acceptor::open(&config.listen, config.unix_socket.as_ref())?;
     let log = logging::start(config.log_level)
         .map_err(|error| format!("cannot start the log's thread: {}", process::explain(&error)))?;
-    let verdict = serve(config, listener, started);
+    let verdict = serve(config, acceptor, started);
     if verdict.is_ok() {
         log::info!("all is saved; goodbye");
     }
@@ -35,8 +38,8 @@ pub fn run(config: Config) -> Result<(), String> {
     verdict
 }
 
-fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> Result<(), String> {
-    let address = listener.local_addr().map_err(|error| format!("cannot tell the own address: {error}"))?;
+fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), String> {
+    let address = acceptor.address().map_err(|error| format!("cannot tell the own address: {error}"))?;
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
     let mut options = with_room_for_clients(config.options.clone())?;
     (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
@@ -47,7 +50,8 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
     let (node, file) = recover(&config, options, started)?;
     log::info!("durability {durability}, a snapshot every {interval_ms} ms");
     let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
-    let mut server = Server::new(listener, node, file, config.file, config.users_file, tls, started).map_err(system)?;
+    let (file_again, users_file) = (config.file.clone(), config.users_file.clone());
+    let mut server = Server::new(acceptor, node, file, file_again, users_file, tls, started).map_err(system)?;
     server.busy_poll(config.busy_poll);
     if let Some(links) = config.proven_links {
         server.prove_links(links)?;
@@ -56,8 +60,36 @@ fn serve(config: Config, listener: mio::net::TcpListener, started: Instant) -> R
         process::pin_to(core)?;
     }
     said.iter().for_each(|said| log::info!("{said}"));
+    if let Some(socket) = &config.unix_socket {
+        log::info!("serving the unix socket {}", socket.path.display());
+    }
+    warn_of_strangers(address, &server.node);
     log::info!("listening on {address}");
     server.run()
+}
+
+/// Says what other machines can do, where they can reach the address and have to prove nothing.
+fn warn_of_strangers(address: SocketAddr, node: &Node) {
+    if !origin_of(address).is_far() {
+        return;
+    }
+    let tls = node.options().tls.as_ref();
+    let asks_for_certificates = tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required);
+    match (node.needs_password(), node.refuses_far_clients()) {
+        (true, _) if tls.is_none() => log::warn!(
+            "passwords, keys and values travel to and from {address} in plain text: who is on the way can read and change \
+             them. TLS is two commands away (kvstoreapp certs --help)"
+        ),
+        (true, _) => (),
+        (false, true) if asks_for_certificates => (),
+        (false, true) => log::warn!(
+            "clients of other machines reach {address} and are turned away: no password is set (protected mode). Set \
+             one with --password-file, or say --protected-mode no where nobody but you reaches that address"
+        ),
+        (false, false) => log::warn!(
+            "whoever reaches {address} can read and change everything: no password is set (--protected-mode no)"
+        ),
+    }
 }
 
 /// The node as its data file has it.

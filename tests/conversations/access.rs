@@ -3,7 +3,7 @@
 //! They are told to a pure node, and also with mistakes injected.
 
 use kvstoreapp::auth::Password;
-use kvstoreapp::node::{Node, Options};
+use kvstoreapp::node::{Node, Options, Origin};
 use kvstoreapp::protocol::Dialect;
 
 use crate::pure::{NOW, node, options, say, tick, told};
@@ -17,13 +17,13 @@ const OVER: &str = "(over)";
 /// Client 0 may do everything. A talk is lines of `client> request => answer`; `(over)` is the end of the connection.
 fn tell(talk: &str) -> Verdict {
     let mut node = node(Options { dialect: Dialect::Resp2, ..options() });
-    node.open(0, NOW).expect("one is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one is not too many");
     for line in talk.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
         let (client, rest) = line.split_once("> ").expect("who speaks");
         let (said, expected) = rest.split_once(" => ").expect("an answer");
         let id: usize = client.parse().expect("a number");
         if said == "(comes)" {
-            node.open(id, NOW).expect("they are not too many");
+            node.open(id, Origin::Loopback, NOW).expect("they are not too many");
             continue;
         }
         let answer = if said == "(hears)" { hear(&mut node, id) } else { ask(&mut node, id, said) };
@@ -175,8 +175,8 @@ fn who_watches_keys_that_it_may_no_longer_read_is_disconnected() {
     let denied = r#"{"error":{"code":"NOPERM","message":"No permissions to access a key"},"ok":false}"#;
     let event = "{\"event\":\"set\",\"key\":\"app:1\",\"position\":";
     let mut node = node(options());
-    node.open(0, NOW).expect("one is not too many");
-    node.open(1, NOW).expect("two are not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one is not too many");
+    node.open(1, Origin::Loopback, NOW).expect("two are not too many");
     let talk = |node: &mut Node, id, text: &str| String::from_utf8(say(node, id, text.as_bytes())).expect("text");
     assert_eq!(
         talk(
@@ -207,7 +207,7 @@ fn who_watches_keys_that_it_may_no_longer_read_is_disconnected() {
 #[test]
 fn ops_of_json_are_the_commands_that_they_stand_for() {
     let mut node = node(Options { dialect: Dialect::Resp2, ..options() });
-    (0..2).for_each(|id| node.open(id, NOW).expect("two are not too many"));
+    (0..2).for_each(|id| node.open(id, Origin::Loopback, NOW).expect("two are not too many"));
     assert_eq!(ask(&mut node, 0, "ACL SETUSER ann on nopass %R~a* +get +mget +exists +scan +watch-prefix"), "+OK");
     let denied_key = r#"{"code":"NOPERM","message":"No permissions to access a key"}"#;
     let denied = |command: &str| {
@@ -275,7 +275,7 @@ fn the_default_user_can_be_closed_and_limited_too() {
 #[test]
 fn what_is_refused_is_listed_and_no_secret_is_shown() {
     let mut node = node(Options { dialect: Dialect::Resp2, ..options() });
-    (0..3).for_each(|id| node.open(id, NOW).expect("three are not too many"));
+    (0..3).for_each(|id| node.open(id, Origin::Loopback, NOW).expect("three are not too many"));
     let mut ask = |id, text: &str| ask(&mut node, id, text);
     assert_eq!(ask(0, "CONFIG SET slowlog-log-slower-than 0"), "+OK");
     assert_eq!(ask(2, "MONITOR"), "+OK");

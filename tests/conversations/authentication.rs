@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kvstoreapp::node::Node;
+use kvstoreapp::node::{Node, Origin};
 
 use crate::harness::{Server, command};
 use crate::pure::{NOW, node, options, say};
@@ -11,9 +11,9 @@ use crate::reply::{request, words};
 /// A node whose default user has the password `secret`; client 0 is known to it, client 1 is not.
 fn node_with_a_stranger() -> Node {
     let mut node = node(options());
-    node.open(0, NOW).expect("one is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one is not too many");
     assert_eq!(say(&mut node, 0, &request(&words("CONFIG SET requirepass secret"))), b"+OK\r\n");
-    node.open(1, NOW).expect("two are not too many");
+    node.open(1, Origin::Loopback, NOW).expect("two are not too many");
     node
 }
 

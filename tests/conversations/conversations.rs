@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr};
 
-use kvstoreapp::node::Options;
+use kvstoreapp::node::{Options, Origin};
 use kvstoreapp::protocol::Dialect;
 
 use crate::harness::redis::Redis;
@@ -117,7 +117,7 @@ fn a_long_pipeline_is_answered_in_order() {
     assert!(exchange(server.address, &[&said], End::Client) == expected, "an answer is not in its place");
 
     let mut pure = node(options());
-    pure.open(0, NOW).expect("one is not too many");
+    pure.open(0, Origin::Loopback, NOW).expect("one is not too many");
     let mut answers = say(&mut pure, 0, &said);
     answers.extend(finish(&mut pure, 0));
     assert!(answers == expected, "an answer is not in its place");
@@ -179,7 +179,7 @@ fn info(client: &mut Client) -> Vec<(String, String)> {
 /// Plays it against the pure node, whose client sends these pieces.
 fn play(script: &Script, pieces: &[&[u8]]) -> Vec<u8> {
     let mut node = node(pure_options(script));
-    node.open(0, NOW).expect("one is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one is not too many");
     let mut answers = Vec::new();
     for piece in pieces {
         answers.extend(say(&mut node, 0, piece));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use kvstoreapp::node::Origin;
 use kvstoreapp::protocol::{Command, line};
 
 use crate::pure::{NOW, node, options, say};
@@ -46,7 +47,7 @@ fn every_command_and_every_part_of_one_is_said_with_arguments_that_it_takes() {
 #[test]
 fn the_help_of_every_command_with_parts_names_all_of_them() {
     let mut node = node(options());
-    node.open(0, NOW).expect("one is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one is not too many");
     // What is refused as a whole has none.
     let has_help = |command: &Command| {
         *command != Command::Cluster && command.subcommands().iter().any(|(part, _)| *part == "help")
@@ -105,7 +106,7 @@ fn every_verb_of_the_line_dialect_is_said() {
 #[test]
 fn every_op_of_json_is_said() {
     let mut node = node(options());
-    node.open(0, NOW).expect("one is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one is not too many");
     // The answer to an op that there is not names all that there are.
     let all = String::from_utf8(say(&mut node, 0, b"{\"op\":\"\"}\n")).expect("JSON is text");
     let said: String =

@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::harness::{Client, Server, wait_for};
 use crate::pure::{NOW, node, options, say};
+use kvstoreapp::node::Origin;
 
 const IDLE_CLIENTS: usize = 10_000;
 const CONNECTS_AT_ONCE: usize = 100;
@@ -47,10 +48,10 @@ fn a_crowd_of_idle_clients_does_not_change_what_a_request_costs() {
 fn an_idle_client_holds_little_memory() {
     let mut node = node(kvstoreapp::node::Options { clients_max: IDLE_CLIENTS, ..options() });
     for id in 0..IDLE_CLIENTS {
-        node.open(id, NOW).expect("there is room");
+        node.open(id, Origin::Loopback, NOW).expect("there is room");
         assert_eq!(say(&mut node, id, b"PING\n"), b"PONG\n");
     }
-    assert!(node.open(IDLE_CLIENTS, NOW).is_err(), "one more is too many");
+    assert!(node.open(IDLE_CLIENTS, Origin::Loopback, NOW).is_err(), "one more is too many");
     let each = node.session_bytes() / IDLE_CLIENTS;
     assert!(each <= 64, "{each} bytes of buffers for a client that has been answered");
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, OUTBOX_BYTES_MAX, Options, REQUESTS_PER_TURN, SessionId};
+use kvstoreapp::node::{Node, OUTBOX_BYTES_MAX, Options, Origin, REQUESTS_PER_TURN, SessionId};
 use kvstoreapp::protocol::line::line_bytes_max;
 use kvstoreapp::replica::Durability;
 
@@ -52,7 +52,7 @@ fn many_clients_with_many_requests_take_turns() {
     const TURNS: usize = 5;
     let mut node = node(options());
     for id in 0..CLIENTS {
-        node.open(id, NOW).expect("so many are not too many");
+        node.open(id, Origin::Loopback, NOW).expect("so many are not too many");
         node.receive(id, &b"PING\n".repeat(TURNS * REQUESTS_PER_TURN), NOW);
     }
     for turn in 1..=TURNS {
@@ -262,7 +262,7 @@ fn a_client_that_goes_away_leaves_nothing_behind_whatever_it_waited_for() {
         say(&mut node, OTHER, big.as_bytes());
         node.close(HOSTILE);
         let without = node.session_bytes();
-        node.open(HOSTILE, NOW).expect("there is room again");
+        node.open(HOSTILE, Origin::Loopback, NOW).expect("there is room again");
 
         node.receive(HOSTILE, &said, NOW);
         assert_eq!(node.waits(HOSTILE), waits);
@@ -276,11 +276,11 @@ fn a_client_that_goes_away_leaves_nothing_behind_whatever_it_waited_for() {
 #[test]
 fn a_client_that_goes_away_while_its_answer_waits_for_the_disk_leaves_nothing_behind() {
     let mut node = node(Options { durability: Durability::Commit, ..options() });
-    node.open(HOSTILE, NOW).expect("one is not too many");
+    node.open(HOSTILE, Origin::Loopback, NOW).expect("one is not too many");
     node.receive(HOSTILE, b"SET a b\nGET a\n", NOW);
     assert!(node.sendable(HOSTILE).is_empty(), "it is not on disk");
     node.close(HOSTILE);
-    node.open(HOSTILE, NOW).expect("there is room again");
+    node.open(HOSTILE, Origin::Loopback, NOW).expect("there is room again");
     assert_eq!(say(&mut node, HOSTILE, b"GET a\n"), b"b\n");
     assert_eq!(finish(&mut node, HOSTILE), b"");
 }
@@ -291,7 +291,7 @@ fn assert_clean(node: &mut Node, after: Waits) {
     let mut touched = Vec::new();
     node.take_touched(&mut touched);
     assert!(!touched.contains(&HOSTILE), "after {after:?}");
-    node.open(HOSTILE, NOW).expect("there is room again");
+    node.open(HOSTILE, Origin::Loopback, NOW).expect("there is room again");
     assert_eq!(say(node, HOSTILE, b"PING\n"), b"PONG\n", "after {after:?}");
     assert_eq!(say(node, OTHER, b"PING\n"), b"PONG\n", "after {after:?}");
 }
@@ -340,7 +340,7 @@ fn a_goodbye_that_is_the_last_request_of_a_turn_is_one() {
 #[test]
 fn a_client_that_writes_without_end_while_the_disk_is_slow_is_held_by_what_its_answers_may_cost() {
     let mut node = node(Options { durability: Durability::Commit, ..options() });
-    node.open(HOSTILE, NOW).expect("one is not too many");
+    node.open(HOSTILE, Origin::Loopback, NOW).expect("one is not too many");
     let said = b"SET a b\n".repeat(REQUESTS_PER_TURN);
     let mut turns = 0;
     while matches!(node.waits(HOSTILE), Waits::ForInput | Waits::ForTurn) && turns < 1_000 {

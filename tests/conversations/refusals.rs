@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use kvstoreapp::node::Options;
 use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Options, Origin};
 use kvstoreapp::protocol::{Dialect, Reply};
 
 use crate::harness::{Server, wait_for};
@@ -97,7 +97,7 @@ fn a_client_that_comes_at_the_end_is_told_so_in_the_dialect_of_the_others() {
     {
         let mut node = node(Options { dialect, ..options() });
         node.end();
-        let refusal = node.open(0, NOW).expect_err("nobody is served any more");
+        let refusal = node.open(0, Origin::Loopback, NOW).expect_err("nobody is served any more");
         let mut answer = Vec::new();
         node.options().dialect.encode(Reply::Error(refusal), &mut answer);
         assert_eq!(String::from_utf8_lossy(&answer), says);

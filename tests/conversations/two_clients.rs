@@ -2,7 +2,7 @@
 
 use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now, SessionId};
+use kvstoreapp::node::{Node, Now, Origin, SessionId};
 
 use crate::pure::{NOW, hand_over, node_with_two_clients, read, save, say, take_turns, take_turns_at, told};
 use crate::reply::{request, words};
@@ -174,7 +174,7 @@ fn a_monitor_that_does_not_read_is_hung_up_on_and_one_that_is_gone_is_told_nothi
     }
     assert!((rounds - 2) << 20 <= LISTENER_BYTES_MAX);
     node.close(0);
-    node.open(0, NOW).expect("there is room");
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
     say(&mut node, 1, &request(&words("GET a")));
     assert_eq!(told(&mut node, 0), "");
 }
@@ -206,7 +206,7 @@ fn the_list_of_clients_names_the_command_with_its_part_and_what_the_client_does(
     assert!(ask(&mut node, 1, "CLIENT INFO").contains("cmd=client|info "));
     ask(&mut node, 1, "CLIENT PAUSE 60000");
     node.close(0);
-    node.open(0, NOW).expect("there is room");
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
     assert!(is_held(&mut node, 0, "GET a"));
     ask(&mut node, 1, "CLIENT UNPAUSE");
     while take_turns(&mut node) > 0 {}

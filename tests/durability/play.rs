@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::node::{Node, Now, Options, Origin};
 
 use crate::disk::{Disk, Model};
 use crate::history::Random;
@@ -51,7 +51,7 @@ impl Play {
         let mut node = started.expect("what it has recorded itself can be started from");
         let born = node.store().last_position();
         let model = Model { checked: disk.live(), changes: VecDeque::new(), request: String::new(), last: born };
-        node.open(0, now).expect("there is room for one");
+        node.open(0, Origin::Loopback, now).expect("there is room for one");
         Play { node, now, born, disk, model, targets_seen: 0 }
     }
 

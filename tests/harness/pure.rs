@@ -3,14 +3,18 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now, Options, SessionId};
+use kvstoreapp::node::{Node, Now, Options, Origin, SessionId};
 use kvstoreapp::replica::{Checkpoint, Cluster, Disk, Merged, Outcome, Save, Saved};
 use kvstoreapp::replication::{Identity, Limits, Secrets, WHOLE_BYTES_MAX};
 use kvstoreapp::secrets::ClusterSecrets;
 use kvstoreapp::store::{NodeId, Store};
 
 pub const NOW: Now = Now { monotonic_us: 1_000_000, unix_ms: 1_700_000_000_000 };
+
+/// So many passwords that are none a client may say.
+const REFUSALS_MAX: u64 = 10;
 
 pub const LIMITS: Limits =
     Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX };
@@ -78,7 +82,7 @@ pub fn node(options: Options) -> Node {
 pub fn node_with_two_clients() -> Node {
     let mut node = node(options());
     for id in 0..2 {
-        node.open(id, NOW).expect("two are not too many");
+        node.open(id, Origin::Loopback, NOW).expect("two are not too many");
     }
     node
 }
@@ -88,7 +92,7 @@ pub fn node_with_two_clients() -> Node {
 pub fn play<'a>(value_bytes_max: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut node = node(Options { value_bytes_max, ..options() });
     let mut answers = Vec::new();
-    node.open(0, NOW).expect("one client is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one client is not too many");
     for piece in pieces {
         if node.waits(0) != Waits::ForInput {
             break;
@@ -186,6 +190,16 @@ fn settle(node: &mut Node, id: SessionId, received: usize) -> Vec<u8> {
     let mut answers = answer(node, id, received);
     while save(node, NOW) {}
     answers.append(&mut read(node, id));
+    // A password that is none is answered after a while, and no test waits for that.
+    for seconds in 1..=REFUSALS_MAX {
+        if node.waits(id) != Waits::ForGate(Cause::Time) {
+            break;
+        }
+        let later = Now { monotonic_us: NOW.monotonic_us + seconds * 2_000_000, ..NOW };
+        hand_over(node, later);
+        take_turns_at(node, later);
+        answers.append(&mut answer(node, id, received));
+    }
     let waits = node.waits(id);
     assert!(matches!(waits, Waits::ForInput | Waits::ForNothing), "nobody will wake it: it waits {waits:?}");
     answers

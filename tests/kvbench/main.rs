@@ -37,6 +37,24 @@ fn a_node_is_measured_in_both_dialects_and_both_loops() {
 }
 
 #[test]
+fn a_node_is_measured_by_its_unix_socket() {
+    let server = Server::start(&["--unix-socket=node.sock"]);
+    let socket = format!("--unix-socket={}", server.directory.path().join("node.sock").display());
+    for dialect in ["--dialect=line", "--dialect=resp"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvbench"));
+        command.args(["--json", "--seconds=0.3", "--warm-up=0.1", "--keys=1000", "--fill", "--depth=16"]);
+        let output = command.args([dialect, &socket]).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let measured: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        assert_eq!(measured["errors"], 0, "{measured}");
+        assert!(measured["requests"].as_u64() > Some(0), "{measured}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvbench"));
+    let output = command.args(["--unix-socket=none/node.sock"]).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot connect to none/node.sock: No such file"));
+}
+
+#[test]
 fn pictures_are_drawn() {
     let server = Server::start(&[]);
     let directory = tempfile::tempdir().expect("there is a temporary directory");

@@ -2,6 +2,7 @@
 //! its own. Faults are packet filters where packets arrive. Everything is gone with the [`Network`].
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -99,8 +100,15 @@ impl Network {
         (0..self.addresses.len()).map(lost).sum()
     }
 
-    /// Starts a node on its host.
+    /// Starts a node on its host, which trusts all that is on the wire.
     pub fn start(&self, id: usize) -> Node {
+        let server = self.launch(id, &["--protected-mode=no"]);
+        let client = self.on(id, || Client::connect(server.address));
+        Node { server, client }
+    }
+
+    /// Starts a node on its host with these flags, and connects nobody to it.
+    pub fn launch(&self, id: usize, flags: &[&str]) -> Server {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
         let entry = |address: &String| format!(r#"{{ "ip": "{address}", "port": {PORT} }}"#);
         let config = self.addresses.iter().map(entry).collect::<Vec<_>>().join(", ");
@@ -108,10 +116,18 @@ impl Network {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.host(id), env!("CARGO_BIN_EXE_kvstoreapp")]);
         command.args([&format!("--id={id}"), "--data-dir=data", "--snapshot-interval-ms=100"]);
-        command.current_dir(directory.path());
-        let server = Server::spawn(directory, command);
-        let client = inside(&self.host(id), || Client::connect(server.address));
-        Node { server, client }
+        command.args(flags).current_dir(directory.path());
+        Server::spawn(directory, command)
+    }
+
+    /// Where a node on this host is reached.
+    pub fn address(&self, id: usize) -> SocketAddr {
+        SocketAddr::new(self.addresses[id].parse().expect("an address"), PORT)
+    }
+
+    /// Works on this host; what it connects stays there.
+    pub fn on<T: Send>(&self, id: usize, work: impl FnOnce() -> T + Send) -> T {
+        inside(&self.host(id), work)
     }
 
     pub fn start_all(&self) -> Vec<Node> {

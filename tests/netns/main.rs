@@ -7,6 +7,7 @@ mod harness;
 
 mod delay;
 mod hosts;
+mod protection;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use kvstoreapp::node::Options;
+use kvstoreapp::node::{Options, Origin};
 use kvstoreapp::store::{Clock, Store};
 
 use crate::pure::{NOW, node, options};
@@ -88,7 +88,7 @@ const BYTES_PER_KEY: f64 = 125.0;
 /// 100,000 requests of one warm connection, 20 in a write; each is answered with something that begins with `begin`.
 fn cost_of_requests(request: impl Fn(u32) -> String, begin: u8) -> Cost {
     let mut node = node(Options { value_bytes_max: 1_000, ..options() });
-    node.open(0, NOW).expect("one client is not too many");
+    node.open(0, Origin::Loopback, NOW).expect("one client is not too many");
     let mut ids = Vec::new();
     let mut talk = |bytes: &[u8], begin: u8| {
         node.receive(0, bytes, NOW);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kvstoreapp::node::{Node, Options};
+use kvstoreapp::node::{Node, Options, Origin};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -361,7 +361,7 @@ fn ask(node: &mut Node, words: &[Vec<u8>]) -> Vec<u8> {
 fn what_is_computed_from_values_is_what_a_plain_model_computes() {
     for_all(6_000, vec(asked(), 1..14), |requests| {
         let (mut node, mut values) = (node(Options { value_bytes_max: 1 << 16, ..options() }), Values::new());
-        node.open(0, NOW).expect("one client is not too many");
+        node.open(0, Origin::Loopback, NOW).expect("one client is not too many");
         for asked in requests {
             if let Asked::IncrByFloat(key, one, _) = &asked {
                 ask(

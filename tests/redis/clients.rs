@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::harness::wait_for;
+use crate::harness::{Server, wait_for};
 use crate::nodes::Cluster;
 use crate::reply::{request, words};
 
@@ -178,6 +178,18 @@ fn redis_py_5_works_in_resp2() {
 #[test]
 fn redis_py_5_works_in_resp3() {
     redis_py("target/clients-redis-py-5", "3");
+}
+
+#[test]
+fn redis_py_finds_the_node_at_the_unix_socket() {
+    let server = Server::start(&["--unix-socket=node.sock"]);
+    let socket = server.directory.path().join("node.sock");
+    for protocol in ["2", "3"] {
+        let mut python = Command::new("target/clients/bin/python");
+        let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
+        python.env("PYTHONPATH", packages).env("PROTOCOL", protocol).arg("tests/redis/clients/unix_socket.py");
+        assert_eq!(run(python.arg(&socket).current_dir(env!("CARGO_MANIFEST_DIR"))), "");
+    }
 }
 
 fn node_client(name: &str) {

@@ -19,5 +19,6 @@ mod others;
 mod patterns;
 mod reply;
 mod statistics;
+mod strangers;
 mod sums;
 mod users;

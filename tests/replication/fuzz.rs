@@ -1,5 +1,6 @@
 //! Arbitrary bytes for a live link, before and after the handshake: no panic, bounded memory, and no key is touched.
 
+use kvstoreapp::node::Origin;
 use kvstoreapp::replication::wire::{Ack, Frame, Hello, Items, Listing, Refusal, WireChange, decode};
 use kvstoreapp::store::{NodeId, Stamp};
 use proptest::collection::vec;
@@ -56,7 +57,7 @@ fn play(linked: bool, talk: Vec<Said>) -> Result<(), TestCaseError> {
         one.request(&format!("SET key:{key} value"));
     }
     let honest = honest(&one, PEER as NodeId);
-    one.node.open(PEER, one.now).expect("there is room");
+    one.node.open(PEER, Origin::Loopback, one.now).expect("there is room");
     one.say(PEER, kvstoreapp::replication::wire::GREETING);
     let mut bodies = if linked { vec![honest[0].clone()] } else { Vec::new() };
     let mut is_touched = false;

@@ -1,5 +1,6 @@
 //! Peers that say what no peer should, and bad luck at the wrong moment.
 
+use kvstoreapp::node::Origin;
 use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
 use kvstoreapp::replication::wire::vector::VersionVector;
@@ -248,7 +249,7 @@ fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
 fn connections_that_owe_a_hello_are_few() {
     let mut one = Stranger::new(2);
     for session in 1..=1_000 {
-        if one.node.open(session, one.now).is_ok() {
+        if one.node.open(session, Origin::Loopback, one.now).is_ok() {
             one.say(session, b"\0KVPEER\n\xff\xff\x0f\0");
             one.say(session, &[0; 100_000]);
         }

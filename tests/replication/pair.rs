@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::node::{Node, Now, Options, Origin};
 use kvstoreapp::replica::{Cluster, Outcome, Save, Saved};
 use kvstoreapp::replication::Unready;
 use kvstoreapp::replication::wire::{self, Frame, GREETING};
@@ -297,7 +297,7 @@ impl Mesh {
             }
             self.nodes[id].dialing(to + 1, peer, Channel::Plain, now);
             let their_now = self.now(to);
-            self.nodes[to].open(id + 1, their_now).expect("there is room");
+            self.nodes[to].open(id + 1, Origin::Loopback, their_now).expect("there is room");
             for (from, to) in [(id, to), (to, id)] {
                 self.wires.push(Wire { from, to, heard: Vec::new(), greeted: false });
             }
@@ -367,7 +367,7 @@ fn node_of(cluster: Cluster, limits: Limits, now: Now) -> Node {
     let mut node = start(cluster, options, now);
     // A tick has time for one step of what can wait.
     node.time_by(|| u64::MAX / 2);
-    node.open(CLIENT, now).expect("there is room");
+    node.open(CLIENT, Origin::Loopback, now).expect("there is room");
     node
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now};
+use kvstoreapp::node::{Node, Now, Origin};
 use kvstoreapp::replica::{Checkpoint, Outcome, Save, Saved};
 use kvstoreapp::replication::wire::vector::{Span, VersionVector};
 use kvstoreapp::replication::wire::{
@@ -70,7 +70,7 @@ impl Stranger {
         let mut bytes = GREETING.to_vec();
         hello.encode(&mut bytes);
         let id = hello.node.into();
-        self.node.open(id, self.now).expect("there is room");
+        self.node.open(id, Origin::Loopback, self.now).expect("there is room");
         self.say(id, &bytes);
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now, Options};
+use kvstoreapp::node::{Node, Now, Options, Origin};
 use kvstoreapp::replica::Cluster;
 use kvstoreapp::replication::{Identity, Limits};
 use kvstoreapp::store::NodeId;
@@ -137,7 +137,7 @@ impl Host {
         if let Some(step) = self.secret_step {
             node.trust(secrecy::trust(step, self.is_secret_mistaken));
         }
-        node.open(CLIENT, now).expect("there is room");
+        node.open(CLIENT, Origin::Loopback, now).expect("there is room");
         self.node = Some(node);
         self.used = vec![true];
         self.disk_due_us = u64::MAX;

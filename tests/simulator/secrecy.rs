@@ -4,7 +4,7 @@
 //! may be told a wrong one for a while. Strangers dial, answer in the place of a node, and stand between two. They have
 //! recorded every proof that ever went over a connection.
 
-use kvstoreapp::node::Now;
+use kvstoreapp::node::{Now, Origin};
 use kvstoreapp::replication::wire::{Cursor, GREETING, Hello, PROOF_BYTES, Progress, Proof, VERSION, WireChange};
 use kvstoreapp::replication::{Binding, Channel, PeerTls, Trust};
 use kvstoreapp::secrets::ClusterSecrets;
@@ -138,7 +138,7 @@ impl World {
         if is_encrypted {
             node.accept_peer(session, Channel::Encrypted(binding), "10.9.9.9:999", now);
         } else {
-            node.open(session, now).expect("there is room");
+            node.open(session, Origin::Loopback, now).expect("there is room");
         }
         self.talk(id, session, other, &said, &mut Wiretap::default(), now)?;
         Ok(true)

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fastrand::Rng;
-use kvstoreapp::node::Now;
 use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Now, Origin};
 use kvstoreapp::replication::{Channel, DueDial, Way};
 use kvstoreapp::store::{NodeId, Stamp};
 
@@ -304,7 +304,7 @@ impl World {
             let (bindings, from) = (connection.bindings, connection.ends[0].map_or(0, |end| end.host));
             let session = self.hosts[id].free_session();
             match bindings {
-                None => self.node(id).open(session, now).expect("there is room"),
+                None => self.node(id).open(session, Origin::Loopback, now).expect("there is room"),
                 Some([_, binding]) => {
                     self.node(id).accept_peer(session, Channel::Encrypted(binding), &format!("10.0.0.{from}:999"), now);
                 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::alarm::{ALARM, Alarm};
@@ -122,11 +123,12 @@ impl Load<'_> {
         let mut connections = Vec::new();
         for id in 0..options.clients as usize {
             let connect = || -> std::io::Result<Stream> {
-                let mut stream = Stream::connect(options.address, trust.as_ref())?;
-                poll.registry().register(stream.socket(), Token(id), Interest::READABLE | Interest::WRITABLE)?;
+                let stream = Stream::connect(options, trust.as_ref())?;
+                let both = Interest::READABLE | Interest::WRITABLE;
+                poll.registry().register(&mut SourceFd(&stream.descriptor()), Token(id), both)?;
                 Ok(stream)
             };
-            let stream = connect().map_err(|error| format!("cannot connect to {}: {error}", options.address))?;
+            let stream = connect().map_err(|error| format!("cannot connect to {}: {error}", options.target()))?;
             connections.push(Connection { stream, inbox: Vec::new(), outbox: Vec::new(), waiting: VecDeque::new() });
         }
         let now = Instant::now();

@@ -46,6 +46,10 @@ pub struct Options {
     #[arg(long, default_value = "127.0.0.1:5000")]
     pub address: SocketAddr,
 
+    /// The server's unix socket, which the clients use in the place of its address
+    #[arg(long, value_name = "path", conflicts_with_all = ["address", "tls_ca"])]
+    pub unix_socket: Option<PathBuf>,
+
     /// How it is spoken to
     #[arg(long, value_name = "name", default_value = "line")]
     pub dialect: Dialect,
@@ -144,4 +148,11 @@ pub struct Options {
     /// this tool cost without a store
     #[arg(long, value_name = "port")]
     pub null_server: Option<u16>,
+}
+
+impl Options {
+    /// The server, as it is named where it does not answer.
+    pub fn target(&self) -> String {
+        self.unix_socket.as_ref().map_or_else(|| self.address.to_string(), |path| path.display().to_string())
+    }
 }

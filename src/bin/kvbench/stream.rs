@@ -1,11 +1,12 @@
 //! What a connection's bytes go through: the socket alone, or TLS.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use mio::net::TcpStream;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -13,9 +14,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use crate::options::Options;
+
 /// See the module.
 pub enum Stream {
-    Plain(TcpStream),
+    Plain(OwnedFd),
     Tls(TcpStream, Box<ClientConnection>),
 }
 
@@ -56,8 +59,14 @@ impl Trust<'_> {
 
 impl Stream {
     /// Connects; with TLS, where it is to be trusted, the handshake is done, too.
-    pub fn connect(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Result<Stream> {
-        let mut stream = std::net::TcpStream::connect(address)?;
+    pub fn connect(options: &Options, tls: Option<&Arc<ClientConfig>>) -> Result<Stream> {
+        if let Some(path) = &options.unix_socket {
+            let stream = UnixStream::connect(path)?;
+            stream.set_nonblocking(true)?;
+            return Ok(Stream::Plain(stream.into()));
+        }
+        let address = options.address;
+        let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         let session = tls.map(|config| {
             let name = ServerName::IpAddress(address.ip().into());
@@ -70,17 +79,17 @@ impl Stream {
         });
         let session = session.transpose()?;
         stream.set_nonblocking(true)?;
-        let stream = TcpStream::from_std(stream);
         Ok(match session {
-            None => Stream::Plain(stream),
+            None => Stream::Plain(stream.into()),
             Some(session) => Stream::Tls(stream, session),
         })
     }
 
     /// What the poll knows it by.
-    pub fn socket(&mut self) -> &mut TcpStream {
+    pub fn descriptor(&self) -> RawFd {
         match self {
-            Stream::Plain(stream) | Stream::Tls(stream, _) => stream,
+            Stream::Plain(stream) => stream.as_raw_fd(),
+            Stream::Tls(stream, _) => stream.as_raw_fd(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::help::help;
 use super::subcommands;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply};
 use crate::auth::Users;
+use crate::node::Origin;
 use crate::node::client::Client as Who;
 use crate::node::replies::{Answers, Replies};
 use crate::node::session::Session;
@@ -146,6 +147,7 @@ fn flags(client: &Who) -> String {
         (client.queue.is_some(), 'x'),
         (is_blocked, 'b'),
         (client.waits == Waits::ForNothing, 'c'),
+        (client.origin == Origin::Local, 'U'),
     ];
     let flags: String = all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, letter)| letter).collect();
     if flags.is_empty() { "N".to_owned() } else { flags }

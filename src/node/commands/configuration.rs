@@ -135,6 +135,7 @@ impl Context<'_> {
                 self.users.require(password);
                 let _stays = users::changed(self);
             }
+            Change::ProtectedMode(on) => self.settings.options.protected_mode = on,
             Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
             Change::DenialEntries(entries) => self.accounts.log.entries_max = entries,
             Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
@@ -172,6 +173,7 @@ impl Context<'_> {
             "maxmemory" => options.memory_bytes_max.to_string(),
             "notify-keyspace-events" => self.events.channels.notifications.text(),
             "requirepass" => users::shown_password(self.users).to_owned(),
+            "protected-mode" => if options.protected_mode { "yes" } else { "no" }.to_owned(),
             "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
             "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
             "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),

@@ -5,7 +5,7 @@
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
-//! - `connection`, `users`, `acl`, `clients`, `monitoring`: conversations
+//! - `connection`, `users`, `proving`, `acl`, `clients`, `monitoring`: conversations
 //! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `help`: the node
 
 mod acl;
@@ -26,6 +26,7 @@ mod lcs;
 mod monitoring;
 mod numbers;
 mod outcome;
+mod proving;
 mod publishing;
 mod room;
 mod scanning;
@@ -249,8 +250,8 @@ fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
         Command::Echo => cx.answer(Reply::Value(args.at(1))),
         Command::Help => cx.answer(Reply::Text(line::HELP)),
         Command::Select => connection::select(cx, args),
-        Command::Hello => connection::hello(cx, args),
-        Command::Auth => users::auth(cx, args),
+        Command::Hello => proving::slowly(cx, args, connection::hello),
+        Command::Auth => proving::slowly(cx, args, users::auth),
         Command::Quit => {
             cx.out.answer(Reply::Ok);
             Ok(Executed::Ended)

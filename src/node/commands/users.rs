@@ -2,7 +2,7 @@
 
 use super::context::Events;
 use super::fail::{Fail, SYNTAX, printable};
-use super::{Args, Command, Context, Executed, Outcome, Reply, clients, subcommands};
+use super::{Args, Command, Context, Executed, Outcome, Reply, clients, proving, subcommands};
 use crate::auth::log::{Reason, Refused};
 use crate::auth::users::DEFAULT;
 use crate::auth::{Denied, UserId, Users};
@@ -125,7 +125,7 @@ pub(super) fn auth(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn authenticate(cx: &mut Context<'_>, args: Args<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
     let Some(access) = cx.users.authenticate(user, password) else {
         note(cx, Reason::Auth, args.at(0).to_vec(), user.to_vec());
-        return Err(Fail::said("WRONGPASS invalid username-password pair or user is disabled."));
+        return Err(proving::FAILED);
     };
     cx.client.access = access;
     Ok(())

@@ -128,6 +128,20 @@ pub(super) const STATISTICS: &[Statistic] = &[
         of.metrics().denied[3].into()
     })
     .field(super::Section::Stats, "acl_access_denied_auth", Plain),
+    gauge("clients_unauthenticated", "Clients that have to authenticate, or are about to be turned away.", |of| {
+        of.clients_unauthenticated().into()
+    })
+    .too(Clients),
+    counter(
+        "clients_closed_unauthenticated",
+        "Clients closed because they did not authenticate within 60 s, or were the oldest of too many.",
+        |of| of.metrics().clients_closed_unauthenticated.into(),
+    )
+    .too(Clients),
+    counter("clients_denied", "Clients of other machines turned away by protected mode.", |of| {
+        of.metrics().clients_denied.into()
+    })
+    .too(Clients),
     gauge("client_buffer_bytes_longest", "The most memory that one client's requests and answers ever took.", |of| {
         of.session_bytes_max().into()
     })

@@ -159,6 +159,10 @@ impl<'a> Sources<'a> {
         self.sessions.blocked()
     }
 
+    pub(super) fn clients_unauthenticated(&self) -> usize {
+        self.sessions.strangers.len()
+    }
+
     pub(super) fn session_bytes_max(&self) -> usize {
         self.sessions.bytes_max
     }

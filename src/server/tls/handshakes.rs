@@ -10,13 +10,13 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use super::files::{self, Loaded};
@@ -75,7 +75,7 @@ pub(in crate::server) struct Ended {
 
 /// What a handshake that is done brings.
 pub(in crate::server) struct Outcome {
-    pub(in crate::server) stream: TcpStream,
+    pub(in crate::server) stream: OwnedFd,
     pub(in crate::server) transport: Box<TlsTransport>,
     /// The user that the client's certificate names.
     pub(in crate::server) user: Option<String>,
@@ -103,7 +103,7 @@ enum Job {
 struct Beginning {
     whose: Whose,
     number: u64,
-    stream: TcpStream,
+    stream: OwnedFd,
     /// What was read of it.
     bytes: Vec<u8>,
     until: Instant,
@@ -170,7 +170,7 @@ impl Handshakes {
     }
 
     /// Hands over a connection that has said these bytes, or that is being set up. Returns the handshake's number.
-    pub(in crate::server) fn begin(&mut self, whose: Whose, stream: TcpStream, bytes: Vec<u8>) -> u64 {
+    pub(in crate::server) fn begin(&mut self, whose: Whose, stream: OwnedFd, bytes: Vec<u8>) -> u64 {
         self.begun += 1;
         let (number, until) = (self.begun, Instant::now() + PATIENCE);
         self.give(Job::Begin(Beginning { whose, number, stream, bytes, until }));
@@ -274,16 +274,15 @@ impl<W: Fn()> Worker<W> {
     }
 
     fn begin(&mut self, beginning: Beginning) {
-        let Beginning { whose, number, mut stream, bytes, until } = beginning;
+        let Beginning { whose, number, stream, bytes, until } = beginning;
+        let owes_greeting = matches!(whose, Whose::Dial(_));
+        let socket = if owes_greeting { Socket::dialing(stream) } else { Socket::new(stream) };
         let place = self.under_way.vacant_key();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let registered = self.poll.registry().register(&mut stream, Token(place), both);
+        let registered = socket.register(self.poll.registry(), Token(place));
         let transport = match registered.and_then(|()| self.transport(whose)) {
             Ok(transport) => Box::new(transport),
             Err(error) => return self.fail(whose, number, &error),
         };
-        let owes_greeting = matches!(whose, Whose::Dial(_));
-        let socket = if owes_greeting { Socket::dialing(stream) } else { Socket::new(stream) };
         let moved = Instant::now();
         self.under_way.insert(UnderWay { whose, number, transport, socket, owes_greeting, until, moved });
         self.go_on(place, &bytes);
@@ -346,9 +345,9 @@ impl<W: Fn()> Worker<W> {
     }
 
     fn remove(&mut self, place: usize) -> UnderWay {
-        let mut one = self.under_way.remove(place);
+        let one = self.under_way.remove(place);
         // The loop's poll is to hear of it, and this one no more.
-        let _ = one.socket.stream().map(|stream| self.poll.registry().deregister(stream));
+        let _ = one.socket.deregister(self.poll.registry());
         one
     }
 

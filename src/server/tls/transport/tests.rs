@@ -1,7 +1,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -47,10 +47,8 @@ impl Pair {
         let mut token = 0;
         let mut side = |stream: TcpStream, transport| {
             stream.set_nonblocking(true).expect("it is ours");
-            let mut socket = Socket::new(mio::net::TcpStream::from_std(stream));
-            let both = Interest::READABLE | Interest::WRITABLE;
-            let registered = socket.stream().map(|stream| poll.registry().register(stream, Token(token), both));
-            registered.expect("it is here").expect("it is ours");
+            let socket = Socket::new(stream);
+            socket.register(poll.registry(), Token(token)).expect("it is ours");
             token += 1;
             Side { transport, socket }
         };

@@ -1,0 +1,143 @@
+//! Protected mode: a node that asks nobody for a proof serves the machine that it runs on, and no other.
+//!
+//! The precedent is Redis' `protected-mode`. A client from another machine is told in one line how to open the node. A
+//! node from another machine is told so where nodes do not prove who they are, and none there is dialed.
+
+use super::client::Client;
+use super::encryption::ClientAuth;
+use super::origin::Origin;
+use super::session::Session;
+use super::strangers::{DENIED_US, Standing, UNPROVEN_US};
+use super::{Node, Now, SessionId};
+use crate::auth::{Access, UserId};
+use crate::protocol::Refusal;
+use crate::replication::PeerTls;
+use crate::replication::wire::GREETING;
+
+/// What a node of another machine is told, and what the log says of it.
+pub const NO_FAR_PEERS: &str = "protected mode is on, and nodes do not prove who they are: give all of them one \
+    secret (kvstoreapp secret, --cluster-secret-file), or start them with --protected-mode no where nobody else reaches \
+    their addresses";
+/// How long a denied client's handshake may take: it may have a certificate to show.
+const HANDSHAKE_US: u64 = 6_000_000;
+/// Least time between two log lines about nodes that are turned away.
+const LOG_US: u64 = 10_000_000;
+
+impl Node {
+    /// Why no node is linked to whose address is on another machine; `None` where it may be.
+    pub fn refuses_far_peers(&self) -> Option<&'static str> {
+        let proves_nothing = self.keys.replica().replication().peer_tls() == PeerTls::Off;
+        (self.settings.options.protected_mode && proves_nothing).then_some(NO_FAR_PEERS)
+    }
+
+    /// Whether a client from another machine is turned away.
+    pub fn refuses_far_clients(&self) -> bool {
+        self.settings.options.protected_mode && !self.needs_password()
+    }
+
+    /// Whether a client has to say who it is before it may do anything.
+    pub fn needs_password(&self) -> bool {
+        !self.users.get(UserId::DEFAULT).is_open()
+    }
+
+    /// A node at this address was turned away, or not dialed, for this reason.
+    pub fn note_refused_peer(&mut self, address: &str, why: &str, now: Now) {
+        if self.peer_log.lets(now.monotonic_us, LOG_US) {
+            log::warn!("no link with {address}: {why}");
+        }
+    }
+
+    /// How a client stands that comes from there.
+    pub(super) fn standing_of(&self, origin: Origin, access: Access, now: Now) -> Standing {
+        if origin.is_far() && self.refuses_far_clients() {
+            return Standing::Denied { until_us: now.monotonic_us + DENIED_US };
+        }
+        match access.is_authenticated() {
+            true => Standing::Admitted,
+            false => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
+        }
+    }
+
+    /// One more stranger comes; who has been one for longest has to go, where they are too many.
+    pub(super) fn make_room_for_stranger(&mut self) {
+        while let Some(id) = self.sessions.strangers.surplus(self.settings.options.clients_max) {
+            self.send_away(id);
+        }
+    }
+
+    /// The client has begun a handshake: it is borne with for as long as that may take.
+    pub fn shakes_hands(&mut self, id: SessionId, now: Now) {
+        if let Some(Standing::Denied { .. }) = self.sessions.get(id).map(|session| session.client.standing) {
+            let until_us = now.monotonic_us + HANDSHAKE_US;
+            self.sessions.set_standing(id, Standing::Denied { until_us });
+        }
+    }
+
+    /// The client came by TLS, and its certificate names this user. Where there is such a user, and it is on, the client
+    /// is that one; else it is who it would be without a certificate.
+    pub fn encrypted(&mut self, id: SessionId, user: Option<String>, now: Now) {
+        let vouched = user.and_then(|user| self.users.vouched_for(user.as_bytes()));
+        let tls = self.settings.options.tls.as_ref();
+        let has_proven = vouched.is_some() || tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required);
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.client.is_encrypted = true;
+        session.client.access = vouched.unwrap_or(session.client.access);
+        let standing = match session.client.standing {
+            // It has something to show that a stranger has not.
+            Standing::Denied { .. } if has_proven && session.client.access.is_authenticated() => Standing::Admitted,
+            Standing::Denied { .. } if has_proven => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
+            Standing::Denied { .. } => Standing::Denied { until_us: now.monotonic_us + DENIED_US },
+            other => other,
+        };
+        self.sessions.set_standing(id, standing);
+    }
+
+    /// After its turn: the client may have authenticated, or said that it is nobody.
+    pub(super) fn note_proof(&mut self, id: SessionId, client: &mut Client, now: Now) {
+        let standing = match client.access.is_authenticated() {
+            true => Standing::Admitted,
+            false => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
+        };
+        let before = std::mem::replace(&mut client.standing, standing);
+        self.sessions.strangers.move_on(id, before, standing);
+    }
+
+    /// Strangers whose time is over.
+    pub(super) fn send_strangers_away(&mut self, now: Now) {
+        while let Some(id) = self.sessions.strangers.due(now.monotonic_us) {
+            self.send_away(id);
+        }
+    }
+
+    /// A denied client has said something: it is answered, unless it may yet greet as a node does.
+    pub(super) fn hear_denied(&mut self, id: SessionId, mut session: Box<Session>, bytes: &[u8]) {
+        session.client.inbox.extend_from_slice(bytes);
+        let may_greet = GREETING.starts_with(&session.client.inbox);
+        self.sessions.give(id, session);
+        if !may_greet {
+            self.send_away(id);
+        }
+    }
+
+    /// The stranger is hung up on, and told why where it could not do anything about it.
+    pub(super) fn send_away(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if let Standing::Unproven { .. } = session.client.standing {
+            // Users were changed, and it has to prove nothing.
+            if session.client.access.is_authenticated() {
+                return self.sessions.set_standing(id, Standing::Admitted);
+            }
+            self.metrics.clients_closed_unauthenticated += 1;
+            self.sessions.set_standing(id, Standing::Leaving);
+            return self.sessions.end(id);
+        }
+        if let Some(&begin) = session.client.inbox.first() {
+            session.out.decoder.begin(begin);
+        }
+        session.out.turn_away(Refusal::Denied);
+        session.client.inbox = Vec::new();
+        self.metrics.clients_denied += 1;
+        self.sessions.set_standing(id, Standing::Leaving);
+        self.sessions.end(id);
+    }
+}

@@ -1,0 +1,86 @@
+//! Clients that have proven nothing where proof is asked for: for how long, and how many of them, a node bears with.
+//!
+//! A stranger is one of two. In protected mode one from another machine is *denied*: it gets one answer, in the dialect
+//! that its first byte tells, or in the node's own where it says nothing for [`DENIED_US`]. Where the default user needs a
+//! password, every client is *unproven* until it has authenticated, for which it has [`UNPROVEN_US`]. They cost a place
+//! each and no work: a tick looks at the one that is due first, and at no other.
+
+use std::collections::BTreeSet;
+
+use super::SessionId;
+
+/// A denied client that says nothing for so long is answered in the node's own dialect. Somebody at a terminal waits for
+/// that; a program has sent its first bytes long before.
+pub(super) const DENIED_US: u64 = 1_000_000;
+/// How long a client may take to authenticate. A person who types a password is done long before.
+pub(super) const UNPROVEN_US: u64 = 60_000_000;
+/// Longest request of a line or of JSON before that. In RESP Redis' limits hold.
+pub(super) const UNPROVEN_BYTES_MAX: usize = 16 << 10;
+/// Of `--max-clients` so many may be strangers: one of ten ...
+const SHARE: usize = 10;
+/// ... and on a node with few clients at least as many as a person opens by hand.
+const COUNT_MIN: usize = 16;
+
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may speak.
+    Admitted,
+    /// It is told how a node is opened, and hung up on; at that time at the latest, in monotonic microseconds.
+    Denied { until_us: u64 },
+    /// It has to authenticate; until that time at the latest, in monotonic microseconds.
+    Unproven { until_us: u64 },
+    /// It was a stranger for too long. It is there until its last bytes are sent, and counts among no clients.
+    Leaving,
+}
+
+/// All strangers, by when their time is over.
+///
+/// Invariant: holds a session if and only if its standing says that it is a stranger, with the same time.
+#[derive(Default)]
+pub(crate) struct Strangers {
+    by_due: BTreeSet<(u64, SessionId)>,
+}
+
+impl Standing {
+    /// When its time is over, where it is a stranger.
+    pub(super) fn until_us(self) -> Option<u64> {
+        match self {
+            Standing::Admitted | Standing::Leaving => None,
+            Standing::Denied { until_us } | Standing::Unproven { until_us } => Some(until_us),
+        }
+    }
+}
+
+impl Strangers {
+    /// The session stood so, and stands like this from here on.
+    pub(super) fn move_on(&mut self, id: SessionId, before: Standing, standing: Standing) {
+        if let Some(until_us) = before.until_us() {
+            self.by_due.remove(&(until_us, id));
+        }
+        if let Some(until_us) = standing.until_us() {
+            self.by_due.insert((until_us, id));
+        }
+    }
+
+    /// One whose time is over.
+    pub(super) fn due(&self, now_us: u64) -> Option<SessionId> {
+        self.by_due.first().filter(|(until_us, _)| *until_us <= now_us).map(|&(_, id)| id)
+    }
+
+    /// The one that has to go so that one more may come, where so many clients may be connected.
+    pub(super) fn surplus(&self, clients_max: usize) -> Option<SessionId> {
+        let is_full = self.by_due.len() >= (clients_max / SHARE).max(COUNT_MIN);
+        self.by_due.first().filter(|_| is_full).map(|&(_, id)| id)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_due.len()
+    }
+
+    /// When the first one's time is over, in monotonic microseconds.
+    pub(super) fn deadline_us(&self) -> u64 {
+        self.by_due.first().map_or(u64::MAX, |&(until_us, _)| until_us)
+    }
+}

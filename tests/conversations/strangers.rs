@@ -1,0 +1,354 @@
+//! Clients that have proven nothing: how long and how many of them a node bears with. Pure, so that a test owns the time.
+
+use kvstoreapp::auth::Password;
+use kvstoreapp::node::waiting::Cause;
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Node, Now, Options, Origin, SessionId};
+use kvstoreapp::protocol::Dialect;
+
+use crate::harness::{Client, Server, wait_for};
+use crate::pure::{NOW, hand_over, node, options, read, say, take_turns_at, tick};
+use crate::reply::{request, words};
+
+const SECOND_US: u64 = 1_000_000;
+const DENIED: &str = "DENIED kvstoreapp is running in protected mode because no password is set";
+
+fn after(us: u64) -> Now {
+    Now { monotonic_us: NOW.monotonic_us + us, unix_ms: NOW.unix_ms + us / 1_000 }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// One field of `INFO`, asked by this session.
+fn info(node: &mut Node, id: SessionId, name: &str) -> String {
+    let told = text(&say(node, id, b"INFO\n"));
+    let field = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    field.unwrap_or_else(|| panic!("{name} is not in {told}")).to_owned()
+}
+
+// -- protected mode --
+
+#[test]
+fn a_denied_client_is_answered_in_the_dialect_that_its_first_byte_tells() {
+    for (dialect, says, begin, end) in [
+        (Dialect::Line, "GET a\n", "ERROR DENIED ", "\n"),
+        (Dialect::Line, "\u{16}\u{3}\u{1}", "ERROR DENIED ", "\n"),
+        (Dialect::Line, "*1\r\n$4\r\nPING\r\n", "-DENIED ", "\r\n"),
+        (Dialect::Line, "*", "-DENIED ", "\r\n"),
+        (Dialect::Line, "{", "{\"error\":{\"code\":\"DENIED\",\"message\":\"", "\"},\"ok\":false}\n"),
+        (Dialect::Resp2, "PING\n", "-DENIED ", "\r\n"),
+    ] {
+        let mut node = node(Options { dialect, ..options() });
+        node.open(0, Origin::Far, NOW).expect("there is room");
+        node.open(1, Origin::Loopback, NOW).expect("there is room");
+        let told = text(&say(&mut node, 0, says.as_bytes()));
+        assert!(told.starts_with(begin) && told.ends_with(end), "{told:?}");
+        assert!(node.is_over(0) && node.waits(0) == Waits::ForNothing);
+        node.close(0);
+        assert_eq!(text(&say(&mut node, 1, b"*1\r\n$4\r\nPING\r\n")), "+PONG\r\n");
+    }
+}
+
+#[test]
+fn nothing_of_a_denied_client_is_run() {
+    let mut node = node(options());
+    for (id, origin) in [(0, Origin::Far), (1, Origin::Loopback), (2, Origin::Local)] {
+        node.open(id, origin, NOW).expect("there is room");
+    }
+    assert!(text(&say(&mut node, 0, b"SET a b\nSET a b\n")).starts_with("ERROR DENIED "));
+    assert_eq!(text(&say(&mut node, 1, b"GET a\n")), "KEY NOT FOUND\n");
+    assert_eq!(text(&say(&mut node, 2, b"SET a b\n")), "OK\n", "the unix socket counts as loopback");
+    assert_eq!(info(&mut node, 1, "clients_denied"), "1");
+}
+
+#[test]
+fn a_denied_client_that_says_nothing_is_answered_after_a_second() {
+    let mut node = node(options());
+    // What a start leaves to be done is done.
+    (0..5).for_each(|_| tick(&mut node, NOW));
+    node.open(0, Origin::Far, NOW).expect("there is room");
+    assert_eq!(node.deadline_us(), after(SECOND_US).monotonic_us, "the loop wakes up for it, and not before");
+    tick(&mut node, after(SECOND_US - 1));
+    assert_eq!((text(&read(&mut node, 0)), node.is_over(0)), (String::new(), false));
+    tick(&mut node, after(SECOND_US));
+    let told = text(&read(&mut node, 0));
+    assert!(told.starts_with(&format!("ERROR {DENIED}")), "{told}");
+    assert!(node.is_over(0));
+    node.close(0);
+    tick(&mut node, after(SECOND_US));
+    assert!(node.deadline_us() > after(SECOND_US).monotonic_us, "nothing is left to be done for it");
+}
+
+#[test]
+fn of_denied_clients_the_newest_stay_and_others_keep_their_places() {
+    const PLACES: usize = 16;
+    let mut node = node(Options { clients_max: PLACES + 1, ..options() });
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
+    for id in 1..=100 {
+        node.open(id, Origin::Far, after(id as u64)).expect("there is always room for a new one");
+        let gone = (1..=id).filter(|&id| node.is_over(id) || !node.sendable(id).is_empty()).count();
+        assert_eq!(gone, id.saturating_sub(PLACES));
+    }
+    assert!((1..=84).all(|id| !node.sendable(id).is_empty()), "the oldest");
+    assert_eq!(info(&mut node, 0, "clients_unauthenticated"), "16");
+    assert_eq!(info(&mut node, 0, "clients"), "17");
+    assert_eq!(info(&mut node, 0, "clients_denied"), "84");
+    (1..=100).for_each(|id| node.close(id));
+    assert_eq!(
+        (info(&mut node, 0, "clients"), info(&mut node, 0, "clients_unauthenticated")),
+        ("1".into(), "0".into())
+    );
+}
+
+#[test]
+fn a_node_that_greets_in_pieces_is_not_taken_for_a_denied_client() {
+    use kvstoreapp::replication::wire::GREETING;
+    let mut node = node(options());
+    node.open(0, Origin::Far, NOW).expect("there is room");
+    for byte in &GREETING[..GREETING.len() - 1] {
+        assert_eq!(say(&mut node, 0, &[*byte]), b"");
+        assert_eq!(node.waits(0), Waits::ForInput);
+    }
+    let told = text(&say(&mut node, 0, &GREETING[GREETING.len() - 1..]));
+    assert!(told.contains("refused by node 0: protected mode is on"), "{told:?}");
+    assert!(node.is_over(0));
+}
+
+#[test]
+fn a_certificate_that_names_a_user_opens_the_door_and_tls_alone_does_not() {
+    let mut node = node(options());
+    for id in 0..3 {
+        node.open(id, Origin::Far, NOW).expect("there is room");
+    }
+    // A handshake may take longer than a denied client's patience.
+    [0, 1].into_iter().for_each(|id| node.shakes_hands(id, NOW));
+    tick(&mut node, after(5 * SECOND_US));
+    assert_eq!([0, 1, 2].map(|id| node.sendable(id).is_empty()), [true, true, false]);
+    node.encrypted(0, Some("default".to_owned()), after(5 * SECOND_US));
+    node.encrypted(1, None, after(5 * SECOND_US));
+    assert_eq!(text(&say(&mut node, 0, b"SET a b\n")), "OK\n");
+    assert!(text(&say(&mut node, 1, b"GET a\n")).starts_with("ERROR DENIED "));
+    tick(&mut node, after(100 * SECOND_US));
+    assert!(!node.is_over(0));
+}
+
+// -- before authentication --
+
+/// A node whose default user has the password `secret`, and on which so many clients may be.
+fn guarded(clients_max: usize) -> Node {
+    node(Options { password: Some(Password::of(b"secret")), clients_max, ..options() })
+}
+
+fn ask(node: &mut Node, id: SessionId, text: &str) -> String {
+    text_of(say(node, id, &request(&words(text))))
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn a_request_of_a_stranger_has_ten_words_of_sixteen_kibibytes_at_most() {
+    let too_many = "-ERR Protocol error: unauthenticated multibulk length\r\n";
+    let too_long = "-ERR Protocol error: unauthenticated bulk length\r\n";
+    let unknown = "-NOAUTH Authentication required.\r\n";
+    for (says, told, is_over) in [
+        // What is wrong is said as soon as it is there, before anything is kept.
+        ("*11\r\n".to_owned(), too_many, true),
+        ("*1048576\r\n".to_owned(), too_many, true),
+        ("*2147483648\r\n".to_owned(), "-ERR Protocol error: invalid multibulk length\r\n", true),
+        ("*2\r\n$4\r\nAUTH\r\n$16385\r\n".to_owned(), too_long, true),
+        ("*2\r\n$4\r\nAUTH\r\n$67108864\r\n".to_owned(), too_long, true),
+        ("*2\r\n$4\r\nAUTH\r\n$67108865\r\n".to_owned(), "-ERR Protocol error: invalid bulk length\r\n", true),
+        ("*2\r\n$4\r\nAUTH\r\n$-1\r\n".to_owned(), "-ERR Protocol error: invalid bulk length\r\n", true),
+        (format!("*10\r\n$4\r\nMGET\r\n{}", "$1\r\na\r\n".repeat(9)), unknown, false),
+        (format!("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$16384\r\n{}\r\n", "v".repeat(16384)), unknown, false),
+    ] {
+        let mut node = guarded(10);
+        node.open(0, Origin::Loopback, NOW).expect("there is room");
+        assert_eq!(text_of(say(&mut node, 0, says.as_bytes())), told, "{}", &says[..says.len().min(60)]);
+        assert_eq!(node.is_over(0), is_over);
+    }
+}
+
+#[test]
+fn the_limits_of_strangers_end_with_the_password_and_come_back_with_a_reset() {
+    let long = request(&[words("SET a"), vec![vec![b'v'; 20_000]]].concat());
+    let many = request(&words(&format!("MGET{}", " a".repeat(20))));
+    let auth = request(&words("AUTH secret"));
+    let mut node = guarded(10);
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
+    // All at once: each request is read when it is its turn, and not before.
+    let told = text_of(say(&mut node, 0, &[&auth[..], &long, &many].concat()));
+    assert!(told.starts_with("+OK\r\n+OK\r\n*20\r\n$20000\r\n"), "{}", &told[..40]);
+    let reset = request(&words("RESET"));
+    let told = text_of(say(&mut node, 0, &[&reset[..], &many].concat()));
+    assert_eq!(told, "+RESET\r\n-ERR Protocol error: unauthenticated multibulk length\r\n");
+}
+
+#[test]
+fn a_line_or_an_object_of_a_stranger_is_short_too() {
+    let told = "request too long: at most 16384 bytes before authentication";
+    for (begin, expected) in [
+        ("SET a ", format!("ERROR {told}\n")),
+        (
+            "{\"op\":\"set\",\"key\":\"a\",\"value\":\"",
+            format!("{{\"error\":{{\"code\":\"ERR\",\"message\":\"{told}\"}},\"ok\":false}}\n"),
+        ),
+    ] {
+        let mut node = guarded(10);
+        node.open(0, Origin::Loopback, NOW).expect("there is room");
+        assert_eq!(say(&mut node, 0, begin.as_bytes()), b"");
+        assert_eq!(say(&mut node, 0, &vec![b'v'; 16_384 - begin.len()]), b"");
+        assert_eq!(text_of(say(&mut node, 0, b"v")), expected);
+        assert!(node.is_over(0));
+        // Also where it is whole.
+        node.open(1, Origin::Loopback, NOW).expect("there is room");
+        let end = if begin.starts_with('{') { "\"}\n" } else { "\n" };
+        let whole = [begin, &"v".repeat(16_384), end].concat();
+        assert_eq!(text_of(say(&mut node, 1, whole.as_bytes())), expected);
+        assert!(node.is_over(1));
+    }
+    let mut node = guarded(10);
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
+    let line = format!("AUTH secret\nSET a {}\n", "v".repeat(100_000));
+    assert_eq!(text_of(say(&mut node, 0, line.as_bytes())), "OK\nOK\n");
+}
+
+#[test]
+fn a_client_has_a_minute_to_say_its_password() {
+    const MINUTE_US: u64 = 60 * SECOND_US;
+    let mut node = guarded(100);
+    for id in 0..4 {
+        node.open(id, Origin::Far, NOW).expect("there is room");
+    }
+    assert_eq!(ask(&mut node, 1, "AUTH secret"), "+OK\r\n");
+    assert_eq!(ask(&mut node, 2, "GET a"), "-NOAUTH Authentication required.\r\n", "talking gains no time");
+    assert_eq!(ask(&mut node, 3, "AUTH secret"), "+OK\r\n");
+    assert_eq!(ask(&mut node, 3, "RESET"), "+RESET\r\n", "it is nobody again, and has a minute from here");
+    tick(&mut node, after(MINUTE_US - 1));
+    assert!((0..4).all(|id| !node.is_over(id)));
+    tick(&mut node, after(MINUTE_US));
+    assert_eq!([0, 1, 2, 3].map(|id| node.is_over(id)), [true, false, true, true]);
+    assert!(node.sendable(0).is_empty(), "without a word");
+    [0, 2, 3].into_iter().for_each(|id| node.close(id));
+    node.receive(1, &request(&words("INFO")), after(MINUTE_US));
+    let info = text_of(read(&mut node, 1));
+    for field in ["clients_closed_unauthenticated:3", "clients_unauthenticated:0", "connected_clients:1"] {
+        assert!(info.contains(&format!("\r\n{field}\r\n")), "{field} is not in {info}");
+    }
+}
+
+#[test]
+fn of_clients_that_have_not_authenticated_the_newest_stay() {
+    const MAX: usize = 1_000;
+    let mut node = guarded(MAX);
+    node.open(0, Origin::Far, NOW).expect("there is room");
+    assert_eq!(ask(&mut node, 0, "AUTH secret"), "+OK\r\n");
+    for id in 1..=150 {
+        node.open(id, Origin::Far, after(id as u64)).expect("there is room");
+    }
+    assert_eq!((1..=150).filter(|&id| node.is_over(id)).count(), 50, "a tenth of them stays");
+    assert!((1..=50).all(|id| node.is_over(id)), "the oldest went");
+    // Whoever has authenticated makes room for another.
+    assert_eq!(ask(&mut node, 51, "AUTH secret"), "+OK\r\n");
+    node.open(151, Origin::Far, after(151)).expect("there is room");
+    assert!((51..=151).all(|id| !node.is_over(id)));
+    node.open(152, Origin::Far, after(152)).expect("there is room");
+    assert!(node.is_over(52) && !node.is_over(51) && !node.is_over(0));
+}
+
+#[test]
+fn strangers_cost_no_work_in_a_tick() {
+    let mut node = guarded(10_000);
+    (0..5).for_each(|_| tick(&mut node, NOW));
+    for id in 0..1_000 {
+        node.open(id, Origin::Far, NOW).expect("there is room");
+    }
+    node.take_touched(&mut Vec::new());
+    let first_us = node.deadline_us();
+    assert_eq!(first_us, after(60 * SECOND_US).monotonic_us.min(first_us), "nobody is looked at before");
+    for number in 0..1_000 {
+        tick(&mut node, after(number));
+        let (mut touched, mut runnable) = (Vec::new(), Vec::new());
+        node.take_touched(&mut touched);
+        node.take_runnable(&mut runnable);
+        assert!(touched.is_empty() && runnable.is_empty(), "tick {number}: {touched:?} {runnable:?}");
+    }
+    let (mut touched, now) = (Vec::new(), after(60 * SECOND_US));
+    tick(&mut node, now);
+    node.take_touched(&mut touched);
+    assert_eq!(touched.len(), 1_000);
+}
+
+// -- passwords that are none --
+
+#[test]
+fn each_password_that_is_none_is_answered_later_and_the_tenth_is_the_last() {
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+    let mut node = guarded(100);
+    (0..5).for_each(|_| tick(&mut node, NOW));
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
+    // What it says meanwhile waits, too. The log's line about it is due a second later at most, which is no waiting.
+    let says = [request(&words("AUTH nobody nothing")), request(&words("HELLO 3 AUTH default wrong"))];
+    let mut begun_us = 0;
+    for (number, wait_ms) in [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000, 2_000, 2_000].into_iter().enumerate() {
+        begun_us += 4 * SECOND_US;
+        node.begin_tick(after(begun_us));
+        // Lines of the log that are due.
+        hand_over(&mut node, after(begun_us));
+        node.receive(0, &says[number % 2], after(begun_us));
+        assert_eq!(node.waits(0), Waits::ForGate(Cause::Time));
+        let until = after(begun_us + wait_ms * 1_000);
+        hand_over(&mut node, Now { monotonic_us: until.monotonic_us - 1, ..until });
+        assert_eq!((node.waits(0), node.sendable(0).len()), (Waits::ForGate(Cause::Time), 0), "{wait_ms} ms");
+        hand_over(&mut node, until);
+        take_turns_at(&mut node, until);
+        let answer = text_of(read(&mut node, 0));
+        assert_eq!(answer, wrong, "the {number}th");
+        assert_eq!(node.is_over(0), number == 9, "the {number}th");
+    }
+    node.close(0);
+    let later = after(begun_us + 4 * SECOND_US);
+    node.open(1, Origin::Loopback, later).expect("there is room");
+    node.receive(1, &request(&words("AUTH secret")), later);
+    assert_eq!(text_of(read(&mut node, 1)), "+OK\r\n", "nobody else is held up");
+    node.receive(1, &request(&words("INFO")), later);
+    let info = text_of(read(&mut node, 1));
+    assert!(info.contains("\r\nacl_access_denied_auth:10\r\n"), "{info}");
+}
+
+#[test]
+fn who_waits_for_a_refusal_may_not_go_on_and_others_may() {
+    let mut node = guarded(100);
+    (0..2).for_each(|id| node.open(id, Origin::Loopback, NOW).expect("there is room"));
+    let all = [request(&words("AUTH wrong")), request(&words("AUTH secret")), request(&words("PING"))].concat();
+    node.receive(0, &all, NOW);
+    assert_eq!(node.sendable(0).len(), 0);
+    assert_eq!(ask(&mut node, 1, "AUTH secret"), "+OK\r\n");
+    let until = after(100_000);
+    hand_over(&mut node, until);
+    take_turns_at(&mut node, until);
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+    assert_eq!(text_of(read(&mut node, 0)), format!("{wrong}+OK\r\n+PONG\r\n"));
+}
+
+#[test]
+fn the_log_tells_of_failures_once_a_second_with_how_many() {
+    const CROWD: usize = 12;
+    let directory = tempfile::tempdir().expect("there is room");
+    std::fs::write(directory.path().join("password"), "secret").expect("it can be written");
+    let server = Server::start_in(directory, &["--password-file=password", "--dialect=resp"]);
+    let mut clients: Vec<Client> = (0..CROWD).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| client.send("AUTH wrong-password\r\n"));
+    clients.iter_mut().for_each(|client| assert!(client.line().starts_with("-WRONGPASS ")));
+    let counted = || -> Vec<usize> {
+        let count = |line: &String| line.split(" failed AUTH").next()?.rsplit(' ').next()?.parse().ok();
+        server.later_lines(" failed AUTH, the last of them from 127.0.0.1:").iter().filter_map(count).collect()
+    };
+    wait_for("all to be told of", || (counted().iter().sum::<usize>() == CROWD).then_some(()));
+    assert!(counted().len() <= 3, "{:?}", counted());
+    assert!(server.later_lines("wrong-password").is_empty());
+}
