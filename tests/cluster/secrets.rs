@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
 
 use kvstoreapp::replication::wire::{Frame, GREETING, Hello, Proof, TLS_GREETING, VERSION, decode};
@@ -16,6 +17,8 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 use crate::harness::{PATIENCE, Server, wait_for};
 use crate::load::Load;
 use crate::nodes::Cluster;
+
+type Encrypted = StreamOwned<ClientConnection, TcpStream>;
 
 const FLAGS: &[&str] = &["--snapshot-interval-ms=100", "--cluster-secret-file=cluster.secret"];
 const OLD: &str = "the-secret-of-the-cluster-which-is-long-enough";
@@ -199,6 +202,26 @@ fn whoever_begins_a_handshake_and_does_not_end_it_costs_nobody_a_link() {
 }
 
 #[test]
+fn what_comes_over_the_tls_of_clients_is_no_node() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let mut certs = Command::new(env!("CARGO_BIN_EXE_kvstoreapp"));
+    assert!(certs.current_dir(directory.path()).args(["certs", "--out=tls"]).status().expect("it runs").success());
+    write_secret(&directory.path().join("cluster.secret"), OLD);
+    let flags = [FLAGS, &["--tls-cert=tls/node-0.crt", "--tls-key=tls/node-0.key"]].concat();
+    let server = Server::start_in(directory, &flags);
+    let connect = || over_tls(TcpStream::connect(server.address).expect("it listens"));
+    let mut client = connect();
+    client.write_all(b"SET color blue\nGET color\nQUIT\n").expect("it reads");
+    assert_eq!(heard(&mut client), b"OK\nblue\nOK\n");
+    for said in [hello(), framed(Proof { node: 1, to: 0, proof: [9; 32] })] {
+        let mut stranger = connect();
+        stranger.write_all(&[GREETING, &said[..]].concat()).expect("it reads");
+        assert_one_refusal(&heard(&mut stranger));
+    }
+    assert_eq!(server.info("peers_refused"), "2");
+}
+
+#[test]
 fn a_handshake_of_more_than_64_kib_is_ended() {
     let cluster = started(2);
     let mut stream = TcpStream::connect(cluster.listens_at(0)).expect("it listens");
@@ -283,7 +306,15 @@ fn hello() -> Vec<u8> {
 }
 
 /// A connection as a node sets it up, but for the secret.
-fn encrypted(address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+fn encrypted(address: SocketAddr) -> Encrypted {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_nodelay(true).expect("a socket option can be set");
+    // Each may come alone.
+    TLS_GREETING.iter().for_each(|&byte| stream.write_all(&[byte]).expect("it reads"));
+    over_tls(stream)
+}
+
+fn over_tls(stream: TcpStream) -> Encrypted {
     let provider = Arc::new(default_provider());
     let made = rcgen::generate_simple_self_signed(["stranger.invalid".to_owned()]).expect("a certificate can be made");
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -296,11 +327,7 @@ fn encrypted(address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
         .expect("they go together");
     let name = ServerName::try_from("localhost").expect("a name");
     let connection = ClientConnection::new(Arc::new(config), name).expect("a connection can begin");
-    let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-    stream.set_nodelay(true).expect("a socket option can be set");
-    // Each may come alone.
-    TLS_GREETING.iter().for_each(|&byte| stream.write_all(&[byte]).expect("it reads"));
     StreamOwned::new(connection, stream)
 }
 
