@@ -149,10 +149,19 @@ pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [
     let mut args: Vec<&[u8]> = args.iter().collect();
     let secrets = match command {
         Command::Auth => 1..args.len(),
-        Command::Hello => match args.iter().position(|arg| arg.eq_ignore_ascii_case(b"AUTH")) {
-            Some(at) => at + 1..args.len().min(at + 3),
-            None => 0..0,
-        },
+        Command::Hello => {
+            let mut at = 2;
+            while at < args.len() {
+                let is = |word: &[u8]| args[at].eq_ignore_ascii_case(word);
+                let (values, is_secret) = (if is(b"AUTH") { 2 } else { usize::from(is(b"SETNAME")) }, is(b"AUTH"));
+                let end = args.len().min(at + 1 + values);
+                if is_secret {
+                    args[at + 1..end].fill(REDACTED);
+                }
+                at = end;
+            }
+            0..0
+        }
         Command::Acl if args.get(1).is_some_and(|part| has_secrets(part)) => 2..args.len(),
         Command::Config if args.get(1).is_some_and(|part| part.eq_ignore_ascii_case(b"SET")) => {
             for at in (3..args.len()).step_by(2) {

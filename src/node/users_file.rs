@@ -25,9 +25,11 @@ impl Node {
         gone.into_iter().for_each(|id| self.sessions.dismiss(id));
     }
 
-    /// The file is to be read again, though no client asks for it.
+    /// The file, if there is one, is to be read again, though no client asks for it.
     pub fn reload_users(&mut self) {
-        self.accounts.file.add(UsersJob::Load);
+        if !self.settings.options.users_file.is_empty() {
+            self.accounts.file.add(UsersJob::Load);
+        }
     }
 
     /// The next to be done with the file of users, by whoever may take time. Followed by [`Node::users_loaded`] or

@@ -167,6 +167,7 @@ impl Server {
         if signals::was_hung_up() {
             background.give(Job::Reload);
             node.renew();
+            node.reload_users();
         }
         Ok(Server {
             poll,
@@ -310,9 +311,7 @@ impl Server {
         self.background.give(Job::Reload);
         self.read_secrets_again();
         self.node.renew();
-        if !self.node.options().users_file.is_empty() {
-            self.node.reload_users();
-        }
+        self.node.reload_users();
     }
 
     /// The end begins, unless it has begun.

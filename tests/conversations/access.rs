@@ -286,6 +286,7 @@ fn what_is_refused_is_listed_and_no_secret_is_shown() {
         (1, "AUTH hidden3"),
         (1, "AUTH ann hidden4"),
         (1, "HELLO 2 AUTH ann hidden5 SETNAME me"),
+        (1, "HELLO 2 SETNAME AUTH AUTH ann hidden5"),
         (1, "AUTH ann hidden1"),
         (1, "HELLO 2 AUTH ann hidden1"),
         (1, "SET a 1"),
@@ -314,7 +315,7 @@ fn what_is_refused_is_listed_and_no_secret_is_shown() {
         entry(1, "channel", "toplevel", "day", "ann"),
         entry(1, "key", "toplevel", "b", "ann"),
         entry(2, "command", "toplevel", "set", "ann"),
-        entry(1, "auth", "toplevel", "HELLO", "ann"),
+        entry(2, "auth", "toplevel", "HELLO", "ann"),
         entry(1, "auth", "toplevel", "AUTH", "ann"),
         entry(1, "auth", "toplevel", "AUTH", "default"),
     ] {
@@ -323,7 +324,7 @@ fn what_is_refused_is_listed_and_no_secret_is_shown() {
     }
     assert!(log.contains(" user=ann "), "the client is described: {log}");
     let info = ask(0, "INFO stats");
-    for field in ["cmd:2", "key:2", "channel:1", "auth:3"] {
+    for field in ["cmd:2", "key:2", "channel:1", "auth:4"] {
         assert!(info.contains(&format!("acl_access_denied_{field}")), "{field}: {info}");
     }
     let all = [
