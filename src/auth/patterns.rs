@@ -11,6 +11,8 @@ struct Text {
     text: Vec<u8>,
     /// `None`: no text matches.
     parsed: Option<Pattern>,
+    /// Where the pattern is so many plain bytes and then a star: what most are, and compared without further ado.
+    prefix_bytes: Option<usize>,
 }
 
 /// Keys that match may be touched so.
@@ -44,11 +46,16 @@ impl Text {
             Err(Unusable::TooDeep) => None,
             Err(Unusable::TooComplex) => return Err(Mistake::TooComplex),
         };
-        Ok(Text { text: text.to_vec(), parsed })
+        let is_plain = |text: &[u8]| !text.is_empty() && !text.iter().any(|byte| b"*?[\\".contains(byte));
+        let prefix_bytes = text.strip_suffix(b"*").filter(|prefix| is_plain(prefix)).map(<[u8]>::len);
+        Ok(Text { text: text.to_vec(), parsed, prefix_bytes })
     }
 
     #[inline]
     fn matches(&self, text: &[u8]) -> bool {
+        if let Some(bytes) = self.prefix_bytes {
+            return text.starts_with(&self.text[..bytes]);
+        }
         self.parsed.as_ref().is_some_and(|pattern| pattern.matches(text))
     }
 

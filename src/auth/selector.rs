@@ -87,6 +87,12 @@ impl Selector {
         Ok(())
     }
 
+    /// Whether a command of this row may touch this key so.
+    #[inline]
+    pub(super) fn allows_one_key(&self, row: RowId, key: &[u8], touch: Touch) -> bool {
+        self.commands.allows(row, None) && self.keys.allow(key, touch)
+    }
+
     /// Whether a channel may be used.
     pub(super) fn allows_channel(&self, name: &[u8], how: Channel) -> bool {
         match how {

@@ -4,7 +4,7 @@ use super::mistake::Mistake;
 use super::password::Password;
 use super::selector::{Denied, Selector};
 use super::table::{RowId, Table};
-use super::uses::Channel;
+use super::uses::{Channel, Touch};
 use crate::protocol::{Args, Command};
 
 /// See the module.
@@ -76,6 +76,12 @@ impl User {
     /// Whether it may do everything.
     pub(super) fn is_unlimited(&self) -> bool {
         self.root.is_all() || self.others.iter().any(Selector::is_all)
+    }
+
+    /// Whether a command of this row may touch this key so, by what stands outside of parentheses.
+    #[inline]
+    pub(super) fn allows_one_key(&self, row: RowId, key: &[u8], touch: Touch) -> bool {
+        self.root.allows_one_key(row, key, touch)
     }
 
     /// Why the request is not let through: what the selectors came to that let most of it through.

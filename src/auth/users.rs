@@ -7,9 +7,10 @@ use super::file::Loaded;
 use super::mistake::Mistake;
 use super::password::Password;
 use super::selector::Denied;
-use super::table::Table;
+use super::table::{RowId, Table};
 use super::user::User;
-use super::uses::Channel;
+use super::uses::{Channel, Touch, of_one_key};
+use crate::protocol::command::COMMANDS;
 use crate::protocol::{Args, Command};
 
 /// The user that clients are who have not said another.
@@ -26,6 +27,8 @@ pub struct Users {
     table: Table,
     all: Vec<Option<Named>>,
     by_name: BTreeMap<Vec<u8>, UserId>,
+    /// For each command with one key where it always is: its row, and what happens to the key.
+    of_one_key: Vec<Option<(RowId, Touch)>>,
 }
 
 impl Default for Users {
@@ -33,7 +36,12 @@ impl Default for Users {
     fn default() -> Users {
         let table = Table::read();
         let user = User::default_user(&table);
-        let mut users = Users { table, all: Vec::new(), by_name: BTreeMap::new() };
+        let of_one_key = COMMANDS.iter().map(|described| {
+            let command = Command::named(described.name.as_bytes())?;
+            Some((table.of(command), of_one_key(command)?))
+        });
+        let of_one_key = of_one_key.collect();
+        let mut users = Users { table, all: Vec::new(), by_name: BTreeMap::new(), of_one_key };
         users.put(DEFAULT, user);
         users
     }
@@ -163,6 +171,14 @@ impl Users {
     /// Whether every key that begins so may be watched.
     pub fn allows_watch(&self, id: UserId, prefix: &[u8]) -> bool {
         self.get(id).allows_watch(self.table.of(Command::WatchPrefix), prefix)
+    }
+
+    /// Whether a request with one key is let through by what stands outside of parentheses: the answer for most, found
+    /// in a few steps. Where it is `false`, [`Users::check`] knows.
+    #[inline]
+    pub fn allows_one_key(&self, id: UserId, command: Command, args: Args<'_>) -> bool {
+        let (Some((row, touch)), Some(key)) = (self.of_one_key[command as usize], args.get(1)) else { return false };
+        self.all[id.0].as_ref().is_some_and(|named| named.user.allows_one_key(row, key, touch))
     }
 
     /// Why a request is not let through.

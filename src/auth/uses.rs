@@ -3,6 +3,7 @@
 //! As Redis' key specifications have it: to be told that a key is there, or how long its value is, is neither reading
 //! nor writing, so that a pattern of either kind allows it.
 
+use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command};
 
 /// Whether a value is read, and whether it is written.
@@ -61,6 +62,14 @@ pub fn keys(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize, To
     };
     let count = count.min(args.len().saturating_sub(first).div_ceil(step));
     (0..count).map(move |number| (first + number * step, touch(command, args, number)))
+}
+
+/// What happens to the one key of a command that always has one, as its first argument, and no options that decide.
+pub(super) fn of_one_key(command: Command) -> Option<Touch> {
+    let is_plain = command.subcommands().is_empty() && command.describe().kind != Kind::Other;
+    let is_fixed = !matches!(command, Command::Set | Command::BitField);
+    let has_one = is_plain && is_fixed && command.key_places() == (1, 1, 1);
+    has_one.then(|| touch(command, Args::new(b"", &[]), 0))
 }
 
 /// What happens to the key with this number.
