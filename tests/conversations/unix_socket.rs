@@ -12,7 +12,7 @@ use std::thread;
 use kvstoreapp::replication::wire::GREETING;
 use tempfile::TempDir;
 
-use crate::harness::{ONE_NODE, PATIENCE, Server};
+use crate::harness::{ONE_NODE, PATIENCE, Server, wait_for};
 use crate::place::{Place, assert_one_sentence, run};
 use crate::reply::{request, words};
 use crate::wire::read_to_end;
@@ -199,7 +199,7 @@ fn a_node_that_greets_at_the_unix_socket_is_told_that_it_is_for_clients() {
     let server = start(&[]);
     let said = ask(&path(&server.directory), GREETING);
     assert!(String::from_utf8_lossy(&said).contains("refused by node 0: the unix socket is for clients"), "{said:?}");
-    assert_eq!(server.later_lines("the unix socket is for clients").len(), 1);
+    wait_for("the log to say so", || (server.later_lines("the unix socket is for clients").len() == 1).then_some(()));
 }
 
 #[test]
