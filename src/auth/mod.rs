@@ -12,7 +12,7 @@
 //!
 //! - [`password`]: passwords as SHA-256
 //! - [`table`]: every command of Redis with its categories
-//! - [`permissions`]: which commands; `patterns`: which keys and channels; [`selector`]: both
+//! - [`permissions`]: which commands; `patterns`: which keys and channels; [`mod@selector`]: both
 //! - [`uses`]: the keys and channels that a request uses
 //! - [`user`]: passwords and selectors; [`mistake`]: why a rule is none
 //! - [`file`]: all users as a text; [`words`]: where a rule ends

@@ -3,7 +3,7 @@
 //! A pattern is parsed once for a command or a subscription. What lies between its stars are *runs*; the first one has
 //! to be where the text begins and the last one where it ends, so each of those is compared once. A run in the middle
 //! is looked for from left to right and never again: where it fits first leaves most to those after it. So that no text
-//! takes longer than its length times [`Pattern::steps_per_byte`], whatever the pattern, a run of plain characters is
+//! takes longer than its length times `Pattern::steps_per_byte`, whatever the pattern, a run of plain characters is
 //! searched for in linear time (memmem), a short one by trying every place, and one of up to 64 characters and classes
 //! by a bit for each (Baeza-Yates & Gonnet, "A new approach to text searching", 1992). Longer ones are refused.
 //!

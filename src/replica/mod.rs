@@ -2,7 +2,7 @@
 //! what other nodes are told.
 //!
 //! - [`Cluster`]: who takes part; [`Disk`]: what a start finds; `starting`: the start, the only one there is
-//! - `writing`: how keys are changed; `expiring`, `sweep`: what time and flushes do to them
+//! - `writing`: how keys are changed; `expiring`, `sweep`, `collecting`: what time, flushes and other nodes do to them
 //! - [`Snapshotter`]: snapshots: when, what next; `retrying`: what a failure means; [`group_commit`]: durability of one
 //!   write; `backup`: `SAVE`; [`handover`]: what goes to the data file's thread and comes back
 //! - `saving`: what a replica does for its data file; `links`: what it does for other nodes
@@ -12,6 +12,7 @@
 
 mod backup;
 mod cluster;
+mod collecting;
 mod disk;
 mod expiring;
 pub mod group_commit;

@@ -9,6 +9,7 @@
 //! It hands out [`Save`]s and takes back [`Saved`]s; it does not know SQLite, threads or files.
 
 use super::backup::Backup;
+use super::collecting::Collecting;
 use super::group_commit::{Durability, GroupCommit};
 use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
 use super::retrying::Retrying;
@@ -33,11 +34,6 @@ const POSITIONS_AHEAD: u64 = 1 << 36;
 pub const CLOCK_AHEAD_MS: u64 = 10_000;
 /// A ceiling is renewed while so much of it, beside two intervals, is left.
 const CLOCK_LEFT_MS: u64 = 1_000;
-/// Changes looked at in one tick in search of deletions to forget.
-const COLLECT_LOOKS: usize = 1 << 10;
-/// Least time between two searches through all deletions.
-const COLLECT_US: u64 = 1_000_000;
-
 /// What to do with the sessions whose answers wait.
 pub enum Verdict {
     /// Nothing yet.
@@ -84,10 +80,7 @@ pub struct Snapshotter {
     durable: u64,
     group_commit: GroupCommit,
     backup: Backup,
-    /// Deletions up to here were looked at, since every node held what is in this vector (`None`: there is no other).
-    collected: u64,
-    stable: Option<VersionVector>,
-    collect_us: u64,
+    collecting: Collecting,
     due_us: u64,
     in_flight: usize,
     spare: Vec<Batch>,
@@ -114,9 +107,7 @@ impl Snapshotter {
             durable,
             group_commit: GroupCommit::default(),
             backup: Backup::new(now.unix_ms),
-            collected: 0,
-            stable: Some(VersionVector::default()),
-            collect_us: 0,
+            collecting: Collecting::new(),
             due_us: now.monotonic_us + interval_ms * 1000,
             in_flight: 0,
             spare: Vec::new(),
@@ -203,7 +194,8 @@ impl Snapshotter {
                 Verdict::Refuse(snapshot)
             }
             Outcome::Gone(why) if snapshot == self.snapshot => {
-                (self.durable, self.collected) = (0, 0);
+                self.durable = 0;
+                self.collecting.begin_again();
                 self.failed(why, store, now);
                 // Also what waits for a merge of what was committed.
                 Verdict::Refuse(0)
@@ -220,29 +212,7 @@ impl Snapshotter {
         settle: impl FnOnce(usize) -> Option<VersionVector>,
         now: Now,
     ) {
-        if !store.can_collect() {
-            return;
-        }
-        let is_due = self.collect_us <= now.monotonic_us;
-        if !is_due && !self.is_collecting(store) {
-            return;
-        }
-        // Asked anew each time: a peer that was added since holds nothing, and one that was wiped does not any more.
-        let stable = settle(store.tombstones());
-        if is_due {
-            self.collect_us = now.monotonic_us + COLLECT_US;
-            if stable != self.stable {
-                self.collected = 0;
-                self.stable.clone_from(&stable);
-            }
-        }
-        let may_go = |stamp| stable.as_ref().is_none_or(|stable| stable.covers(stamp));
-        self.collected = store.collect_tombstones(self.collected, self.durable, COLLECT_LOOKS, may_go);
-    }
-
-    /// Whether [`Snapshotter::collect_tombstones`] has more to look at.
-    pub fn is_collecting(&self, store: &Store) -> bool {
-        store.can_collect() && self.collected < self.durable
+        self.collecting.go_on(store, self.durable, settle, now);
     }
 
     /// Wants one last snapshot, after which nothing is issued any more.
@@ -314,10 +284,10 @@ impl Snapshotter {
     /// When to look again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self, store: &Store) -> u64 {
         match self.phase {
-            Phase::Idle if self.ending == Ending::Wanted || self.is_collecting(store) => 0,
+            Phase::Idle if self.ending == Ending::Wanted || self.collecting.is_under_way(store, self.durable) => 0,
             Phase::Idle if self.ending == Ending::Not && self.is_awaited(store) => 0,
             Phase::Idle if self.ending == Ending::Not && self.backup.wants_after(self.snapshot) => 0,
-            Phase::Idle if store.can_collect() => self.due_us.min(self.collect_us),
+            Phase::Idle if store.can_collect() => self.due_us.min(self.collecting.due_us()),
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
             Phase::Writing { .. } | Phase::Committing => u64::MAX,
