@@ -15,7 +15,7 @@
 //! - [`permissions`]: which commands; `patterns`: which keys and channels; [`mod@selector`]: both
 //! - [`uses`]: the keys and channels that a request uses
 //! - [`user`]: passwords and selectors; [`mistake`]: why a rule is none
-//! - [`file`]: all users as a text; [`words`]: where a rule ends
+//! - [`mod@file`]: all users as a text; [`words`]: where a rule ends
 //! - [`log`]: what was refused to whom
 //! - [`users`]: all of them, and what each session may do ([`access`])
 //!
