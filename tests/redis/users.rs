@@ -17,6 +17,9 @@ use crate::reply::{Resp, words};
 const SEQUENCES: u64 = 30;
 const REQUESTS: usize = 150;
 
+/// This node makes who says wrong passwords wait, longer each time, and then hangs up, which Redis does not.
+const REFUSED_MAX: usize = 2;
+
 const USERS: [&str; 2] = ["ann", "bob"];
 
 const RULES: &[&str] = &[
@@ -243,6 +246,8 @@ struct Both<'a> {
     servers: (&'a Redis, &'a Server),
     admins: (Resp, Resp),
     clients: (Resp, Resp),
+    /// Passwords of the clients that were refused.
+    refused: usize,
 }
 
 impl<'a> Both<'a> {
@@ -254,7 +259,7 @@ impl<'a> Both<'a> {
             admins.0.ask(&request);
             admins.1.ask(&request);
         }
-        Both { servers: (redis, server), admins, clients: connect(redis, server) }
+        Both { servers: (redis, server), admins, clients: connect(redis, server), refused: 0 }
     }
 
     /// Whether the rules that this node shows mean to Redis what those mean that were given.
@@ -298,6 +303,10 @@ impl<'a> Both<'a> {
         if expected != answer {
             return Err(format!("{shown}\n  Redis: {expected}\n  here:  {answer}"));
         }
+        self.refused += usize::from(theirs.starts_with(b"-WRONGPASS"));
+        if self.refused == REFUSED_MAX {
+            self.connect_again();
+        }
         if is_admin {
             self.look_after_clients(&shown)?;
             if request[1] == b"LIST" {
@@ -314,9 +323,14 @@ impl<'a> Both<'a> {
             return Err(format!("{shown}\n  whether the client is disconnected: (Redis, here) = {over:?}"));
         }
         if over.0 {
-            self.clients = connect(self.servers.0, self.servers.1);
+            self.connect_again();
         }
         Ok(())
+    }
+
+    fn connect_again(&mut self) {
+        self.clients = connect(self.servers.0, self.servers.1);
+        self.refused = 0;
     }
 }
 
