@@ -26,6 +26,8 @@ pub struct Access {
     pub(super) user: UserId,
     /// Whether the user has been proven, or needed no proof when the session began.
     pub(super) is_proven: bool,
+    /// Whether it has to prove who it is also where the default user needs no password.
+    pub(super) must_prove: bool,
     pub(super) standing: Standing,
 }
 
@@ -38,6 +40,11 @@ impl Access {
     /// Whether it may ask for anything but who it is.
     pub fn is_authenticated(&self) -> bool {
         self.standing != Standing::Stranger
+    }
+
+    /// Whether it has to prove who it is also where the default user needs no password.
+    pub fn must_prove(&self) -> bool {
+        self.must_prove
     }
 
     /// Whether it may do everything, so that no request has to be looked at.

@@ -119,43 +119,47 @@ impl Users {
         }
     }
 
-    /// What a session may do that begins.
-    pub fn welcome(&self) -> Access {
-        let is_proven = self.get(UserId::DEFAULT).is_open();
-        self.refresh(Access { user: UserId::DEFAULT, is_proven, standing: Standing::Stranger })
+    /// What a session may do that begins. One that `must_prove` who it is may not be a default user without a password.
+    pub fn welcome(&self, must_prove: bool) -> Access {
+        let is_proven = !must_prove && self.get(UserId::DEFAULT).is_open();
+        self.refresh(Access { user: UserId::DEFAULT, is_proven, must_prove, standing: Standing::Stranger })
     }
 
-    /// What a session may do that has said who it is, and its password; `None` where they do not fit.
-    pub fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<Access> {
+    /// What a session may do that has said who it is, and its password; `None` where they do not fit, or prove nothing
+    /// although it must.
+    pub fn authenticate(&self, name: &[u8], password: &[u8], must_prove: bool) -> Option<Access> {
         let Some(id) = self.named(name) else {
             // As long as it takes where there is such a user.
             let _hash = Password::of(password);
             return None;
         };
-        if !self.get(id).accepts(password) {
+        let proves_nothing = must_prove && id == UserId::DEFAULT && self.get(id).is_open();
+        if proves_nothing || !self.get(id).accepts(password) {
             return None;
         }
-        Some(self.access(id))
+        Some(self.access(id, must_prove))
     }
 
     /// What a session may do whose certificate names this user; `None` where there is none, or it is off. Its password
     /// need not be said, and nobody else comes in by that.
-    pub fn vouched_for(&self, name: &[u8]) -> Option<Access> {
-        let id = self.named(name).filter(|&id| self.get(id).is_on())?;
-        Some(self.access(id))
+    pub fn vouched_for(&self, name: &[u8], must_prove: bool) -> Option<Access> {
+        let id = self.named(name).filter(|&id| self.get(id).is_on() && !name.is_empty())?;
+        Some(self.access(id, must_prove))
     }
 
     /// What a session may do that is this user, as was proven.
-    pub fn access(&self, id: UserId) -> Access {
-        self.refresh(Access { user: id, is_proven: true, standing: Standing::Stranger })
+    pub fn access(&self, id: UserId, must_prove: bool) -> Access {
+        self.refresh(Access { user: id, is_proven: true, must_prove, standing: Standing::Stranger })
     }
 
     /// What a session may do after users were changed.
     pub fn refresh(&self, access: Access) -> Access {
-        let is_stranger = !access.is_proven && !self.get(UserId::DEFAULT).is_open();
+        let is_stranger = !access.is_proven && (access.must_prove || !self.get(UserId::DEFAULT).is_open());
         let standing = match self.all.get(access.user.0).and_then(Option::as_ref) {
             // Its number may be another's later.
-            None => return Access { user: UserId::DEFAULT, is_proven: false, standing: Standing::Stranger },
+            None => {
+                return Access { user: UserId::DEFAULT, is_proven: false, standing: Standing::Stranger, ..access };
+            }
             Some(_) if is_stranger => Standing::Stranger,
             Some(named) if named.user.is_unlimited() => Standing::Unlimited,
             Some(_) => Standing::Limited,
@@ -225,19 +229,33 @@ mod tests {
     #[test]
     fn who_is_vouched_for_is_a_user_that_is_on_and_whose_password_still_has_to_be_said_by_others() {
         let mut users = Users::default();
-        assert_eq!(users.vouched_for(b"alice"), None, "there is none");
+        assert_eq!(users.vouched_for(b"alice", false), None, "there is none");
         let rules = |rules: &'static str| rules.split(' ').map(str::as_bytes);
         let alice = users.changed(b"alice", rules("on resetpass ~a:* +get")).expect("these are rules");
         users.put(b"alice", alice);
-        let access = users.vouched_for(b"alice").expect("she is on");
+        let access = users.vouched_for(b"alice", false).expect("she is on");
         assert!(access.is_authenticated() && !access.is_unlimited());
         assert_eq!(users.name(access.user()), b"alice");
         // A certificate is no password, and implies none.
         for password in ["", "alice", "nopass"] {
-            assert_eq!(users.authenticate(b"alice", password.as_bytes()), None);
+            assert_eq!(users.authenticate(b"alice", password.as_bytes(), false), None);
         }
         let alice = users.changed(b"alice", rules("off")).expect("these are rules");
         users.put(b"alice", alice);
-        assert_eq!(users.vouched_for(b"alice"), None, "she is off");
+        assert_eq!(users.vouched_for(b"alice", false), None, "she is off");
+    }
+
+    #[test]
+    fn who_must_prove_who_it_is_is_no_default_user_without_a_password() {
+        let mut users = Users::default();
+        assert!(users.welcome(false).is_unlimited());
+        let stranger = users.welcome(true);
+        assert!(!stranger.is_authenticated() && !users.refresh(stranger).is_authenticated());
+        assert_eq!(users.authenticate(DEFAULT, b"anything", true), None);
+        users.require(Some(Password::of(b"secret")));
+        assert!(users.authenticate(DEFAULT, b"secret", true).is_some_and(|access| access.is_unlimited()));
+        // It had not said it while it was needed.
+        users.require(None);
+        assert!(!users.refresh(stranger).is_authenticated());
     }
 }

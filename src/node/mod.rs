@@ -76,6 +76,7 @@ use keyspace::Keyspace;
 use lookahead::Lookahead;
 pub use options::{Options, Process, Usage};
 pub use origin::Origin;
+pub use protection::Certificate;
 pub use replies::OUTBOX_BYTES_MAX;
 use session::Session;
 use sessions::Sessions;
@@ -164,7 +165,7 @@ impl Node {
 
     /// A client is there, and comes from there. Refused where too many are; the refusal's text is then all it may be sent.
     pub fn open(&mut self, id: SessionId, origin: Origin, now: Now) -> Result<(), Refusal> {
-        let access = self.users.welcome();
+        let access = self.users.welcome(self.must_prove(origin));
         let standing = self.standing_of(origin, access, now);
         if standing != Standing::Admitted {
             self.make_room_for_stranger();

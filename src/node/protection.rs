@@ -4,7 +4,6 @@
 //! node from another machine is told so where nodes do not prove who they are, and none there is dialed.
 
 use super::client::Client;
-use super::encryption::ClientAuth;
 use super::origin::Origin;
 use super::session::Session;
 use super::strangers::{DENIED_US, Standing, UNPROVEN_US};
@@ -15,7 +14,7 @@ use crate::replication::PeerTls;
 use crate::replication::wire::GREETING;
 
 /// What a node of another machine is told, and what the log says of it.
-pub const NO_FAR_PEERS: &str = "protected mode is on, and nodes do not prove who they are: give all of them one \
+pub const NO_FAR_PEERS: &str = "protected mode is on, and a node in plain text proves nothing: give all of them one \
     secret (kvstoreapp secret, --cluster-secret-file), or start them with --protected-mode no where nobody else reaches \
     their addresses";
 /// How long a denied client's handshake may take: it may have a certificate to show.
@@ -23,16 +22,32 @@ const HANDSHAKE_US: u64 = 6_000_000;
 /// Least time between two log lines about nodes that are turned away.
 const LOG_US: u64 = 10_000_000;
 
+/// What a client has shown in its handshake. One that is shown is of the authority that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// None.
+    None,
+    /// One, of which no user's name is wanted.
+    Valid,
+    /// One that names a user; the name is empty where it names nobody.
+    OfUser(String),
+}
+
 impl Node {
-    /// Why no node is linked to whose address is on another machine; `None` where it may be.
+    /// Why no node whose address is on another machine is linked to in plain text; `None` where it may be.
     pub fn refuses_far_peers(&self) -> Option<&'static str> {
-        let proves_nothing = self.keys.replica().replication().peer_tls() == PeerTls::Off;
+        let proves_nothing = self.keys.replica().replication().peer_tls() != PeerTls::Required;
         (self.settings.options.protected_mode && proves_nothing).then_some(NO_FAR_PEERS)
     }
 
     /// Whether a client from another machine is turned away.
     pub fn refuses_far_clients(&self) -> bool {
         self.settings.options.protected_mode && !self.needs_password()
+    }
+
+    /// Whether a client that comes from there has to prove who it is also where the default user needs no password.
+    pub(super) fn must_prove(&self, origin: Origin) -> bool {
+        origin.is_far() && self.settings.options.protected_mode
     }
 
     /// Whether a client has to say who it is before it may do anything.
@@ -73,21 +88,28 @@ impl Node {
         }
     }
 
-    /// The client came by TLS, and its certificate names this user. Where there is such a user, and it is on, the client
-    /// is that one; else it is who it would be without a certificate.
-    pub fn encrypted(&mut self, id: SessionId, user: Option<String>, now: Now) {
-        let vouched = user.and_then(|user| self.users.vouched_for(user.as_bytes()));
-        let tls = self.settings.options.tls.as_ref();
-        let has_proven = vouched.is_some() || tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required);
+    /// The client came by TLS, and has shown this. Where its certificate is to name a user, it is that one if there is
+    /// such a user that is on, and else nobody, who has to say a password: who was turned off is not let in as another.
+    pub fn encrypted(&mut self, id: SessionId, shown: Certificate, now: Now) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.client.is_encrypted = true;
-        session.client.access = vouched.unwrap_or(session.client.access);
-        let standing = match session.client.standing {
-            // It has something to show that a stranger has not.
-            Standing::Denied { .. } if has_proven && session.client.access.is_authenticated() => Standing::Admitted,
-            Standing::Denied { .. } if has_proven => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
-            Standing::Denied { .. } => Standing::Denied { until_us: now.monotonic_us + DENIED_US },
-            other => other,
+        let must_prove = session.client.access.must_prove();
+        session.client.access = match &shown {
+            Certificate::None => session.client.access,
+            Certificate::Valid => self.users.welcome(false),
+            Certificate::OfUser(name) => {
+                let vouched = self.users.vouched_for(name.as_bytes(), must_prove);
+                vouched.unwrap_or_else(|| self.users.welcome(true))
+            }
+        };
+        let is_authenticated = session.client.access.is_authenticated();
+        let standing = match (session.client.standing, shown) {
+            (Standing::Denied { .. }, Certificate::None) => Standing::Denied { until_us: now.monotonic_us + DENIED_US },
+            (standing, Certificate::None) => standing,
+            (_, Certificate::Valid | Certificate::OfUser(_)) if is_authenticated => Standing::Admitted,
+            (_, Certificate::Valid | Certificate::OfUser(_)) => {
+                Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US }
+            }
         };
         self.sessions.set_standing(id, standing);
     }

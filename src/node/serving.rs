@@ -19,6 +19,9 @@ use crate::store::value::SHARED_BYTES_MIN;
 /// Least time between two log lines about connections that spoke HTTP.
 const HTTP_LOG_US: u64 = 10_000_000;
 
+/// What a client that has not said who it is may be owed before it has to read.
+const STRANGER_BYTES_MAX: usize = 16 << 10;
+
 impl Node {
     /// Executes the requests in the session's inbox, a turn's worth at most.
     pub(super) fn serve_inbox(&mut self, id: SessionId, session: &mut Session, now: Now) {
@@ -138,7 +141,8 @@ fn before_next(cx: &mut Context<'_>, rest: &[u8]) -> Option<One> {
     if cx.client.waits == Waits::ForNothing {
         return Some(One::Stop(rest.len()));
     }
-    if cx.out.burden() >= OUTBOX_BYTES_MAX {
+    let burden = cx.out.burden();
+    if burden >= STRANGER_BYTES_MAX && (burden >= OUTBOX_BYTES_MAX || !cx.client.access.is_authenticated()) {
         cx.client.waits = Waits::ForReader;
         return Some(One::Stop(0));
     }

@@ -45,7 +45,13 @@ impl Replication {
     /// Somebody dialed this node from this address, and greets as a node does or has set up an encrypted connection as
     /// one.
     pub fn accepted(&mut self, session: SessionId, channel: Channel, from: &str, now: Now) {
-        let is_crowded = self.connections.is_crowded(self.peers.len());
+        let is_crowded = channel == Channel::Plain && self.connections.is_crowded(self.peers.len());
+        if let Channel::Encrypted(_) = channel
+            && let Some(stranger) = self.connections.surplus_stranger()
+        {
+            self.strangers.refused(from, "more come than can prove the cluster's secret in time", now.monotonic_us);
+            self.connections.hang_up(stranger);
+        }
         self.open(session, Role::Accepted, channel, from, now);
         if is_crowded {
             self.connections.hang_up(session);

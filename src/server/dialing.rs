@@ -59,7 +59,7 @@ impl Server {
     }
 
     fn dial(&mut self, peer: NodeId, address: SocketAddr, way: Way) {
-        if let Some(why) = self.node.refuses_far_peers().filter(|_| origin_of(address).is_far()) {
+        if let Some(why) = self.node.refuses_far_peers().filter(|_| way == Way::Plain && origin_of(address).is_far()) {
             self.node.note_refused_peer(&format!("node {peer} at {address}"), why, self.now);
             return self.node.dial_failed(peer, why, self.now);
         }

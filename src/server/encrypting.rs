@@ -99,7 +99,7 @@ impl Server {
             match ended.outcome {
                 Err(Failure::GivenUp) => self.drop_connection(id, "its handshake took too long"),
                 Err(Failure::Failed(why) | Failure::NotReached(why)) => self.drop_connection(id, &why),
-                Ok(Outcome { stream, transport, user, binding }) => {
+                Ok(Outcome { stream, transport, shown, binding }) => {
                     connection.socket().give(stream);
                     if let Err(error) = connection.socket().register(self.poll.registry(), Token(id)) {
                         self.drop_connection(id, &error.to_string());
@@ -108,7 +108,7 @@ impl Server {
                     *connection.carrier() = Carrier::Tls(transport);
                     queue(&mut self.ready, connection, id);
                     match binding {
-                        None => self.node.encrypted(id, user, self.now),
+                        None => self.node.encrypted(id, shown, self.now),
                         Some(binding) => {
                             let (from, _) = connection.addresses().unwrap_or_default();
                             self.node.accept_peer(id, Channel::Encrypted(binding), &from, self.now);

@@ -3,7 +3,7 @@
 use kvstoreapp::auth::Password;
 use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Now, Options, Origin, SessionId};
+use kvstoreapp::node::{Certificate, Node, Now, Options, Origin, SessionId};
 use kvstoreapp::protocol::Dialect;
 
 use crate::harness::{Client, Server, wait_for};
@@ -126,12 +126,46 @@ fn a_certificate_that_names_a_user_opens_the_door_and_tls_alone_does_not() {
     [0, 1].into_iter().for_each(|id| node.shakes_hands(id, NOW));
     tick(&mut node, after(5 * SECOND_US));
     assert_eq!([0, 1, 2].map(|id| node.sendable(id).is_empty()), [true, true, false]);
-    node.encrypted(0, Some("default".to_owned()), after(5 * SECOND_US));
-    node.encrypted(1, None, after(5 * SECOND_US));
+    node.encrypted(0, Certificate::OfUser("default".to_owned()), after(5 * SECOND_US));
+    node.encrypted(1, Certificate::None, after(5 * SECOND_US));
     assert_eq!(text(&say(&mut node, 0, b"SET a b\n")), "OK\n");
     assert!(text(&say(&mut node, 1, b"GET a\n")).starts_with("ERROR DENIED "));
     tick(&mut node, after(100 * SECOND_US));
     assert!(!node.is_over(0));
+}
+
+#[test]
+fn who_has_shown_a_certificate_is_nobody_else_by_giving_it_up() {
+    let alice = || Certificate::OfUser("alice".to_owned());
+    let mut node = node(options());
+    node.open(9, Origin::Loopback, NOW).expect("there is room");
+    assert_eq!(ask(&mut node, 9, "ACL SETUSER alice on resetpass ~a:* +get +set"), "+OK\r\n");
+    for (id, way_out) in [(0, "RESET"), (1, "AUTH default anything"), (2, "HELLO 3 AUTH default anything")] {
+        node.open(id, Origin::Far, NOW).expect("there is room");
+        node.encrypted(id, alice(), NOW);
+        assert!(ask(&mut node, id, "GET secret").starts_with("-NOPERM"));
+        let way_out = [request(&words(way_out)), request(&words("SET secret taken"))].concat();
+        say(&mut node, id, &way_out);
+        tick(&mut node, after(3 * SECOND_US));
+        assert_eq!(ask(&mut node, 9, "EXISTS secret"), ":0\r\n", "{id}");
+    }
+    // Turned off, she is nobody, and not the default user who needs no password.
+    assert_eq!(ask(&mut node, 9, "ACL SETUSER alice off"), "+OK\r\n");
+    node.open(3, Origin::Far, after(4 * SECOND_US)).expect("there is room");
+    node.encrypted(3, alice(), after(4 * SECOND_US));
+    assert!(ask(&mut node, 3, "GET secret").starts_with("-NOAUTH"));
+}
+
+#[test]
+fn a_stranger_that_waits_while_the_password_is_taken_away_stays_one() {
+    let mut node = guarded(100);
+    node.open(9, Origin::Loopback, NOW).expect("there is room");
+    assert_eq!(ask(&mut node, 9, "AUTH secret"), "+OK\r\n");
+    node.open(0, Origin::Far, NOW).expect("there is room");
+    assert!(ask(&mut node, 0, "GET a").starts_with("-NOAUTH"));
+    let no_password = [words("CONFIG SET requirepass"), vec![Vec::new()]].concat();
+    assert_eq!(text_of(say(&mut node, 9, &request(&no_password))), "+OK\r\n");
+    assert!(ask(&mut node, 0, "GET a").starts_with("-NOAUTH"));
 }
 
 // -- before authentication --

@@ -152,8 +152,8 @@ fn a_user_without_a_password_is_its_certificate_and_may_what_its_rules_say() {
     };
     let mut operator = Trust::in_(&authority).connect(server.address).expect("it is trusted");
     let as_alice = || Trust::showing(&authority, &authority, "alice").connect(server.address).expect("it is trusted");
-    // Before there is such a user the certificate makes nobody of its client.
-    assert_eq!(ask(&mut as_alice(), "SET b:1 x").expect("it answers"), "+OK\r");
+    // While there is no such user the certificate makes nobody of its client, not the one who needs no password.
+    assert!(ask(&mut as_alice(), "SET b:1 x").expect("it answers").starts_with("-NOAUTH"));
     let rules = "ACL SETUSER alice on resetpass ~a:* +get +set +client|id";
     assert_eq!(ask(&mut operator, rules).expect("it answers"), "+OK\r");
     let mut alice = as_alice();
@@ -170,6 +170,8 @@ fn a_user_without_a_password_is_its_certificate_and_may_what_its_rules_say() {
     assert_eq!(ask(&mut alice, "DEL a:1").expect("it answers"), ":1\r");
     assert_eq!(ask(&mut operator, "ACL DELUSER alice").expect("it answers"), ":1\r");
     assert!(ask(&mut alice, "GET a:1").is_err(), "it is gone, and its client with it");
+    assert_eq!(ask(&mut operator, "ACL SETUSER alice off ~a:* +get").expect("it answers"), "+OK\r");
+    assert!(ask(&mut as_alice(), "GET a:1").expect("it answers").starts_with("-NOAUTH"), "she was turned off");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn check(given: &[&[u8]]) {
         let accepts = |id| users.get(id).accepts(password.as_bytes());
         assert_eq!(accepts(ann), accepts(bob), "{password}");
     }
-    let access = |name: &[u8]| users.access(users.named(name).expect("it is there"));
+    let access = |name: &[u8]| users.access(users.named(name).expect("it is there"), false);
     assert_eq!(access(b"ann").is_unlimited(), access(b"bob").is_unlimited());
     // Who may do everything is asked nothing.
     let may_all = REQUESTS.iter().all(|request| is_allowed(&users, ann, request));

@@ -117,7 +117,7 @@ pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     client.refused_database = None;
     client.name.clear();
     if !fault_injection::is("RESET does not end an authentication") {
-        client.access = users.welcome();
+        client.access = users.welcome(client.access.must_prove());
     }
     if data.out.answers != Answers::Skip {
         data.out.answers = Answers::All;

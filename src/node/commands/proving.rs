@@ -29,6 +29,9 @@ pub(super) fn slowly(
     if std::mem::take(&mut cx.progress.has_slept) {
         return answer_failure(cx);
     }
+    if cx.progress.is_executing && cx.client.failed_proofs >= FAILURES_MAX {
+        return Err(FAILED);
+    }
     let outcome = prove(cx, args);
     let has_failed = matches!(&outcome, Err(fail) if fail.code() == CODE);
     if !has_failed {
@@ -39,7 +42,7 @@ pub(super) fn slowly(
     let Context { data, client, .. } = cx;
     data.events.sessions.failures.note(data.now, &client.addresses.0);
     if cx.progress.is_executing {
-        // A transaction is not held up. Who may begin one has proven who it is.
+        // A transaction is not held up, and after so many failures nothing is tried in one.
         return outcome;
     }
     Ok(cx.sleep((DELAY_US << before.min(10)).min(DELAY_US_MAX)))

@@ -10,6 +10,8 @@ use crate::fault_injection;
 use crate::node::accounts::{dismiss, stays};
 use crate::protocol::Refusal;
 
+/// Of a refused key, channel or name the log keeps so much.
+const NOTED_BYTES_MAX: usize = 1 << 10;
 /// What is shown in the place of a secret.
 const REDACTED: &str = "(redacted)";
 
@@ -87,7 +89,12 @@ fn check(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), D
 }
 
 /// Something was refused.
-fn note(cx: &mut Context<'_>, reason: Reason, object: Vec<u8>, user: Vec<u8>) {
+fn note(cx: &mut Context<'_>, reason: Reason, mut object: Vec<u8>, mut user: Vec<u8>) {
+    // What is refused is as long as its client likes.
+    for text in [&mut object, &mut user] {
+        text.truncate(NOTED_BYTES_MAX);
+        text.shrink_to_fit();
+    }
     let client = clients::describe(cx.client, cx.out, cx.users, cx.now.monotonic_us).trim_end().to_owned();
     let is_in_transaction = cx.client.queue.is_some() || cx.progress.is_executing;
     let now_ms = cx.now.unix_ms;
@@ -126,7 +133,7 @@ pub(super) fn auth(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// The client is this user from here on, if the password is right; else it is who it was.
 pub(super) fn authenticate(cx: &mut Context<'_>, args: Args<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
-    let Some(access) = cx.users.authenticate(user, password) else {
+    let Some(access) = cx.users.authenticate(user, password, cx.client.access.must_prove()) else {
         note(cx, Reason::Auth, args.at(0).to_vec(), user.to_vec());
         return Err(proving::FAILED);
     };

@@ -12,6 +12,8 @@ const OUTBOX_BYTES_MAX: usize = 64 << 10;
 /// Connections, beside one of each peer, that owe a hello or do not take a refusal: each may hold 1 MiB, and counts
 /// among no clients. One more is closed; whoever is kept out by that dials again, and is dialed.
 const ACCEPTED_MAX: usize = 16;
+/// Connections that owe a proof. Each holds some hundred bytes.
+const STRANGERS_MAX: usize = 256;
 /// A connection that has not become a link after so long never will.
 pub(super) const HANDSHAKE_US: u64 = 3_000_000;
 /// What may come before a proof: a greeting and a proof, or a refusal, and somewhat more.
@@ -229,8 +231,24 @@ impl Connections {
 
     /// Whether so many are not linked that one more is too many; `peers` may have one each.
     pub(in crate::replication) fn is_crowded(&self, peers: usize) -> bool {
-        let is_idle = |one: &&Connection| matches!(one.role, Role::Accepted | Role::Over);
+        let is_idle = |one: &&Connection| {
+            matches!(one.role, Role::Accepted | Role::Over) && !matches!(one.standing, Standing::Unproven { .. })
+        };
         self.all.iter().flatten().map(Box::as_ref).filter(is_idle).count() >= ACCEPTED_MAX + peers
+    }
+
+    /// Who has to go so that one more may come that owes a proof: who has owed one for longest, where they are many. So
+    /// strangers keep no node out for long, whatever their number.
+    pub(in crate::replication) fn surplus_stranger(&self) -> Option<SessionId> {
+        let owes_proof = |one: &Connection| {
+            matches!((one.role, one.standing), (Role::Accepted | Role::Over, Standing::Unproven { .. }))
+        };
+        let all = self.all.iter().enumerate().filter_map(|(session, one)| Some((session, one.as_deref()?)));
+        let strangers: Vec<_> = all.filter(|(_, one)| owes_proof(one)).collect();
+        if strangers.len() < STRANGERS_MAX {
+            return None;
+        }
+        strangers.into_iter().min_by_key(|(_, one)| one.opened_us).map(|(session, _)| session)
     }
 
     /// What is to be done about a connection that is not linked.

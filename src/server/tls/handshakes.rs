@@ -22,7 +22,7 @@ use slab::Slab;
 use super::files::{self, Loaded};
 use super::peers::{self, PeerEnds};
 use super::{Handshake, TlsTransport};
-use crate::node::SessionId;
+use crate::node::{Certificate, SessionId};
 use crate::replication::Binding;
 use crate::replication::wire::TLS_GREETING;
 use crate::server::socket::Socket;
@@ -77,8 +77,8 @@ pub(in crate::server) struct Ended {
 pub(in crate::server) struct Outcome {
     pub(in crate::server) stream: OwnedFd,
     pub(in crate::server) transport: Box<TlsTransport>,
-    /// The user that the client's certificate names.
-    pub(in crate::server) user: Option<String>,
+    /// What the client has shown.
+    pub(in crate::server) shown: Certificate,
     /// What both ends of a connection between nodes call it.
     pub(in crate::server) binding: Option<Binding>,
 }
@@ -322,13 +322,17 @@ impl<W: Fn()> Worker<W> {
                     Whose::Client(_) => {
                         let own = transport.certificates().first();
                         let from = self.loaded.as_ref().and_then(|loaded| loaded.user_from);
-                        let user = own.zip(from).and_then(|(own, from)| files::user(own, from));
-                        Ok(Outcome { stream, transport, user, binding: None })
+                        let shown = match (own, from) {
+                            (None, _) => Certificate::None,
+                            (Some(_), None) => Certificate::Valid,
+                            (Some(own), Some(from)) => Certificate::OfUser(files::user(own, from).unwrap_or_default()),
+                        };
+                        Ok(Outcome { stream, transport, shown, binding: None })
                     }
                     Whose::Peer(_) | Whose::Dial(_) => peers::binding(&transport).map(|binding| Outcome {
                         stream,
                         transport,
-                        user: None,
+                        shown: Certificate::None,
                         binding: Some(binding),
                     }),
                 };
