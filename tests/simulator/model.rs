@@ -319,7 +319,7 @@ impl Model {
             // future.
             let taken_back = |newest: Stamp| self.rewound.len() >= 2 && self.is_rewound(newest.node.into());
             // A deletion (or what has expired) that was not kept for a node that was away does not beat an older write
-            // of that node.
+            // of that node, though it does beat what it deleted, on a disk that was put back.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
                 (Some(end), _) if end < self.floor => {
@@ -327,7 +327,8 @@ impl Model {
                 }
                 (Some(end), Some((newest, alive)))
                     if end < newest
-                        && !(given_up && (!alive || self.expires_after(key, newest)))
+                        && !(given_up
+                            && (!alive || self.expires_after(key, newest) || self.is_deleted_after(key, newest)))
                         && (alive || !outlived(newest)) =>
                 {
                     return Err(format!("2: {name} ends as {end:?}, but {newest:?} survived"));
