@@ -156,8 +156,8 @@ impl Model {
     /// A host's disk was wiped, or an old copy of it put back.
     pub fn rewind(&mut self, host: HostId, hosts: &[Host]) {
         self.rewound.insert(host);
-        // Where no other has ever begun, nobody knows of deletions that are not on that copy.
-        if hosts.iter().all(|other| other.id == host || other.incarnation == 0) {
+        // Where no other has ever heard of it, nobody knows of deletions that are not on that copy.
+        if hosts.iter().all(|other| other.id == host || !has_heard_of(other, host)) {
             self.forgotten.clear();
         }
     }
@@ -361,6 +361,13 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Whether there is a write of the host in memory or on disk.
+fn has_heard_of(other: &Host, host: HostId) -> bool {
+    let is_its = |stamp: Stamp| HostId::from(stamp.node) == host;
+    other.disk.file.rows.values().any(|row| is_its(row.stamp))
+        || other.node.as_ref().is_some_and(|node| node.store().changes_after(0).any(|change| is_its(change.stamp)))
 }
 
 /// Whether the store has an earlier state of the key.
