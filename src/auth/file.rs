@@ -19,7 +19,7 @@ const UNCHANGED: &str = "WARNING: ACL errors detected, no change to the previous
 
 /// Reads the text of the file that is called so. What is wrong is one text, in Redis' words.
 pub fn parse(name: &str, text: &[u8]) -> Result<Loaded, String> {
-    let table = Table::get();
+    let table = Table::read();
     let (mut loaded, mut known, mut wrong) = (Loaded::new(), BTreeSet::new(), String::new());
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         let line = line.trim_ascii();
@@ -42,7 +42,7 @@ pub fn parse(name: &str, text: &[u8]) -> Result<Loaded, String> {
             wrong += &format!("WARNING: Duplicate user '{user}' found on line {}. ", number + 1);
             continue;
         }
-        match read_user(rules, table, &place) {
+        match read_user(rules, &table, &place) {
             Ok(found) => loaded.push((user.to_vec(), found)),
             Err(why) => wrong += &why,
         }

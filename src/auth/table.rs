@@ -2,7 +2,6 @@
 //! not run, so that a file written for Redis can be read.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use crate::protocol::Command;
 use crate::protocol::catalog::CATEGORIES;
@@ -43,14 +42,8 @@ impl Category {
 }
 
 impl Table {
-    /// The only one there is: what it says is part of the program.
-    pub fn get() -> &'static Table {
-        static TABLE: LazyLock<Table> = LazyLock::new(Table::read);
-        &TABLE
-    }
-
     /// Reads the text.
-    fn read() -> Table {
+    pub fn read() -> Table {
         let lines = TEXT.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let mut rows: Vec<Row> = lines.map(Row::parse).collect();
         for at in 0..rows.len() {
@@ -146,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order_and_has_what_this_server_runs_with_the_categories_of_the_catalog() {
-        let table = Table::get();
+        let table = Table::read();
         assert!(table.rows.is_sorted_by(|before, after| before.name < after.name));
         let catalog = Catalog::read();
         for entry in catalog.all() {
@@ -159,7 +152,7 @@ mod tests {
 
     #[test]
     fn subcommands_follow_their_command() {
-        let table = Table::get();
+        let table = Table::read();
         let client = table.named(b"CLIENT").expect("there is");
         assert_eq!(table.parts(client).len(), 18);
         assert_eq!(table.part_named(client, b"List"), table.named(b"client|list"));

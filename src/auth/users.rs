@@ -24,7 +24,7 @@ struct Named {
 
 /// See the module. Invariant: `by_name` has the places in `all` that are not empty; the default user is the first.
 pub struct Users {
-    table: &'static Table,
+    table: Table,
     all: Vec<Option<Named>>,
     by_name: BTreeMap<Vec<u8>, UserId>,
     /// For each command with one key where it always is: its row, and what happens to the key.
@@ -34,8 +34,8 @@ pub struct Users {
 impl Default for Users {
     /// There is the default user, who may do everything without a password.
     fn default() -> Users {
-        let table = Table::get();
-        let user = User::default_user(table);
+        let table = Table::read();
+        let user = User::default_user(&table);
         let of_one_key = COMMANDS.iter().map(|described| {
             let command = Command::named(described.name.as_bytes())?;
             Some((table.of(command), of_one_key(command)?))
@@ -56,7 +56,7 @@ impl Users {
         };
         let mut user = self.get(UserId::DEFAULT).clone();
         for rule in rules {
-            user.apply(rule.as_bytes(), self.table).expect("these are rules");
+            user.apply(rule.as_bytes(), &self.table).expect("these are rules");
         }
         self.put(DEFAULT, user);
     }
@@ -69,7 +69,7 @@ impl Users {
     ) -> Result<User, (&'r [u8], Mistake)> {
         let mut user = self.named(name).map(|id| self.get(id).clone()).unwrap_or_default();
         for rule in rules {
-            user.apply(rule, self.table).map_err(|why| (rule, why))?;
+            user.apply(rule, &self.table).map_err(|why| (rule, why))?;
         }
         Ok(user)
     }
@@ -106,7 +106,7 @@ impl Users {
     pub fn replace(&mut self, loaded: Loaded, password: Option<Password>) {
         let names: BTreeSet<Vec<u8>> = loaded.iter().map(|(name, _)| name.clone()).collect();
         if !names.contains(DEFAULT) {
-            self.put(DEFAULT, User::default_user(self.table));
+            self.put(DEFAULT, User::default_user(&self.table));
             self.require(password);
         }
         // Before others go: no number is another's as long as sessions may have it.
@@ -218,7 +218,7 @@ impl Users {
 
     /// Every command with its categories.
     pub fn table(&self) -> &Table {
-        self.table
+        &self.table
     }
 }
 
