@@ -33,6 +33,14 @@ pub enum Certificate {
     OfUser(String),
 }
 
+/// How a client stands that is not turned away.
+fn proven_or_not(access: Access, now: Now) -> Standing {
+    match access.is_authenticated() {
+        true => Standing::Admitted,
+        false => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
+    }
+}
+
 impl Node {
     /// Why no node whose address is on another machine is linked to in plain text; `None` where it may be.
     pub fn refuses_far_peers(&self) -> Option<&'static str> {
@@ -67,10 +75,7 @@ impl Node {
         if origin.is_far() && self.refuses_far_clients() {
             return Standing::Denied { until_us: now.monotonic_us + DENIED_US };
         }
-        match access.is_authenticated() {
-            true => Standing::Admitted,
-            false => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
-        }
+        proven_or_not(access, now)
     }
 
     /// One more stranger comes; who has been one for longest has to go, where they are too many.
@@ -102,24 +107,17 @@ impl Node {
                 vouched.unwrap_or_else(|| self.users.welcome(true))
             }
         };
-        let is_authenticated = session.client.access.is_authenticated();
         let standing = match (session.client.standing, shown) {
             (Standing::Denied { .. }, Certificate::None) => Standing::Denied { until_us: now.monotonic_us + DENIED_US },
             (standing, Certificate::None) => standing,
-            (_, Certificate::Valid | Certificate::OfUser(_)) if is_authenticated => Standing::Admitted,
-            (_, Certificate::Valid | Certificate::OfUser(_)) => {
-                Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US }
-            }
+            (_, Certificate::Valid | Certificate::OfUser(_)) => proven_or_not(session.client.access, now),
         };
         self.sessions.set_standing(id, standing);
     }
 
     /// After its turn: the client may have authenticated, or said that it is nobody.
     pub(super) fn note_proof(&mut self, id: SessionId, client: &mut Client, now: Now) {
-        let standing = match client.access.is_authenticated() {
-            true => Standing::Admitted,
-            false => Standing::Unproven { until_us: now.monotonic_us + UNPROVEN_US },
-        };
+        let standing = proven_or_not(client.access, now);
         let before = std::mem::replace(&mut client.standing, standing);
         self.sessions.strangers.move_on(id, before, standing);
     }
