@@ -45,19 +45,27 @@ impl Replication {
     /// Somebody dialed this node from this address, and greets as a node does or has set up an encrypted connection as
     /// one.
     pub fn accepted(&mut self, session: SessionId, channel: Channel, from: &str, now: Now) {
-        let is_crowded = channel == Channel::Plain && self.connections.is_crowded(self.peers.len());
-        if let Channel::Encrypted(_) = channel
-            && let Some(stranger) = self.connections.surplus_stranger()
-        {
-            self.strangers.refused(from, "more come than can prove the cluster's secret in time", now.monotonic_us);
-            self.connections.hang_up(stranger);
+        if channel != Channel::Plain {
+            self.make_room_for_stranger(now);
+            return self.open(session, Role::Accepted, channel, from, now);
         }
+        let is_crowded = self.connections.is_crowded(self.peers.len());
         self.open(session, Role::Accepted, channel, from, now);
         if is_crowded {
             self.connections.hang_up(session);
-        } else if channel == Channel::Plain && !self.trust.takes_plain() {
+        } else if !self.trust.takes_plain() {
             self.refuse_plain(session, now);
         }
+    }
+
+    /// Where too many owe a proof, who has owed one for longest has to go.
+    fn make_room_for_stranger(&mut self, now: Now) {
+        let Some(stranger) = self.connections.surplus_stranger() else { return };
+        if let Some(connection) = self.connections.get(stranger) {
+            let why = "more come than can prove the cluster's secret in time";
+            self.strangers.refused(connection.from(), why, now.monotonic_us);
+        }
+        self.connections.hang_up(stranger);
     }
 
     /// Somebody dialed this node from this address, greets as a node does, and is none to be linked to: it is told why,
