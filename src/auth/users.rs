@@ -191,6 +191,13 @@ impl Users {
         self.get(id).check(row, command, args)
     }
 
+    /// Whether a command that stands alone, without a key or a channel, may be run.
+    pub fn allows_alone(&self, id: UserId, command: Command) -> bool {
+        let name = command.describe().name.as_bytes();
+        let span = 0..name.len();
+        self.check(id, command, Args::new(name, std::slice::from_ref(&span))).is_ok()
+    }
+
     /// Whether a channel that is listened to may be.
     pub fn allows_channel(&self, id: UserId, name: &[u8], how: Channel) -> bool {
         self.get(id).allows_channel(name, how)

@@ -10,6 +10,7 @@ use super::pubsub::PubSub;
 use crate::auth::Users;
 use crate::auth::log::Log;
 use crate::auth::uses::Channel;
+use crate::protocol::Command;
 
 /// Fills memory with random bytes.
 pub(super) type Randomness = Box<dyn FnMut(&mut [u8])>;
@@ -59,11 +60,11 @@ pub(super) fn dismiss(id: SessionId, client: &mut Client, pubsub: &mut PubSub) {
 }
 
 /// What a client may do after users were changed. Returns whether it may stay: its user is there, and may still listen
-/// to what it listens to.
+/// to what it listens to, and be told of requests if it is.
 pub(super) fn stays(client: &mut Client, users: &Users) -> bool {
     let is_there = users.is_somebody(client.access);
     client.access = users.refresh(client.access);
-    is_there && (client.access.is_unlimited() || may_listen(client, users))
+    is_there && (client.access.is_unlimited() || may_listen(client, users) && may_monitor(client, users))
 }
 
 fn may_listen(client: &Client, users: &Users) -> bool {
@@ -72,4 +73,8 @@ fn may_listen(client: &Client, users: &Users) -> bool {
     client.listening.channels.iter().chain(&client.listening.shards).all(allowed)
         && client.listening.patterns.iter().all(|name| users.allows_channel(user, name, Channel::Pattern))
         && client.watch.as_ref().is_none_or(|watch| users.allows_watch(user, &watch.prefix))
+}
+
+fn may_monitor(client: &Client, users: &Users) -> bool {
+    !client.is_monitor || users.allows_alone(client.access.user(), Command::Monitor)
 }

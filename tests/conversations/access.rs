@@ -142,6 +142,31 @@ fn who_is_deleted_is_disconnected_whatever_it_is_doing() {
 }
 
 #[test]
+fn who_monitors_and_may_no_longer_is_disconnected_and_others_stay() {
+    let story = tell(
+        "0> ACL SETUSER ann on nopass +@all => +OK
+         0> ACL SETUSER bob on nopass +@all => +OK
+         1> (comes) =>\x20
+         1> AUTH ann x => +OK
+         2> (comes) =>\x20
+         2> AUTH bob x => +OK
+         3> (comes) =>\x20
+         3> AUTH ann x => +OK
+         1> MONITOR => +OK
+         2> MONITOR => +OK
+         0> ACL SETUSER ann -get => +OK
+         0> GET a => $-1
+         1> (hears) => +1700000000.000000 [0 ] \"GET\" \"a\"
+         0> ACL SETUSER ann -monitor => +OK
+         0> GET b => $-1
+         1> (hears) => (over)
+         2> (hears) => +1700000000.000000 [0 ] \"GET\" \"a\" +1700000000.000000 [0 ] \"GET\" \"b\"
+         3> PING => +PONG",
+    );
+    assert_eq!(story, Ok(()));
+}
+
+#[test]
 fn who_listens_where_it_may_no_longer_is_disconnected_and_others_stay() {
     let story = tell(
         "0> ACL SETUSER ann on nopass &news &week* +@all => +OK
