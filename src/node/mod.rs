@@ -12,7 +12,7 @@
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
 //! - [`encryption`]: TLS as far as the node knows it
-//! - `timing`: where the time goes
+//! - `timing`: where the time goes; `redacting`: what of a request is shown to others
 //! - `strangers`: clients that have proven nothing; `protection`: who is turned away
 //!
 //! What it does:
@@ -47,6 +47,7 @@ mod peers;
 mod progress;
 mod protection;
 mod pubsub;
+mod redacting;
 mod renewing;
 mod replies;
 mod serving;

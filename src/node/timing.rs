@@ -7,6 +7,7 @@
 use super::client::Client;
 use super::options::Usage;
 use super::progress::Progress;
+use super::redacting::without_secrets;
 use crate::metrics::calls::AllCalls;
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Latency;
@@ -132,47 +133,4 @@ impl Timing {
     pub(super) fn commands(&self) -> impl Iterator<Item = (Command, &Durations)> {
         self.commands.iter().map(|(command, durations)| (*command, durations))
     }
-}
-
-/// Settings that are secrets.
-const SECRET_SETTINGS: [&str; 4] = ["masterauth", "masteruser", "requirepass", "tls-key-file-pass"];
-/// What is shown in their place.
-const REDACTED: &[u8] = b"(redacted)";
-
-/// Whether this part of `ACL` is about users, and may bring a password.
-fn has_secrets(part: &[u8]) -> bool {
-    ["SETUSER", "DELUSER", "GETUSER"].iter().any(|name| part.eq_ignore_ascii_case(name.as_bytes()))
-}
-
-/// Whom a client logs in as, and with which password, is nobody else's business.
-pub(super) fn without_secrets<'a>(command: Command, args: Args<'a>) -> Vec<&'a [u8]> {
-    let mut args: Vec<&[u8]> = args.iter().collect();
-    let secrets = match command {
-        Command::Auth => 1..args.len(),
-        Command::Hello => {
-            let mut at = 2;
-            while at < args.len() {
-                let is = |word: &[u8]| args[at].eq_ignore_ascii_case(word);
-                let (values, is_secret) = (if is(b"AUTH") { 2 } else { usize::from(is(b"SETNAME")) }, is(b"AUTH"));
-                let end = args.len().min(at + 1 + values);
-                if is_secret {
-                    args[at + 1..end].fill(REDACTED);
-                }
-                at = end;
-            }
-            0..0
-        }
-        Command::Acl if args.get(1).is_some_and(|part| has_secrets(part)) => 2..args.len(),
-        Command::Config if args.get(1).is_some_and(|part| part.eq_ignore_ascii_case(b"SET")) => {
-            for at in (3..args.len()).step_by(2) {
-                if SECRET_SETTINGS.iter().any(|name| args[at - 1].eq_ignore_ascii_case(name.as_bytes())) {
-                    args[at] = REDACTED;
-                }
-            }
-            0..0
-        }
-        _ => 0..0,
-    };
-    args[secrets].fill(REDACTED);
-    args
 }

@@ -227,6 +227,41 @@ fn a_password_is_not_listed() {
     client.ask("HELLO 3 AUTH default sesame SETNAME me");
     let listed = client.ask("SLOWLOG GET");
     assert!(listed.contains("$5 HELLO $1 3 $4 AUTH $10 (redacted) $10 (redacted) $7 SETNAME $2 me"), "{listed}");
+    for (request, is_listed) in [
+        ("HELLO AUTH default sesame", "$5 HELLO $4 AUTH $10 (redacted) $10 (redacted)"),
+        ("HELLO 3 SETNAME AUTH default sesame", "$5 HELLO $1 3 $7 SETNAME $4 AUTH $10 (redacted) $10 (redacted)"),
+        ("HELLO 3 AUTH AUTH sesame", "$5 HELLO $1 3 $4 AUTH $10 (redacted) $10 (redacted)"),
+        (
+            "HELLO 3 setname me auth default sesame",
+            "$5 HELLO $1 3 $7 setname $2 me $4 auth $10 (redacted) $10 (redacted)",
+        ),
+        ("ACL DRYRUN default AUTH sesame", "$3 ACL $6 DRYRUN $7 default $4 AUTH $10 (redacted)"),
+        ("ACL DRYRUN default hello 3 AUTH default sesame", "$5 hello $1 3 $4 AUTH $10 (redacted) $10 (redacted)"),
+        ("ACL DRYRUN default ACL SETUSER ann >sesame", "$3 ACL $7 SETUSER $10 (redacted) $10 (redacted)"),
+        ("ACL DRYRUN default CONFIG SET requirepass sesame", "$6 CONFIG $3 SET $11 requirepass $10 (redacted)"),
+        ("ACL DRYRUN default COMMAND GETKEYS AUTH sesame", "$7 COMMAND $7 GETKEYS $4 AUTH $10 (redacted)"),
+        ("COMMAND GETKEYS CONFIG SET requirepass sesame", "$6 CONFIG $3 SET $11 requirepass $10 (redacted)"),
+        ("COMMAND GETKEYSANDFLAGS AUTH default sesame", "$15 GETKEYSANDFLAGS $4 AUTH $10 (redacted) $10 (redacted)"),
+        ("COMMAND GETKEYS ACL DRYRUN default AUTH sesame", "$3 ACL $6 DRYRUN $7 default $4 AUTH $10 (redacted)"),
+        ("ACL DRYRUN default AUHT sesame", "$3 ACL $6 DRYRUN $7 default $4 AUHT $10 (redacted)"),
+        ("CONFIG SET maxmemory requirepass sesame", "$9 maxmemory $11 requirepass $10 (redacted)"),
+        ("CONFIG SET requirepass open sesame", "$6 CONFIG $3 SET $11 requirepass $10 (redacted) $10 (redacted)"),
+        ("CONFIG SET maxmemory 0 RequirePass sesame hz 10", "$1 0 $11 RequirePass $10 (redacted) $2 hz $2 10"),
+    ] {
+        client.ask("SLOWLOG RESET");
+        client.ask(request);
+        let listed = client.ask("SLOWLOG GET");
+        assert!(listed.contains(is_listed) && !listed.contains("sesame"), "{request}: {listed}");
+    }
+}
+
+#[test]
+fn a_request_within_many_is_shown_without_running_out_of_stack() {
+    let mut client = Timed::new(20_000);
+    client.ask("CONFIG SET slowlog-log-slower-than 0");
+    client.ask(&format!("{}AUTH sesame", "COMMAND GETKEYS ".repeat(200_000)));
+    let listed = client.ask("SLOWLOG GET");
+    assert!(listed.contains("COMMAND $7 GETKEYS") && !listed.contains("sesame"), "{listed}");
 }
 
 #[test]

@@ -148,6 +148,9 @@ fn a_monitor_is_told_of_every_request_as_it_was_sent_and_when() {
     check(&[b"HELLO", b"2", b"AUTH", b"default", b"secret"], &[r#""HELLO" "2" "AUTH" "(redacted)" "(redacted)""#]);
     check(&[b"AUTH", b"secret"], &[r#""AUTH" "(redacted)""#]);
     check(&[b"AUTH", b"default", b"secret"], &[r#""AUTH" "(redacted)" "(redacted)""#]);
+    check(&[b"HELLO", b"AUTH", b"default", b"secret"], &[r#""HELLO" "AUTH" "(redacted)" "(redacted)""#]);
+    let hidden = r#""COMMAND" "GETKEYS" "AUTH" "(redacted)""#;
+    check(&[b"COMMAND", b"GETKEYS", b"AUTH", b"secret"], &[hidden]);
     check(&[b"MULTI"], &[r#""MULTI""#]);
     check(&[b"GET", b"key"], &[]);
     check(&[b"EXEC"], &[r#""GET" "key""#, r#""EXEC""#]);

@@ -7,7 +7,7 @@ use super::context::{Data, Events};
 use super::fail::Fail;
 use super::subcommands::full_name;
 use super::{Args, Command, Context, DONE, Kind, Outcome, Reply};
-use crate::node::timing::without_secrets;
+use crate::node::redacting::without_secrets;
 use crate::protocol::catalog::Catalog;
 
 pub(super) fn monitor(cx: &mut Context<'_>) -> Outcome {
