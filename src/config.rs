@@ -275,6 +275,8 @@ impl Config {
         }
         let users_file = arguments.acl_file.map(UsersFile::new);
         let users = users_file.as_ref().map(UsersFile::read).transpose()?;
+        let password = arguments.password_file.as_deref().map(password::read).transpose()?;
+        users_file.iter().zip(&users).try_for_each(|(file, users)| file.check_beside(users, password.as_ref()))?;
         let unix_socket = arguments.unix_socket.map(|path| UnixSocket { path, mode: arguments.unix_socket_mode });
         let shown = unix_socket.as_ref().map(UnixSocket::shown);
         Ok(Config {
@@ -299,7 +301,7 @@ impl Config {
                 memory_bytes_max: arguments.max_memory as usize,
                 idle_timeout_s: arguments.idle_timeout_s,
                 users_file: users_file.as_ref().map(UsersFile::name).unwrap_or_default(),
-                password: arguments.password_file.as_deref().map(password::read).transpose()?,
+                password,
                 limits: Limits {
                     clock_drift_ms_max: arguments.max_clock_drift_ms,
                     tombstones_max: arguments.max_tombstones as usize,

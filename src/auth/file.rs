@@ -15,7 +15,7 @@ use super::words::{is_space, joined};
 pub type Loaded = Vec<(Vec<u8>, User)>;
 
 /// What the end of every list of mistakes says.
-const UNCHANGED: &str = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
+pub const UNCHANGED: &str = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
 
 /// Reads the text of the file that is called so. What is wrong is one text, in Redis' words.
 pub fn parse(name: &str, text: &[u8]) -> Result<Loaded, String> {

@@ -15,13 +15,14 @@
 //! - [`permissions`]: which commands; `patterns`: which keys and channels; [`mod@selector`]: both
 //! - [`uses`]: the keys and channels that a request uses
 //! - [`user`]: passwords and selectors; [`mistake`]: why a rule is none
-//! - [`mod@file`]: all users as a text; [`words`]: where a rule ends
+//! - [`mod@file`]: all users as a text; [`words`]: where a rule ends; [`default_user`]: whom a file lets in by that
 //! - [`log`]: what was refused to whom
 //! - [`users`]: all of them, and what each session may do ([`access`])
 //!
 //! Pure: it knows neither where a password comes from nor who waits for an answer.
 
 pub mod access;
+pub mod default_user;
 pub mod file;
 pub mod log;
 pub mod mistake;

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::auth::Password;
+use crate::auth::default_user::overrules;
 use crate::auth::file::{Loaded, parse};
 
 /// See the module.
@@ -29,6 +31,12 @@ impl UsersFile {
         let text = std::fs::read(&self.path);
         let text = text.map_err(|error| format!("Error loading ACLs, opening file '{name}': {error}"))?;
         parse(&name, &text)
+    }
+
+    /// Whether a password that is given beside the file is asked for. An error is a sentence.
+    pub(super) fn check_beside(&self, users: &Loaded, password: Option<&Password>) -> Result<(), String> {
+        let overruled = password.and_then(|password| overrules(&self.name(), users, password));
+        overruled.map_or(Ok(()), |overruled| Err(overruled.why))
     }
 
     /// Puts a file with this text into its place, on the disk when this returns. Nobody but its owner can read it.

@@ -3,7 +3,8 @@
 use super::Node;
 use super::accounts::{UsersJob, dismiss, stays};
 use super::waiting::{Cause, Until};
-use crate::auth::file::Loaded;
+use crate::auth::default_user::{is_missing, missing, overrules};
+use crate::auth::file::{Loaded, UNCHANGED};
 use crate::protocol::Reply;
 
 impl Node {
@@ -40,6 +41,7 @@ impl Node {
 
     /// The file was read: its users, or what is wrong with it. Then nothing is changed.
     pub fn users_loaded(&mut self, loaded: Result<Loaded, String>) {
+        let loaded = loaded.and_then(|loaded| self.keeps_closed(&loaded).map(|()| loaded));
         let done = loaded.inspect(|loaded| log::info!("the ACL file was read again: {} users", loaded.len()));
         let done = done.inspect_err(|why| log::error!("the ACL file was read again, and nothing was changed: {why}"));
         // The answer comes before a connection ends.
@@ -55,6 +57,23 @@ impl Node {
         let failed =
             "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
         self.answer_for_file(saved.map_err(|_| failed.to_owned()));
+    }
+
+    /// A file that is read again does not open a node for want of a line, or against a password: that is a slip, or a
+    /// file that is half written.
+    fn keeps_closed(&self, loaded: &Loaded) -> Result<(), String> {
+        let (name, password) = (&self.settings.options.users_file, self.settings.options.password);
+        if is_missing(loaded) && password.is_none() && self.needs_password() {
+            return Err(format!("{}. {UNCHANGED}", missing(name).join(": ")));
+        }
+        match password.and_then(|password| overrules(name, loaded, &password)) {
+            Some(overruled) if overruled.is_open => Err(format!("{}. {UNCHANGED}", overruled.why)),
+            Some(overruled) => {
+                log::warn!("{}. The node would not start so", overruled.why);
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn answer_for_file(&mut self, done: Result<(), String>) {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::acceptor::{Acceptor, origin_of};
 use super::tls::files::{self, Loaded};
 use super::{Server, memory, now, process};
+use crate::auth::default_user;
 use crate::config::{Config, members};
 use crate::logging;
 use crate::node::encryption::ClientAuth;
@@ -105,6 +106,9 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
     let cluster = Cluster { identity, members: members(&config.nodes), seed: incarnation };
     let mut node = Node::start(&mut opened, cluster, options, chance, || now(started))?;
     if let Some(users) = &config.users {
+        if node.options().password.is_none() && default_user::is_missing(users) {
+            log::warn!("{}", default_user::missing(&node.options().users_file).join(": "));
+        }
         node.set_users(users.clone());
     }
     let Opened { mut file, adopted, .. } = opened;

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{Client, Server, command, wait_for};
+use crate::place::Place;
 
 const BEGIN: &str = "user default on nopass ~* &* +@all\nuser ann on >secret ~a* +@read\nuser bob on nopass +ping\n";
 
@@ -110,4 +111,88 @@ fn a_start_with_a_file_that_is_wrong_fails_and_names_the_line() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("users.acl:3 should start with user keyword followed by the username."), "{said}");
+}
+
+#[test]
+fn a_file_that_is_read_again_does_not_open_a_node_by_not_naming_the_default_user() {
+    let (server, file) = start("user default off\nuser admin on >secret +@all ~*\n");
+    let mut admin = client_of(&server, "admin");
+    for text in ["", "\n\n", "user admin on >secret +@all ~*\n"] {
+        fs::write(&file, text).expect("it can be written");
+        let refused = ask(&mut admin, "ACL LOAD");
+        let why = "-ERR users.acl has no line for the user default, and without one that user needs no password";
+        assert!(refused.starts_with(why) && refused.contains("'user default off'"), "{text:?}: {refused}");
+        assert_eq!(ask(&mut admin, "ACL WHOAMI"), "$5");
+        assert_eq!(admin.line().trim_end(), "admin");
+        assert_eq!(ask(&mut server.connect(), "GET a"), "-NOAUTH Authentication required.");
+    }
+    server.signal(Signal::HUP);
+    wait_for("the log to say so", || server.later_lines("users.acl has no line for the user default").get(3).cloned());
+    assert_eq!(ask(&mut server.connect(), "GET a"), "-NOAUTH Authentication required.");
+    // Who says so may have it.
+    fs::write(&file, "user default on nopass ~* +@all\n").expect("it can be written");
+    assert_eq!(ask(&mut admin, "ACL LOAD"), "+OK");
+    assert_eq!(ask(&mut server.connect(), "GET a"), "$-1");
+    // It was open before.
+    fs::write(&file, "").expect("it can be written");
+    assert_eq!(ask(&mut server.connect(), "ACL LOAD"), "+OK");
+    assert_eq!(ask(&mut server.connect(), "GET a"), "$-1");
+}
+
+#[test]
+fn a_file_that_does_not_name_the_default_user_is_warned_of_at_the_start_and_a_password_keeps_it() {
+    let warned = |server: &Server| {
+        let lines = server.log.iter().filter(|line| line.contains("users.acl has no line for the user default"));
+        lines.count()
+    };
+    let (server, _) = start("user ann on >secret ~a* +@read\n");
+    assert_eq!(warned(&server), 1, "{:?}", server.log);
+    assert_eq!(ask(&mut server.connect(), "GET a"), "$-1");
+    let (server, _) = start(BEGIN);
+    assert_eq!(warned(&server), 0, "{:?}", server.log);
+
+    let place = Place::with_config(crate::harness::ONE_NODE);
+    fs::write(place.path("password"), "sesame\n").expect("it can be written");
+    fs::write(place.path("users.acl"), "user ann on >secret ~a* +@read\n").expect("it can be written");
+    let flags = ["--acl-file=users.acl", "--password-file=password", "--dialect=resp"];
+    let server = Server::start_in(place.directory, &flags);
+    assert_eq!(warned(&server), 0, "{:?}", server.log);
+    let mut client = server.connect();
+    assert_eq!(ask(&mut client, "GET a"), "-NOAUTH Authentication required.");
+    assert_eq!(ask(&mut client, "AUTH sesame"), "+OK");
+    assert_eq!(ask(&mut client, "ACL LOAD"), "+OK", "it is protected by the password");
+    assert_eq!(ask(&mut server.connect(), "GET a"), "-NOAUTH Authentication required.");
+}
+
+#[test]
+fn a_password_that_the_file_does_not_ask_the_default_user_for_is_a_mistake() {
+    let place = Place::with_config(crate::harness::ONE_NODE);
+    fs::write(place.path("password"), "secret\n").expect("it can be written");
+    let flags = ["--id=0", "--bind=127.0.0.1:0", "--acl-file=users.acl", "--password-file=password"];
+    for (line, why) in [
+        ("user default on nopass ~* +@all", "needs no password there (nopass)"),
+        ("user default off", "is off there"),
+        ("user default on >other ~* +@all", "has another password there"),
+    ] {
+        fs::write(place.path("users.acl"), line).expect("it can be written");
+        let says = ["users.acl", why, "--password-file", "KVSTOREAPP_PASSWORD", "leave out"];
+        place.refused(&flags, &says);
+        place.refused(&[&flags[..], &["--check-config"]].concat(), &says);
+    }
+    fs::write(place.path("users.acl"), "user default on >secret ~* +@all").expect("it can be written");
+    let server = Server::start_in(place.directory, &[&flags[2..], &["--dialect=resp"]].concat());
+    let mut admin = client_of(&server, "default");
+    let file = server.directory.path().join("users.acl");
+    fs::write(&file, "user default on nopass ~* +@all").expect("it can be written");
+    let refused = ask(&mut admin, "ACL LOAD");
+    assert!(refused.starts_with("-ERR users.acl: the user default needs no password there (nopass)"), "{refused}");
+    assert_eq!(ask(&mut server.connect(), "GET a"), "-NOAUTH Authentication required.");
+    // That opens nothing, but the next start would not have it.
+    fs::write(&file, "user default on >other >secret ~* +@all\nuser bob off").expect("it can be written");
+    assert_eq!(ask(&mut admin, "ACL LOAD"), "+OK");
+    assert!(server.later_lines("WARN  [").is_empty(), "{:?}", server.later);
+    fs::write(&file, "user default on >other ~* +@all").expect("it can be written");
+    assert_eq!(ask(&mut admin, "ACL LOAD"), "+OK");
+    let warning = "users.acl: the user default has another password there";
+    wait_for("the log to warn", || server.later_lines(warning).first().cloned());
 }
