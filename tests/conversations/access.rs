@@ -368,3 +368,48 @@ fn what_is_refused_is_listed_and_no_secret_is_shown() {
         assert!(!text.contains("hidden"), "{text}");
     }
 }
+
+#[test]
+fn of_a_long_text_that_is_refused_the_log_keeps_the_beginning() {
+    let mut node = node_with_users("ACL SETUSER ann on >secret ~a &a +@all");
+    let long = "k".repeat(3_000);
+    for (id, request) in [
+        (1, "AUTH ann secret".to_owned()),
+        (1, format!("GET {long}")),
+        (1, format!("PUBLISH {long} x")),
+        (1, format!("AUTH {long} wrong")),
+    ] {
+        say(&mut node, id, format!("{request}\r\n").as_bytes());
+    }
+    let log = String::from_utf8(say(&mut node, 0, b"ACL LOG\r\n")).expect("text");
+    let kept = format!("$1024\r\n{}\r\n", "k".repeat(1_024));
+    assert_eq!(log.matches(&kept).count(), 3, "a key, a channel and a name: {log}");
+    assert!(!log.contains(&"k".repeat(1_025)), "{log}");
+}
+
+#[test]
+fn after_ten_wrong_passwords_a_transaction_tries_none() {
+    let (wrong, right) = ("AUTH ann wrong\r\n", "AUTH ann secret\r\n");
+    for (guesses, is_tried) in [(9, true), (10, false), (50, false)] {
+        let mut node = node_with_users("ACL SETUSER ann on >secret +@all");
+        say(&mut node, 1, b"MULTI\r\n");
+        (0..guesses).for_each(|_| assert_eq!(say(&mut node, 1, wrong.as_bytes()), b"+QUEUED\r\n"));
+        say(&mut node, 1, right.as_bytes());
+        let answers = String::from_utf8(say(&mut node, 1, b"EXEC\r\n")).expect("text");
+        let last = answers.trim_end().rsplit("\r\n").next().expect("an answer");
+        assert_eq!(last == "+OK", is_tried, "{guesses}: {answers}");
+        let refused = answers.matches("-WRONGPASS").count();
+        assert_eq!(refused, guesses + usize::from(!is_tried), "{guesses}: {answers}");
+        assert_eq!(say(&mut node, 1, b"ACL WHOAMI\r\n") == b"$3\r\nann\r\n", is_tried, "{guesses}");
+    }
+}
+
+/// A node where client 0 has said this, and client 1 nothing.
+fn node_with_users(said: &str) -> Node {
+    let mut node = node(Options { dialect: Dialect::Resp2, ..options() });
+    for id in 0..2 {
+        node.open(id, Origin::Loopback, NOW).expect("two are not too many");
+    }
+    assert_eq!(say(&mut node, 0, format!("{said}\r\n").as_bytes()), b"+OK\r\n");
+    node
+}
