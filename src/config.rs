@@ -212,6 +212,8 @@ pub struct Config {
     pub busy_poll: bool,
     /// The file of users, to be read again, and what it says.
     pub users_file: Option<UsersFile>,
+    /// Who else may read the password's file, in a sentence.
+    pub password_warning: Option<String>,
     /// See `users_file`.
     pub users: Option<Loaded>,
     /// Whether to exit once all is checked.
@@ -321,6 +323,7 @@ impl Config {
             cpu: arguments.cpu,
             busy_poll: arguments.busy_poll,
             users_file,
+            password_warning: arguments.password_file.as_deref().and_then(password::warning),
             users,
             check_only: arguments.check_config,
         })

@@ -23,6 +23,7 @@
 //! - [`metrics`]: what is counted and timed
 //! - [`replica`]: one copy of the data as one value: its start, its changes, its ticks
 //! - [`node`]: replicas and the people who talk to them: sessions, commands, waiting, `INFO`
+//! - [`files`]: files that people put there for a node, read whole or not at all
 //! - [`secrets`]: the cluster's secrets: the file they lie in, and what is proven with them
 //! - [`config`]: the file and the flags, understood and checked
 //! - [`logging`]: log lines on their way to a thread that writes them
@@ -46,6 +47,8 @@ pub mod metrics;
 pub mod replica;
 
 pub mod node;
+
+pub mod files;
 
 pub mod secrets;
 

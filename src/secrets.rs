@@ -6,13 +6,13 @@
 //! first proves, both verify.
 
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::files;
 use crate::replication::Secrets;
 use crate::replication::wire::PROOF_BYTES;
 
@@ -24,8 +24,6 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 43..=1_024;
 const SECRETS_MAX: usize = 2;
 /// A file of secrets is not longer.
 const FILE_BYTES_MAX: u64 = 4 << 10;
-/// Permissions of whoever is not the file's owner.
-const OTHERS: u32 = 0o077;
 
 /// See the module. Invariant: one or two.
 #[derive(Clone)]
@@ -101,26 +99,14 @@ impl SecretFile {
         let said = |why: &dyn fmt::Display| {
             format!("the file of the cluster's secret, {name}: {why}; kvstoreapp secret makes one")
         };
-        let length = std::fs::metadata(&self.path).map_err(|error| said(&error))?.len();
-        if length > FILE_BYTES_MAX {
-            return Err(said(&format_args!("{length} bytes are more than two secrets")));
-        }
-        let text = Zeroizing::new(std::fs::read_to_string(&self.path).map_err(|error| said(&error))?);
-        ClusterSecrets::parse(&text).map_err(|why| said(&why))
+        let bytes = files::read(&self.path, FILE_BYTES_MAX).map_err(|error| said(&error))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| said(&"it is no text"))?;
+        ClusterSecrets::parse(text).map_err(|why| said(&why))
     }
 
     /// Reads them, and looks who else may.
     pub fn read_again(&self) -> Reading {
-        Reading { secrets: self.read(), warning: self.is_open_to_others() }
-    }
-
-    /// Who else may have read it, in a sentence. `None`: nobody.
-    fn is_open_to_others(&self) -> Option<String> {
-        let mode = std::fs::metadata(&self.path).ok()?.permissions().mode();
-        (mode & OTHERS != 0).then(|| {
-            let (name, mode) = (self.path.display(), mode & 0o7777);
-            format!("the cluster's secret in {name} is open to other users of this machine (mode {mode:o}): chmod 600")
-        })
+        Reading { secrets: self.read(), warning: files::open_to_others(&self.path, "the cluster's secret") }
     }
 
     /// Where it is.

@@ -4,7 +4,8 @@
 //! runs, by whoever may look at the process, and goes to every program that it starts. So it is read once, and the
 //! program begins anew without it, the password in a pipe.
 
-use std::io::{PipeReader, Write, pipe};
+use std::fs::File;
+use std::io::{PipeReader, Read, Write, pipe};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -15,6 +16,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use zeroize::Zeroizing;
 
 use crate::auth::Password;
+use crate::files;
 
 /// Where the environment may hold a password.
 const VARIABLE: &str = "KVSTOREAPP_PASSWORD";
@@ -22,16 +24,24 @@ const VARIABLE: &str = "KVSTOREAPP_PASSWORD";
 const FLAG: &str = "--password-file";
 /// Longest password: a file that is longer is another one.
 const BYTES_MAX: usize = 512;
+/// ... with the end of its line. What comes behind it is not looked at.
+const LINE_BYTES_MAX: usize = BYTES_MAX + 2;
 
 /// The password that is the first line of this file. An error is a sentence.
 pub(super) fn read(file: &Path) -> Result<Password, String> {
     let name = file.display();
-    let text = std::fs::read(file).map_err(|error| format!("cannot read the password file {name}: {error}"))?;
-    let text = Zeroizing::new(text);
+    let mut text = Zeroizing::new(Vec::with_capacity(LINE_BYTES_MAX + 1));
+    let read = File::open(file).and_then(|file| file.take(LINE_BYTES_MAX as u64).read_to_end(&mut text));
+    read.map_err(|error| format!("cannot read the password file {name}: {error}"))?;
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     check(line, &format!("the password file {name}"))?;
     Ok(Password::of(line))
+}
+
+/// Who else may read that file, in a sentence. `None`: nobody.
+pub(super) fn warning(file: &Path) -> Option<String> {
+    files::open_to_others(file, "the password")
 }
 
 /// Where the environment holds a password, this begins the program anew without it and does not return, unless that

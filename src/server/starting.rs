@@ -47,6 +47,7 @@ fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), Str
     process::describe(&mut options.process, random_numbers());
     let tls = load_certificates(&mut options)?;
     let said = options.tls.as_ref().map(|tls| format!("TLS is {}: {}", tls.policy, files::describe(&tls.certificate)));
+    config.password_warning.iter().for_each(|warning| log::warn!("{warning}"));
     let (durability, interval_ms) = (options.durability, options.snapshot_interval_ms);
     let (node, file) = recover(&config, options, started)?;
     log::info!("durability {durability}, a snapshot every {interval_ms} ms");

@@ -1,10 +1,12 @@
 //! Strangers: what they get before they say who they are, in each way to speak, and how they say it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use kvstoreapp::node::{Node, Origin};
 
 use crate::harness::{Server, command};
+use crate::place::Place;
 use crate::pure::{NOW, node, options, say};
 use crate::reply::{request, words};
 
@@ -107,4 +109,41 @@ fn a_password_comes_from_a_file_or_from_the_environment_where_it_does_not_stay()
         assert!(!text.windows(15).any(|part| part == b"the environment"), "{name}: {}", text.escape_ascii());
         assert!(!text.windows(19).any(|part| part == b"KVSTOREAPP_PASSWORD"), "{name}: {}", text.escape_ascii());
     }
+}
+
+#[test]
+fn a_password_that_others_of_the_machine_may_read_is_warned_of_and_never_shown() {
+    for (mode, is_warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        let place = Place::empty();
+        let path = place.path("password");
+        fs::write(&path, "open sesame").expect("it can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let server = place.start(&["--bind=127.0.0.1:0", "--log-level=trace", "--password-file=password"]);
+        let warning = format!("the password in password is open to other users of this machine (mode {mode:o})");
+        let warned = server.log.iter().filter(|line| line.contains(&warning)).count();
+        assert_eq!(warned, usize::from(is_warned), "{:?}", server.log);
+        assert!(server.log.iter().all(|line| !line.contains("sesame")));
+    }
+    // From the environment it comes by a pipe.
+    let directory = tempfile::tempdir().expect("there is room");
+    let mut command = command(directory.path(), &[]);
+    command.env("KVSTOREAPP_PASSWORD", "open sesame");
+    let server = Server::spawn(directory, command);
+    assert!(server.log.iter().all(|line| !line.contains("WARN")), "{:?}", server.log);
+}
+
+#[test]
+fn of_a_password_file_no_more_is_read_than_a_password_has() {
+    let place = Place::empty();
+    for (line, is_taken) in [("x".repeat(512), true), ("x".repeat(513), false)] {
+        for end in ["", "\n", "\r\n", "\nmore\n"] {
+            fs::write(place.path("password"), format!("{line}{end}")).expect("it can be written");
+            match is_taken {
+                true => drop(place.answer(&["--check-config", "--password-file=password"])),
+                false => place.refused(&["--password-file=password"], &["is longer than 512 bytes"]),
+            }
+        }
+    }
+    // It has no end.
+    place.refused(&["--password-file=/dev/zero"], &["is longer than 512 bytes"]);
 }

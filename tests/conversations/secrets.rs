@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::harness::make_pipe;
 use crate::place::Place;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789a";
@@ -39,6 +40,10 @@ fn what_is_no_secret_is_refused_without_a_word_of_it() {
         fs::write(place.path("cluster.secret"), text).expect("it is writable");
         place.refused(&[FLAG], &["cluster.secret", says]);
     }
+    let pipe = tempfile::tempdir().expect("there is room");
+    make_pipe(&pipe.path().join("pipe"));
+    let flag = format!("--cluster-secret-file={}/pipe", pipe.path().display());
+    place.refused(&[&flag], &["it is no regular file"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Server, command, wait_for};
+use crate::harness::{Client, Server, command, make_pipe, wait_for};
 use crate::place::Place;
 
 const BEGIN: &str = "user default on nopass ~* &* +@all\nuser ann on >secret ~a* +@read\nuser bob on nopass +ping\n";
@@ -101,6 +101,32 @@ fn users_are_saved_so_that_nobody_else_can_read_them_and_come_back_after_a_resta
     fs::create_dir(&file).expect("there is room");
     let refused = "-ERR There was an error trying to save the ACLs. Please check the server logs for more information";
     assert_eq!(ask(&mut server.connect(), "ACL SAVE"), refused);
+}
+
+#[test]
+fn a_link_that_lies_where_a_file_is_written_first_is_not_followed() {
+    let (server, file) = start(BEGIN);
+    let other = server.directory.path().join("other");
+    fs::write(&other, "of somebody else").expect("it can be written");
+    let beside = server.directory.path().join(format!("users.acl.tmp-{}", server.child.id()));
+    std::os::unix::fs::symlink(&other, &beside).expect("there is room");
+    assert_eq!(ask(&mut server.connect(), "ACL SAVE"), "+OK");
+    assert_eq!(fs::read_to_string(&other).expect("it is there"), "of somebody else");
+    assert!(fs::symlink_metadata(&file).expect("it is there").is_file());
+    assert!(fs::symlink_metadata(&beside).expect("it is there").is_symlink(), "it is not ours");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_file_is_no_file_and_holds_nothing_up() {
+    let (server, file) = start(BEGIN);
+    let mut admin = server.connect();
+    fs::remove_file(&file).expect("it is there");
+    make_pipe(&file);
+    let refused = ask(&mut admin, "ACL LOAD");
+    assert_eq!(refused, "-ERR Error loading ACLs, opening file 'users.acl': it is no regular file");
+    fs::remove_file(&file).expect("it is there");
+    fs::write(&file, BEGIN).expect("it can be written");
+    assert_eq!(ask(&mut admin, "ACL LOAD"), "+OK");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::certificates::{Authority, Wanted, cut_short};
-use crate::harness::{Client, Server, wait_for};
+use crate::harness::{Client, Server, make_pipe, wait_for};
 use crate::talk::{Trust, start};
 
 /// Times that the certificate becomes another one under load.
@@ -98,6 +98,21 @@ fn config_set_answers_when_it_is_in_use_or_why_it_is_not() {
     assert_eq!(serial(&mut watcher), first);
     let answer = set(&server, &["tls-cert-file", "nowhere"]);
     assert!(answer.contains("cannot read the certificate nowhere"), "{answer}");
+    // What would hold up whoever reads it, or has no end, is not read.
+    let [pipe, long] = ["pipe", "long.crt"].map(|name| authority.text(name));
+    make_pipe(&authority.path("pipe"));
+    std::fs::write(authority.path("long.crt"), vec![b'\n'; (1 << 20) + 1]).expect("it is writable");
+    for setting in ["tls-cert-file", "tls-key-file"] {
+        for (file, why) in [
+            (&pipe[..], "no regular file"),
+            ("/dev/zero", "no regular file"),
+            (&long, "1048577 bytes are more than 1048576"),
+        ] {
+            let answer = set(&server, &[setting, file]);
+            assert!(answer.starts_with("-ERR CONFIG SET failed") && answer.contains(why), "{file}: {answer}");
+        }
+    }
+    assert_eq!(serial(&mut watcher), first);
     // Together they do, and the answer comes when new clients see it.
     assert_eq!(set(&server, &["tls-cert-file", &certificate, "tls-key-file", &key]), "+OK\r\n");
     let second = serial(&mut watcher);

@@ -242,6 +242,11 @@ impl Client {
     }
 }
 
+/// A pipe with a name, which nobody writes to.
+pub fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("coreutils are installed").success());
+}
+
 /// Asks again until there is an answer.
 pub fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();

@@ -3,6 +3,7 @@
 //! All is read and checked before any of it is used: a file that is cut short, or a key that belongs to another
 //! certificate, changes nothing.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,11 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use crate::files;
 use crate::node::encryption::{Certificate, ClientAuth, Tls, UserFrom};
+
+/// A certificate has some KiB, a list of authorities some hundred.
+const BYTES_MAX: u64 = 1 << 20;
 
 /// What was read, and holds.
 pub(in crate::server) struct Loaded {
@@ -31,8 +36,9 @@ pub(in crate::server) struct Loaded {
 pub(in crate::server) fn load(tls: &Tls) -> Result<Loaded, String> {
     let provider = Arc::new(default_provider());
     let chain = certificates(&tls.files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(Path::new(&tls.files.key))
-        .map_err(|error| format!("cannot read the key {}: {error}", tls.files.key))?;
+    let cannot = |why: &dyn Display| format!("cannot read the key {}: {why}", tls.files.key);
+    let key = files::read(Path::new(&tls.files.key), BYTES_MAX).map_err(|error| cannot(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| cannot(&error))?;
     let certificate = facts(&chain[0]).map_err(|why| format!("{}: {why}", tls.files.certificate))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13, &TLS12])
@@ -65,8 +71,10 @@ pub(in crate::server) fn load(tls: &Tls) -> Result<Loaded, String> {
 
 /// The certificates of a file, one at least.
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(Path::new(file)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let read = read.map_err(|error| format!("cannot read the certificate {file}: {error}"))?;
+    let cannot = |why: &dyn Display| format!("cannot read the certificate {file}: {why}");
+    let text = files::read(Path::new(file), BYTES_MAX).map_err(|error| cannot(&error))?;
+    let read = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    let read = read.map_err(|error| cannot(&error))?;
     if read.is_empty() { Err(format!("there is no certificate in {file}")) } else { Ok(read) }
 }
 
