@@ -48,6 +48,12 @@ impl Node {
         (self.settings.options.protected_mode && proves_nothing).then_some(NO_FAR_PEERS)
     }
 
+    /// Whether a node of another machine is linked to that proves nothing.
+    pub fn takes_far_peers_unproven(&self) -> bool {
+        let replication = self.keys.replica().replication();
+        replication.peers() > 0 && !self.settings.options.protected_mode && replication.peer_tls() != PeerTls::Required
+    }
+
     /// Whether a client from another machine is turned away.
     pub fn refuses_far_clients(&self) -> bool {
         self.settings.options.protected_mode && !self.needs_password()

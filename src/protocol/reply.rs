@@ -49,7 +49,7 @@ const PROTECTED: &str = "kvstoreapp is running in protected mode because no pass
     this mode connections are only accepted from the machine that the node runs on. If you want to connect from another \
     one, do one of the following: 1) set a password for the default user: start the node with --password-file FILE, or \
     send 'CONFIG SET requirepass <password>' from the machine that it runs on; 2) ask clients for certificates: \
-    --tls-client-ca FILE --tls-client-auth required; 3) where nobody but you can reach the node's address: start it with \
+    --tls-client-ca FILE; 3) where nobody but you can reach the node's address: start it with \
     --protected-mode no, or send 'CONFIG SET protected-mode no' from that machine.";
 
 /// Why an understood request was not done.

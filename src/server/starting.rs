@@ -9,7 +9,7 @@ use super::{Server, memory, now, process};
 use crate::auth::default_user;
 use crate::config::{Config, members};
 use crate::logging;
-use crate::node::encryption::ClientAuth;
+use crate::node::encryption::{ClientAuth, TlsPolicy};
 use crate::node::{Node, Options};
 use crate::replica::Cluster;
 use crate::replication::Identity;
@@ -76,21 +76,38 @@ fn warn_of_strangers(address: SocketAddr, node: &Node) {
         return;
     }
     let tls = node.options().tls.as_ref();
-    let asks_for_certificates = tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required);
+    let asks_for_certificates = tls.is_some_and(|tls| tls.client_auth != ClientAuth::No);
+    let serves_nobody_else =
+        tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required && tls.policy == TlsPolicy::Required);
     match (node.needs_password(), node.refuses_far_clients()) {
         (true, _) if tls.is_none() => log::warn!(
             "passwords, keys and values travel to and from {address} in plain text: who is on the way can read and change \
              them. TLS is two commands away (kvstoreapp certs --help)"
         ),
         (true, _) => (),
-        (false, true) if asks_for_certificates => (),
+        (false, true) if asks_for_certificates => log::info!(
+            "clients of other machines are served where they show a certificate, and turned away else: no password is \
+             set (protected mode)"
+        ),
         (false, true) => log::warn!(
             "clients of other machines reach {address} and are turned away: no password is set (protected mode). Set \
-             one with --password-file, or say --protected-mode no where nobody but you reaches that address"
+             one with --password-file, ask for certificates with --tls-client-ca, or say --protected-mode no where \
+             nobody but you reaches that address"
         ),
-        (false, false) => log::warn!(
-            "whoever reaches {address} can read and change everything: no password is set (--protected-mode no)"
-        ),
+        (false, false) if serves_nobody_else => (),
+        (false, false) => {
+            log::warn!(
+                "whoever reaches {address} can read and change everything: no password is set (--protected-mode no)"
+            );
+            return;
+        }
+    }
+    if node.takes_far_peers_unproven() {
+        log::warn!(
+            "whoever reaches {address} can say that it is a node, and so read and change everything: clients have to \
+             prove who they are, but nodes do not (--protected-mode no). Give all nodes one secret (kvstoreapp secret, \
+             --cluster-secret-file) and --peer-tls=required"
+        );
     }
 }
 

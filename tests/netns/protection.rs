@@ -167,3 +167,63 @@ fn nodes_of_other_machines_are_linked_on_purpose_only() {
     assert_eq!(closed.answers("CONFIG SET protected-mode no"), "+OK\r\n");
     wait_for("the link", || closed.answers("INFO").contains("\npeers_linked: 1\n").then_some(()));
 }
+
+#[test]
+fn a_password_without_a_secret_of_nodes_is_warned_of_where_nobody_is_turned_away() {
+    let Some(network) = Network::of_hosts(2) else { return };
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let [password, secret] = ["password", "secret"].map(|name| directory.path().join(name));
+    std::fs::write(&password, "secret").expect("it is writable");
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef0123456789a").expect("it is writable");
+    let password = format!("--password-file={}", password.display());
+    let secret = format!("--cluster-secret-file={}", secret.display());
+    let [open, accept] = ["--protected-mode=no", "--peer-tls=accept"];
+    let (one, two) = ("can say that it is a node", "--cluster-secret-file) and --peer-tls=required");
+    for (flags, is_warned) in [
+        (vec![&password[..], open], true),
+        (vec![&password[..], open, &secret, accept], true),
+        (vec![&password[..], open, &secret], false),
+        (vec![&password[..]], false),
+        // Of that another warning says more.
+        (vec![open], false),
+    ] {
+        let server = network.launch(0, &flags);
+        let warned = server.log.iter().filter(|line| line.contains(one) && line.contains(two)).count();
+        assert_eq!(warned, usize::from(is_warned), "{flags:?}: {:?}", server.log);
+    }
+}
+
+#[test]
+fn the_log_says_that_clients_with_a_certificate_are_served() {
+    let Some(network) = Network::of_hosts(2) else { return };
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let place = directory.path().join("tls").display().to_string();
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_kvstoreapp"))
+        .args(["certs", "--out", &place])
+        .current_dir(&directory)
+        .output();
+    assert!(made.expect("it runs").status.success());
+    let flag = |name: &str, file: &str| format!("--{name}={place}/{file}");
+    let tls = [flag("tls-cert", "node-0.crt"), flag("tls-key", "node-0.key"), flag("tls-client-ca", "ca.crt")];
+    let served = "are served where they show a certificate, and turned away else";
+    let remedy = "ask for certificates with --tls-client-ca";
+    let everything = "can read and change everything: no password is set";
+    let nodes = "can say that it is a node";
+    for (auth, policy, protected, says) in [
+        ("optional", "optional", "yes", served),
+        ("required", "required", "yes", served),
+        ("no", "optional", "yes", remedy),
+        ("optional", "required", "no", everything),
+        ("required", "optional", "no", everything),
+        ("required", "required", "no", nodes),
+    ] {
+        let modes =
+            [format!("--tls-client-auth={auth}"), format!("--tls={policy}"), format!("--protected-mode={protected}")];
+        let flags: Vec<&str> = tls.iter().chain(&modes).map(String::as_str).collect();
+        let server = network.launch(0, &flags);
+        for sentence in [served, remedy, everything, nodes] {
+            let said = server.log.iter().filter(|line| line.contains(sentence)).count();
+            assert_eq!(said, usize::from(sentence == says), "{modes:?}: {sentence}: {:?}", server.log);
+        }
+    }
+}
