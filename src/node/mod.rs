@@ -171,7 +171,7 @@ impl Node {
         if standing != Standing::Admitted {
             self.make_room_for_stranger();
         }
-        if self.sessions.len() >= self.settings.options.clients_max {
+        if !self.has_room_for_client() {
             self.metrics.clients_refused += 1;
             return Err(Refusal::TooManyClients(self.settings.options.clients_max));
         }

@@ -91,6 +91,16 @@ impl Node {
         }
     }
 
+    /// One more client comes, and is there room for it? On a full node who has been a stranger for longest has to go for
+    /// it: so few places as a node may have, strangers fill them for nobody.
+    pub(super) fn has_room_for_client(&mut self) -> bool {
+        while self.sessions.len() >= self.settings.options.clients_max {
+            let Some(id) = self.sessions.strangers.oldest() else { return false };
+            self.send_away(id);
+        }
+        true
+    }
+
     /// The client has begun a handshake: it is borne with for as long as that may take.
     pub fn shakes_hands(&mut self, id: SessionId, now: Now) {
         if let Some(Standing::Denied { .. }) = self.sessions.get(id).map(|session| session.client.standing) {

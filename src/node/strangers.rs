@@ -18,7 +18,8 @@ pub(super) const UNPROVEN_US: u64 = 60_000_000;
 pub(super) const UNPROVEN_BYTES_MAX: usize = 16 << 10;
 /// Of `--max-clients` so many may be strangers: one of ten ...
 const SHARE: usize = 10;
-/// ... and on a node with few clients at least as many as a person opens by hand.
+/// ... and on a node with few clients at least as many as a person opens by hand. Where all places are fewer than that,
+/// strangers may have all of them, and each makes room for whoever comes next.
 const COUNT_MIN: usize = 16;
 
 /// How far a client has come.
@@ -71,7 +72,12 @@ impl Strangers {
     /// The one that has to go so that one more may come, where so many clients may be connected.
     pub(super) fn surplus(&self, clients_max: usize) -> Option<SessionId> {
         let is_full = self.by_due.len() >= (clients_max / SHARE).max(COUNT_MIN);
-        self.by_due.first().filter(|_| is_full).map(|&(_, id)| id)
+        self.oldest().filter(|_| is_full)
+    }
+
+    /// The one whose time is over first.
+    pub(super) fn oldest(&self) -> Option<SessionId> {
+        self.by_due.first().map(|&(_, id)| id)
     }
 
     /// How many there are.

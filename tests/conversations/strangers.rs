@@ -103,6 +103,36 @@ fn of_denied_clients_the_newest_stay_and_others_keep_their_places() {
 }
 
 #[test]
+fn strangers_that_have_all_places_of_a_small_node_keep_nobody_out() {
+    const PLACES: usize = 4;
+    // Denied ones make room for the same machine, and unproven ones for whoever has the password.
+    let closed = node(Options { clients_max: PLACES, ..options() });
+    for (mut node, far, origin) in [(closed, true, Origin::Local), (guarded(PLACES), false, Origin::Loopback)] {
+        for id in 1..=10 {
+            node.open(id, Origin::Far, after(id as u64)).expect("the newest has a place");
+        }
+        let is_there = |node: &Node, id| !node.is_over(id) && node.sendable(id).is_empty();
+        assert!((1..=6).all(|id| !is_there(&node, id)) && (7..=10).all(|id| is_there(&node, id)), "the oldest went");
+        node.open(0, origin, after(11)).expect("so has who is no stranger, or is none for long");
+        assert!(!is_there(&node, 7) && is_there(&node, 8));
+        if !far {
+            assert_eq!(ask(&mut node, 0, "AUTH secret"), "+OK\r\n");
+            assert_eq!(ask(&mut node, 0, "CONFIG SET maxmemory 0"), "+OK\r\n");
+        }
+        (11..=20).for_each(|id| node.open(id, Origin::Far, after(id as u64)).expect("they push out each other"));
+        assert!(is_there(&node, 0), "and nobody who is no stranger");
+    }
+    // Clients that are none are not pushed out.
+    let mut node = guarded(2);
+    (0..2).for_each(|id| {
+        node.open(id, Origin::Far, NOW).expect("there is room");
+        assert_eq!(ask(&mut node, id, "AUTH secret"), "+OK\r\n");
+    });
+    let refused = node.open(2, Origin::Loopback, NOW).expect_err("the node is full").to_string();
+    assert!(refused.starts_with("too many clients: at most 2"), "{refused}");
+}
+
+#[test]
 fn a_node_that_greets_in_pieces_is_not_taken_for_a_denied_client() {
     use kvstoreapp::replication::wire::GREETING;
     let mut node = node(options());
