@@ -101,6 +101,16 @@ impl Node {
         true
     }
 
+    /// How many clients were sent away and are not [closed](Node::close) yet: they count among no others.
+    pub fn clients_leaving(&self) -> usize {
+        self.sessions.leaving()
+    }
+
+    /// Whether the client was sent away: it gets what its socket takes at once, and no more.
+    pub fn is_leaving(&self, id: SessionId) -> bool {
+        self.sessions.get(id).is_some_and(|session| session.client.standing == Standing::Leaving)
+    }
+
     /// The client has begun a handshake: it is borne with for as long as that may take.
     pub fn shakes_hands(&mut self, id: SessionId, now: Now) {
         if let Some(Standing::Denied { .. }) = self.sessions.get(id).map(|session| session.client.standing) {

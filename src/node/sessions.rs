@@ -17,6 +17,8 @@ pub(super) const LISTENER_BYTES_MAX: usize = 32 << 20;
 pub(crate) struct Sessions {
     all: Vec<Option<Box<Session>>>,
     count: usize,
+    /// How many there are beside those: they were sent away, and are there until their last bytes are sent.
+    leaving: usize,
     /// Those with something new to send.
     touched: Vec<SessionId>,
     /// Those whose turn comes.
@@ -56,8 +58,9 @@ impl Sessions {
     /// It is over.
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Box<Session>> {
         let session = self.all.get_mut(id)?.take()?;
-        if session.client.standing != Standing::Leaving {
-            self.count -= 1;
+        match session.client.standing {
+            Standing::Leaving => self.leaving -= 1,
+            Standing::Admitted | Standing::Denied { .. } | Standing::Unproven { .. } => self.count -= 1,
         }
         self.strangers.move_on(id, session.client.standing, Standing::Admitted);
         self.runnable.retain(|&other| other != id);
@@ -79,6 +82,7 @@ impl Sessions {
         self.strangers.move_on(id, before, standing);
         if standing == Standing::Leaving && before != Standing::Leaving {
             self.count -= 1;
+            self.leaving += 1;
         }
     }
 
@@ -123,6 +127,11 @@ impl Sessions {
     /// How many there are, the one whose turn it is included, and those that are leaving not.
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// How many were sent away and are there yet.
+    pub(super) fn leaving(&self) -> usize {
+        self.leaving
     }
 
     /// How many have a request that waits at a gate.

@@ -31,7 +31,8 @@ pub(super) enum Standing {
     Denied { until_us: u64 },
     /// It has to authenticate; until that time at the latest, in monotonic microseconds.
     Unproven { until_us: u64 },
-    /// It was a stranger for too long. It is there until its last bytes are sent, and counts among no clients.
+    /// It was a stranger for too long. It is there until its socket has taken of its last bytes what it takes at once, and
+    /// counts among no clients.
     Leaving,
 }
 

@@ -80,7 +80,7 @@ use over_memory::OverMemory;
 pub use peers::DueDial;
 use peers::Peers;
 use peers::connections::{Connections, Role, Standing};
-pub use peers::connections::{SessionId, Turn};
+pub use peers::connections::{SessionId, Turn, connections_max};
 use peers::incarnations::Incarnations;
 use peers::linked::Linked;
 pub use peers::readiness::Unready;

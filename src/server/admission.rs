@@ -4,16 +4,40 @@ use std::cmp::Reverse;
 
 use mio::Token;
 
-use super::acceptor::Arrival;
+use super::acceptor::{Arrival, BACKLOG};
 use super::connection::Connection;
-use super::{ACCEPTS, Server, process, queue};
+use super::tls::handshakes::Handshakes;
+use super::{Server, process, queue};
 use crate::node::Origin;
 use crate::node::SessionId;
 use crate::protocol::{Dialect, Reply};
 
+/// Clients accepted in one tick.
+const ACCEPTS: usize = 64;
+/// Clients that were hung up on and whose sockets are there yet, before no further one is accepted.
+const LEAVING_MAX: usize = 8;
+
 impl Server {
+    /// When to accept next, in monotonic microseconds, where nothing happens before.
+    pub(super) fn accept_due_us(&self) -> Option<u64> {
+        // What it waits for wakes the loop.
+        self.acceptor.due_us().filter(|_| !self.is_behind())
+    }
+
+    /// Who has connected is accepted, as it may have sent something, too; and nobody after that.
+    pub(super) fn accept_the_last(&mut self) {
+        self.acceptor.look();
+        for _ in 0..BACKLOG / ACCEPTS {
+            self.accept();
+        }
+        self.acceptor.close();
+    }
+
     pub(super) fn accept(&mut self) {
         for _ in 0..ACCEPTS {
+            if self.is_behind() {
+                return;
+            }
             let Some(arrival) = self.acceptor.next(self.now.monotonic_us) else { return };
             let id = self.connections.vacant_key();
             match self.node.open(id, arrival.origin, self.now) {
@@ -21,6 +45,11 @@ impl Server {
                 Err(refusal) => turn_away(arrival, Reply::Error(refusal), self.node.options().dialect),
             }
         }
+    }
+
+    /// Whether no further client is to be taken in before sockets are closed of those that are none any more.
+    fn is_behind(&self) -> bool {
+        self.handshakes.as_ref().is_some_and(Handshakes::is_behind) || self.node.clients_leaving() >= LEAVING_MAX
     }
 
     fn admit(&mut self, arrival: Arrival, id: SessionId) {

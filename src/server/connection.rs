@@ -30,6 +30,8 @@ pub(super) enum Next {
     Write,
     /// Nothing before something happens to it.
     Wait,
+    /// Room in its socket for what it is owed, which the other side makes by reading.
+    WaitForRoom,
     /// Its end: all is said, and the socket has all of it.
     End,
 }
@@ -110,7 +112,8 @@ impl<T: Transport> Connection<T> {
         match (self.owes(sendable), self.socket.is_writable()) {
             (false, _) if is_over => Next::End,
             (true, true) => Next::Write,
-            (true, false) | (false, _) => Next::Wait,
+            (true, false) => Next::WaitForRoom,
+            (false, _) => Next::Wait,
         }
     }
 
@@ -280,7 +283,7 @@ mod tests {
         for _ in 0..TURNS_MAX {
             let Place { connection, .. } = &mut place;
             taken += connection.send(&answer).expect("the other side is there");
-            if connection.next(&answer, false) == Next::Wait {
+            if connection.next(&answer, false) == Next::WaitForRoom {
                 break;
             }
         }
@@ -290,7 +293,7 @@ mod tests {
         assert_eq!(place.connection.transport.unsent.len(), held);
         // The conversation has nothing left to say, but that is not the end.
         assert!(place.connection.owes(&[]));
-        assert_eq!(place.connection.next(&[], true), Next::Wait);
+        assert_eq!(place.connection.next(&[], true), Next::WaitForRoom);
 
         let mut read = Vec::new();
         for _ in 0..TURNS_MAX {

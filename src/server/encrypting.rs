@@ -72,9 +72,16 @@ impl Server {
         self.drop_connection(id, "it spoke plain text");
     }
 
+    /// The connection is closed: nobody wants its handshake any more, if one is under way.
+    pub(super) fn abandon_handshake(&mut self, carrier: &Carrier) {
+        if let (Carrier::Away(number), Some(handshakes)) = (carrier, &mut self.handshakes) {
+            handshakes.abandon(*number);
+        }
+    }
+
     /// Handshakes that have ended.
     pub(super) fn take_handshakes(&mut self) {
-        while let Some(ended) = self.handshakes.as_ref().and_then(Handshakes::take) {
+        while let Some(ended) = self.handshakes.as_mut().and_then(Handshakes::take) {
             let id = match ended.whose {
                 Whose::Dial(peer) => {
                     self.take_dialed(peer, ended.outcome);
@@ -96,6 +103,7 @@ impl Server {
                 // It was closed meanwhile, and another one has its place.
                 continue;
             }
+            *connection.carrier() = Carrier::Plain(Plain);
             match ended.outcome {
                 Err(Failure::GivenUp) => self.drop_connection(id, "its handshake took too long"),
                 Err(Failure::Failed(why) | Failure::NotReached(why)) => self.drop_connection(id, &why),

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use acceptor::{Acceptor, BACKLOG};
+use acceptor::Acceptor;
 use background::{Background, Job};
 use connection::{Connection, Next};
 use group::Group;
@@ -59,8 +59,6 @@ const WAKER: Token = Token(usize::MAX - 2);
 
 /// Bytes written to one client in one tick.
 const WRITE_BYTES: usize = 256 << 10;
-/// Clients accepted in one tick.
-const ACCEPTS: usize = 64;
 /// Events taken from the poll in one tick.
 const EVENTS: usize = 1_024;
 /// How long the end waits for clients that keep sending, and again for those that do not read.
@@ -260,7 +258,7 @@ impl Server {
             Stage::Serving | Stage::Saving => None,
         };
         let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
-        [idle_us, self.acceptor.due_us(), stage_us].into_iter().flatten().fold(self.node.deadline_us(), u64::min)
+        [idle_us, self.accept_due_us(), stage_us].into_iter().flatten().fold(self.node.deadline_us(), u64::min)
     }
 
     fn take_in(&mut self, events: &Events) {
@@ -320,12 +318,7 @@ impl Server {
             return;
         }
         log::info!("{why}: answering what was received, then saving; a second signal exits at once");
-        // Who has connected may have sent something, too.
-        self.acceptor.look();
-        for _ in 0..BACKLOG / ACCEPTS {
-            self.accept();
-        }
-        self.acceptor.close();
+        self.accept_the_last();
         self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
         // What lies in the sockets has been received, too.
         for (id, connection) in &mut self.connections {
@@ -358,10 +351,15 @@ impl Server {
             }
             match connection.next(self.node.sendable(id), self.node.is_over(id)) {
                 Next::Write => self.unsent.push(id),
-                Next::Wait if connection.is_readable() && self.node.waits(id) == Waits::ForInput => {
+                Next::WaitForRoom if self.node.is_leaving(id) => {
+                    self.drop_connection(id, "it was hung up on, and reads nothing");
+                }
+                Next::Wait | Next::WaitForRoom
+                    if connection.is_readable() && self.node.waits(id) == Waits::ForInput =>
+                {
                     queue(&mut self.ready, connection, id);
                 }
-                Next::Wait => (),
+                Next::Wait | Next::WaitForRoom => (),
                 Next::End => {
                     connection.part();
                     self.drop_connection(id, "it is over");
@@ -431,6 +429,7 @@ impl Server {
         self.node.close(id);
         self.node.lose_peer(id, why, self.now);
         let mut connection = self.connections.remove(id);
+        self.abandon_handshake(connection.carrier());
         // Closing the socket deregisters it; an error here says no more than that it was closed already.
         let _ = connection.socket().deregister(self.poll.registry());
     }

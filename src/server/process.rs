@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::node::Process;
 
-/// File descriptors beside clients: listener, poll, waker, signals, data file, log.
-const DESCRIPTORS_BESIDE_CLIENTS: u64 = 64;
+/// File descriptors beside clients: some 25 for listener, poll, waker, signals, data file and log; for a few clients that
+/// are none any more, and for those that say they are nodes where there are no others.
+const DESCRIPTORS_BESIDE_CLIENTS: usize = 64;
 /// Hexadecimal digits of a run's name, as Redis has them.
 const RUN_ID_DIGITS: usize = 40;
 /// Most clients that `--max-clients` takes.
@@ -138,21 +139,21 @@ pub fn explain(error: &std::io::Error) -> String {
     }
 }
 
-/// Makes room for as many clients as the system allows, or as may ever be asked for. Returns for how many there is room;
-/// an error, in a sentence, where there is none.
-pub fn raise_descriptor_limit() -> Result<usize, String> {
+/// Makes room for as many clients as the system allows, or as may ever be asked for, where so many connections of other
+/// nodes may be there beside. Returns for how many there is room; an error, in a sentence, where there is none.
+pub fn raise_descriptor_limit(peers: usize) -> Result<usize, String> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = CLIENTS_MAX + DESCRIPTORS_BESIDE_CLIENTS;
+    let beside = (DESCRIPTORS_BESIDE_CLIENTS + peers) as u64;
+    let wanted = CLIENTS_MAX + beside;
     let limit = getrlimit(Resource::Nofile);
     let current = limit.current.unwrap_or(u64::MAX);
     let granted = wanted.min(limit.maximum.unwrap_or(u64::MAX)).max(current);
     let raised = granted == current
         || setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum }).is_ok();
     let granted = if raised { granted } else { current };
-    match granted.saturating_sub(DESCRIPTORS_BESIDE_CLIENTS) {
+    match granted.saturating_sub(beside) {
         0 => Err(format!(
-            "the limit on open files (ulimit -n) is {granted}, but a node needs {DESCRIPTORS_BESIDE_CLIENTS}, and one more \
-             for each client"
+            "the limit on open files (ulimit -n) is {granted}, but a node needs {beside}, and one more for each client"
         )),
         room => Ok(room.min(CLIENTS_MAX) as usize),
     }

@@ -12,7 +12,7 @@ use crate::logging;
 use crate::node::encryption::{ClientAuth, TlsPolicy};
 use crate::node::{Node, Options};
 use crate::replica::Cluster;
-use crate::replication::Identity;
+use crate::replication::{Identity, connections_max};
 use crate::snapshot::file::DataFile;
 use crate::snapshot::opening::Opened;
 use crate::store::Restore;
@@ -42,7 +42,8 @@ pub fn run(config: Config) -> Result<(), String> {
 fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), String> {
     let address = acceptor.address().map_err(|error| format!("cannot tell the own address: {error}"))?;
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
-    let mut options = with_room_for_clients(config.options.clone())?;
+    let peers = connections_max(config.nodes.iter().flatten().count() - 1, config.proven_links.is_some());
+    let mut options = with_room_for_clients(config.options.clone(), peers)?;
     (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
     process::describe(&mut options.process, random_numbers());
     let tls = load_certificates(&mut options)?;
@@ -147,8 +148,8 @@ fn load_certificates(options: &mut Options) -> Result<Option<Loaded>, String> {
     Ok(Some(loaded))
 }
 
-fn with_room_for_clients(mut options: Options) -> Result<Options, String> {
-    let possible = process::raise_descriptor_limit()?;
+fn with_room_for_clients(mut options: Options, peers: usize) -> Result<Options, String> {
+    let possible = process::raise_descriptor_limit(peers)?;
     if possible < options.clients_max {
         let wanted = options.clients_max;
         log::warn!("at most {possible} clients instead of {wanted}: raise the open files limit (ulimit -n)");

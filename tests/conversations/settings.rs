@@ -46,16 +46,24 @@ fn what_durability_promises_is_told_by_redis_names() {
 
 #[test]
 fn as_many_clients_may_be_asked_for_as_the_system_has_room_for() {
-    let directory = tempfile::tempdir().expect("there is a temporary directory");
-    let node = crate::harness::command(directory.path(), &["--max-clients=10"]);
-    let mut limited = std::process::Command::new("sh");
-    limited.current_dir(directory.path()).args(["-c", "ulimit -n 164; exec \"$0\" \"$@\""]).arg(node.get_program());
-    limited.args(node.get_args());
-    let server = Server::spawn(directory, limited);
-    let said = b"CONFIG SET maxclients 101\r\nCONFIG SET maxclients 100\r\n";
-    let said = [b"*1\r\n$4\r\nPING\r\n".as_slice(), said].concat();
-    let answers = exchange(server.address, &[&said], End::Client);
-    let expected = "+PONG\r\n-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is \
-                    not able to handle the specified number of clients, try with 100\r\n+OK\r\n";
-    assert_eq!(String::from_utf8_lossy(&answers), expected);
+    // Beside them there are files, three connections of each other node, and strangers that say they were nodes.
+    for (limit, others, is_proven) in [(164, 0, false), (164 + 6, 2, false), (164 + 6 + 256, 2, true)] {
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        let entries = (0..=others).map(|node| format!(r#"{{ "ip": "127.0.0.1", "port": {} }}"#, 1 + node));
+        let config = format!("[{}]", entries.collect::<Vec<_>>().join(", "));
+        fs::write(directory.path().join("node_config.json"), config).expect("it is writable");
+        fs::write(directory.path().join("secret"), "s".repeat(64)).expect("it is writable");
+        let flags = ["--max-clients=10", "--cluster-secret-file=secret"];
+        let node = crate::harness::command(directory.path(), &flags[..1 + usize::from(is_proven)]);
+        let mut limited = std::process::Command::new("sh");
+        limited.current_dir(directory.path()).arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
+        limited.arg(node.get_program()).args(node.get_args());
+        let server = Server::spawn(directory, limited);
+        let said = b"CONFIG SET maxclients 101\r\nCONFIG SET maxclients 100\r\n";
+        let said = [b"*1\r\n$4\r\nPING\r\n".as_slice(), said].concat();
+        let answers = exchange(server.address, &[&said], End::Client);
+        let expected = "+PONG\r\n-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating \
+                        system is not able to handle the specified number of clients, try with 100\r\n+OK\r\n";
+        assert_eq!(String::from_utf8_lossy(&answers), expected, "{limit}");
+    }
 }

@@ -347,6 +347,33 @@ fn strangers_cost_no_work_in_a_tick() {
     assert_eq!(touched.len(), 1_000);
 }
 
+#[test]
+fn a_stranger_that_is_sent_away_is_gone_also_where_it_reads_nothing() {
+    // What it is owed is more than its socket takes: at most 4 MiB, and as much again at the other side.
+    const ASKED: usize = 400_000;
+    const PLACES: usize = 16;
+    let directory = tempfile::tempdir().expect("there is room");
+    std::fs::write(directory.path().join("password"), "secret").expect("it can be written");
+    let server = Server::start_in(directory, &["--password-file=password", "--max-clients=100"]);
+    let mut watcher = server.connect();
+    assert_eq!(watcher.ask("AUTH secret"), "OK");
+    let descriptors = || std::fs::read_dir(server.proc_path("fd")).expect("it is ours").count();
+    let own = descriptors();
+    let mut crowd: Vec<Client> = (0..PLACES).map(|_| server.connect()).collect();
+    crowd.iter_mut().for_each(|client| client.send("?\n".repeat(ASKED / 2)));
+    wait_for("its requests to be left alone", || {
+        let [before, after] = [(); 2].map(|()| (watcher.info("bytes_out"), watcher.info("ticks")));
+        let written = |(bytes, _): &(String, String)| bytes.parse::<usize>().expect("a number");
+        // INFO is shorter than what a turn of theirs brings.
+        (written(&after) - written(&before) < 16 << 10 && written(&before) > PLACES << 20).then_some(())
+    });
+    let others: Vec<Client> = (0..PLACES).map(|_| server.connect()).collect();
+    wait_for("them to be gone", || {
+        let closed = watcher.info("clients_closed_unauthenticated");
+        (closed == PLACES.to_string() && descriptors() == own + others.len()).then_some(())
+    });
+}
+
 // -- passwords that are none --
 
 #[test]

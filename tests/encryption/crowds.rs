@@ -6,11 +6,13 @@ use std::net::TcpStream;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::certificates::Authority;
-use crate::harness::{Client, wait_for};
+use crate::harness::{Client, Server, command, wait_for};
 use crate::talk::{Trust, start};
 
 /// As many as there are descriptors for, up to this.
 const CROWD: usize = 10_000;
+/// Sockets of clients that are none any more, on a node that is about to close them: of the loop, and of handshakes.
+const BEHIND: usize = 8 + 8;
 /// Descriptors that a test needs beside.
 const OTHERS: u64 = 200;
 
@@ -64,4 +66,49 @@ fn handshakes_that_stand_still_cost_the_loop_nothing_and_lock_nobody_out() {
     wait_for("them to be gone", || (number(&mut watcher, "clients") == 2).then_some(()));
     drop(half);
     assert_eq!(client.ask("GET color").expect("it answers"), "blue");
+}
+
+#[test]
+fn strangers_that_are_pushed_out_in_a_handshake_cost_no_descriptor() {
+    const LIMIT: usize = 200;
+    const SAVE: &str = "*1\r\n$4\r\nSAVE\r";
+    let authority = Authority::with_node();
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    std::fs::write(directory.path().join("password"), "secret").expect("it is writable");
+    let flags = authority.flags_and("node", &["--password-file=password", "--snapshot-interval-ms=60000"]);
+    let node = command(directory.path(), &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut limited = std::process::Command::new("sh");
+    let script = format!("ulimit -n {LIMIT} && exec \"$0\" \"$@\"");
+    limited.current_dir(directory.path()).arg("-c").arg(script).arg(node.get_program()).args(node.get_args());
+    let server = Server::spawn(directory, limited);
+    let [mut watcher, mut saver] = [(); 2].map(|()| server.connect());
+    assert_eq!((watcher.ask("AUTH secret"), saver.ask("AUTH secret")), ("OK".to_owned(), "OK".to_owned()));
+    assert_eq!(saver.ask(SAVE), "+OK\r");
+    // One of ten clients may be a stranger; sixteen are more.
+    const STRANGERS: usize = 16;
+    let own = descriptors(&server);
+    let mut crowd = Vec::new();
+    for _ in 0..4 * LIMIT {
+        let mut stream = TcpStream::connect(server.address).expect("it listens");
+        // The node has pushed it out already where it waited for long.
+        let _ = stream.write_all(b"\x16\x03\x01\x02\x00\x01");
+        crowd.push(stream);
+        let there = descriptors(&server);
+        assert!(there <= own + STRANGERS + BEHIND, "{there} descriptors, {own} before the crowd");
+    }
+    wait_for("all to have come", || (number(&mut watcher, "clients_accepted") > 4 * LIMIT).then_some(()));
+    // All of them are there yet, and so is room for files and for others.
+    assert_eq!((watcher.ask("SET color blue"), saver.ask(SAVE)), ("OK".to_owned(), "+OK\r".to_owned()));
+    let mut others: Vec<Client> = (0..STRANGERS).map(|_| server.connect()).collect();
+    for client in &mut others {
+        assert_eq!((client.ask("AUTH secret"), client.ask("GET color")), ("OK".to_owned(), "blue".to_owned()));
+    }
+    assert!(server.later_lines("cannot accept").is_empty(), "{:?}", server.later_lines("cannot accept"));
+    drop(crowd);
+    wait_for("all to be closed", || (descriptors(&server) == own + STRANGERS).then_some(()));
+}
+
+/// How many the process has open.
+fn descriptors(server: &Server) -> usize {
+    std::fs::read_dir(server.proc_path("fd")).expect("the process is ours").count()
 }

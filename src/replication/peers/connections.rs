@@ -19,6 +19,12 @@ pub(super) const HANDSHAKE_US: u64 = 3_000_000;
 /// What may come before a proof: a greeting and a proof, or a refusal, and somewhat more.
 const UNPROVEN_BYTES_MAX: usize = 128;
 
+/// How many connections, on top of the few that any node takes, there are at most on one with so many peers: a link, a
+/// dial, and one that is accepted of each, and strangers where links are proven.
+pub fn connections_max(peers: usize, are_proven: bool) -> usize {
+    3 * peers + if are_proven { STRANGERS_MAX } else { 0 }
+}
+
 /// What is left after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -240,8 +246,11 @@ impl Connections {
     /// Who has to go so that one more may come that owes a proof: who has owed one for longest, where they are many. So
     /// strangers keep no node out for long, whatever their number.
     pub(in crate::replication) fn surplus_stranger(&self) -> Option<SessionId> {
-        let owes_proof = |one: &Connection| {
-            matches!((one.role, one.standing), (Role::Accepted | Role::Over, Standing::Unproven { .. }))
+        let owes_proof = |one: &Connection| match (one.role, one.standing) {
+            (Role::Accepted, Standing::Unproven { .. }) => true,
+            // Who is owed nothing is as good as gone.
+            (Role::Over, Standing::Unproven { .. }) => one.stream.owed() > 0,
+            (Role::Dialed(_) | Role::Linked(_), _) | (_, Standing::Believed | Standing::Proven(_)) => false,
         };
         let all = self.all.iter().enumerate().filter_map(|(session, one)| Some((session, one.as_deref()?)));
         let strangers: Vec<_> = all.filter(|(_, one)| owes_proof(one)).collect();

@@ -7,8 +7,12 @@
 //! Who does not go on costs others nothing but their place: at most [`UNDER_WAY_MAX`] are under way, each for at most
 //! [`PATIENCE`]. The rest wait, and the newest of them is next: in a queue that has grown longer than its clients'
 //! patience, whoever is first has given up already. While others wait, a place is kept for [`STALL`] without progress.
+//!
+//! A socket is here that the loop has closed the connection of: it says so ([`Handshakes::abandon`]), and takes no
+//! further client while this thread has [too many](Handshakes::is_behind) such sockets to close. So descriptors stay
+//! within what the limit on clients allows.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+use super::failures::Failures;
 use super::files::{self, Loaded};
 use super::peers::{self, PeerEnds};
 use super::{Handshake, TlsTransport};
@@ -33,14 +38,14 @@ pub(in crate::server) const UNDER_WAY_MAX: usize = 256;
 /// Handshakes that wait for a place: more than this thread gets through in [`PATIENCE`]. With 16 KiB of first bytes each
 /// they are 64 MiB.
 const WAITING_MAX: usize = 4_096;
+/// Sockets here that nobody wants any more, before the loop waits for their end.
+const ABANDONED_MAX: usize = 8;
 /// The time that a client has from its first bytes to its last.
 pub(in crate::server) const PATIENCE: Duration = Duration::from_secs(5);
 /// So long a handshake that waits for its client keeps its place from others.
 const STALL: Duration = Duration::from_secs(1);
 /// Handshakes begun between two looks at those under way.
 const BEGUN_AT_ONCE: usize = 16;
-/// Least time between two log lines about those that failed.
-const LOG_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks at the end of the own certificate.
 const DAY: Duration = Duration::from_secs(86_400);
 const WAKER: Token = Token(usize::MAX);
@@ -51,6 +56,8 @@ pub(in crate::server) struct Handshakes {
     waker: Waker,
     ended: Receiver<Ended>,
     begun: u64,
+    /// The numbers of those that nobody wants and that have not ended.
+    abandoned: HashSet<u64>,
 }
 
 /// Whose a handshake is.
@@ -95,6 +102,7 @@ pub(in crate::server) enum Failure {
 
 enum Job {
     Begin(Beginning),
+    Abandon(u64),
     Renew(Loaded),
     ProveLinks(PeerEnds),
 }
@@ -137,12 +145,6 @@ struct Worker<W> {
     failures: Failures,
 }
 
-/// Handshakes that failed since a log line said so.
-struct Failures {
-    count: u64,
-    said_at: Option<Instant>,
-}
-
 impl Handshakes {
     /// Starts the thread. `wake` is called whenever [`Handshakes::take`] has something new.
     pub(in crate::server) fn start(
@@ -163,10 +165,10 @@ impl Handshakes {
             under_way: Slab::new(),
             waiting: VecDeque::new(),
             look_at: Instant::now(),
-            failures: Failures { count: 0, said_at: None },
+            failures: Failures::default(),
         };
         thread::Builder::new().name("handshakes".into()).spawn(move || worker.run())?;
-        Ok(Handshakes { jobs, waker, ended: results, begun: 0 })
+        Ok(Handshakes { jobs, waker, ended: results, begun: 0, abandoned: HashSet::new() })
     }
 
     /// Hands over a connection that has said these bytes, or that is being set up. Returns the handshake's number.
@@ -175,6 +177,17 @@ impl Handshakes {
         let (number, until) = (self.begun, Instant::now() + PATIENCE);
         self.give(Job::Begin(Beginning { whose, number, stream, bytes, until }));
         number
+    }
+
+    /// Nobody wants the handshake of this number any more: its socket is to be closed.
+    pub(in crate::server) fn abandon(&mut self, number: u64) {
+        self.abandoned.insert(number);
+        self.give(Job::Abandon(number));
+    }
+
+    /// Whether so many sockets are here that nobody wants that no further client is to be taken in.
+    pub(in crate::server) fn is_behind(&self) -> bool {
+        self.abandoned.len() >= ABANDONED_MAX
     }
 
     /// From here on handshakes begin with this.
@@ -187,9 +200,11 @@ impl Handshakes {
         self.give(Job::ProveLinks(ends));
     }
 
-    /// One that has ended.
-    pub(in crate::server) fn take(&self) -> Option<Ended> {
-        self.ended.try_recv().ok()
+    /// One that has ended, also where nobody wants it.
+    pub(in crate::server) fn take(&mut self) -> Option<Ended> {
+        let ended = self.ended.try_recv().ok()?;
+        self.abandoned.remove(&ended.number);
+        Some(ended)
     }
 
     fn give(&self, job: Job) {
@@ -218,6 +233,8 @@ impl<W: Fn()> Worker<W> {
                     one.socket.note(event);
                     self.go_on(place, &[]);
                 }
+                // Each may have taken a millisecond, and the loop may wait for those that nobody wants.
+                self.take_jobs();
             }
         }
     }
@@ -227,6 +244,7 @@ impl<W: Fn()> Worker<W> {
         loop {
             match self.jobs.try_recv() {
                 Ok(Job::Begin(beginning)) => self.waiting.push_back(beginning),
+                Ok(Job::Abandon(number)) => self.abandon(number),
                 Ok(Job::Renew(loaded)) => {
                     self.loaded = Some(loaded);
                     self.look_at = Instant::now();
@@ -238,6 +256,28 @@ impl<W: Fn()> Worker<W> {
         }
     }
 
+    /// Nobody wants it any more. It has ended already where it is not here.
+    fn abandon(&mut self, number: u64) {
+        // Their numbers rise.
+        if let Ok(place) = self.waiting.binary_search_by_key(&number, |one| one.number) {
+            let one = self.waiting.remove(place).expect("it was found");
+            return self.give_up_on(one);
+        }
+        let place = self.under_way.iter().find(|(_, one)| one.number == number).map(|(place, _)| place);
+        if let Some(place) = place {
+            let UnderWay { whose, number, .. } = self.remove(place);
+            self.end(whose, number, Err(Failure::GivenUp));
+        }
+    }
+
+    /// It has not begun, and never will.
+    fn give_up_on(&self, beginning: Beginning) {
+        let Beginning { whose, number, stream, .. } = beginning;
+        // Before the loop hears of it: it may take in another client then.
+        drop(stream);
+        self.end(whose, number, Err(Failure::GivenUp));
+    }
+
     /// Those whose time is over end, and those that stand still where others wait.
     fn give_up(&mut self) {
         let now = Instant::now();
@@ -247,18 +287,18 @@ impl<W: Fn()> Worker<W> {
         while is_over(&self.waiting)
             && let Some(oldest) = self.waiting.pop_front()
         {
-            self.end(oldest.whose, oldest.number, Err(Failure::GivenUp));
+            self.give_up_on(oldest);
         }
         let is_crowded = !self.waiting.is_empty() && self.under_way.len() >= UNDER_WAY_MAX;
         let is_over = |one: &UnderWay| one.until <= now || is_crowded && one.moved + STALL <= now;
         let over: Vec<usize> = self.under_way.iter().filter(|(_, one)| is_over(one)).map(|(place, _)| place).collect();
         for place in over {
-            let one = self.remove(place);
-            let failure = match one.owes_greeting {
+            let UnderWay { whose, number, owes_greeting, .. } = self.remove(place);
+            let failure = match owes_greeting {
                 true => Failure::NotReached(format!("nobody answers within {} s", PATIENCE.as_secs())),
                 false => Failure::GivenUp,
             };
-            self.end(one.whose, one.number, Err(failure));
+            self.end(whose, number, Err(failure));
         }
     }
 
@@ -270,6 +310,7 @@ impl<W: Fn()> Worker<W> {
             }
             let Some(beginning) = self.waiting.pop_back() else { return };
             self.begin(beginning);
+            self.take_jobs();
         }
     }
 
@@ -391,20 +432,4 @@ impl<W: Fn()> Worker<W> {
             }
         }
     }
-}
-
-impl Failures {
-    fn note(&mut self, why: &std::io::Error) {
-        self.count += 1;
-        let now = Instant::now();
-        if self.said_at.is_none_or(|said_at| said_at + LOG_PAUSE <= now) {
-            self.said_at = Some(now);
-            log::info!("TLS: {} failed since the last such line; the latest: {why}", handshakes(self.count));
-            self.count = 0;
-        }
-    }
-}
-
-fn handshakes(count: u64) -> String {
-    if count == 1 { "a handshake".to_owned() } else { format!("{count} handshakes") }
 }
