@@ -5,6 +5,8 @@ const STEPS: u64 = 8;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 /// From here on all are taken for the same: more than an hour.
 const US_MAX: u64 = u32::MAX as u64;
+/// The last bucket of a histogram ends at 2^24 us, some 16 s.
+const POWER_MAX: u32 = 24;
 const BUCKETS: usize = (u32::BITS - STEP_BITS + 1) as usize * STEPS as usize;
 
 /// A histogram of durations in microseconds, its size fixed.
@@ -50,6 +52,18 @@ impl Durations {
             seen >= wanted
         };
         self.buckets.iter().position(reaches).map_or(0, |bucket| ceiling_us(bucket).min(self.longest_us))
+    }
+
+    /// For each power of two from 1 us to 16 s how many took less: the buckets of a histogram, which are the same for
+    /// ever. What took less than a whole number of microseconds was cut to fewer, so none is in the wrong one.
+    pub fn below_each_power(&self) -> impl Iterator<Item = (u64, u64)> {
+        let (mut from, mut below) = (0, 0);
+        (0..=POWER_MAX).map(move |power| {
+            let end = bucket_end(1 << power);
+            below += self.buckets[from..end].iter().sum::<u64>();
+            from = end;
+            (1 << power, below)
+        })
     }
 
     /// Powers of two, and how many took less, from the first that any did to the first that all did. A power at which
@@ -122,5 +136,9 @@ mod tests {
         [0, 1, 3, 100, 127, 128, u64::MAX / 2].into_iter().for_each(|us| durations.note(us));
         let below: Vec<_> = durations.below_powers().collect();
         assert_eq!(below, [(1, 1), (2, 2), (4, 3), (128, 5), (256, 6), (1 << 32, 7)]);
+        // Those of a histogram are always there, and what took longer is in none of them.
+        let each: Vec<_> = durations.below_each_power().collect();
+        assert_eq!((each.len(), each[0], each[24]), (25, (1, 1), (16_777_216, 6)));
+        assert_eq!(each[1..9].iter().map(|(_, below)| *below).collect::<Vec<_>>(), [2, 3, 3, 3, 3, 3, 5, 6]);
     }
 }

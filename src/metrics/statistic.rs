@@ -14,6 +14,8 @@ pub enum Kind {
     Gauge,
     /// A text.
     Text,
+    /// Many durations: how many there were of about which length.
+    Histogram,
 }
 
 /// What is counted or measured.

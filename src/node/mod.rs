@@ -23,7 +23,8 @@
 //!   for its data file; `renewing`: what it does about certificates
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix
-//! - `info`: the answer to `INFO`; [`statistics`]: what there is to tell
+//! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
+//!   tell
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
@@ -33,6 +34,8 @@ mod client;
 mod commands;
 mod disk;
 pub mod encryption;
+mod exposing;
+pub mod exposition;
 mod failures;
 mod foreign;
 mod info;

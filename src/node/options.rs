@@ -82,6 +82,12 @@ pub struct Usage {
     pub thread: CpuTime,
     /// Of the memory.
     pub resident_bytes: u64,
+    /// ... of its addresses.
+    pub virtual_bytes: u64,
+    /// Files and sockets that are open.
+    pub files: Option<u64>,
+    /// ... that may be at once.
+    pub files_max: Option<u64>,
 }
 
 /// Time of processors, in microseconds.

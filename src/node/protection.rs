@@ -122,8 +122,8 @@ impl Node {
     /// The client came by TLS, and has shown this. Where its certificate is to name a user, it is that one if there is
     /// such a user that is on, and else nobody, who has to say a password: who was turned off is not let in as another.
     pub fn encrypted(&mut self, id: SessionId, shown: Certificate, now: Now) {
+        self.sessions.set_encrypted(id);
         let Some(session) = self.sessions.get_mut(id) else { return };
-        session.client.is_encrypted = true;
         let must_prove = session.client.access.must_prove();
         session.client.access = match &shown {
             Certificate::None => session.client.access,

@@ -38,11 +38,6 @@ impl Session {
         self.client.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
     }
 
-    /// Whether it came by TLS.
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.client.is_encrypted
-    }
-
     /// Memory held for this conversation.
     pub fn bytes(&self) -> usize {
         self.client.inbox.capacity() + self.out.memory_bytes()

@@ -19,6 +19,8 @@ pub(crate) struct Sessions {
     count: usize,
     /// How many there are beside those: they were sent away, and are there until their last bytes are sent.
     leaving: usize,
+    /// How many came by TLS.
+    encrypted: usize,
     /// Those with something new to send.
     touched: Vec<SessionId>,
     /// Those whose turn comes.
@@ -62,6 +64,7 @@ impl Sessions {
             Standing::Leaving => self.leaving -= 1,
             Standing::Admitted | Standing::Denied { .. } | Standing::Unproven { .. } => self.count -= 1,
         }
+        self.encrypted -= usize::from(session.client.is_encrypted);
         self.strangers.move_on(id, session.client.standing, Standing::Admitted);
         self.runnable.retain(|&other| other != id);
         if matches!(session.client.waits, Waits::ForGate(_)) || !session.client.gated.is_empty() {
@@ -73,6 +76,14 @@ impl Sessions {
             self.touched.retain(|&other| other != id);
         }
         Some(session)
+    }
+
+    /// It came by TLS.
+    pub(super) fn set_encrypted(&mut self, id: SessionId) {
+        if let Some(session) = self.get_mut(id) {
+            let before = std::mem::replace(&mut session.client.is_encrypted, true);
+            self.encrypted += usize::from(!before);
+        }
     }
 
     /// Its standing is another from here on.
@@ -132,6 +143,11 @@ impl Sessions {
     /// How many were sent away and are there yet.
     pub(super) fn leaving(&self) -> usize {
         self.leaving
+    }
+
+    /// How many came by TLS, the one whose turn it is included.
+    pub(super) fn encrypted(&self) -> usize {
+        self.encrypted
     }
 
     /// How many have a request that waits at a gate.

@@ -34,8 +34,8 @@ pub(super) struct Timing {
     pub(super) stopwatch: Option<Box<dyn Fn() -> u64>>,
     /// What the process has used of the machine.
     pub(super) measure: Option<Box<dyn Fn() -> Option<Usage>>>,
-    /// When the node began, in monotonic microseconds, and the time of its last tick.
-    pub(super) started_us: u64,
+    /// When the node began, and the time of its last tick.
+    pub(super) started: Now,
     pub(super) ticked: Now,
     pub(super) slow_log: SlowLog,
     pub(super) latency: Latency,
@@ -53,7 +53,7 @@ impl Timing {
         Timing {
             stopwatch: None,
             measure: None,
-            started_us: now.monotonic_us,
+            started: now,
             ticked: now,
             slow_log: SlowLog::default(),
             latency: Latency::default(),

@@ -9,12 +9,30 @@ use crate::node::options::CpuTime;
 /// Places of fields in `stat`, counted from the one after the name, which may hold anything.
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
+const VIRTUAL_BYTES: usize = 20;
 const RESIDENT_PAGES: usize = 21;
+/// Of more than that the system has to have counted itself how many they are: a list of all takes as long.
+const FILES_LISTED: usize = 1_000;
 
 /// As of now; `None` where the system does not say so.
 pub(super) fn of_process() -> Option<Usage> {
     let [process, thread] = ["/proc/self/stat", "/proc/thread-self/stat"].map(std::fs::read_to_string);
-    read(&process.ok()?, &thread.ok()?, rustix::param::clock_ticks_per_second(), rustix::param::page_size() as u64)
+    let (ticks, page_bytes) = (rustix::param::clock_ticks_per_second(), rustix::param::page_size() as u64);
+    let usage = read(&process.ok()?, &thread.ok()?, ticks, page_bytes)?;
+    let files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    Some(Usage { files: open_files(), files_max, ..usage })
+}
+
+/// How many files are open. Linux says so since 6.2 without listing them.
+fn open_files() -> Option<u64> {
+    const DIRECTORY: &str = "/proc/self/fd";
+    let counted = std::fs::metadata(DIRECTORY).ok()?.len();
+    if counted > 0 {
+        return Some(counted);
+    }
+    let listed = std::fs::read_dir(DIRECTORY).ok()?.take(FILES_LISTED + 1).count();
+    // One of them is the list.
+    (listed <= FILES_LISTED).then(|| listed as u64 - 1)
 }
 
 fn read(process: &str, thread: &str, ticks_per_second: u64, page_bytes: u64) -> Option<Usage> {
@@ -23,7 +41,9 @@ fn read(process: &str, thread: &str, ticks_per_second: u64, page_bytes: u64) -> 
         Some(CpuTime { user_us: us(USER_TICKS)?, system_us: us(SYSTEM_TICKS)? })
     };
     let resident_bytes = field(process, RESIDENT_PAGES)? * page_bytes;
-    Some(Usage { process: cpu(process)?, thread: cpu(thread)?, resident_bytes })
+    let (process_cpu, thread_cpu) = (cpu(process)?, cpu(thread)?);
+    let virtual_bytes = field(process, VIRTUAL_BYTES)?;
+    Some(Usage { process: process_cpu, thread: thread_cpu, resident_bytes, virtual_bytes, ..Usage::default() })
 }
 
 fn field(stat: &str, place: usize) -> Option<u64> {
@@ -42,13 +62,26 @@ mod tests {
         let usage = read(STAT, &STAT.replace("250 37", "200 7"), 100, 4_096).expect("it is all there");
         assert_eq!(usage.process, CpuTime { user_us: 2_500_000, system_us: 370_000 });
         assert_eq!(usage.thread, CpuTime { user_us: 2_000_000, system_us: 70_000 });
-        assert_eq!(usage.resident_bytes, 4 << 20);
+        assert_eq!((usage.resident_bytes, usage.virtual_bytes), (4 << 20, 12_345_678));
     }
 
     #[test]
     fn what_is_cut_short_says_nothing() {
         assert_eq!(read("71 (a) S 1", STAT, 100, 4_096), None);
         assert_eq!(read(STAT, "", 100, 4_096), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_opened_is_counted_and_fewer_are_than_may_be() {
+        let files = || of_process().and_then(|usage| usage.files).expect("Linux says so");
+        // Other tests open and close files, too, but not this many.
+        let before = files();
+        let opened: Vec<_> = (0..200).map(|_| std::fs::File::open("/proc/self/stat").expect("it is there")).collect();
+        let after = files();
+        assert!(after >= before + 100, "{before} files, and then {after}");
+        drop(opened);
+        assert!(of_process().and_then(|usage| usage.files_max) >= Some(after));
     }
 
     #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ mod change_list;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod circles;
+mod exposition;
 mod large_values;
 mod life;
 mod malformed;
@@ -18,6 +19,8 @@ mod pure;
 #[path = "../fuzz/random.rs"]
 mod random;
 mod rules;
+#[path = "../harness/scrape.rs"]
+mod scrape;
 mod statistics;
 mod store_model;
 #[path = "../fuzz/talk.rs"]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use kvstoreapp::metrics::statistic::{Kind, Unit};
-use kvstoreapp::node::statistics::{self, Section, Statistic};
+use kvstoreapp::node::statistics::{self, Exposed, Section, Statistic, Type};
 
 /// Around the part of `scripts/OPERATIONS.md` that is made from the table.
 const BEGIN: &str = "<!-- made from src/node/statistics -->\n";
@@ -20,7 +20,8 @@ fn each_statistic_has_a_name_of_its_own_and_a_sentence() {
         assert!(names.insert(name), "{name} is there twice");
         assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{name}");
         assert!(help.ends_with('.') && help.starts_with(|c: char| !c.is_lowercase()), "{name}: {help}");
-        assert!(line.is_some() || statistic.fields().next().is_some(), "nobody is told of {name}");
+        let is_in_info = line.is_some() || statistic.fields().next().is_some();
+        assert!(is_in_info || statistic.exposed != Exposed::Nowhere, "nobody is told of {name}");
         let fields = statistic.fields().map(|field| (field.section.name(), field.name, field.part));
         for place in line.iter().map(|line| ("", *line, None)).chain(fields) {
             let is_of_member = statistic.family().is_some();
@@ -66,7 +67,7 @@ fn operations_has_every_statistic_as_the_table_has_it() {
 }
 
 fn table() -> String {
-    let mut out = "\n| line | in Redis' form | what it says |\n|---|---|---|\n".to_owned();
+    let mut out = "\n| line | in Redis' form | in `/metrics` | what it says |\n|---|---|---|---|\n".to_owned();
     for statistic in statistics::all() {
         let line = statistic.line.map(|line| format!("`{}`", shown(line, statistic)));
         let fields = statistic.fields().map(|field| {
@@ -74,10 +75,30 @@ fn table() -> String {
             format!("{} `{}{part}`", field.section.name(), shown(field.name, statistic))
         });
         let fields = fields.collect::<Vec<_>>().join(", ");
-        writeln!(out, "| {} | {fields} | {} |", line.unwrap_or_default(), statistic.help).expect("memory takes all");
+        let (line, metric) = (line.unwrap_or_default(), metric(statistic));
+        writeln!(out, "| {line} | {fields} | {metric} | {} |", statistic.help).expect("memory takes all");
     }
     out.push('\n');
     out
+}
+
+/// What it is called in `/metrics`.
+fn metric(statistic: &Statistic) -> String {
+    let suffix = match statistic.family_type() {
+        Type::Counter => "_total",
+        Type::Info => "_info",
+        Type::Gauge | Type::Histogram => "",
+    };
+    let of = statistic.family().map(|family| format!("{}=", family.label()));
+    let part = match statistic.exposed {
+        Exposed::Nowhere => return String::new(),
+        Exposed::Part { label, value, .. } => Some(format!("{label}=\"{value}\"")),
+        Exposed::Label { label, .. } | Exposed::States { label, .. } => Some(format!("{label}=")),
+        Exposed::Own | Exposed::As(_) | Exposed::Process(_) => None,
+    };
+    let labels = of.into_iter().chain(part).collect::<Vec<_>>().join(",");
+    let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+    format!("`{}{suffix}{labels}`", statistic.family_name())
 }
 
 fn shown(name: &str, statistic: &Statistic) -> String {

@@ -30,7 +30,7 @@ pub(super) const STATISTICS: &[Statistic] = &[
     .part(Commandstats, "cmdstat_{}", "usec", Plain),
     command(Kind::Gauge, "command_us_per_call", "How long a call of the command took on average.", |of, command| {
         of.commands()[command].1.us_per_call().into()
-    })
+    }).named("command_mean")
     .us()
     .part(Commandstats, "cmdstat_{}", "usec_per_call", Plain),
     command(Kind::Counter, "command_rejected", "Calls of the command that were refused before they ran.", |of, command| {
@@ -41,12 +41,12 @@ pub(super) const STATISTICS: &[Statistic] = &[
         of.commands()[command].1.failed.into()
     })
     .part(Commandstats, "cmdstat_{}", "failed_calls", Plain),
-    peer(Kind::Text, "peer_address", "Where the peer is dialed.", |of, peer| of.peers()[peer].address.as_str().into())
+    peer(Kind::Text, "peer_address", "Where the peer is dialed.", |of, peer| of.peers()[peer].address.as_str().into()).label("peer", "address")
         .line("peer_{}_address")
         .too(Peers),
     peer(Kind::Text, "peer_state", "How the peer is: `linked`, `catching up`, `dialing` or `waiting`.", |of, peer| {
         of.peers()[peer].state.into()
-    })
+    }).states("state", &["linked", "catching up", "dialing", "waiting"])
     .line("peer_{}_state")
     .too(Peers),
     peer(Kind::Gauge, "peer_since_ms", "How long the peer has been in that state.", |of, peer| {
@@ -57,7 +57,7 @@ pub(super) const STATISTICS: &[Statistic] = &[
     .too(Peers),
     peer(Kind::Text, "peer_agreement", "Whether the peer and this node have the same data.", |of, peer| {
         of.peers()[peer].agreement.as_str().into()
-    })
+    }).states("agreement", &["agrees", "behind", "this node is behind", "comparing", "DIVERGED", "unknown"])
     .line("peer_{}_agreement")
     .too(Peers),
     peer(Kind::Gauge, "peer_lag_changes", "Changes that the peer has not acknowledged.", |of, peer| {

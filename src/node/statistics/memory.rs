@@ -13,6 +13,7 @@ pub(super) const STATISTICS: &[Statistic] =
         gauge("keys_ttl_ms", "The time that expiring keys have left on average: not counted, always 0.", |_| {
             Value::Count(0)
         })
+        .named("keys_ttl_mean")
         .ms()
         .for_redis()
         .part(Keyspace, "db0", "avg_ttl", Plain),
@@ -30,6 +31,7 @@ pub(super) const STATISTICS: &[Statistic] =
         gauge("memory_bytes", "Memory of keys, values and remembered deletions, as `--max-memory` counts it.", |of| {
             of.store().bytes().into()
         })
+        .part_of("memory", "kind", "keys")
         .bytes()
         .field(Memory, "used_memory", Plain)
         .field(Memory, "used_memory_human", Human)
@@ -52,9 +54,16 @@ pub(super) const STATISTICS: &[Statistic] =
         gauge("memory_resident_bytes", "Memory of the machine that the whole process takes.", |of| {
             of.known(of.usage().map(|usage| usage.resident_bytes))
         })
+        .of_process("resident_memory")
         .bytes()
         .field(Memory, "used_memory_rss", Plain)
         .field(Memory, "used_memory_rss_human", Human),
+        gauge("memory_virtual_bytes", "Addresses that the whole process has reserved.", |of| {
+            of.known(of.usage().map(|usage| usage.virtual_bytes))
+        })
+        .bytes()
+        .of_process("virtual_memory")
+        .too(Memory),
         gauge(
             "memory_resident_ratio",
             "Memory of the whole process, as a multiple of `memory_bytes`; 0 where there are no keys.",
@@ -67,13 +76,16 @@ pub(super) const STATISTICS: &[Statistic] =
         .for_redis()
         .field(Memory, "mem_fragmentation_ratio", Plain),
         gauge("memory_total_bytes", "Memory of the machine.", |of| of.known(of.options().process.memory_bytes))
+            .named("machine_memory")
             .bytes()
             .field(Memory, "total_system_memory", Plain)
             .field(Memory, "total_system_memory_human", Human),
         gauge("change_list_bytes", "Memory of the list of changes.", |of| of.store().change_list_bytes().into())
+            .part_of("memory", "kind", "change_list")
             .bytes()
             .too(Memory),
         gauge("peer_bytes", "Memory held for peers beside the keys.", |of| of.replication().bytes().into())
+            .part_of("memory", "kind", "peers")
             .bytes()
             .field(Memory, "used_memory_peers", Plain),
         text("mem_allocator", "What the process takes memory by.", |_| "mimalloc".into()).for_redis().too(Memory),

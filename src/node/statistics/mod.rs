@@ -4,13 +4,16 @@
 //! read. What there is one of for each peer, command, error or phase is a row with a [`Family`]: it is read for each
 //! member, and the member's name is a label.
 //!
-//! - [`section`]: where statistics appear, and of what there are several; [`row`]: what a row is
+//! - [`section`]: where statistics appear, and of what there are several; [`row`]: what a row is; [`exposed`]: what
+//!   machines that collect figures call it, and `naming`: the whole name
 //! - here: the table
 //! - [`sources`]: what values are read from
 //! - `server`, `replication`, `memory`, `persistence`, `traffic`, `tls`, `ticks`, `families`: the rows
 
+pub mod exposed;
 mod families;
 mod memory;
+mod naming;
 mod persistence;
 mod replication;
 pub mod row;
@@ -21,6 +24,7 @@ mod ticks;
 mod tls;
 mod traffic;
 
+pub use exposed::{Exposed, Type};
 pub use row::{Read, Statistic};
 pub use section::{Family, Field, Section};
 pub use sources::Sources;

@@ -17,6 +17,7 @@ pub(super) const STATISTICS: &[Statistic] = &[
     text("durability", "What a write's `OK` promises (`--durability`).", |of| {
         of.options().durability.to_string().into()
     })
+    .label("node", "durability")
     .too(Persistence),
     gauge("durable_position", "The position up to which all changes are on disk.", |of| {
         of.snapshotter().durable().into()
@@ -45,12 +46,17 @@ pub(super) const STATISTICS: &[Statistic] = &[
     gauge("rows_unix_ms", "When the rows of the data file held all that was written before.", |of| {
         of.snapshotter().saved_unix_ms().into()
     })
+    .named("rows_timestamp")
     .ms()
     .for_redis()
     .field(Persistence, "rdb_last_save_time", Whole(1_000)),
     text("aof_enabled", "Always 0: there is no log of commands.", |_| "0".into()).for_redis().too(Persistence),
-    counter("snapshots", "Snapshots that are on disk.", |of| of.metrics().snapshots.into()).too(Persistence),
-    counter("snapshots_failed", "Snapshots that failed.", |of| of.metrics().snapshots_failed.into()).too(Persistence),
+    counter("snapshots", "Snapshots that are on disk.", |of| of.metrics().snapshots.into())
+        .part_of("snapshots", "result", "committed")
+        .too(Persistence),
+    counter("snapshots_failed", "Snapshots that failed.", |of| of.metrics().snapshots_failed.into())
+        .part_of("snapshots", "result", "failed")
+        .too(Persistence),
     gauge("disk_reserve_bytes", "What is kept of the disk for when it is full.", |of| {
         of.metrics().disk_reserve_bytes.into()
     })

@@ -5,7 +5,10 @@ use super::section::Section::Replication;
 use crate::metrics::statistic::Shown::Plain;
 
 pub(super) const STATISTICS: &[Statistic] = &[
-    text("role", "Always `master`: every node takes writes.", |_| "master".into()).for_redis().too(Replication),
+    text("role", "Always `master`: every node takes writes.", |_| "master".into())
+        .label("node", "role")
+        .for_redis()
+        .too(Replication),
     gauge("nodes", "Nodes in the config file, this one included.", |of| (of.replication().peers() + 1).into())
         .too(Replication),
     gauge("peers", "Other nodes in the config file.", |of| of.replication().peers().into())
@@ -23,6 +26,7 @@ pub(super) const STATISTICS: &[Statistic] = &[
     text("peer_tls", "Which links go over TLS and prove the cluster's secret: `off`, `accept` or `required`.", |of| {
         of.replication().peer_tls().name().into()
     })
+    .label("node", "peer_tls")
     .too(Replication),
     gauge("peers_proven", "Links over TLS, with nodes that have proven the cluster's secret.", |of| {
         of.replication().proven().into()

@@ -1,7 +1,9 @@
 //! A row of the table of statistics.
 
+use super::exposed::Exposed;
 use super::section::{Family, Field, Section};
 use super::sources::Sources;
+use crate::metrics::durations::Durations;
 use crate::metrics::statistic::{Kind, Shown, Unit, Value};
 
 /// How a value is read.
@@ -11,6 +13,8 @@ pub enum Read {
     One(for<'a> fn(&'a Sources<'a>) -> Value<'a>),
     /// There is one for each member of a family, in the order of [`Sources::members`].
     Each(Family, for<'a> fn(&'a Sources<'a>, usize) -> Value<'a>),
+    /// There are many, of which is known how many are about how long.
+    Many(for<'a> fn(&'a Sources<'a>) -> &'a Durations),
 }
 
 const FIELDS_MAX: usize = 3;
@@ -30,6 +34,8 @@ pub struct Statistic {
     pub line: Option<&'static str>,
     /// How its value is read.
     pub read: Read,
+    /// What it is called where machines collect figures.
+    pub exposed: Exposed,
     fields: [Option<Field>; FIELDS_MAX],
 }
 
@@ -42,25 +48,60 @@ impl Statistic {
     /// The family that it is read for each member of.
     pub fn family(&self) -> Option<Family> {
         match self.read {
-            Read::One(_) => None,
+            Read::One(_) | Read::Many(_) => None,
             Read::Each(family, _) => Some(family),
         }
     }
 
-    /// Its value, that of a member where it has a family.
+    /// Its value, that of a member where it has a family. Of many it is how many there are.
     pub fn value<'a>(&self, sources: &'a Sources<'a>, member: usize) -> Value<'a> {
         match self.read {
             Read::One(read) => read(sources),
             Read::Each(_, read) => read(sources, member),
+            Read::Many(read) => Value::Count(read(sources).count()),
         }
     }
 
     pub(super) const fn of(kind: Kind, name: &'static str, help: &'static str, read: Read) -> Statistic {
         let line = match read {
             Read::One(_) => Some(name),
-            Read::Each(..) => None,
+            Read::Each(..) | Read::Many(_) => None,
         };
-        Statistic { name, kind, unit: Unit::One, help, line, read, fields: [None; FIELDS_MAX] }
+        let exposed = match kind {
+            Kind::Text => Exposed::Nowhere,
+            Kind::Counter | Kind::Gauge | Kind::Histogram => Exposed::Own,
+        };
+        Statistic { name, kind, unit: Unit::One, help, line, read, exposed, fields: [None; FIELDS_MAX] }
+    }
+
+    /// Machines know it by this name.
+    pub(super) const fn named(self, name: &'static str) -> Statistic {
+        Statistic { exposed: Exposed::As(name), ..self }
+    }
+
+    /// Machines know it as one of several.
+    pub(super) const fn part_of(self, name: &'static str, label: &'static str, value: &'static str) -> Statistic {
+        Statistic { exposed: Exposed::Part { name, label, value }, ..self }
+    }
+
+    /// Machines know it of every program.
+    pub(super) const fn of_process(self, name: &'static str) -> Statistic {
+        Statistic { exposed: Exposed::Process(name), ..self }
+    }
+
+    /// Machines know it as a label.
+    pub(super) const fn label(self, of: &'static str, label: &'static str) -> Statistic {
+        Statistic { exposed: Exposed::Label { of, label }, ..self }
+    }
+
+    /// Machines know whether it begins with each of these words.
+    pub(super) const fn states(self, label: &'static str, states: &'static [&'static str]) -> Statistic {
+        Statistic { exposed: Exposed::States { label, states }, ..self }
+    }
+
+    /// Nobody is told of it but machines.
+    pub(super) const fn for_machines(self) -> Statistic {
+        Statistic { line: None, ..self }
     }
 
     pub(super) const fn bytes(self) -> Statistic {
@@ -143,4 +184,12 @@ pub(super) const fn text(
     read: for<'a> fn(&'a Sources<'a>) -> Value<'a>,
 ) -> Statistic {
     Statistic::of(Kind::Text, name, help, Read::One(read))
+}
+
+pub(super) const fn histogram(
+    name: &'static str,
+    help: &'static str,
+    read: for<'a> fn(&'a Sources<'a>) -> &'a Durations,
+) -> Statistic {
+    Statistic::of(Kind::Histogram, name, help, Read::Many(read)).us()
 }

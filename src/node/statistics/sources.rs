@@ -31,8 +31,6 @@ pub struct Sources<'a> {
     metrics: &'a Metrics,
     timing: &'a Timing,
     settings: &'a Settings,
-    /// Whether the one that asks came by TLS: it is not among the others.
-    asks_encrypted: bool,
     now: Now,
     usage: OnceCell<Option<Usage>>,
     unready: OnceCell<Option<Unready>>,
@@ -43,17 +41,30 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
+    /// For a client that asks.
     pub(in crate::node) fn new(cx: &'a Context<'_>) -> Sources<'a> {
         let Data { keys, events: Events { channels, sessions, .. }, metrics, now, .. } = &cx.data;
+        Sources::of(keys, channels, sessions, metrics, cx.timing, cx.settings, *now)
+    }
+
+    /// While nobody has a turn.
+    pub(in crate::node) fn of(
+        keys: &'a Keyspace,
+        channels: &'a Channels,
+        sessions: &'a Sessions,
+        metrics: &'a Metrics,
+        timing: &'a Timing,
+        settings: &'a Settings,
+        now: Now,
+    ) -> Sources<'a> {
         Sources {
             keys,
             channels,
             sessions,
             metrics,
-            timing: cx.timing,
-            settings: cx.settings,
-            asks_encrypted: cx.client.is_encrypted,
-            now: *now,
+            timing,
+            settings,
+            now,
             usage: OnceCell::new(),
             unready: OnceCell::new(),
             peers: OnceCell::new(),
@@ -78,7 +89,11 @@ impl<'a> Sources<'a> {
     }
 
     pub(super) fn uptime_us(&self) -> u64 {
-        self.now.monotonic_us - self.timing.started_us
+        self.now.monotonic_us - self.timing.started.monotonic_us
+    }
+
+    pub(super) fn started_unix_ms(&self) -> u64 {
+        self.timing.started.unix_ms
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -148,7 +163,7 @@ impl<'a> Sources<'a> {
 
     /// Clients that came by TLS.
     pub(super) fn encrypted(&self) -> usize {
-        self.sessions.iter().filter(|(_, session)| session.is_encrypted()).count() + usize::from(self.asks_encrypted)
+        self.sessions.encrypted()
     }
 
     pub(super) fn clients(&self) -> usize {

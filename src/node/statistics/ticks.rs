@@ -1,6 +1,6 @@
 //! The turns of the loop, and what the longest one was spent on.
 
-use super::row::{Read, Statistic, counter, gauge, text};
+use super::row::{Read, Statistic, counter, gauge, histogram, text};
 use super::section::Family;
 use super::section::Section::{Stats, Ticks};
 use crate::metrics::statistic::Kind;
@@ -17,7 +17,11 @@ pub(super) const STATISTICS: &[Statistic] = &[
         .us()
         .for_redis()
         .field(Stats, "eventloop_duration_sum", Plain),
-    gauge("longest_tick_us", "How long the longest turn took.", |of| of.ticks().longest().us().into()).us().too(Ticks),
+    histogram("tick_duration_us", "How long the turns of the loop took.", |of| of.ticks().durations()),
+    gauge("longest_tick_us", "How long the longest turn took.", |of| of.ticks().longest().us().into())
+        .named("longest_tick")
+        .us()
+        .too(Ticks),
     text("longest_tick_phase", "The phase that took most of the longest turn.", |of| {
         of.ticks().longest().longest_phase().name().into()
     })
@@ -39,6 +43,7 @@ pub(super) const STATISTICS: &[Statistic] = &[
     gauge("longest_tick_at_unix_ms", "The wall clock when the longest turn began.", |of| {
         of.ticks().longest().unix_ms.into()
     })
+    .named("longest_tick_timestamp")
     .ms()
     .too(Ticks),
     gauge("longest_tick_requests", "Requests executed in the longest turn.", |of| {
