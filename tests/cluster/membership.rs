@@ -119,7 +119,8 @@ fn a_removed_node_holds_back_no_deletion_and_is_not_linked_again() {
 fn a_change_of_an_id_in_use_is_refused_and_the_cluster_goes_on() {
     let cluster = Cluster::started(3, FLAGS);
     let mut members = cluster.members();
-    members[1] = Some(free_addresses(1)[0]);
+    let other = free_addresses(1);
+    members[1] = Some(other.all[0]);
     cluster.configure(0, &members);
     cluster.signal(0, Signal::HUP);
     let [_, old, _] = cluster.addresses[..] else { panic!("there are three") };

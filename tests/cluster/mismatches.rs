@@ -56,7 +56,8 @@ fn a_process_at_the_address_of_another_node_is_refused() {
 fn nodes_with_different_lists_are_not_linked_until_the_lists_are_the_same() {
     let mut cluster = Cluster::of_nodes(3, FLAGS);
     let [.., right] = cluster.addresses[..] else { panic!("there are three") };
-    let wrong = free_addresses(1)[0];
+    let elsewhere = free_addresses(1);
+    let wrong = elsewhere.all[0];
     let mut members = cluster.members();
     members[2] = Some(wrong);
     cluster.configure(1, &members);

@@ -11,6 +11,7 @@ use std::thread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::harness::addresses::Addresses;
 use crate::harness::sqlite::sqlite3;
 use crate::harness::{Client, Server, wait_for};
 use crate::sharing::{Permit, free_addresses};
@@ -25,6 +26,7 @@ pub struct Cluster {
     running: BTreeMap<usize, Server>,
     down: BTreeMap<usize, TempDir>,
     logs: Vec<(usize, Log)>,
+    _held: Addresses,
     _permit: Permit,
 }
 
@@ -32,15 +34,16 @@ impl Cluster {
     /// None of the nodes runs.
     pub fn of_nodes(count: usize, flags: &[&str]) -> Cluster {
         let permit = Permit::take();
-        let addresses = free_addresses(count);
+        let held = free_addresses(count);
         let directory = |id| (id, tempfile::tempdir().expect("there is a temporary directory"));
         let cluster = Cluster {
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
             running: BTreeMap::new(),
             down: (0..count).map(directory).collect(),
             logs: Vec::new(),
+            addresses: held.all.clone(),
+            _held: held,
             _permit: permit,
-            addresses,
         };
         (0..count).for_each(|id| cluster.configure(id, &cluster.members()));
         cluster

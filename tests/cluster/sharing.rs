@@ -1,8 +1,9 @@
 //! What the clusters of one test process share: cores and addresses.
 
-use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
+
+use crate::harness::addresses::Addresses;
 
 /// Clusters alive at once: more would only share the same cores.
 const CLUSTERS_MAX: usize = 3;
@@ -30,11 +31,9 @@ impl Drop for Permit {
 }
 
 /// Addresses that nobody else takes while a node is down: the IP is this cluster's alone, and dials come from another.
-pub fn free_addresses(count: usize) -> Vec<SocketAddr> {
+pub fn free_addresses(count: usize) -> Addresses {
     static CLUSTERS: AtomicUsize = AtomicUsize::new(0);
     let [.., high, low] = std::process::id().to_be_bytes();
     let cluster = 100 + (CLUSTERS.fetch_add(1, Ordering::Relaxed) % 100) as u8;
-    let listen = |_| TcpListener::bind(SocketAddr::from(([127, cluster, high, low], 0))).expect("there are free ports");
-    let listeners: Vec<TcpListener> = (0..count).map(listen).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
+    Addresses::reserve([127, cluster, high, low].into(), count)
 }

@@ -1,6 +1,7 @@
 //! The real binary as a test sees it: started on a port the system chooses, talked to over TCP, ended by its id.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod addresses;
 pub mod redis;
 pub mod sqlite;
 

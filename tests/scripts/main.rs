@@ -5,7 +5,7 @@ mod readme;
 
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::harness::Client;
+use crate::harness::addresses::Addresses;
 
 #[test]
 fn a_cluster_is_started_watched_crashed_restarted_and_stopped() {
@@ -135,21 +136,33 @@ fn a_cluster_with_a_secret_makes_one_keeps_it_and_proves_its_links() {
     assert!(!cluster.state().exists());
 }
 
+#[test]
+fn an_address_stays_a_tests_own_until_its_node_listens_there() {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let addresses = Addresses::reserve([127, 91, high, low].into(), 2);
+    assert_ne!(addresses.all[0], addresses.all[1]);
+    // Another test begins a process, which has all descriptors of this one until it has become its program.
+    let _elsewhere = addresses.held_elsewhere();
+    for &address in &addresses.all {
+        let node = TcpListener::bind(address).expect("nobody listens there");
+        let _client = TcpStream::connect(address).expect("it listens");
+        assert_eq!(node.accept().expect("somebody came").1.ip(), Ipv4Addr::LOCALHOST);
+    }
+}
+
 struct Cluster {
     directory: TempDir,
     addresses: Vec<SocketAddr>,
+    _held: Addresses,
 }
 
 impl Cluster {
-    /// Free ports on an address that only this process uses. Clients have 127.0.0.1, so none of them takes a port away.
+    /// Ports on an address that only this process uses. Clients have 127.0.0.1, so none of them takes a port away.
     fn of_nodes(count: usize) -> Cluster {
         let [.., high, low] = std::process::id().to_be_bytes();
-        let listeners: Vec<TcpListener> = (0..count)
-            .map(|_| TcpListener::bind(SocketAddr::from(([127, 90, high, low], 0))).expect("the system has free ports"))
-            .collect();
-        let addresses: Vec<SocketAddr> =
-            listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect();
-        let cluster = Cluster { directory: tempfile::tempdir().expect("there is a temporary directory"), addresses };
+        let held = Addresses::reserve([127, 90, high, low].into(), count);
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        let cluster = Cluster { directory, addresses: held.all.clone(), _held: held };
         let entry = |address: &SocketAddr| format!(r#"{{ "ip": "{}", "port": {} }}"#, address.ip(), address.port());
         let entries: Vec<String> = cluster.addresses.iter().map(entry).collect();
         fs::write(cluster.config(), format!("[\n{}\n]\n", entries.join(",\n"))).expect("it is writable");
