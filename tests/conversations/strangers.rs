@@ -348,6 +348,31 @@ fn strangers_cost_no_work_in_a_tick() {
 }
 
 #[test]
+fn a_stranger_that_does_not_read_is_owed_sixteen_kibibytes_and_goes_on_when_it_reads() {
+    const OWED: usize = 16 << 10;
+    const ASKED: usize = 2_000;
+    let refusal = "-NOAUTH Authentication required.\r\n";
+    let mut node = guarded(10);
+    (0..2).for_each(|id| node.open(id, Origin::Loopback, NOW).expect("there is room"));
+    assert_eq!(ask(&mut node, 1, "AUTH secret"), "+OK\r\n");
+    assert_eq!(ask(&mut node, 1, "SET a 0123456789abcdef0123456789"), "+OK\r\n");
+    for id in 0..2 {
+        node.receive(id, &request(&words("GET a")).repeat(ASKED), NOW);
+        while take_turns_at(&mut node, NOW) > 0 {}
+    }
+    assert_eq!(node.waits(0), Waits::ForReader);
+    let owed = node.sendable(0).len();
+    assert!((OWED..OWED + refusal.len()).contains(&owed), "{owed}");
+    assert!(node.sendable(1).len() > 3 * OWED, "who has said who it is may be owed more");
+    let mut told = String::new();
+    while told.len() < ASKED * refusal.len() {
+        told += &text_of(read(&mut node, 0));
+        assert!(take_turns_at(&mut node, NOW) > 0 || node.waits(0) == Waits::ForInput, "after {}", told.len());
+    }
+    assert_eq!(told, refusal.repeat(ASKED));
+}
+
+#[test]
 fn a_stranger_that_is_sent_away_is_gone_also_where_it_reads_nothing() {
     // What it is owed is more than its socket takes: at most 4 MiB, and as much again at the other side.
     const ASKED: usize = 400_000;

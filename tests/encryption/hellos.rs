@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::certificates::Authority;
+use crate::certificates::{Authority, Wanted};
 use crate::harness::{PATIENCE, Server, wait_for};
 use crate::talk::{Talk, Trust, start};
 
@@ -64,6 +64,32 @@ fn a_hello_cut_at_every_byte_ends_or_goes_on_there() {
         assert_eq!(client.ask("GET nothing").expect("it answers"), "KEY NOT FOUND");
     }
     is_well(&server, &trust);
+}
+
+#[test]
+fn a_handshake_of_64_kib_in_several_messages_is_ended_and_each_of_them_alone_is_not() {
+    const LONG: usize = 36 << 10;
+    let authority = Authority::with_node();
+    authority.sign("client", &Wanted::client("client"));
+    let flags = [format!("--tls-client-ca={}", authority.text("ca.crt")), "--tls-client-auth=optional".to_owned()];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let server = start(&authority.flags_and("node", &flags));
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let [short, long] =
+            [0, LONG].map(|more| Trust::saying(&[version], &authority, Some((&authority, "client")), more));
+        for one in [short.with_long_hello(LONG), long.clone()] {
+            let mut client = one.connect(server.address).expect("it may be");
+            assert_eq!(client.ask("GET nothing").expect("it answers"), "KEY NOT FOUND");
+        }
+        let failed = server.info("tls_handshakes_failed");
+        let both = long.with_long_hello(LONG);
+        // In TLS 1.3 it is done as far as the client sees it.
+        let asked = both.connect(server.address).and_then(|mut client| client.ask("GET nothing"));
+        assert!(asked.is_err(), "{asked:?}");
+        wait_for("it to be counted", || (server.info("tls_handshakes_failed") != failed).then_some(()));
+    }
+    let said = server.later_lines("it is longer than 64 KiB");
+    assert!(!said.is_empty(), "{:?}", server.later_lines("TLS: "));
 }
 
 #[test]

@@ -35,6 +35,16 @@ impl Trust {
         authority: &Authority,
         own: Option<(&Authority, &str)>,
     ) -> Trust {
+        Trust::saying(versions, authority, own, 0)
+    }
+
+    /// ... with so many bytes of certificates beside the own one.
+    pub fn saying(
+        versions: &[&'static SupportedProtocolVersion],
+        authority: &Authority,
+        own: Option<(&Authority, &str)>,
+        more_bytes: usize,
+    ) -> Trust {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(authority.path("ca.crt")).expect("it is one")).expect("it is one");
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
@@ -44,9 +54,20 @@ impl Trust {
             Some((of, file)) => {
                 let own = CertificateDer::from_pem_file(of.path(&format!("{file}.crt"))).expect("it is one");
                 let key = PrivateKeyDer::from_pem_file(of.path(&format!("{file}.key"))).expect("it is one");
-                builder.with_client_auth_cert(vec![own], key).expect("they belong together")
+                let more = CertificateDer::from_pem_file(of.path("ca.crt")).expect("it is one");
+                let mut chain = vec![own];
+                chain.resize(1 + more_bytes / more.len(), more);
+                builder.with_client_auth_cert(chain, key).expect("they belong together")
             }
         }))
+    }
+
+    /// The same, whose first message is so many bytes longer.
+    pub fn with_long_hello(&self, bytes: usize) -> Trust {
+        const NAME_BYTES: usize = 255;
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = vec![vec![b'x'; NAME_BYTES]; bytes / NAME_BYTES];
+        Trust(Arc::new(config))
     }
 
     pub fn session(&self, name: &str) -> ClientConnection {

@@ -227,3 +227,25 @@ fn the_log_says_that_clients_with_a_certificate_are_served() {
         }
     }
 }
+
+#[test]
+fn a_node_that_also_accepts_plain_text_takes_none_of_another_machine() {
+    use std::os::unix::fs::PermissionsExt;
+    let secret = tempfile::NamedTempFile::new().expect("there is a temporary directory");
+    std::fs::write(&secret, "a-secret-that-both-machines-know-and-nobody-else").expect("it is writable");
+    secret.as_file().set_permissions(std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let flag = format!("--cluster-secret-file={}", secret.path().display());
+    let flags = [&flag, "--peer-tls=accept"];
+    let Some(closed) = Closed::start(&flags) else { return };
+    let refused = "refused by node 0: protected mode is on";
+    assert!(closed.tells(1, GREETING).contains(refused));
+    // Nor is a node there linked that has no secret.
+    let open = closed.network.launch(1, &["--protected-mode=no"]);
+    wait_for("the other node's log to say so", || (!open.later_lines(refused).is_empty()).then_some(()));
+    assert!(closed.answers("INFO").contains("\npeers_linked: 0\n"));
+    drop(open);
+    // One that proves the secret is linked.
+    let proven = closed.network.launch(1, &flags);
+    wait_for("the link", || closed.answers("INFO").contains("\npeers_proven: 1\n").then_some(()));
+    drop(proven);
+}

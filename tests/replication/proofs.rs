@@ -216,6 +216,24 @@ fn a_stranger_that_says_nothing_costs_128_bytes_and_three_seconds() {
 }
 
 #[test]
+fn of_strangers_that_owe_a_proof_the_newest_256_stay_and_keep_no_node_out() {
+    const STRANGERS_MAX: usize = 256;
+    const FIRST: usize = 100;
+    let mut place = Place::new(SECRET, SECRET);
+    // The loop has closed none of those that went: all of it is one tick.
+    for stranger in 0..STRANGERS_MAX + 10 {
+        place.zero.now.monotonic_us += 1;
+        place.zero.node.accept_peer(FIRST + stranger, ONE, "10.0.0.9:999", place.zero.now);
+        let gone = (0..=stranger).filter(|&one| place.zero.node.is_over(FIRST + one)).count();
+        assert_eq!(gone, (stranger + 1).saturating_sub(STRANGERS_MAX));
+    }
+    let is_over = |place: &Place, stranger: usize| place.zero.node.is_over(FIRST + stranger);
+    assert!((0..10).all(|stranger| is_over(&place, stranger)), "the oldest");
+    assert_eq!(place.link(), Ok(()));
+    assert!(is_over(&place, 10) && !is_over(&place, 11));
+}
+
+#[test]
 fn who_has_proven_to_be_one_node_may_not_say_that_it_is_another() {
     let mut place = Place::new(SECRET, SECRET);
     let asked = place.one_dials(ONE);

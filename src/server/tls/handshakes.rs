@@ -33,6 +33,9 @@ use crate::replication::wire::TLS_GREETING;
 use crate::server::socket::Socket;
 use crate::store::NodeId;
 
+#[cfg(test)]
+mod tests;
+
 /// Handshakes under way at once.
 pub(in crate::server) const UNDER_WAY_MAX: usize = 256;
 /// Handshakes that wait for a place: more than this thread gets through in [`PATIENCE`]. With 16 KiB of first bytes each
@@ -55,6 +58,8 @@ pub(in crate::server) struct Handshakes {
     jobs: Sender<Job>,
     waker: Waker,
     ended: Receiver<Ended>,
+    /// What each may take.
+    patience: Duration,
     begun: u64,
     /// The numbers of those that nobody wants and that have not ended.
     abandoned: HashSet<u64>,
@@ -151,6 +156,15 @@ impl Handshakes {
         loaded: Option<Loaded>,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<Handshakes> {
+        Handshakes::start_with_patience(loaded, PATIENCE, wake)
+    }
+
+    /// The same, where each handshake may take so long.
+    fn start_with_patience(
+        loaded: Option<Loaded>,
+        patience: Duration,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Handshakes> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let (jobs, to_do) = channel();
@@ -168,13 +182,13 @@ impl Handshakes {
             failures: Failures::default(),
         };
         thread::Builder::new().name("handshakes".into()).spawn(move || worker.run())?;
-        Ok(Handshakes { jobs, waker, ended: results, begun: 0, abandoned: HashSet::new() })
+        Ok(Handshakes { jobs, waker, ended: results, patience, begun: 0, abandoned: HashSet::new() })
     }
 
     /// Hands over a connection that has said these bytes, or that is being set up. Returns the handshake's number.
     pub(in crate::server) fn begin(&mut self, whose: Whose, stream: OwnedFd, bytes: Vec<u8>) -> u64 {
         self.begun += 1;
-        let (number, until) = (self.begun, Instant::now() + PATIENCE);
+        let (number, until) = (self.begun, Instant::now() + self.patience);
         self.give(Job::Begin(Beginning { whose, number, stream, bytes, until }));
         number
     }
