@@ -13,6 +13,7 @@ use log::LevelFilter;
 
 use crate::auth::file::Loaded;
 use crate::config::users::UsersFile;
+use crate::node::options::READY_AFTER_S;
 use crate::node::{Options, Process, SessionId, parse_bytes};
 use crate::protocol::Dialect;
 use crate::replica::Durability;
@@ -21,12 +22,14 @@ use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::{NodeId, VALUE_BYTES_MAX};
 
 mod cluster;
+mod http;
 mod order;
 mod proven_links;
 mod tls;
 mod unix;
 
 pub use cluster::{ClusterFile, NodeAddress, members};
+use http::HttpArguments;
 pub use order::{CertsArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
@@ -157,6 +160,14 @@ struct Arguments {
     #[command(flatten)]
     peers: PeerTlsArguments,
 
+    #[command(flatten)]
+    http: HttpArguments,
+
+    /// Seconds after the start after which a node counts as ready whether it has caught up with all others or not
+    /// (/readyz, kvstoreapp check --ready)
+    #[arg(long, value_name = "s", default_value_t = READY_AFTER_S, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    ready_after_s: u64,
+
     /// Check flags and config file, say what they mean, and exit
     #[arg(long)]
     check_config: bool,
@@ -196,6 +207,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// ... and where else.
     pub unix_socket: Option<UnixSocket>,
+    /// ... and where for HTTP alone.
+    pub http_bind: Option<SocketAddr>,
     /// Directory of the data file.
     pub data_dir: PathBuf,
     /// Bytes of the disk to be kept in reserve.
@@ -281,10 +294,12 @@ impl Config {
         users_file.iter().zip(&users).try_for_each(|(file, users)| file.check_beside(users, password.as_ref()))?;
         let unix_socket = arguments.unix_socket.map(|path| UnixSocket { path, mode: arguments.unix_socket_mode });
         let shown = unix_socket.as_ref().map(UnixSocket::shown);
+        let (http, http_bind) = arguments.http.check(own.port)?;
         Ok(Config {
             id,
             listen: listen_addresses(own, arguments.bind.as_deref())?,
             unix_socket,
+            http_bind,
             data_dir: arguments.data_dir.unwrap_or_else(|| format!("data/node-{id}").into()),
             disk_reserve_bytes: arguments.disk_reserve,
             options: Options {
@@ -310,6 +325,8 @@ impl Config {
                     whole_bytes_max: WHOLE_BYTES_MAX,
                 },
                 tls: arguments.tls.check()?,
+                http,
+                ready_after_s: arguments.ready_after_s,
                 process: Process {
                     log_level: redis_level(arguments.log_level),
                     unix_socket: shown,

@@ -12,7 +12,7 @@
 //! outboxes     -> one write per touched socket
 //! ```
 //!
-//! The modules below stand in the order of imports: each uses only those above it. The first eight are pure: no
+//! The modules below stand in the order of imports: each uses only those above it. The first nine are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
 //!
 //! - [`fault_injection`]: mistakes made on purpose, to show that the tests see them
@@ -21,6 +21,7 @@
 //! - [`auth`]: users, what each may do, and how each proves who it is
 //! - [`replication`]: what nodes tell each other, and how they end with the same data
 //! - [`metrics`]: what is counted and timed
+//! - [`http`]: HTTP as bytes: heads, bodies, guards against web pages, answers
 //! - [`replica`]: one copy of the data as one value: its start, its changes, its ticks
 //! - [`node`]: replicas and the people who talk to them: sessions, commands, waiting, `INFO`
 //! - [`files`]: files that people put there for a node, read whole or not at all
@@ -43,6 +44,8 @@ pub mod auth;
 pub mod replication;
 
 pub mod metrics;
+
+pub mod http;
 
 pub mod replica;
 

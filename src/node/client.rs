@@ -1,5 +1,6 @@
 //! Who a client is, and what it does beside its requests.
 
+use super::http::conversation::Conversation;
 use super::listening::Listening;
 use super::origin::Origin;
 use super::strangers::Standing;
@@ -7,6 +8,7 @@ use super::transaction::{Queue, Watched};
 use super::waiting::Causes;
 use super::waits::Waits;
 use crate::auth::Access;
+use crate::http::body::Receiving;
 use crate::protocol::Command;
 
 /// Keys that begin so are watched; up to the position all changes are told.
@@ -29,6 +31,8 @@ pub(super) struct Client {
     pub(super) addresses: (String, String),
     /// Whether it came by TLS.
     pub(super) is_encrypted: bool,
+    /// Whether its certificate says which user it is.
+    pub(super) is_vouched: bool,
     /// What it calls itself, its library, and the library's version.
     pub(super) name: Vec<u8>,
     pub(super) library: (Vec<u8>, Vec<u8>),
@@ -64,6 +68,8 @@ pub(super) struct Client {
     pub(super) failed_proofs: u8,
     /// What it watches by prefix, and how far it was told of that.
     pub(super) watch: Option<Box<Prefix>>,
+    /// How far it is where it speaks HTTP; `None` before its first request.
+    pub(super) http: Option<Box<Conversation>>,
 }
 
 impl Client {
@@ -76,6 +82,7 @@ impl Client {
             access,
             addresses: Default::default(),
             is_encrypted: false,
+            is_vouched: false,
             name: Vec::new(),
             library: Default::default(),
             begun_us: now_us,
@@ -96,7 +103,18 @@ impl Client {
             is_monitor: false,
             failed_proofs: 0,
             watch: None,
+            http: None,
         }
+    }
+
+    /// The body of a request that is being received.
+    pub(super) fn body_under_way(&mut self) -> Option<&mut Receiving> {
+        self.http.as_mut()?.body()
+    }
+
+    /// Memory that its request of HTTP has.
+    pub(super) fn http_bytes(&self) -> usize {
+        self.http.as_ref().map_or(0, |http| http.bytes())
     }
 
     /// Whether it has authenticated, or is nobody again, since its standing was noted.

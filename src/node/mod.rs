@@ -12,7 +12,8 @@
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
 //! - [`encryption`]: TLS as far as the node knows it
-//! - `timing`: where the time goes; `redacting`: what of a request is shown to others
+//! - `timing`: where the time goes; `redacting`: what of a request is shown to others; `readiness`: whether clients may
+//!   be sent here
 //! - `strangers`: clients that have proven nothing; `protection`: who is turned away
 //!
 //! What it does:
@@ -24,7 +25,8 @@
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
-//!   tell
+//!   tell; `health`: the same for a machine
+//! - `http`: what is asked in HTTP
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
@@ -38,6 +40,8 @@ mod exposing;
 pub mod exposition;
 mod failures;
 mod foreign;
+mod health;
+mod http;
 mod info;
 mod keyspace;
 mod listening;
@@ -50,6 +54,7 @@ mod peers;
 mod progress;
 mod protection;
 mod pubsub;
+mod readiness;
 mod redacting;
 mod renewing;
 mod replies;
@@ -81,6 +86,7 @@ use lookahead::Lookahead;
 pub use options::{Options, Process, Usage};
 pub use origin::Origin;
 pub use protection::Certificate;
+use readiness::Readiness;
 pub use replies::OUTBOX_BYTES_MAX;
 use session::Session;
 use sessions::Sessions;
@@ -109,6 +115,7 @@ pub struct Node {
     accounts: Accounts,
     metrics: Metrics,
     timing: Timing,
+    readiness: Readiness,
     /// About nodes that are turned away.
     peer_log: Throttle,
     lookahead: Lookahead,
@@ -159,6 +166,7 @@ impl Node {
             accounts: Accounts::default(),
             metrics: Metrics::default(),
             timing: Timing::new(now()),
+            readiness: Readiness::new(now()),
             peer_log: Throttle::default(),
             lookahead: Lookahead::default(),
             scratch: Scratch::default(),
@@ -216,7 +224,7 @@ impl Node {
             return self.become_peer(id, bytes, now);
         }
         if let Standing::Denied { .. } = session.client.standing {
-            return self.hear_denied(id, session, bytes);
+            return self.hear_denied(id, session, bytes, now);
         }
         session.client.active_us = now.monotonic_us;
         if session.client.inbox.is_empty() {
@@ -355,7 +363,24 @@ impl Node {
             .min(self.sessions.failures.deadline_us())
     }
 
-    /// Whether a client has asked for the end of the process.
+    /// The end of the process was asked for: who asks whether to send clients here is told so.
+    pub fn shut_down(&mut self) {
+        self.is_shutting_down = true;
+    }
+
+    /// The client speaks HTTP, as nothing else is spoken where it came in.
+    pub fn speak_http(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.out.decoder.speak_http();
+        }
+    }
+
+    /// Whether the client speaks HTTP.
+    pub fn speaks_http(&self, id: SessionId) -> bool {
+        self.session(id).is_some_and(|session| session.out.dialect().is_http())
+    }
+
+    /// Whether the end of the process was asked for.
     pub fn is_shutting_down(&self) -> bool {
         self.is_shutting_down
     }

@@ -8,6 +8,9 @@ use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::VALUE_BYTES_MAX;
 
+/// How long other nodes are waited for before a node is ready, unless it is told otherwise.
+pub const READY_AFTER_S: u64 = 30;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,8 +38,35 @@ pub struct Options {
     pub limits: Limits,
     /// How clients come by TLS; `None`: they do not.
     pub tls: Option<Tls>,
+    /// What of HTTP is served, and to whom.
+    pub http: HttpOptions,
+    /// After so long a node is ready whether it has caught up with all nodes or not.
+    pub ready_after_s: u64,
     /// Where it runs.
     pub process: Process,
+}
+
+/// What of HTTP is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpPolicy {
+    /// All of it.
+    #[default]
+    On,
+    /// What machines look at: how the node is, and its figures.
+    Metrics,
+    /// Nothing: who speaks HTTP is hung up on.
+    Off,
+}
+
+/// HTTP as it is served.
+#[derive(Clone, Debug, Default)]
+pub struct HttpOptions {
+    /// What is served.
+    pub policy: HttpPolicy,
+    /// Names that the node is called by, beside those of the list of nodes.
+    pub names: Vec<String>,
+    /// Origins whose pages may ask.
+    pub origins: Vec<String>,
 }
 
 /// What a node knows of the process it runs in, for who asks.
@@ -115,6 +145,8 @@ impl Default for Options {
             users_file: String::new(),
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
             tls: None,
+            http: HttpOptions::default(),
+            ready_after_s: READY_AFTER_S,
             process: Process::default(),
         }
     }

@@ -4,12 +4,15 @@
 //! node from another machine is told so where nodes do not prove who they are, and none there is dialed.
 
 use super::client::Client;
+use super::options::HttpPolicy;
 use super::origin::Origin;
 use super::session::Session;
-use super::strangers::{DENIED_US, Standing, UNPROVEN_US};
+use super::strangers::{DENIED_US, Standing, UNPROVEN_BYTES_MAX, UNPROVEN_US};
+use super::waits::Waits;
 use super::{Node, Now, SessionId};
 use crate::auth::{Access, UserId};
 use crate::protocol::Refusal;
+use crate::protocol::http::begins;
 use crate::replication::PeerTls;
 use crate::replication::wire::GREETING;
 
@@ -130,6 +133,7 @@ impl Node {
             Certificate::Valid => self.users.welcome(false),
             Certificate::OfUser(name) => {
                 let vouched = self.users.vouched_for(name.as_bytes(), must_prove);
+                session.client.is_vouched = vouched.is_some();
                 vouched.unwrap_or_else(|| self.users.welcome(true))
             }
         };
@@ -156,13 +160,36 @@ impl Node {
     }
 
     /// A denied client has said something: it is answered, unless it may yet greet as a node does.
-    pub(super) fn hear_denied(&mut self, id: SessionId, mut session: Box<Session>, bytes: &[u8]) {
+    pub(super) fn hear_denied(&mut self, id: SessionId, mut session: Box<Session>, bytes: &[u8], now: Now) {
         session.client.inbox.extend_from_slice(bytes);
+        let speaks_http = self.may_speak_http(&session);
+        if speaks_http == Some(true) {
+            // How the node is may be known by anybody.
+            self.serve_inbox(id, &mut session, now);
+            let is_answered = session.client.waits == Waits::ForNothing;
+            self.sessions.give(id, session);
+            self.sessions.note_turn(id);
+            if is_answered {
+                self.sessions.set_standing(id, Standing::Leaving);
+            }
+            return;
+        }
         let may_greet = GREETING.starts_with(&session.client.inbox);
         self.sessions.give(id, session);
-        if !may_greet {
+        if !may_greet && speaks_http.is_some() {
             self.send_away(id);
         }
+    }
+
+    /// Whether a denied client speaks HTTP and is listened to; `None`: its first line is on its way.
+    fn may_speak_http(&self, session: &Session) -> Option<bool> {
+        if session.out.dialect().is_http() {
+            return Some(true);
+        }
+        if self.settings.options.http.policy == HttpPolicy::Off || session.client.inbox.len() > UNPROVEN_BYTES_MAX {
+            return Some(false);
+        }
+        begins(&session.client.inbox)
     }
 
     /// The stranger is hung up on, and told why where it could not do anything about it.

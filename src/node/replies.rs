@@ -176,6 +176,27 @@ impl Replies {
         self.answer_bytes(bytes);
     }
 
+    /// The parts of an answer that are kept until it is whole.
+    pub(super) fn take_parts(&mut self) -> Parts {
+        std::mem::take(&mut self.parts)
+    }
+
+    /// Where an answer is written that is made elsewhere.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        self.outbox.bytes()
+    }
+
+    /// Answers with the bytes of a value; a large one is sent from where it lies, but for the byte that has to follow it.
+    pub(super) fn answer_body(&mut self, value: Value<'_>) {
+        let end = value.len();
+        if value.is_large() {
+            self.outbox.share(value.part(0..end - 1));
+            self.answer_bytes(&value[end - 1..]);
+        } else {
+            self.answer_bytes(&value);
+        }
+    }
+
     /// Opens the gates that this opens. Returns what the first one waits for that stays closed, of those for which it
     /// was news.
     pub(super) fn release(&mut self, reached: Reached<'_>) -> Option<Until> {

@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::commands::context::{Context, Data, Events};
 use super::commands::{self, Executed};
+use super::http::{Step, is_served, serve as serve_http};
 use super::lookahead::{Lookahead, is_write, key_span};
 use super::replies::OUTBOX_BYTES_MAX;
 use super::session::Session;
@@ -112,12 +113,13 @@ impl Node {
         whole: Option<&Bytes>,
         now: Now,
     ) -> Context<'a> {
-        let Node { keys, channels, sessions, settings, users, accounts, metrics, timing, is_shutting_down, .. } = self;
+        let Node { keys, channels, sessions, settings, users, accounts, metrics, .. } = self;
+        let Node { timing, readiness, is_shutting_down, .. } = self;
         let Session { out, progress, client } = session;
         let events = Events { channels, sessions, id };
         let (steps, whole) = (Steps::new(), whole.cloned());
         let data = Data { keys, out, progress, events, metrics, steps, whole, now };
-        Context { data, client, users, accounts, settings, timing, is_shutting_down }
+        Context { data, client, users, accounts, settings, timing, readiness, is_shutting_down }
     }
 }
 
@@ -242,6 +244,7 @@ fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
             cx.client.waits = Waits::ForNothing;
             return One::Stop(rest.len());
         }
+        Decoded::Http if cx.out.dialect().is_http() || is_served(cx, rest) => return take_step(cx, rest),
         Decoded::Http => {
             note_http(cx);
             // As Redis does, one that has spoken otherwise before is hung up on without a word.
@@ -257,6 +260,19 @@ fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
         Decoded::Incomplete(_) => return One::Stop(out_of_input(cx, rest.len())),
     };
     One::Used(count)
+}
+
+/// Does what the next bytes of HTTP are for.
+fn take_step(cx: &mut Context<'_>, rest: &[u8]) -> One {
+    match serve_http(cx, rest) {
+        Step::Used(count) => One::Used(count),
+        Step::Stop(count) => One::Stop(count),
+        Step::Starved(count) => One::Stop(count + out_of_input(cx, rest.len() - count)),
+        Step::End => {
+            cx.client.waits = Waits::ForNothing;
+            One::Stop(rest.len())
+        }
+    }
 }
 
 /// Does what a request of `count` bytes asks for. Apart from what is read, so that one decoded ahead is not copied once

@@ -32,7 +32,11 @@ impl Session {
     /// Whether the conversation begins, these bytes included, as one between nodes does.
     pub(super) fn greets(&self, bytes: &[u8]) -> bool {
         let begun = self.client.inbox.first().or(bytes.first());
-        if begun != GREETING.first() || !self.out.decoder.is_fresh() || !self.out.is_unused() {
+        if begun != GREETING.first()
+            || self.out.dialect().is_http()
+            || !self.out.decoder.is_fresh()
+            || !self.out.is_unused()
+        {
             return false;
         }
         self.client.inbox.iter().chain(bytes).take(GREETING.len()).eq(GREETING)
@@ -40,11 +44,14 @@ impl Session {
 
     /// Memory held for this conversation.
     pub fn bytes(&self) -> usize {
-        self.client.inbox.capacity() + self.out.memory_bytes()
+        self.client.inbox.capacity() + self.client.http_bytes() + self.out.memory_bytes()
     }
 
     /// Where the next bytes belong, if they are many of one request. Followed by [`Session::filled`].
     pub(super) fn room(&mut self) -> Option<&mut [u8]> {
+        if self.client.http.is_some() {
+            return self.client.body_under_way()?.room(SHARED_BYTES_MIN, ROOM_BYTES);
+        }
         let len = self.client.inbox.len();
         let missing = self.out.decoder.needs().checked_sub(len).filter(|&missing| missing >= SHARED_BYTES_MIN)?;
         if self.client.waits != Waits::ForInput || self.client.inbox.try_reserve_exact(missing).is_err() {
@@ -57,6 +64,9 @@ impl Session {
 
     /// So many bytes have come there. Returns whether the request may be whole.
     pub(super) fn filled(&mut self, count: usize) -> bool {
+        if let Some(body) = self.client.body_under_way() {
+            return body.filled(count);
+        }
         self.client.inbox.truncate(self.client.room_start + count);
         self.client.inbox.len() >= self.out.decoder.needs()
     }

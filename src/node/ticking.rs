@@ -29,6 +29,7 @@ impl Node {
         self.open_gates(now);
         self.send_strangers_away(now);
         self.sessions.failures.tell(now);
+        self.note_readiness(now);
         self.tell_watchers();
         let until_us = self.spent(Phase::Peers) + HAND_OVER_US;
         while let Some(save) = self.next_save(now) {
@@ -38,6 +39,14 @@ impl Node {
             }
         }
         self.spent(Phase::Snapshot);
+    }
+
+    /// A node that was ready for a moment is ready from there on.
+    fn note_readiness(&mut self, now: Now) {
+        if !self.readiness.has_been() {
+            let unready = self.unready(now);
+            self.readiness.note(unready.as_ref(), self.settings.options.ready_after_s, now);
+        }
     }
 
     /// One step. Returns whether there are more.

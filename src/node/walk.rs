@@ -26,6 +26,8 @@ pub(super) enum Wanted {
     All,
     None,
     Matching(Pattern),
+    /// Those that begin so.
+    Beginning(Vec<u8>),
 }
 
 /// A part of all keys, up to a cursor, in which the keys up to a slot are done. A key keeps its slot, and a table that
@@ -40,8 +42,27 @@ impl Walk {
         Walk { wanted, cursor, partly: Vec::new(), looks: 0, found: Vec::new(), parts: Parts::default(), count: 0 }
     }
 
-    /// Looks at the keys of one table, as far as there are steps for it. Returns whether those were all of the table.
+    /// Whether it has looked at nothing yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.looks == 0
+    }
+
+    /// Looks at the keys of one table, as far as there are steps for it, and keeps those that are wanted as they will be
+    /// sent. Returns whether those were all of the table.
     pub(super) fn advance(&mut self, store: &Store, dialect: Dialect, steps: &mut Steps) -> bool {
+        let (mut parts, mut found) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.found));
+        let mut count = 0;
+        let is_whole = self.look(store, steps, |key| {
+            count += 1;
+            dialect.answer(Reply::Value(key), &mut parts, &mut found);
+        });
+        (self.parts, self.found) = (parts, found);
+        self.count += count;
+        is_whole
+    }
+
+    /// The same for who keeps nothing of them.
+    pub(super) fn look(&mut self, store: &Store, steps: &mut Steps, mut find: impl FnMut(&[u8])) -> bool {
         let done = self.partly.last().map(|partly| partly.slot);
         let mut keys = Vec::new();
         let next = store.scan_slots(self.cursor, |slot, key| {
@@ -51,7 +72,7 @@ impl Walk {
         });
         let cost = |key: &[u8]| match &self.wanted {
             Wanted::Matching(pattern) => STEPS_PER_LOOK + pattern.steps(key.len()),
-            Wanted::All | Wanted::None => STEPS_PER_LOOK,
+            Wanted::All | Wanted::None | Wanted::Beginning(_) => STEPS_PER_LOOK,
         };
         let until = if next == 0 { CURSOR_END } else { next };
         if keys.iter().map(|(_, key)| cost(key)).sum::<usize>() > steps.left() {
@@ -73,10 +94,10 @@ impl Walk {
                 Wanted::All => true,
                 Wanted::None => false,
                 Wanted::Matching(pattern) => pattern.matches(key),
+                Wanted::Beginning(prefix) => key.starts_with(prefix),
             };
             if is_wanted {
-                self.count += 1;
-                dialect.answer(Reply::Value(key), &mut self.parts, &mut self.found);
+                find(key);
             }
         }
         self.partly.retain(|partly| partly.until > until);

@@ -49,6 +49,11 @@ impl Decoder {
         self.dialect = Dialect::Resp2;
     }
 
+    /// It speaks HTTP to the end.
+    pub fn speak_http(&mut self) {
+        self.dialect = Dialect::Http;
+    }
+
     /// It speaks as a client does whose next request begins so.
     pub fn begin(&mut self, begin: u8) {
         self.dialect = self.dialect.begun_by(begin);
@@ -137,7 +142,10 @@ impl Decoder {
         client: Client,
         scratch: &'a mut Scratch,
     ) -> Decoded<'a> {
-        let Some(&begin) = bytes.first() else { return Decoded::Incomplete(1) };
+        let Some(&begin) = bytes.first() else {
+            // A body may be whole, or an answer under way.
+            return if self.dialect.is_http() { Decoded::Http } else { Decoded::Incomplete(1) };
+        };
         // Where nothing more comes, what is wrong with it is said.
         if bytes.len() < self.progress.needs && !client.has_ended {
             return Decoded::Incomplete(self.progress.needs);

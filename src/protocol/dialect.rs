@@ -2,7 +2,7 @@
 
 use super::json::answer::Parts;
 use super::speech::{Progress, Speech, Traits};
-use super::{Decoded, Refusal, Reply, Request, Scratch, json, line, resp};
+use super::{Decoded, Refusal, Reply, Request, Scratch, http, json, line, resp};
 
 macro_rules! dialects {
     ($($(#[$about:meta])* $name:ident is $speech:ty;)*) => {
@@ -87,12 +87,19 @@ dialects! {
     Resp3 is resp::Resp<3>;
     /// JSON objects.
     Json is json::Json;
+    /// HTTP, whose requests are read by who serves them.
+    Http is http::Http;
 }
 
 impl Dialect {
     /// The dialect that is this version of RESP.
     pub fn resp(version: i64) -> Option<Dialect> {
         ALL.iter().copied().find(|dialect| dialect.traits().resp_version == Some(version))
+    }
+
+    /// HTTP, where nothing else is spoken.
+    pub fn http() -> Dialect {
+        Dialect::Http
     }
 
     /// The dialect that a client speaks whose next request begins so.
@@ -105,6 +112,9 @@ impl Dialect {
 
     /// Whether a request that begins so is in another dialect.
     const fn is_left_by(self, begin: u8) -> bool {
+        if self.traits().is_http {
+            return false;
+        }
         if let Some(own) = self.traits().begin
             && own == begin
         {
@@ -149,7 +159,12 @@ impl Dialect {
 
     /// Whether it bounds by itself what a client may say that has not authenticated.
     pub fn bounds_strangers(self) -> bool {
-        self.traits().resp_version.is_some()
+        self.traits().resp_version.is_some() || self.is_http()
+    }
+
+    /// Whether it is HTTP.
+    pub fn is_http(self) -> bool {
+        self.traits().is_http
     }
 
     /// Whether a newline ends a value, so that a value that has one cannot be said.
@@ -174,7 +189,8 @@ mod tests {
         }
         assert_eq!(Dialect::Resp3.begun_by(b'*'), Dialect::Resp3);
         for &dialect in ALL {
-            assert_eq!(dialect.begun_by(b'{'), Dialect::Json);
+            let begun = if dialect.is_http() { Dialect::Http } else { Dialect::Json };
+            assert_eq!(dialect.begun_by(b'{'), begun, "HTTP is spoken to the end");
             assert_eq!(dialect.begun_by(b'G'), dialect);
         }
     }

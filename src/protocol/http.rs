@@ -1,12 +1,98 @@
-//! What a browser or another HTTP client is told that takes this port for its server.
+//! HTTP as far as a client's bytes go that have not been read as requests: how a first line gives it away, what one is
+//! told that is not served, and the parts of an answer that are always the same.
 //!
-//! A web page can make a browser send any bytes after a request line. So nothing behind one is looked at, and the answer
-//! holds nothing of what came.
+//! A web page can make a browser send any bytes after a request line. So where HTTP is not served nothing behind one is
+//! looked at, and the answer holds nothing of what came.
 
-/// What this port speaks.
+use serde_json::json;
+
+use super::json::answer::Parts;
+use super::speech::{Progress, Speech, Traits};
+use super::{Decoded, Refusal, Reply, Scratch};
+
+/// What this port speaks where it speaks no HTTP.
 const BODY: &str = "\
 This port speaks no HTTP. It speaks lines (try: echo PING | nc -N <host> <port>), RESP as Redis does, and JSON.
 ";
+
+/// What a document may do that is an answer: nothing, nowhere.
+pub const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Headers of every answer: a value is nobody's page, no script's, and nobody keeps it.
+pub const SECURITY: &str = "\
+Cache-Control: no-store\r
+Cross-Origin-Resource-Policy: same-origin\r
+Referrer-Policy: no-referrer\r
+X-Content-Type-Options: nosniff\r
+";
+
+/// Requests whose first line is on its way, as they may begin.
+const OPENINGS: [&[u8]; 7] = [b"GET /", b"HEAD /", b"PUT /", b"POST /", b"DELETE /", b"OPTIONS /", b"OPTIONS *"];
+
+/// See the module: the dialect in which nothing is decoded, as whoever serves it reads it.
+pub(super) struct Http;
+
+impl Speech for Http {
+    const TRAITS: Traits = Traits {
+        name: "HTTP",
+        begin: None,
+        resp_version: None,
+        has_channels: false,
+        has_pushes: false,
+        follows_redis: true,
+        forbids_newlines: false,
+        tells_of_missing_end: false,
+        is_http: true,
+    };
+
+    fn decode<'a>(
+        _bytes: &'a [u8],
+        _progress: &mut Progress,
+        _is_first: bool,
+        _value_bytes_max: usize,
+        _scratch: &'a mut Scratch,
+    ) -> Decoded<'a> {
+        Decoded::Http
+    }
+
+    /// A body is received where it stays.
+    fn may_be_whole(_bytes: &[u8], _progress: &Progress) -> bool {
+        false
+    }
+
+    /// Nothing is said beside answers but why there will be none.
+    fn encode(reply: Reply<'_>, out: &mut Vec<u8>) {
+        if let Reply::Error(refusal) = reply {
+            Self::refuse(&[], refusal, out);
+        }
+    }
+
+    /// Whoever serves the request writes its answer from the parts.
+    fn answer(reply: Reply<'_>, parts: &mut Parts, _out: &mut Vec<u8>) {
+        parts.push(reply);
+    }
+
+    fn value_frame(_value_bytes: usize) -> Option<(String, &'static str)> {
+        None
+    }
+
+    /// After one that takes the place of no answer the connection is closed.
+    fn refuse(answer: &[u8], refusal: Refusal, out: &mut Vec<u8>) {
+        let head = answer.split(|&byte| byte == b'\n').take_while(|line| !line.is_empty() && *line != b"\r");
+        let closes = answer.is_empty() || { head }.any(|line| line.eq_ignore_ascii_case(b"Connection: close\r"));
+        let status = status_of(refusal);
+        let body = sentence(&refusal.to_string());
+        let connection = if closes { "Connection: close\r\n" } else { "" };
+        let head = format!(
+            "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{connection}\
+             Content-Security-Policy: {NO_CONTENT}\r\n{SECURITY}\r\n",
+            reason(status),
+            body.len()
+        );
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(&body);
+    }
+}
 
 /// Whether a first line that is no request is HTTP's all the same: a request line (`POST / HTTP/1.1`) or a `Host:`
 /// header.
@@ -24,7 +110,16 @@ pub fn names_version(line: &[u8]) -> bool {
     line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
 }
 
-/// Writes the one answer there is; the connection is closed after it. One to `HEAD` has no body.
+/// Whether these bytes begin with a line that ends as a request line does; `None`: they may yet.
+pub fn begins(bytes: &[u8]) -> Option<bool> {
+    match bytes.iter().position(|&byte| byte == b'\n') {
+        Some(end) => Some(names_version(bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]))),
+        None if OPENINGS.iter().any(|opening| bytes.starts_with(opening) || opening.starts_with(bytes)) => None,
+        None => Some(false),
+    }
+}
+
+/// What is answered where HTTP is not served; the connection is closed after it. One to `HEAD` has no body.
 pub fn refuse(line: &[u8], out: &mut Vec<u8>) {
     let is_head = line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"HEAD "));
     let body = if is_head { "" } else { BODY };
@@ -34,4 +129,58 @@ pub fn refuse(line: &[u8], out: &mut Vec<u8>) {
         BODY.len()
     );
     out.extend_from_slice(head.as_bytes());
+}
+
+/// Why not, as the JSON that every error is.
+pub fn sentence(why: &str) -> Vec<u8> {
+    let mut body = json!({ "error": why }).to_string().into_bytes();
+    body.push(b'\n');
+    body
+}
+
+/// The status that says so.
+pub fn status_of(refusal: Refusal) -> u16 {
+    match refusal {
+        Refusal::KeyTooLong => 414,
+        Refusal::ValueTooLong(_) => 413,
+        Refusal::OutOfMemory => 507,
+        Refusal::NotDurable
+        | Refusal::MaybeDurable
+        | Refusal::NotSaved
+        | Refusal::TooManyClients(_)
+        | Refusal::ShuttingDown => 503,
+        Refusal::NotAuthenticated => 401,
+        Refusal::Denied => 403,
+        Refusal::LineTooLong(_) | Refusal::Unterminated | Refusal::PlainText | Refusal::TooLongFromStranger(_) => 400,
+    }
+}
+
+/// What a status is called (RFC 9110, 15).
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        303 => "See Other",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
+        _ => "Error",
+    }
 }

@@ -26,6 +26,7 @@ impl Speech for Line {
         follows_redis: false,
         forbids_newlines: true,
         tells_of_missing_end: true,
+        is_http: false,
     };
 
     fn decode<'a>(

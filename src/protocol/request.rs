@@ -28,7 +28,7 @@ pub enum Decoded<'a> {
     Oversized(Reply<'static>),
     /// Bytes after which nobody can say where the next request begins, and why.
     Fatal(String),
-    /// A browser or another HTTP client took us for its server.
+    /// HTTP, or what gives a browser away.
     Http,
     /// The beginning of something: so many bytes at least will it have.
     Incomplete(usize),

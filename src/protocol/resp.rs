@@ -37,6 +37,7 @@ impl<const VERSION: i64> Speech for Resp<VERSION> {
         follows_redis: true,
         forbids_newlines: false,
         tells_of_missing_end: false,
+        is_http: false,
     };
 
     fn decode<'a>(

@@ -25,6 +25,8 @@ pub(super) struct Traits {
     pub(super) forbids_newlines: bool,
     /// Whether a client is told that its last request had no end.
     pub(super) tells_of_missing_end: bool,
+    /// Whether it is HTTP, whose requests are read by who serves them: nothing else follows it on a connection.
+    pub(super) is_http: bool,
 }
 
 /// What is known of the request that a client's bytes begin with, while its end has not come.

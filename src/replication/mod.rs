@@ -175,6 +175,11 @@ impl Replication {
         replication
     }
 
+    /// The list of nodes: where each is reached, empty where one was removed.
+    pub fn members(&self) -> &[String] {
+        self.peers.members()
+    }
+
     /// Takes over a changed list of nodes: appended ones are linked, removed ones hung up on. Nodes that stay must keep
     /// their place and address; else nothing is changed and the error says why.
     pub fn reload(&mut self, members: Vec<String>, now: Now) -> Result<(), String> {

@@ -21,6 +21,8 @@ const LOG_US: u64 = 10_000_000;
 /// A way in.
 enum Entrance {
     Tcp(TcpListener),
+    /// For HTTP alone.
+    Http(TcpListener),
     Unix(UnixDoor),
 }
 
@@ -30,6 +32,8 @@ pub(super) struct Arrival {
     pub(super) origin: Origin,
     /// Of the other side and of this one, where its entrance knows them and the socket does not.
     pub(super) addresses: Option<(String, String)>,
+    /// Whether it came in where nothing but HTTP is spoken.
+    pub(super) is_for_http: bool,
 }
 
 /// Invariant: `due_us` is `None` only where an event will say that a client waits.
@@ -41,8 +45,8 @@ pub(super) struct Acceptor {
     logged_us: Option<u64>,
 }
 
-/// Takes the first of the addresses that can be listened on.
-fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
+/// Takes the first of the addresses that can be listened on. The flag says others.
+fn listen(addresses: &[SocketAddr], flag: &str) -> Result<TcpListener, String> {
     let mut refusal = String::new();
     for &address in addresses {
         match TcpListener::bind(address) {
@@ -53,11 +57,12 @@ fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
                 return Ok(listener);
             }
             Err(error) => {
+                let see = format!("see {flag}");
                 let hint = match error.kind() {
                     ErrorKind::AddrInUse => "another program listens there; stop it or choose another port",
-                    ErrorKind::AddrNotAvailable => "this machine does not have that address; see --bind",
+                    ErrorKind::AddrNotAvailable => &format!("this machine does not have that address; {see}"),
                     ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another port",
-                    _ => "see --bind",
+                    _ => &see,
                 };
                 refusal = format!("cannot listen on {address}: {error}; {hint}");
             }
@@ -67,9 +72,17 @@ fn listen(addresses: &[SocketAddr]) -> Result<TcpListener, String> {
 }
 
 impl Acceptor {
-    /// Listens on the first of the addresses that can be listened on, and on the unix socket. An error is a sentence.
-    pub(super) fn open(addresses: &[SocketAddr], unix: Option<&UnixSocket>) -> Result<Acceptor, String> {
-        let mut entrances = vec![Entrance::Tcp(listen(addresses)?)];
+    /// Listens on the first of the addresses that can be listened on, on the unix socket, and on the address for HTTP
+    /// alone. An error is a sentence.
+    pub(super) fn open(
+        addresses: &[SocketAddr],
+        unix: Option<&UnixSocket>,
+        http: Option<SocketAddr>,
+    ) -> Result<Acceptor, String> {
+        let mut entrances = vec![Entrance::Tcp(listen(addresses, "--bind")?)];
+        if let Some(address) = http {
+            entrances.push(Entrance::Http(listen(&[address], "--http-bind")?));
+        }
         if let Some(socket) = unix {
             entrances.push(Entrance::Unix(UnixDoor::open(socket, BACKLOG)?));
         }
@@ -79,7 +92,9 @@ impl Acceptor {
     /// From here on the poll tells by this token that a client waits.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.entrances.iter_mut().try_for_each(|entrance| match entrance {
-            Entrance::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
+            Entrance::Tcp(listener) | Entrance::Http(listener) => {
+                registry.register(listener, token, Interest::READABLE)
+            }
             Entrance::Unix(door) => registry.register(&mut door.listener, token, Interest::READABLE),
         })
     }
@@ -93,9 +108,18 @@ impl Acceptor {
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         let of = |entrance: &Entrance| match entrance {
             Entrance::Tcp(listener) => Some(listener.local_addr()),
-            Entrance::Unix(_) => None,
+            Entrance::Http(_) | Entrance::Unix(_) => None,
         };
         self.entrances.iter().find_map(of).unwrap_or_else(|| Err(ErrorKind::NotConnected.into()))
+    }
+
+    /// The address that is listened on for HTTP alone.
+    pub(super) fn http_address(&self) -> Option<SocketAddr> {
+        let of = |entrance: &Entrance| match entrance {
+            Entrance::Http(listener) => listener.local_addr().ok(),
+            Entrance::Tcp(_) | Entrance::Unix(_) => None,
+        };
+        self.entrances.iter().find_map(of)
     }
 
     /// When to ask for a client next, in monotonic microseconds, where no event says so before.
@@ -140,15 +164,19 @@ impl Entrance {
     fn accept(&self) -> io::Result<Arrival> {
         loop {
             let accepted = match self {
-                Entrance::Tcp(listener) => listener.accept().map(|(stream, address)| Arrival {
-                    stream: stream.into(),
-                    origin: origin_of(address),
-                    addresses: None,
-                }),
+                Entrance::Tcp(listener) | Entrance::Http(listener) => {
+                    listener.accept().map(|(stream, address)| Arrival {
+                        stream: stream.into(),
+                        origin: origin_of(address),
+                        addresses: None,
+                        is_for_http: matches!(self, Entrance::Http(_)),
+                    })
+                }
                 Entrance::Unix(door) => door.listener.accept().map(|(stream, _)| Arrival {
                     stream: stream.into(),
                     origin: Origin::Local,
                     addresses: Some(door.addresses()),
+                    is_for_http: false,
                 }),
             };
             match accepted {

@@ -42,7 +42,10 @@ impl Server {
             let id = self.connections.vacant_key();
             match self.node.open(id, arrival.origin, self.now) {
                 Ok(()) => self.admit(arrival, id),
-                Err(refusal) => turn_away(arrival, Reply::Error(refusal), self.node.options().dialect),
+                Err(refusal) => {
+                    let dialect = if arrival.is_for_http { Dialect::http() } else { self.node.options().dialect };
+                    turn_away(arrival, Reply::Error(refusal), dialect);
+                }
             }
         }
     }
@@ -53,7 +56,7 @@ impl Server {
     }
 
     fn admit(&mut self, arrival: Arrival, id: SessionId) {
-        let Arrival { stream, origin, addresses } = arrival;
+        let Arrival { stream, origin, addresses, is_for_http } = arrival;
         let set_up = match origin {
             Origin::Loopback | Origin::Far => process::set_up(&stream),
             Origin::Local => Ok(()),
@@ -66,7 +69,10 @@ impl Server {
         }
         // By the unix socket nobody is on the way.
         if origin != Origin::Local {
-            *connection.carrier() = self.stranger();
+            *connection.carrier() = self.stranger(is_for_http);
+        }
+        if is_for_http {
+            self.node.speak_http(id);
         }
         queue(&mut self.ready, &mut connection, id);
         if timeout_us > 0 {

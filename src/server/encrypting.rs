@@ -11,14 +11,14 @@ use super::transport::Plain;
 use super::{Server, queue};
 use crate::node::SessionId;
 use crate::node::encryption::TlsPolicy;
-use crate::protocol::{Refusal, Reply};
+use crate::protocol::{Dialect, Refusal, Reply};
 use crate::replication::Channel;
 
 impl Server {
-    /// What carries the bytes of somebody who has said nothing.
-    pub(super) fn stranger(&self) -> Carrier {
+    /// What carries the bytes of somebody who has said nothing; other nodes do not come in where HTTP alone is spoken.
+    pub(super) fn stranger(&self, is_for_http: bool) -> Carrier {
         let policy = self.node.options().tls.as_ref().map(|tls| tls.policy);
-        let (tls, peers) = (policy.is_some(), self.proven_links.is_some());
+        let (tls, peers) = (policy.is_some(), self.proven_links.is_some() && !is_for_http);
         if !tls && !peers {
             return Carrier::Plain(Plain);
         }
@@ -64,7 +64,8 @@ impl Server {
     fn refuse_plain(&mut self, id: SessionId, first: u8) {
         self.node.metrics().plain_refused += 1;
         let mut answer = Vec::new();
-        self.node.options().dialect.begun_by(first).encode(Reply::Error(Refusal::PlainText), &mut answer);
+        let dialect = if self.node.speaks_http(id) { Dialect::http() } else { self.node.options().dialect };
+        dialect.begun_by(first).encode(Reply::Error(Refusal::PlainText), &mut answer);
         let connection = &mut self.connections[id];
         // A socket that has taken nothing has room for one line, or its client is gone already.
         let _ = connection.send(&answer);

@@ -318,6 +318,7 @@ impl Server {
             return;
         }
         log::info!("{why}: answering what was received, then saving; a second signal exits at once");
+        self.node.shut_down();
         self.accept_the_last();
         self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };
         // What lies in the sockets has been received, too.

@@ -28,7 +28,7 @@ pub fn run(config: Config) -> Result<(), String> {
     if let Some(core) = config.cpu {
         process::keep_off(core)?;
     }
-    let acceptor = Acceptor::open(&config.listen, config.unix_socket.as_ref())?;
+    let acceptor = Acceptor::open(&config.listen, config.unix_socket.as_ref(), config.http_bind)?;
     let log = logging::start(config.log_level)
         .map_err(|error| format!("cannot start the log's thread: {}", process::explain(&error)))?;
     let verdict = serve(config, acceptor, started);
@@ -41,6 +41,7 @@ pub fn run(config: Config) -> Result<(), String> {
 
 fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), String> {
     let address = acceptor.address().map_err(|error| format!("cannot tell the own address: {error}"))?;
+    let http_address = acceptor.http_address();
     log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
     let peers = connections_max(config.nodes.iter().flatten().count() - 1, config.proven_links.is_some());
     let mut options = with_room_for_clients(config.options.clone(), peers)?;
@@ -66,6 +67,7 @@ fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), Str
     if let Some(socket) = &config.unix_socket {
         log::info!("serving the unix socket {}", socket.path.display());
     }
+    http_address.iter().for_each(|address| log::info!("serving HTTP alone at {address}"));
     warn_of_strangers(address, &server.node);
     log::info!("listening on {address}");
     server.run()

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr};
 
+use kvstoreapp::node::options::HttpPolicy;
 use kvstoreapp::node::{Options, Origin};
 use kvstoreapp::protocol::Dialect;
 
@@ -198,6 +199,7 @@ fn pure_options(script: &Script) -> Options {
         match flag.split_once('=') {
             Some(("--max-value-bytes", bytes)) => options.value_bytes_max = bytes.parse().expect("a number"),
             Some(("--dialect", "resp")) => options.dialect = Dialect::Resp2,
+            Some(("--http", "off")) => options.http.policy = HttpPolicy::Off,
             Some(_) | None => panic!("{}: the pure node has no {flag}", script.name),
         }
     }

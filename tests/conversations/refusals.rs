@@ -106,8 +106,8 @@ fn a_client_that_comes_at_the_end_is_told_so_in_the_dialect_of_the_others() {
 
 /// What curl sends for `-d`, `-X SET`, `-I`, `-X DELETE` and nothing else.
 #[test]
-fn curl_is_told_what_the_port_speaks() {
-    for flags in [&[][..], &["--dialect=resp"]] {
+fn curl_is_told_what_the_port_speaks_where_http_is_off() {
+    for flags in [&["--http=off"][..], &["--http=off", "--dialect=resp"]] {
         let server = Server::start(flags);
         for method in ["POST", "SET", "HEAD", "DELETE", "GET"] {
             let body = if method == "POST" { "SET a b\nSET a b\n" } else { "" };

@@ -129,8 +129,8 @@ fn sighup_reads_the_config_file_again() {
 }
 
 #[test]
-fn a_connection_that_speaks_http_is_logged_with_what_can_be_done() {
-    let server = Server::start(&[]);
+fn a_connection_that_speaks_http_where_it_is_off_is_logged_with_what_can_be_done() {
+    let server = Server::start(&["--http=off"]);
     for _ in 0..20 {
         let mut browser = connect(server.address);
         browser.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET a b\n").expect("the node reads");

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use kvstoreapp::node::options::{HttpOptions, HttpPolicy};
 use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, Options, Origin, SessionId};
@@ -87,10 +88,11 @@ pub fn node_with_two_clients() -> Node {
     node
 }
 
-/// All answers of a fresh node that takes values up to this length to a conversation that comes in these pieces and
-/// then ends, all in one tick.
+/// All answers of a fresh node that takes values up to this length and no HTTP to a conversation that comes in these
+/// pieces and then ends, all in one tick.
 pub fn play<'a>(value_bytes_max: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut node = node(Options { value_bytes_max, ..options() });
+    let http = HttpOptions { policy: HttpPolicy::Off, ..HttpOptions::default() };
+    let mut node = node(Options { value_bytes_max, http, ..options() });
     let mut answers = Vec::new();
     node.open(0, Origin::Loopback, NOW).expect("one client is not too many");
     for piece in pieces {

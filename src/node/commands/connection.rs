@@ -75,7 +75,7 @@ pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
     }
     if let Some((user, password)) = credentials {
-        super::users::authenticate(cx, args, user, password)?;
+        super::users::authenticate(cx, args.at(0), user, password)?;
     }
     if !cx.client.access.is_authenticated() {
         return Err(Fail::said(

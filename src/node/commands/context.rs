@@ -12,6 +12,7 @@ use crate::node::channels::Channels;
 use crate::node::client::Client;
 use crate::node::keyspace::Keyspace;
 use crate::node::progress::Progress;
+use crate::node::readiness::Readiness;
 use crate::node::replies::Replies;
 use crate::node::sessions::Sessions;
 use crate::node::settings::Settings;
@@ -51,6 +52,7 @@ pub(in crate::node) struct Context<'a> {
     pub(in crate::node) accounts: &'a mut Accounts,
     pub(in crate::node) settings: &'a mut Settings,
     pub(in crate::node) timing: &'a mut Timing,
+    pub(in crate::node) readiness: &'a mut Readiness,
     /// Whether a client has asked for the end of the process.
     pub(in crate::node) is_shutting_down: &'a mut bool,
 }

@@ -42,7 +42,7 @@ impl Fail {
     }
 
     /// The code that Redis clients know it by.
-    pub(super) fn code(&self) -> &str {
+    pub(in crate::node) fn code(&self) -> &str {
         match self {
             Fail::Said(why) => code_of(why),
             Fail::Refused(refusal) => refusal.code(),
@@ -50,7 +50,7 @@ impl Fail {
     }
 
     /// The answer.
-    pub(super) fn reply(&self) -> Reply<'_> {
+    pub(in crate::node) fn reply(&self) -> Reply<'_> {
         match self {
             Fail::Said(why) => Reply::Fail(why),
             Fail::Refused(refusal) => Reply::Error(*refusal),

@@ -26,7 +26,7 @@ mod lcs;
 mod monitoring;
 mod numbers;
 mod outcome;
-mod proving;
+pub(super) mod proving;
 mod publishing;
 mod room;
 mod scanning;
@@ -41,9 +41,9 @@ mod watching;
 pub(super) use connection::REDIS_VERSION;
 use context::{Context, Data, Events};
 use fail::{Fail, unknown, wrong_arity};
-pub(super) use outcome::Executed;
-use outcome::{DONE, Outcome};
-pub(super) use users::to_stranger;
+use outcome::DONE;
+pub(super) use outcome::{Executed, Outcome};
+pub(super) use users::{authenticate, to_stranger};
 
 use super::listening::Names;
 use super::timing::Begun;
@@ -57,20 +57,9 @@ use crate::replication::Audience;
 
 /// Executes a request and answers it.
 pub(super) fn run(cx: &mut Context<'_>, request: Request<'_>) -> Executed {
-    let args = request.args;
-    cx.client.command = request.command;
     let start = cx.out.mark();
     let before = cx.keys.store().last_position();
-    let executed = match admit(cx, request) {
-        Ok(Admitted::Run(command)) => timed(cx, command, args),
-        Ok(Admitted::Queued) => cx.answer(Reply::Simple("QUEUED")),
-        Ok(Admitted::Stopped(waits)) => Ok(Executed::Stopped(waits)),
-        Err(fail) => {
-            cx.note_rejected(args);
-            Err(fail)
-        }
-    };
-    let executed = executed.unwrap_or_else(|fail| {
+    let executed = attempt(cx, request, execute).unwrap_or_else(|fail| {
         cx.progress.abandon();
         cx.metrics.note_error(fail.code());
         cx.out.answer_instead(start, fail.reply());
@@ -81,6 +70,57 @@ pub(super) fn run(cx: &mut Context<'_>, request: Request<'_>) -> Executed {
     }
     cx.settle(start, before, executed);
     executed
+}
+
+/// Executes a request whose answer `answer` writes, from what came of it: the parts that `execute` has answered with are
+/// in [`Replies::take_parts`](super::replies::Replies::take_parts). Of a request that has to wait nothing is written.
+pub(super) fn perform(
+    cx: &mut Context<'_>,
+    request: Request<'_>,
+    execute: impl FnOnce(&mut Context<'_>, Command, Args<'_>) -> Outcome,
+    answer: impl FnOnce(&mut Context<'_>, Result<(), Fail>),
+) -> Executed {
+    let start = cx.out.mark();
+    let before = cx.keys.store().last_position();
+    let executed = match attempt(cx, request, execute) {
+        Ok(stopped @ Executed::Stopped(_)) => return stopped,
+        Ok(executed) => {
+            answer(cx, Ok(()));
+            executed
+        }
+        Err(fail) => {
+            cx.progress.abandon();
+            cx.metrics.note_error(fail.code());
+            answer(cx, Err(fail));
+            Executed::Answered
+        }
+    };
+    cx.metrics.requests += 1;
+    cx.settle(start, before, executed);
+    executed
+}
+
+/// Whether the client's user may run a request, as it is asked before one runs.
+pub(super) fn allow(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    if cx.client.access.is_unlimited() { Ok(()) } else { users::allow(cx, command, args) }
+}
+
+fn attempt(
+    cx: &mut Context<'_>,
+    request: Request<'_>,
+    execute: impl FnOnce(&mut Context<'_>, Command, Args<'_>) -> Outcome,
+) -> Outcome {
+    let args = request.args;
+    cx.client.command = request.command;
+    match admit(cx, request) {
+        Ok(Admitted::Run(command)) => timed_by(cx, command, args, execute),
+        Ok(Admitted::Queued) => cx.answer(Reply::Simple("QUEUED")),
+        Ok(Admitted::Stopped(waits)) => Ok(Executed::Stopped(waits)),
+        Err(fail) => {
+            cx.note_rejected(args);
+            Err(fail)
+        }
+    }
 }
 
 enum Admitted {
@@ -95,9 +135,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         None => Err(unknown(request.args)),
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
         Some(command) => subcommands::check(cx.client, command, request.args)
-            .and_then(
-                |()| if cx.client.access.is_unlimited() { Ok(()) } else { users::allow(cx, command, request.args) },
-            )
+            .and_then(|()| allow(cx, command, request.args))
             .and_then(|()| connection::allow_data(cx.client, command, request.args))
             .map(|()| command),
     };
@@ -155,6 +193,16 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
 
 /// Executes a command and counts it, and times it where it can take long.
 fn timed(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
+    timed_by(cx, command, args, execute)
+}
+
+#[inline]
+fn timed_by(
+    cx: &mut Context<'_>,
+    command: Command,
+    args: Args<'_>,
+    execute: impl FnOnce(&mut Context<'_>, Command, Args<'_>) -> Outcome,
+) -> Outcome {
     let begun = cx.timing.begin(&cx.data.metrics.calls, command, args);
     if cx.keys.may_hide {
         cx.expire_keys(command, args);
@@ -189,7 +237,8 @@ fn note(cx: &mut Context<'_>, command: Command, args: Args<'_>, begun: Option<Be
     }
 }
 
-fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
+/// Executes a command that was admitted.
+pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
     match command {
         Command::Get => strings::get(&mut cx.data, args),
         Command::Set => strings::set(&mut cx.data, args),

@@ -26,13 +26,18 @@ pub(super) fn slowly(
     args: Args<'_>,
     prove: fn(&mut Context<'_>, Args<'_>) -> Outcome,
 ) -> Outcome {
+    slowly_by(cx, |cx| prove(cx, args))
+}
+
+/// The same of a request that says so beside what it asks for.
+pub(in crate::node) fn slowly_by(cx: &mut Context<'_>, prove: impl FnOnce(&mut Context<'_>) -> Outcome) -> Outcome {
     if std::mem::take(&mut cx.progress.has_slept) {
         return answer_failure(cx);
     }
     if cx.progress.is_executing && cx.client.failed_proofs >= FAILURES_MAX {
         return Err(FAILED);
     }
-    let outcome = prove(cx, args);
+    let outcome = prove(cx);
     let has_failed = matches!(&outcome, Err(fail) if fail.code() == CODE);
     if !has_failed {
         return outcome;

@@ -120,21 +120,21 @@ pub(super) fn auth(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
              configuration is correct?",
         )),
         2 => {
-            authenticate(cx, args, DEFAULT, args.at(1))?;
+            authenticate(cx, args.at(0), DEFAULT, args.at(1))?;
             cx.answer(Reply::Ok)
         }
         3 => {
-            authenticate(cx, args, args.at(1), args.at(2))?;
+            authenticate(cx, args.at(0), args.at(1), args.at(2))?;
             cx.answer(Reply::Ok)
         }
         _ => Err(SYNTAX),
     }
 }
 
-/// The client is this user from here on, if the password is right; else it is who it was.
-pub(super) fn authenticate(cx: &mut Context<'_>, args: Args<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
+/// The client is this user from here on, if the password is right; else it is who it was. `by` is what it says so with.
+pub(in crate::node) fn authenticate(cx: &mut Context<'_>, by: &[u8], user: &[u8], password: &[u8]) -> Result<(), Fail> {
     let Some(access) = cx.users.authenticate(user, password, cx.client.access.must_prove()) else {
-        note(cx, Reason::Auth, args.at(0).to_vec(), user.to_vec());
+        note(cx, Reason::Auth, by.to_vec(), user.to_vec());
         return Err(proving::FAILED);
     };
     cx.client.access = access;

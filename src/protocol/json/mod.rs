@@ -32,6 +32,7 @@ impl Speech for Json {
         follows_redis: true,
         forbids_newlines: false,
         tells_of_missing_end: false,
+        is_http: false,
     };
 
     fn decode<'a>(

@@ -1,0 +1,250 @@
+//! What is sent back: a status, headers, and a body that is there as a whole or comes in chunks.
+//!
+//! Every answer says that it is no page, belongs to nobody else's page, and is not to be kept.
+
+use std::fmt::Write;
+
+use super::Wrong;
+use super::head::{Head, Method};
+use crate::protocol::http::{NO_CONTENT, SECURITY, reason, sentence};
+
+/// What JSON is called.
+pub const JSON: &str = "application/json";
+/// What any bytes are called.
+pub const BYTES: &str = "application/octet-stream";
+/// What text is called.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+/// What a page is called.
+pub const HTML: &str = "text/html; charset=utf-8";
+/// What a page may do that has forms for this node and nothing else.
+pub const FORMS: &str = "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// How the answer to a request is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'a> {
+    /// Whether only what the answer is like is wanted.
+    pub is_head: bool,
+    /// Of the client's HTTP/1.0 or HTTP/1.1 the last digit.
+    pub minor: u8,
+    /// Whether more may follow on the connection.
+    pub keeps_alive: bool,
+    /// The page from elsewhere that may read it.
+    pub reader: Option<&'a str>,
+}
+
+impl<'a> Manner<'a> {
+    /// As the request wants it.
+    pub fn of(head: &Head<'a>) -> Manner<'a> {
+        let is_head = head.method == Method::Head;
+        Manner { is_head, minor: head.minor, keeps_alive: head.keeps_alive, reader: None }
+    }
+
+    /// To something that is no request.
+    pub fn parting() -> Manner<'static> {
+        Manner { is_head: false, minor: 1, keeps_alive: false, reader: None }
+    }
+
+    /// The same, and nothing after it.
+    pub fn closing(self) -> Manner<'a> {
+        Manner { keeps_alive: false, ..self }
+    }
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    /// There is none, and none is meant.
+    Nothing,
+    /// After so many bytes.
+    Known(usize),
+    /// When it does.
+    Unknown,
+}
+
+/// An answer without its body.
+#[derive(Debug)]
+pub struct Answer {
+    status: u16,
+    content_type: &'static str,
+    policy: &'static str,
+    /// Further headers, each with its line end.
+    headers: String,
+}
+
+impl Answer {
+    /// With this status, and a body of this kind.
+    pub fn new(status: u16, content_type: &'static str) -> Answer {
+        Answer { status, content_type, policy: NO_CONTENT, headers: String::new() }
+    }
+
+    /// Done, and a body of this kind.
+    pub fn ok(content_type: &'static str) -> Answer {
+        Answer::new(200, content_type)
+    }
+
+    /// One header more. The value is ours, and has no line end.
+    pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Answer {
+        let start = self.headers.len();
+        write!(self.headers, "{name}: {value}").expect("memory takes all");
+        debug_assert!(!self.headers[start..].contains(['\r', '\n']), "a header is one line");
+        self.headers.push_str("\r\n");
+        self
+    }
+
+    /// It is a document that may do this (Content-Security-Policy).
+    pub fn as_page(self, policy: &'static str) -> Answer {
+        Answer { policy, ..self }
+    }
+
+    /// Writes it with its body.
+    pub fn write(&self, manner: Manner<'_>, body: &[u8], out: &mut Vec<u8>) {
+        self.write_head(manner, body.len(), out);
+        if !manner.is_head {
+            out.extend_from_slice(body);
+        }
+    }
+
+    /// Writes it without a body.
+    pub fn write_empty(&self, manner: Manner<'_>, out: &mut Vec<u8>) {
+        self.put_head(manner, Length::Nothing, out);
+    }
+
+    /// Writes what comes before a body of so many bytes, which `HEAD` does not want.
+    pub fn write_head(&self, manner: Manner<'_>, body_bytes: usize, out: &mut Vec<u8>) {
+        self.put_head(manner, Length::Known(body_bytes), out);
+    }
+
+    /// Writes what comes before a body whose end is not known; it is followed by [`put_chunk`]s and [`put_end`]. A
+    /// client that knows no chunks is told by the connection's end.
+    pub fn write_begin(&self, manner: Manner<'_>, out: &mut Vec<u8>) {
+        self.put_head(manner, Length::Unknown, out);
+    }
+
+    fn put_head(&self, manner: Manner<'_>, length: Length, out: &mut Vec<u8>) {
+        let Answer { status, content_type, policy, headers } = self;
+        let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(*status));
+        let mut put = |text: std::fmt::Arguments<'_>| head.write_fmt(text).expect("memory takes all");
+        match length {
+            // Where nothing is said of a body, 204 and 304 have none, and others one of no bytes.
+            Length::Nothing if matches!(status, 204 | 304) => (),
+            Length::Nothing => put(format_args!("Content-Length: 0\r\n")),
+            Length::Known(bytes) => {
+                put(format_args!("Content-Type: {content_type}\r\nContent-Length: {bytes}\r\n"));
+            }
+            Length::Unknown if manner.minor == 0 => put(format_args!("Content-Type: {content_type}\r\n")),
+            Length::Unknown => {
+                put(format_args!("Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n"));
+            }
+        }
+        put(format_args!("{headers}Content-Security-Policy: {policy}\r\n{SECURITY}"));
+        if let Some(origin) = manner.reader {
+            put(format_args!(
+                "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: ETag, TTL-Ms\r\nVary: \
+                 Origin\r\n"
+            ));
+        }
+        match (manner.keeps_alive, manner.minor) {
+            (false, _) => put(format_args!("Connection: close\r\n")),
+            (true, 0) => put(format_args!("Connection: keep-alive\r\n")),
+            (true, _) => (),
+        }
+        put(format_args!("\r\n"));
+        out.extend_from_slice(head.as_bytes());
+    }
+}
+
+/// Writes a part of a body whose end is not known.
+pub fn put_chunk(manner: Manner<'_>, bytes: &[u8], out: &mut Vec<u8>) {
+    if manner.is_head || bytes.is_empty() {
+        return;
+    }
+    if manner.minor == 0 {
+        return out.extend_from_slice(bytes);
+    }
+    out.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the end of such a body.
+pub fn put_end(manner: Manner<'_>, out: &mut Vec<u8>) {
+    if !manner.is_head && manner.minor != 0 {
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
+}
+
+/// The answer that says why not, and its body.
+pub fn refusal(wrong: &Wrong) -> (Answer, Vec<u8>) {
+    (Answer::new(wrong.status, JSON), sentence(&wrong.why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANNER: Manner<'static> = Manner { is_head: false, minor: 1, keeps_alive: true, reader: None };
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("it is text")
+    }
+
+    #[test]
+    fn every_answer_says_that_it_is_nobodys_page() {
+        let answers = [
+            written(|out| Answer::ok(JSON).with("ETag", "\"1-0\"").write(MANNER, b"{}", out)),
+            written(|out| Answer::new(204, BYTES).write_empty(MANNER, out)),
+            written(|out| Answer::ok(TEXT).write_begin(MANNER, out)),
+            written(|out| Answer::ok(HTML).as_page(FORMS).write(MANNER, b"", out)),
+        ];
+        for answer in &answers {
+            for header in [
+                "\r\nContent-Security-Policy: default-src 'none'; ",
+                "frame-ancestors 'none'\r\n",
+                "\r\nX-Content-Type-Options: nosniff\r\n",
+                "\r\nCache-Control: no-store\r\n",
+            ] {
+                assert!(answer.contains(header), "{header} in {answer}");
+            }
+        }
+        assert!(answers[0].contains("\r\nETag: \"1-0\"\r\n") && answers[0].ends_with("\r\n\r\n{}"));
+        assert!(!answers[1].contains("Content-Length"));
+    }
+
+    #[test]
+    fn head_gets_the_headers_of_the_answer_and_no_body() {
+        let manner = Manner { is_head: true, ..MANNER };
+        let answer = written(|out| Answer::ok(BYTES).write(manner, b"value", out));
+        assert!(answer.contains("\r\nContent-Length: 5\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+        let chunked = written(|out| {
+            put_chunk(manner, b"value", out);
+            put_end(manner, out);
+        });
+        assert_eq!(chunked, "");
+    }
+
+    #[test]
+    fn a_body_without_a_known_end_comes_in_chunks_to_whom_knows_them() {
+        let body = |manner| {
+            written(|out| {
+                put_chunk(manner, b"0123456789abcdef", out);
+                put_chunk(manner, b"", out);
+                put_end(manner, out);
+            })
+        };
+        assert_eq!(body(MANNER), "10\r\n0123456789abcdef\r\n0\r\n\r\n");
+        assert_eq!(body(Manner { minor: 0, ..MANNER }), "0123456789abcdef");
+        let begun = |manner| written(|out| Answer::ok(TEXT).write_begin(manner, out));
+        assert!(begun(MANNER).contains("\r\nTransfer-Encoding: chunked\r\n"));
+        assert!(!begun(Manner { minor: 0, ..MANNER }.closing()).contains("Transfer-Encoding"));
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_may_read_what_is_for_it_and_never_by_a_cookie() {
+        let manner = Manner { reader: Some("https://app.example"), ..MANNER };
+        let answer = written(|out| Answer::ok(BYTES).write(manner, b"", out));
+        assert!(answer.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n"));
+        assert!(!answer.contains("Allow-Credentials"));
+    }
+}

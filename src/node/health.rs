@@ -1,0 +1,95 @@
+//! How the node is, as a machine asks: whether it lives, whether clients may be sent to it, whether all nodes agree.
+
+use std::fmt;
+
+use super::commands::context::Context;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Whether it answers.
+    Live,
+    /// Whether clients may be sent to it.
+    Ready,
+    /// Whether all nodes have the same, too: before the next one is restarted.
+    Strict,
+}
+
+/// One of the things that have to be so.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    pub(super) name: String,
+    pub(super) is_met: bool,
+    /// How it is.
+    pub(super) says: String,
+}
+
+impl Question {
+    /// What is answered where all is so.
+    pub(super) fn met(self) -> &'static str {
+        match self {
+            Question::Live => "live",
+            Question::Ready => "ready",
+            Question::Strict => "ready, and all nodes agree",
+        }
+    }
+
+    /// What is answered, before why, where something is not.
+    pub(super) fn unmet(self) -> &'static str {
+        match self {
+            Question::Live => "not live",
+            Question::Ready | Question::Strict => "not ready",
+        }
+    }
+}
+
+impl Condition {
+    fn new(name: &str, is_met: bool, says: impl Into<String>) -> Condition {
+        Condition { name: name.to_owned(), is_met, says: says.into() }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.is_met { "ok " } else { "NOT" };
+        write!(out, "{mark} {}: {}", self.name, self.says)
+    }
+}
+
+/// What has to be so for that, and is or is not. O(1), with [`Question::Strict`] O(peers and segments of the change
+/// list).
+pub(super) fn conditions(cx: &mut Context<'_>, question: Question) -> Vec<Condition> {
+    let mut all = vec![Condition::new("loop", true, "it answers")];
+    if question == Question::Live {
+        return all;
+    }
+    all.push(Condition::new("recovery", true, "the data file is read"));
+    let ending = if *cx.is_shutting_down { "the node is shutting down" } else { "no end was asked for" };
+    all.push(Condition::new("running", !*cx.is_shutting_down, ending));
+    let now = cx.now;
+    let unready = cx.keys.replica().replication().unready(now.monotonic_us);
+    cx.readiness.note(unready.as_ref(), cx.settings.options.ready_after_s, now);
+    let peers = match (&unready, cx.readiness.has_been()) {
+        (None, _) => "caught up with every node that could be reached".to_owned(),
+        (Some(why), true) => format!("the node was found ready; at the moment: {why}"),
+        (Some(why), false) => why.to_string(),
+    };
+    all.push(Condition::new("peers", cx.readiness.has_been(), peers));
+    if question == Question::Strict {
+        let replica = cx.keys.replica();
+        for peer in replica.replication().status(replica.store(), now.monotonic_us) {
+            let is_linked = peer.state == "linked";
+            let says = if is_linked { format!("it {}", told(&peer.agreement)) } else { peer.state.to_owned() };
+            let agrees = is_linked && peer.agreement == "agrees";
+            all.push(Condition::new(&format!("node {}", peer.id), agrees, says));
+        }
+    }
+    all
+}
+
+fn told(agreement: &str) -> String {
+    match agreement {
+        "agrees" => "agrees".to_owned(),
+        other => format!("does not agree: {other}"),
+    }
+}

@@ -1,0 +1,83 @@
+//! How far a connection that speaks HTTP is: what has come of a request, or what is left of an answer.
+
+use crate::auth::Access;
+use crate::http::answer::Manner;
+use crate::http::body::Receiving;
+use crate::node::walk::Walk;
+
+/// See the module.
+pub(in crate::node) struct Conversation {
+    /// Who its certificate says it is: a request that says nobody else is that user's.
+    pub(super) vouched: Option<Access>,
+    /// Bytes of the next head that are known not to have its end.
+    pub(super) scanned: usize,
+    pub(super) stage: Stage,
+}
+
+/// What the next bytes, or the next turn, are for.
+#[derive(Default)]
+pub(super) enum Stage {
+    /// The next request.
+    #[default]
+    Head,
+    /// The body of a request that was let in.
+    Body { head: Vec<u8>, body: Receiving },
+    /// A request that is all there and has to wait: it is asked again.
+    Held { head: Vec<u8>, body: Vec<u8> },
+    /// So many bytes of a body that nobody wants.
+    Discarding(u64),
+    /// An answer that goes on.
+    Sending(Manner<'static>, Long),
+}
+
+/// Bytes of a slice after which it is better ended.
+pub(super) const SLICE_BYTES: usize = 16 << 10;
+
+/// Whether an answer goes on behind a slice of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slice {
+    More,
+    Last,
+}
+
+/// An answer that takes several turns, as it stands. A further kind is a variant here and an arm in
+/// [`slices`](super::slices).
+pub(super) enum Long {
+    /// A list of keys.
+    Keys(Box<Listing>),
+}
+
+/// A list of keys, as far as it was sent.
+pub(super) struct Listing {
+    /// Where it is.
+    pub(super) walk: Walk,
+    /// So many keys are wanted.
+    pub(super) count: u64,
+    /// So many were sent.
+    pub(super) sent: u64,
+}
+
+impl Conversation {
+    /// One that begins.
+    pub(super) fn new(vouched: Option<Access>) -> Conversation {
+        Conversation { vouched, scanned: 0, stage: Stage::Head }
+    }
+
+    /// A body that is to be received.
+    pub(in crate::node) fn body(&mut self) -> Option<&mut Receiving> {
+        match &mut self.stage {
+            Stage::Body { body, .. } => Some(body),
+            Stage::Head | Stage::Held { .. } | Stage::Discarding(_) | Stage::Sending(..) => None,
+        }
+    }
+
+    /// Memory that it holds of a request.
+    pub(in crate::node) fn bytes(&self) -> usize {
+        size_of::<Conversation>()
+            + match &self.stage {
+                Stage::Body { head, body } => head.capacity() + body.memory_bytes(),
+                Stage::Held { head, body } => head.capacity() + body.capacity(),
+                Stage::Head | Stage::Discarding(_) | Stage::Sending(..) => 0,
+            }
+    }
+}
