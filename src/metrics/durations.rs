@@ -9,18 +9,18 @@ const US_MAX: u64 = u32::MAX as u64;
 const POWER_MAX: u32 = 24;
 const BUCKETS: usize = (u32::BITS - STEP_BITS + 1) as usize * STEPS as usize;
 
-/// A histogram of durations in microseconds, its size fixed.
+/// A histogram of durations, its size fixed. They are in microseconds, unless whoever notes them has another unit.
 #[derive(Debug)]
 pub struct Durations {
     count: u64,
-    sum_us: u64,
-    longest_us: u64,
+    sum: u64,
+    longest: u64,
     buckets: [u64; BUCKETS],
 }
 
 impl Default for Durations {
     fn default() -> Durations {
-        Durations { count: 0, sum_us: 0, longest_us: 0, buckets: [0; BUCKETS] }
+        Durations { count: 0, sum: 0, longest: 0, buckets: [0; BUCKETS] }
     }
 }
 
@@ -28,8 +28,8 @@ impl Durations {
     /// Counts one.
     pub fn note(&mut self, us: u64) {
         self.count += 1;
-        self.sum_us += us;
-        self.longest_us = self.longest_us.max(us);
+        self.sum += us;
+        self.longest = self.longest.max(us);
         self.buckets[bucket(us)] += 1;
     }
 
@@ -39,19 +39,19 @@ impl Durations {
     }
 
     /// How long all were together.
-    pub fn sum_us(&self) -> u64 {
-        self.sum_us
+    pub fn sum(&self) -> u64 {
+        self.sum
     }
 
     /// So many of a thousand took at most this long, to within an eighth; 0 where there are none.
-    pub fn at_most_us(&self, per_mille: u64) -> u64 {
+    pub fn at_most(&self, per_mille: u64) -> u64 {
         let wanted = (self.count * per_mille).div_ceil(1000);
         let mut seen = 0;
         let reaches = |&count: &u64| {
             seen += count;
             seen >= wanted
         };
-        self.buckets.iter().position(reaches).map_or(0, |bucket| ceiling_us(bucket).min(self.longest_us))
+        self.buckets.iter().position(reaches).map_or(0, |bucket| ceiling_us(bucket).min(self.longest))
     }
 
     /// For each power of two from 1 us to 16 s how many took less: the buckets of a histogram, which are the same for
@@ -122,12 +122,12 @@ mod tests {
     #[test]
     fn of_a_thousand_durations_the_longest_one_stands_out() {
         let mut durations = Durations::default();
-        assert_eq!(durations.at_most_us(999), 0);
+        assert_eq!(durations.at_most(999), 0);
         (0..999).for_each(|_| durations.note(100));
         durations.note(5_000);
-        assert_eq!((durations.at_most_us(500), durations.at_most_us(999)), (103, 103));
-        assert_eq!(durations.at_most_us(1000), 5_000);
-        assert_eq!((durations.count(), durations.sum_us()), (1_000, 104_900));
+        assert_eq!((durations.at_most(500), durations.at_most(999)), (103, 103));
+        assert_eq!(durations.at_most(1000), 5_000);
+        assert_eq!((durations.count(), durations.sum()), (1_000, 104_900));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod statistic;
 pub mod ticks;
 
 use calls::AllCalls;
+use durations::Durations;
 use errors::Errors;
 use rates::Rates;
 use ticks::{Ticks, Traffic};
@@ -75,23 +76,35 @@ pub struct Metrics {
     pub snapshots: u64,
     /// Snapshots that failed.
     pub snapshots_failed: u64,
+    /// From the last slice of a snapshot to its commit.
+    pub commits: Durations,
+    /// Merges of journals into the rows of the data file.
+    pub merges: Durations,
     /// Rows handed to the data file.
     pub rows_written: u64,
     /// Log lines that nobody took in time.
     pub log_lines_dropped: u64,
     /// What is kept of the disk in reserve, in bytes.
     pub disk_reserve_bytes: u64,
+    /// What journals take of the disk that are not merged, in bytes.
+    pub journal_bytes: u64,
     /// How often writers had to wait because a snapshot could not keep up.
     pub writer_stalls: u64,
 }
 
 impl Metrics {
-    /// Begins to count anew. The number of clients goes on: it names them. What is kept of the disk is no count.
+    /// None yet. A random number decides which calls are timed.
+    pub fn new(chance: u64) -> Metrics {
+        Metrics { calls: AllCalls::new(fastrand::Rng::with_seed(chance)), ..Metrics::default() }
+    }
+
+    /// Begins to count anew. The number of clients goes on: it names them. What is taken of the disk is no count.
     pub fn reset(&mut self) {
-        let mut ticks = std::mem::take(&mut self.ticks);
+        let (mut ticks, mut calls) = (std::mem::take(&mut self.ticks), std::mem::take(&mut self.calls));
         ticks.reset();
-        let Metrics { clients_accepted, disk_reserve_bytes, .. } = *self;
-        *self = Metrics { clients_accepted, disk_reserve_bytes, ticks, ..Metrics::default() };
+        calls.reset();
+        let Metrics { clients_accepted, disk_reserve_bytes, journal_bytes, .. } = *self;
+        *self = Metrics { clients_accepted, disk_reserve_bytes, journal_bytes, ticks, calls, ..Metrics::default() };
     }
 
     /// An error with this code is answered.

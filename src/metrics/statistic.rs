@@ -38,6 +38,8 @@ pub enum Unit {
 pub enum Value<'a> {
     /// A number that is never negative.
     Count(u64),
+    /// A number that may be negative.
+    Signed(i64),
     /// A number with a fraction.
     Fraction(f64),
     /// Whether it is so.
@@ -61,6 +63,7 @@ impl Display for Value<'_> {
     fn fmt(&self, out: &mut Formatter<'_>) -> Result {
         match self {
             Value::Count(number) => write!(out, "{number}"),
+            Value::Signed(number) => write!(out, "{number}"),
             Value::Fraction(number) => write!(out, "{number:.2}"),
             Value::Flag(is_so) => out.write_str(if *is_so { "yes" } else { "no" }),
             // Others may have given it, and a value is one line.
@@ -82,6 +85,12 @@ impl From<u64> for Value<'_> {
 impl From<usize> for Value<'_> {
     fn from(number: usize) -> Self {
         Value::Count(number as u64)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Signed(number)
     }
 }
 
@@ -122,6 +131,8 @@ pub enum Shown {
     Hundredths(u64),
     /// Microseconds in seconds, all six digits.
     Seconds,
+    /// With three digits after the point.
+    Thousandths,
     /// 0 or 1.
     Bit,
     /// `ok` where there is none of it, `err` where there is.
@@ -136,6 +147,10 @@ impl Shown {
             _ => None,
         };
         let written = match (self, number) {
+            (Shown::Thousandths, _) => match value {
+                Value::Fraction(number) => write!(out, "{number:.3}"),
+                other => write!(out, "{other}"),
+            },
             (Shown::Human, Some(bytes)) => human(bytes, out),
             (Shown::Whole(times), Some(number)) => write!(out, "{}", number / times),
             (Shown::Hundredths(times), Some(number)) => write!(out, "{:.2}", number as f64 / times as f64),
@@ -186,7 +201,7 @@ mod tests {
         assert_eq!(shown(Shown::Whole(1_000), 1_999_u64), "1");
         assert_eq!(shown(Shown::Hundredths(1_024), 1_536_u64), "1.50");
         assert_eq!(shown(Shown::Seconds, 12_000_813_u64), "12.000813");
-        assert_eq!(shown(Shown::Plain, 13.8749), "13.87");
+        assert_eq!([shown(Shown::Plain, 13.8749), shown(Shown::Thousandths, 0.2084)], ["13.87", "0.208"]);
         assert_eq!([shown(Shown::Bit, true), shown(Shown::Bit, false), shown(Shown::Plain, true)], ["1", "0", "yes"]);
         assert_eq!([shown(Shown::Verdict, Value::Nothing), shown(Shown::Verdict, "full")], ["ok", "err"]);
     }

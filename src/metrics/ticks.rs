@@ -98,6 +98,18 @@ impl Tick {
     }
 }
 
+/// The longest turns are remembered for so long, in spans of so long.
+const RECENT_SPAN_US: u64 = 5_000_000;
+/// Those of the last minute, and the one under way.
+const RECENT_SPANS: u64 = 13;
+
+/// The longest turn of a span of time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    span: u64,
+    us: u64,
+}
+
 /// All turns since the start.
 #[derive(Debug, Default)]
 pub struct Ticks {
@@ -109,6 +121,10 @@ pub struct Ticks {
     longest: Tick,
     on_cpu_us_max: u64,
     durations: Durations,
+    /// How long all were in each phase.
+    phases_us: [u64; PHASES],
+    /// By the numbers of their spans.
+    recent: [Recent; RECENT_SPANS as usize],
 }
 
 impl Ticks {
@@ -130,6 +146,13 @@ impl Ticks {
         let off_cpu_us = off_cpu_us.min(self.current.us());
         let tick = Tick { traffic: traffic.since(self.before), off_cpu_us, ..self.current };
         self.durations.note(tick.us());
+        self.phases_us.iter_mut().zip(tick.phases_us).for_each(|(all, us)| *all += us);
+        let span = self.counted_us / RECENT_SPAN_US;
+        let recent = &mut self.recent[(span % RECENT_SPANS) as usize];
+        if recent.span != span {
+            *recent = Recent { span, us: 0 };
+        }
+        recent.us = recent.us.max(tick.us());
         if tick.us() >= self.longest.us() {
             self.longest = tick;
         }
@@ -146,6 +169,17 @@ impl Ticks {
     /// The one that took longest.
     pub fn longest(&self) -> &Tick {
         &self.longest
+    }
+
+    /// How long the longest of the last minute took.
+    pub fn longest_of_minute_us(&self, monotonic_us: u64) -> u64 {
+        let first = (monotonic_us / RECENT_SPAN_US + 1).saturating_sub(RECENT_SPANS);
+        self.recent.iter().filter(|recent| recent.span >= first).map(|recent| recent.us).max().unwrap_or(0)
+    }
+
+    /// How long all were in a phase.
+    pub fn phase_us(&self, phase: Phase) -> u64 {
+        self.phases_us[phase as usize]
     }
 
     /// The most that one took on a processor.
@@ -194,7 +228,22 @@ mod tests {
         assert_eq!((longest.us(), longest.unix_ms, longest.longest_phase()), (96, 2_000, Clients));
         assert_eq!(Phase::ALL.map(|phase| longest.phase_us(phase)), [1, 0, 60, 35, 0, 0]);
         assert_eq!((longest.traffic, longest.off_cpu_us, ticks.on_cpu_us_max()), (traffic(2), 2, 94));
-        assert_eq!((ticks.durations().count(), ticks.durations().sum_us()), (3, 15 + 96 + 95));
+        assert_eq!((ticks.durations().count(), ticks.durations().sum()), (3, 15 + 96 + 95));
+    }
+
+    #[test]
+    fn the_longest_of_the_last_minute_is_forgotten_after_it() {
+        let mut ticks = Ticks::default();
+        let mut tick = |at_s: u64, us: u64| {
+            ticks.begin(at_s * 1_000_000, at_s * 1_000, Traffic::default());
+            ticks.spent(Phase::Clients, at_s * 1_000_000 + us);
+            ticks.end(Traffic::default(), 0);
+            ticks.longest_of_minute_us(at_s * 1_000_000 + us)
+        };
+        assert_eq!(tick(0, 3), 3);
+        assert_eq!([tick(100, 700), tick(101, 50), tick(159, 80), tick(166, 20), tick(300, 5)], [700, 700, 700, 80, 5]);
+        assert_eq!([299, 359, 365].map(|at_s| ticks.longest_of_minute_us(at_s * 1_000_000)), [5, 5, 0]);
+        assert_eq!((ticks.phase_us(Phase::Clients), ticks.phase_us(Phase::Peers)), (3 + 700 + 50 + 80 + 20 + 5, 0));
     }
 
     #[test]

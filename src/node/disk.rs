@@ -21,6 +21,7 @@ impl Node {
             Settled::Nothing => (),
             Settled::Durable(durable) => {
                 self.metrics.snapshots += 1;
+                self.metrics.commits.note(self.keys.replica().snapshotter().commit_us);
                 self.sessions.reached(Reached::Durable(durable));
                 self.count_copies();
             }
@@ -35,7 +36,10 @@ impl Node {
     /// The rows of the data file hold a snapshot that somebody waits for, or cannot be brought to.
     pub fn merged(&mut self, merged: Merged, now: Now) {
         self.keys.replica_mut().merged(&merged, now);
-        let Merged { snapshot, failure } = merged;
+        let Merged { snapshot, took_us, failure } = merged;
+        if let Some(took_us) = took_us {
+            self.metrics.merges.note(took_us);
+        }
         match failure {
             None => self.sessions.reached(Reached::Merged(snapshot)),
             Some(_) => self.sessions.lost(Lost::MergesUpTo(snapshot)),

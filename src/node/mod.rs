@@ -164,7 +164,7 @@ impl Node {
             settings: Settings::new(options),
             users,
             accounts: Accounts::default(),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(chance),
             timing: Timing::new(now()),
             readiness: Readiness::new(now()),
             peer_log: Throttle::default(),

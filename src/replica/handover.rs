@@ -60,6 +60,8 @@ pub enum Outcome {
 pub struct Merged {
     /// The latest one.
     pub snapshot: u64,
+    /// How long that took, in microseconds; `None` where they did already.
+    pub took_us: Option<u64>,
     /// Why they do not.
     pub failure: Option<String>,
 }

@@ -49,8 +49,8 @@ enum Phase {
     Idle,
     /// Slices are going out, since then; up to the target, or to the end of the list where it is not fixed.
     Writing { since_us: u64, target: Option<Target> },
-    /// All is out; the commit is awaited.
-    Committing,
+    /// All is out, since then; the commit is awaited.
+    Committing { since_us: u64 },
     /// The last one failed; the next begins then.
     Failed { retry_us: u64 },
 }
@@ -90,6 +90,8 @@ pub struct Snapshotter {
     pub committed_us: u64,
     /// How long the last snapshot took from its beginning to its commit.
     pub took_us: u64,
+    /// How long its commit took: from its last slice on.
+    pub commit_us: u64,
     begun_us: u64,
     /// Why the last snapshot failed, while none has succeeded since.
     pub error: Option<String>,
@@ -115,6 +117,7 @@ impl Snapshotter {
             ending: Ending::Not,
             committed_us: now.monotonic_us,
             took_us: 0,
+            commit_us: 0,
             begun_us: 0,
             error: None,
         }
@@ -290,7 +293,7 @@ impl Snapshotter {
             Phase::Idle if store.can_collect() => self.due_us.min(self.collecting.due_us()),
             Phase::Idle => self.due_us,
             Phase::Writing { .. } if self.in_flight < IN_FLIGHT_MAX => 0,
-            Phase::Writing { .. } | Phase::Committing => u64::MAX,
+            Phase::Writing { .. } | Phase::Committing { .. } => u64::MAX,
             Phase::Failed { retry_us } => retry_us,
         }
     }
@@ -301,14 +304,14 @@ impl Snapshotter {
             Phase::Idle => "idle",
             Phase::Writing { target: None, .. } => "writing",
             Phase::Writing { target: Some(_), .. } => "writing to a fixed target",
-            Phase::Committing => "committing",
+            Phase::Committing { .. } => "committing",
             Phase::Failed { .. } => "failed",
         }
     }
 
     fn begin_if_due(&mut self, store: &Store, clock: &Clock, now: Now) {
         let due = match self.phase {
-            Phase::Writing { .. } | Phase::Committing => false,
+            Phase::Writing { .. } | Phase::Committing { .. } => false,
             Phase::Failed { retry_us } => retry_us <= now.monotonic_us,
             Phase::Idle => match self.ending {
                 Ending::Wanted => true,
@@ -366,7 +369,7 @@ impl Snapshotter {
         recorded: PersistedState,
         now: Now,
     ) -> Checkpoint {
-        self.phase = Phase::Committing;
+        self.phase = Phase::Committing { since_us: now.monotonic_us };
         store.drop_fence();
         let (position, next) = (self.cursor, store.last_position() + 1);
         if self.ending == Ending::Wanted && at_tail {
@@ -384,6 +387,9 @@ impl Snapshotter {
             );
         }
         self.retrying.succeeded();
+        if let Phase::Committing { since_us } = self.phase {
+            self.commit_us = now.monotonic_us - since_us;
+        }
         self.phase = Phase::Idle;
         self.committed_us = now.monotonic_us;
         self.took_us = now.monotonic_us - self.begun_us;

@@ -24,8 +24,11 @@ impl Replication {
         match connection.role() {
             Role::Over => return,
             Role::Linked(id) => {
-                if let Some(linked) = self.peers.linked_mut(id) {
-                    linked.liveness.heard(now.monotonic_us);
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.note_received(bytes.len());
+                    if let Some(linked) = peer.linked_mut() {
+                        linked.liveness.heard(now.monotonic_us);
+                    }
                 }
             }
             Role::Dialed(_) | Role::Accepted if !connection.may_receive(bytes.len()) => {
@@ -153,6 +156,7 @@ impl Replication {
             purges: &mut self.purges,
             limits: self.limits,
             memory: &mut self.memory,
+            conflicts: &mut self.conflicts,
             incarnations: &self.incarnations,
         };
         match frame {

@@ -1,5 +1,6 @@
 //! What a linked peer's frames do here: changes to the store, claims to the vector, acknowledgements to its link.
 
+use super::conflicts::{Conflicts, Meeting};
 use super::here::Here;
 use super::knowledge::Knowledge;
 use super::limits::Limits;
@@ -19,6 +20,7 @@ pub(super) struct Inbound<'a> {
     pub(super) purges: &'a mut Purges,
     pub(super) limits: Limits,
     pub(super) memory: &'a mut OverMemory,
+    pub(super) conflicts: &'a mut Conflicts,
     pub(super) incarnations: &'a Incarnations,
 }
 
@@ -90,6 +92,7 @@ impl Inbound<'_> {
     pub(super) fn ack(&mut self, ack: &Ack, store: &Store, now: Now) -> bool {
         let now_us = now.monotonic_us;
         let Some(peer) = self.peers.get_mut(self.from) else { return false };
+        peer.note_clock(ack.unix_ms, now.unix_ms);
         peer.note_durable(&ack.durable_vector);
         let followed = peer.cursor;
         let Some(linked) = peer.linked_mut() else { return false };
@@ -179,6 +182,12 @@ impl Inbound<'_> {
             return;
         }
         let own = self.knowledge.own();
+        self.conflicts.note(Meeting {
+            is_of_two: rival.node == own,
+            is_overwritten: applied.position.is_some(),
+            came_before: stamp.clock <= self.knowledge.highest_seen(stamp.node),
+            was_known: self.peers.get(stamp.node).is_some_and(|peer| peer.has_said_of(rival, before)),
+        });
         for linked in self.peers.links_mut() {
             match applied.position {
                 Some(position) => linked.outbound.overwritten(rival, before, stamp, position, own),

@@ -52,10 +52,12 @@
 //! - `connecting`: connections that begin: whom to dial, and who dials
 //! - `frames`, `inbound`: what a peer's bytes lead to, and what the frames of a link do here
 //! - `unproven`: what is said and heard before the other side has proven the cluster's secret, where there is one
+//! - `conflicts`: writes to one key that did not know of each other, counted
 //! - `exchange`, `outbound`: what one tick does, and what it sends to a peer
 //!
 //! It does not know sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
 
+mod conflicts;
 mod connecting;
 mod exchange;
 mod frames;
@@ -72,6 +74,7 @@ mod repair;
 mod unproven;
 pub mod wire;
 
+pub use conflicts::Conflicts;
 pub use here::Here;
 use knowledge::Knowledge;
 pub use limits::Limits;
@@ -83,6 +86,7 @@ use peers::connections::{Connections, Role, Standing};
 pub use peers::connections::{SessionId, Turn, connections_max};
 use peers::incarnations::Incarnations;
 use peers::linked::Linked;
+use peers::peer::Peer;
 pub use peers::readiness::Unready;
 pub use peers::status::PeerStatus;
 use peers::strangers::Strangers;
@@ -134,6 +138,7 @@ pub struct Replication {
     rollback: RollbackRecovery,
     purges: Purges,
     memory: OverMemory,
+    conflicts: Conflicts,
     /// Whether deletions were forgotten while there was no other node.
     forgets_alone: bool,
     /// What peers have said to listeners here.
@@ -166,6 +171,7 @@ impl Replication {
             rollback: RollbackRecovery::new(store.last_position()),
             purges: Purges::default(),
             memory: OverMemory::default(),
+            conflicts: Conflicts::default(),
             forgets_alone: false,
             messages: Vec::new(),
             scratch: Vec::new(),
@@ -197,6 +203,11 @@ impl Replication {
 
     /// So many of the bytes that may be sent are.
     pub fn sent(&mut self, session: SessionId, count: usize) {
+        if let Some(Role::Linked(id)) = self.connections.get(session).map(|connection| connection.role())
+            && let Some(peer) = self.peers.get_mut(id)
+        {
+            peer.note_sent(count);
+        }
         if self.connections.sent(session, count) {
             // The walk waited for this.
             self.due_us = 0;
@@ -318,6 +329,16 @@ impl Replication {
         self.peers.status(store, now_us)
     }
 
+    /// The ids of all peers, in rising order.
+    pub fn peer_ids(&self) -> impl Iterator<Item = NodeId> {
+        self.peers.iter().map(Peer::id)
+    }
+
+    /// One peer; `None` where it is none. O(segments of the change list).
+    pub fn status_of(&self, id: NodeId, store: &Store, now_us: u64) -> Option<PeerStatus> {
+        self.peers.get(id).map(|peer| self.peers.status_of(peer, store, now_us))
+    }
+
     /// The ids of those linked peers that have acknowledged everything.
     pub fn complete(&self, store: &Store) -> Vec<String> {
         self.peers.complete(store)
@@ -351,6 +372,11 @@ impl Replication {
     /// Peers' writes that were taken although this node had all the memory it may have.
     pub fn over_memory(&self) -> u64 {
         self.memory.taken()
+    }
+
+    /// Writes to one key of which neither writer had seen the other.
+    pub fn conflicts(&self) -> Conflicts {
+        self.conflicts
     }
 
     /// Links that are encrypted, with nodes that have proven the cluster's secret.

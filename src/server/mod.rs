@@ -285,7 +285,9 @@ impl Server {
                     Report::Merged(merged) => self.node.merged(merged, self.now),
                 }
             }
-            self.node.metrics().disk_reserve_bytes = self.writer.reserve_bytes();
+            let metrics = self.node.metrics();
+            metrics.disk_reserve_bytes = self.writer.reserve_bytes();
+            metrics.journal_bytes = self.writer.journal_bytes();
             self.take_results();
             self.take_handshakes();
         }

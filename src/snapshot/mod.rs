@@ -49,16 +49,24 @@ pub struct Writer {
     saves: SyncSender<Save>,
     reports: Receiver<Report>,
     thread: JoinHandle<Result<(), String>>,
-    reserve_bytes: Arc<AtomicU64>,
+    taken: Arc<Taken>,
+}
+
+/// What is taken of the disk beside the rows, to be read by others at any time.
+#[derive(Default)]
+struct Taken {
+    reserve_bytes: AtomicU64,
+    journal_bytes: AtomicU64,
 }
 
 impl Writer {
-    /// Starts the thread. `wake` is called whenever [`Writer::take`] or [`Writer::reserve_bytes`] has something new.
+    /// Starts the thread. `wake` is called whenever [`Writer::take`], [`Writer::reserve_bytes`] or [`Writer::journal_bytes`] has something
+    /// new.
     pub fn start(file: DataFile, wake: impl Fn() + Send + 'static) -> std::io::Result<Writer> {
         let (saves, to_save) = sync_channel::<Save>(IN_FLIGHT_MAX);
         let (report, reports) = channel();
         let mut session = WriteSession::new(file)?;
-        let reserve_bytes = Arc::clone(&session.reserve_bytes);
+        let taken = Arc::clone(&session.taken);
         let write = move || {
             let tell = |news| {
                 let is_heard = report.send(news).is_ok();
@@ -88,7 +96,7 @@ impl Writer {
             session.close()
         };
         let thread = thread::Builder::new().name("snapshot".into()).spawn(write)?;
-        Ok(Writer { saves, reports, thread, reserve_bytes })
+        Ok(Writer { saves, reports, thread, taken })
     }
 
     /// Gives the thread a piece of work.
@@ -105,7 +113,12 @@ impl Writer {
 
     /// How much of the disk is kept in reserve.
     pub fn reserve_bytes(&self) -> u64 {
-        self.reserve_bytes.load(Relaxed)
+        self.taken.reserve_bytes.load(Relaxed)
+    }
+
+    /// What journals hold that are not merged into the rows.
+    pub fn journal_bytes(&self) -> u64 {
+        self.taken.journal_bytes.load(Relaxed)
     }
 
     /// Waits for the thread to close the file. An error says why what was saved is not where it belongs.
@@ -156,8 +169,7 @@ struct WriteSession {
     open: Option<u64>,
     failed: u64,
     reserve_bytes_max: u64,
-    /// What is kept in reserve, to be read by others at any time.
-    reserve_bytes: Arc<AtomicU64>,
+    taken: Arc<Taken>,
 }
 
 impl WriteSession {
@@ -173,9 +185,8 @@ impl WriteSession {
                 Opened::Gone(why)
             }
         };
-        let reserve_bytes = Arc::default();
-        let session = WriteSession { opened, place, open: None, failed: 0, reserve_bytes_max, reserve_bytes };
-        session.show_reserve();
+        let session = WriteSession { opened, place, open: None, failed: 0, reserve_bytes_max, taken: Arc::default() };
+        session.show_taken();
         Ok(session)
     }
 
@@ -222,7 +233,7 @@ impl WriteSession {
                 }
             }
         };
-        self.show_reserve();
+        self.show_taken();
         let is_merged = matches!(&self.opened, Opened::All(storage) if storage.is_merged());
         Saved { snapshot, batch, outcome, is_merged }
     }
@@ -273,24 +284,26 @@ impl WriteSession {
         if let Opened::All(storage) = &mut self.opened {
             storage.tidy();
         }
-        if self.show_reserve() {
+        if self.show_taken() {
             wake();
         }
     }
 
     /// Returns whether it has changed.
-    fn show_reserve(&self) -> bool {
-        let bytes = match &self.opened {
-            Opened::All(storage) => storage.reserve_bytes(),
-            Opened::Gone(_) | Opened::Nothing => 0,
+    fn show_taken(&self) -> bool {
+        let (reserve_bytes, journal_bytes) = match &self.opened {
+            Opened::All(storage) => (storage.reserve_bytes(), storage.journal_bytes()),
+            Opened::Gone(_) | Opened::Nothing => (0, 0),
         };
-        self.reserve_bytes.swap(bytes, Relaxed) != bytes
+        let is_new = |shown: &AtomicU64, bytes| shown.swap(bytes, Relaxed) != bytes;
+        // Both are shown in any case.
+        is_new(&self.taken.reserve_bytes, reserve_bytes) | is_new(&self.taken.journal_bytes, journal_bytes)
     }
 
     /// See [`Storage::take_merged`].
     fn take_merged(&mut self) -> Option<Merged> {
         let Opened::All(storage) = &mut self.opened else { return None };
-        let Merged { snapshot, failure } = storage.take_merged()?;
+        let Merged { snapshot, took_us, failure } = storage.take_merged()?;
         let failure = match (failure, self.place.check(storage.files())) {
             (Some(failure), _) | (None, Err(Misplaced::Unknown(failure))) => Some(failure),
             (None, Ok(())) => None,
@@ -302,7 +315,7 @@ impl WriteSession {
                 Some(why)
             }
         };
-        Some(Merged { snapshot, failure })
+        Some(Merged { snapshot, took_us, failure })
     }
 
     fn close(self) -> Result<(), String> {

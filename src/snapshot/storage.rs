@@ -52,8 +52,9 @@ pub(super) struct Storage {
     /// Older ones, oldest first, whose merge has failed. They take no more: a crash may show that it had succeeded, and
     /// then they count as merged.
     unmerged: Vec<Journal>,
-    /// The files of journals that are being merged.
+    /// The files of journals that are being merged, and what they hold.
     merging_files: Vec<PathBuf>,
+    merging_bytes: u64,
     merger: Merger,
     /// Changes of the open transaction, while they may become rows at once.
     window: Batch,
@@ -89,6 +90,7 @@ impl Storage {
             journal: None,
             unmerged: Vec::new(),
             merging_files: Vec::new(),
+            merging_bytes: 0,
             merger: Merger::start()?,
             window: Batch::default(),
             journaling: false,
@@ -179,6 +181,11 @@ impl Storage {
         self.reserve.bytes()
     }
 
+    /// What journals hold that are not merged, in bytes.
+    pub(super) fn journal_bytes(&self) -> u64 {
+        self.merging_bytes + self.unmerged.iter().chain(&self.journal).map(Journal::bytes).sum::<u64>()
+    }
+
     /// Work that commits do not depend on, between two transactions.
     pub(super) fn tidy(&mut self) {
         self.take_back();
@@ -191,6 +198,7 @@ impl Storage {
             Some(file) if self.can_merge() && (due || quiet || self.merging.is_awaited()) => {
                 let journals = self.take_commits();
                 self.merging_files = journals.iter().flat_map(Journal::files).collect();
+                self.merging_bytes = journals.iter().map(Journal::bytes).sum();
                 self.merging.begun();
                 self.merger.begin(Merge { file, journals });
             }
@@ -346,12 +354,13 @@ impl Storage {
         };
         // Where it is tried again at once, whoever waits for it waits for that.
         if !made_room {
-            self.merging.ended(failure.map(|fault| fault.to_string()));
+            self.merging.ended(took, failure.map(|fault| fault.to_string()));
         }
         self.merge_due = Instant::now() + self.merge_pause;
         self.unmerged = unmerged;
         self.file = Some(file);
         self.merging_files.clear();
+        self.merging_bytes = 0;
         self.merger.remove(merged);
     }
 }
@@ -383,7 +392,7 @@ impl Merging {
     fn want(&mut self, snapshot: u64) {
         self.wanted = snapshot;
         if !self.is_awaited() {
-            self.news = Some(Merged { snapshot: self.merged, failure: None });
+            self.news = Some(Merged { snapshot: self.merged, took_us: None, failure: None });
         }
     }
 
@@ -397,13 +406,14 @@ impl Merging {
         self.merging = self.committed;
     }
 
-    fn ended(&mut self, failure: Option<String>) {
+    fn ended(&mut self, took: Duration, failure: Option<String>) {
+        let took_us = Some(took.as_micros() as u64);
         if failure.is_none() {
             self.merged = self.merging;
-            self.news = Some(Merged { snapshot: self.merged, failure });
+            self.news = Some(Merged { snapshot: self.merged, took_us, failure });
         } else if self.is_awaited() {
             // Who waits for a later one hears of it, too, rather than wait for the next try.
-            self.news = Some(Merged { snapshot: self.wanted, failure });
+            self.news = Some(Merged { snapshot: self.wanted, took_us, failure });
             self.wanted = self.merged;
         }
     }

@@ -162,7 +162,7 @@ pub fn save(node: &mut Node, now: Now) -> bool {
         let outcome = commit.map_or(Outcome::Taken, Outcome::Committed);
         node.saved(Saved { snapshot, batch, outcome, is_merged: true }, now);
         if merge {
-            node.merged(Merged { snapshot, failure: None }, now);
+            node.merged(Merged { snapshot, took_us: None, failure: None }, now);
         }
     }
     is_any

@@ -65,6 +65,7 @@ pub fn read(page: &str, is_open: bool) -> Families {
         let family = families.get_mut(name).expect("it is announced");
         let suffix = sample.name.strip_prefix(name).unwrap_or_else(|| panic!("not of {name}: {line}"));
         let suffixes: &[&str] = match (family.kind.as_str(), is_open) {
+            ("summary", _) => &["", "_sum", "_count"],
             ("histogram", _) => &["_bucket", "_sum", "_count"],
             ("counter", true) => &["_total"],
             ("info", true) => &["_info"],

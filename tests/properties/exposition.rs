@@ -1,6 +1,7 @@
 //! `/metrics`: every figure of the table is there once, under a name that keeps the rules, in slices of any length.
 
 use kvstoreapp::metrics::statistic::Kind;
+use kvstoreapp::node::encryption::{Certificate, ClientAuth, Tls, TlsFiles, TlsPolicy};
 use kvstoreapp::node::exposition::{Cursor, Form, Page};
 use kvstoreapp::node::options::CpuTime;
 use kvstoreapp::node::statistics::{self, Exposed, Family, Statistic};
@@ -10,12 +11,17 @@ use crate::pure::{NOW, cluster, options, say, start};
 use crate::scrape::{self, Families, find};
 
 /// What no row tells before a peer has said how far it is.
-const UNKNOWN_OF_STRANGERS: [&str; 3] = ["peer_lag_changes_durable", "peer_lag_ms", "peer_lag_ms_durable"];
+const UNKNOWN_OF_STRANGERS: [&str; 4] =
+    ["peer_clock_skew_ms", "peer_lag_changes_durable", "peer_lag_ms", "peer_lag_ms_durable"];
 
 /// A node of three, which has answered this and that.
 fn node() -> Node {
     let mut options = options();
     options.process.memory_bytes = Some(1 << 34);
+    let subject = "CN=a \"b\"".to_owned();
+    let certificate = Certificate { subject, ends_unix_s: 1_800_000_000, ..Certificate::default() };
+    let (policy, client_auth) = (TlsPolicy::Optional, ClientAuth::No);
+    options.tls = Some(Tls { policy, client_auth, user_from: None, files: TlsFiles::default(), certificate });
     let mut node = start(cluster(0, 3, 1), options, NOW);
     node.measure_by(|| {
         let process = CpuTime { user_us: 1_500_000, system_us: 250_000 };
@@ -138,6 +144,10 @@ fn figures_say_what_happened_in_base_units() {
         ("process_open_fds", &[], 9.0),
         ("process_max_fds", &[], 1_024.0),
         ("process_start_time_seconds", &[], 1_700_000_000.0),
+        ("kvstoreapp_tls_certificate_until_timestamp_seconds", &[], 1_800_000_000.0),
+        ("kvstoreapp_tls_certificate_info", &[("subject", "CN=a \"b\"")], 1.0),
+        ("kvstoreapp_ticks_spent_seconds_total", &[("phase", "clients")], 0.0),
+        ("kvstoreapp_peer_up", &[("peer", "1")], 0.0),
         ("kvstoreapp_peer_state", &[("peer", "2"), ("state", "waiting")], 1.0),
         ("kvstoreapp_peer_state", &[("peer", "2"), ("state", "linked")], 0.0),
         ("kvstoreapp_peer_info", &[("peer", "1"), ("address", "10.0.0.1:5000")], 1.0),
@@ -188,6 +198,8 @@ fn the_names_of_redis_have_the_figures_that_info_has() {
             ("redis_connected_clients", &[], 1.0),
             ("redis_commands_total", &[("cmd", "get")], 2.0),
             ("redis_commands_total", &[("cmd", "config|get")], 1.0),
+            ("redis_latency_percentiles_usec_count", &[("cmd", "get")], 2.0),
+            ("redis_latency_percentiles_usec", &[("cmd", "get"), ("quantile", "0.99")], 0.0),
             ("redis_db_keys", &[("db", "db0")], 1.0),
             ("redis_keyspace_hits_total", &[], 1.0),
             ("redis_cpu_sys_seconds_total", &[], 0.25),

@@ -87,7 +87,7 @@ fn metric(statistic: &Statistic) -> String {
     let suffix = match statistic.family_type() {
         Type::Counter => "_total",
         Type::Info => "_info",
-        Type::Gauge | Type::Histogram => "",
+        Type::Gauge | Type::Histogram | Type::Summary => "",
     };
     let of = statistic.family().map(|family| format!("{}=", family.label()));
     let part = match statistic.exposed {

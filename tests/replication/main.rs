@@ -1,5 +1,6 @@
 //! What replication costs, in counts: two or three pure nodes whose bytes are carried from one to the other.
 
+mod conflicts;
 mod fuzz;
 mod hostile;
 mod losses;
@@ -7,6 +8,8 @@ mod pair;
 mod proofs;
 #[path = "../harness/pure.rs"]
 mod pure;
+#[path = "../harness/scrape.rs"]
+mod scrape;
 mod sentences;
 mod stranger;
 

@@ -304,7 +304,7 @@ impl Mesh {
         }
     }
 
-    fn now(&self, node: usize) -> Now {
+    pub fn now(&self, node: usize) -> Now {
         Now { unix_ms: self.now.unix_ms + self.ahead_ms[node], ..self.now }
     }
 

@@ -233,7 +233,7 @@ fn note(cx: &mut Context<'_>, command: Command, args: Args<'_>, begun: Option<Be
         None => Took::Unknown,
     };
     if is_over {
-        metrics.calls.of(command, args).note(outcome.is_err(), took);
+        metrics.calls.note(command, args, outcome.is_err(), took);
     }
 }
 
@@ -352,7 +352,7 @@ impl Context<'_> {
     #[cold]
     fn note_rejected(&mut self, args: Args<'_>) {
         if let Some(command) = self.client.command {
-            self.metrics.calls.of(command, args).rejected += 1;
+            self.metrics.calls.reject(command, args);
         }
     }
 

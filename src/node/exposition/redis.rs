@@ -4,10 +4,12 @@ use super::cursor::Cursor;
 use super::redis_names::{INSTANCE, NAMES, Name};
 use super::text::Text;
 use crate::metrics::statistic::{Shown, Unit, Value};
-use crate::node::statistics::{self, Field, Section, Sources, Statistic, Type};
+use crate::node::statistics::{self, Family, Field, Section, Sources, Statistic, Type};
 
 /// Rows before those of the table of names.
 const FIRST: usize = 2;
+/// Parts of a line of `INFO latencystats`, and what they are of all calls.
+const QUANTILES: [(&str, &str); 3] = [("p50", "0.5"), ("p99", "0.99"), ("p99.9", "0.999")];
 
 pub(super) fn write(text: &mut Text<'_>, sources: &Sources<'_>, cursor: Cursor, end: usize) -> Option<Cursor> {
     let mut at = cursor;
@@ -21,12 +23,12 @@ pub(super) fn write(text: &mut Text<'_>, sources: &Sources<'_>, cursor: Cursor, 
                 text.sample("redis_up", Type::Gauge, &[], &Value::Count(1), Unit::One);
             }
             1 => write_instance(text, sources),
-            other => {
-                let name = NAMES.get(other - FIRST)?;
-                if !write_family(text, sources, name, &mut at, end) {
+            other if other - FIRST < NAMES.len() => {
+                if !write_family(text, sources, &NAMES[other - FIRST], &mut at, end) {
                     return Some(at);
                 }
             }
+            _ => return write_latencies(text, sources, at, end),
         }
         at.next_family();
     }
@@ -75,6 +77,35 @@ fn write_family(text: &mut Text<'_>, sources: &Sources<'_>, name: &Name, at: &mu
         at.after = Some(label);
     }
     true
+}
+
+/// How long commands took, as a summary. Returns where it goes on.
+fn write_latencies(text: &mut Text<'_>, sources: &Sources<'_>, at: Cursor, end: usize) -> Option<Cursor> {
+    const NAME: &str = "redis_latency_percentiles_usec";
+    let mut at = at;
+    let part =
+        |section, name, part, member| row_of(section, name, Some(part)).map(|(row, _)| row.value(sources, member));
+    for (member, command) in at.members(sources, Some(Family::Command)) {
+        if text.out.len() >= end {
+            return Some(at);
+        }
+        let command = command.into_owned();
+        let of = [("cmd", command.as_str())];
+        for (name, quantile) in QUANTILES {
+            let value = part(Section::Latencystats, "latency_percentiles_usec_{}", name, member);
+            let Some(value @ Value::Fraction(_)) = value else { continue };
+            if !std::mem::replace(&mut at.is_begun, true) {
+                text.header(NAME, Type::Summary, None, "How long the calls of the command took that were timed.");
+            }
+            text.sample(NAME, Type::Summary, &[of[0], ("quantile", quantile)], &value, Unit::One);
+        }
+        for (suffix, name) in [("_sum", "usec"), ("_count", "calls")] {
+            let value = part(Section::Commandstats, "cmdstat_{}", name, member).filter(|_| at.is_begun);
+            text.sample(&[NAME, suffix].concat(), Type::Summary, &of, &value.unwrap_or(Value::Unknown), Unit::One);
+        }
+        at.after = Some(command);
+    }
+    None
 }
 
 /// What the exporter reads of a field: of texts, the number they are.

@@ -26,6 +26,7 @@ impl Text<'_> {
             (Form::OpenMetrics, Type::Info) => ("", "info"),
             (_, Type::Gauge) => ("", "gauge"),
             (_, Type::Histogram) => ("", "histogram"),
+            (_, Type::Summary) => ("", "summary"),
         };
         self.put(&["# TYPE ", family, suffix, " ", kind, "\n"]);
         if let (Form::OpenMetrics, Some(unit)) = (self.form, unit) {
@@ -46,7 +47,7 @@ impl Text<'_> {
         let suffix = match kind {
             Type::Counter => "_total",
             Type::Info => "_info",
-            Type::Gauge | Type::Histogram => "",
+            Type::Gauge | Type::Histogram | Type::Summary => "",
         };
         self.name(family, suffix, labels);
         if !self.number(value, unit) {
@@ -67,7 +68,7 @@ impl Text<'_> {
         self.name(family, "_bucket", &[("le", "+Inf")]);
         self.line(durations.count(), Unit::One);
         self.name(family, "_sum", &[]);
-        self.line(durations.sum_us(), Unit::Microseconds);
+        self.line(durations.sum(), Unit::Microseconds);
         self.name(family, "_count", &[]);
         self.line(durations.count(), Unit::One);
     }
@@ -103,6 +104,10 @@ impl Text<'_> {
         };
         match value {
             Value::Count(number) => fraction(self.out, *number, per_base),
+            Value::Signed(number) => {
+                self.put(&[if *number < 0 { "-" } else { "" }]);
+                fraction(self.out, number.unsigned_abs(), per_base);
+            }
             Value::Fraction(number) => {
                 write!(self.out, "{}", number / per_base as f64).expect("memory takes all");
             }
@@ -166,6 +171,7 @@ mod tests {
         assert_eq!(number(Value::Count(12_000_813), Unit::Microseconds), "x 12.000813\n");
         assert_eq!(number(Value::Count(1_050), Unit::Milliseconds), "x 1.05\n");
         assert_eq!(number(Value::Count(7), Unit::Bytes), "x 7\n");
+        assert_eq!(number(Value::Signed(-1_500), Unit::Milliseconds), "x -1.5\n");
         assert_eq!(number(Value::Fraction(2.5), Unit::Milliseconds), "x 0.0025\n");
         assert_eq!(number(Value::Flag(true), Unit::One), "x 1\n");
         assert_eq!([Value::Unknown, Value::Nothing].map(|value| number(value, Unit::One)), ["", ""]);

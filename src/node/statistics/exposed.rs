@@ -46,6 +46,8 @@ pub enum Type {
     Gauge,
     /// How many there were of about which length.
     Histogram,
+    /// How long most of many took at most.
+    Summary,
     /// Texts.
     Info,
 }

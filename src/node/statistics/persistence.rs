@@ -1,6 +1,6 @@
 //! Changes, and the data file.
 
-use super::row::{Statistic, counter, gauge, text};
+use super::row::{Statistic, counter, gauge, histogram, text};
 use super::section::Section::{Persistence, Replication};
 use crate::metrics::statistic::Shown::{Bit, Plain, Verdict, Whole};
 use crate::metrics::statistic::Value;
@@ -57,6 +57,25 @@ pub(super) const STATISTICS: &[Statistic] = &[
     counter("snapshots_failed", "Snapshots that failed.", |of| of.metrics().snapshots_failed.into())
         .part_of("snapshots", "result", "failed")
         .too(Persistence),
+    gauge("snapshot_failing", "Whether the disk takes nothing at present.", |of| of.snapshotter().is_failing().into())
+        .for_machines(),
+    histogram("commit_duration_us", "How long snapshots took from their last slice to their commit.", |of| {
+        &of.metrics().commits
+    }),
+    gauge("commit_us", "How long the last commit took, from the last slice of its snapshot on.", |of| {
+        of.snapshotter().commit_us.into()
+    })
+    .us()
+    .named("last_commit")
+    .too(Persistence),
+    histogram("merge_duration_us", "How long merges of journals into the rows of the data file took.", |of| {
+        &of.metrics().merges
+    }),
+    gauge("journal_bytes", "What journals hold that are not merged into the rows of the data file.", |of| {
+        of.metrics().journal_bytes.into()
+    })
+    .bytes()
+    .too(Persistence),
     gauge("disk_reserve_bytes", "What is kept of the disk for when it is full.", |of| {
         of.metrics().disk_reserve_bytes.into()
     })

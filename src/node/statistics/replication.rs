@@ -36,6 +36,21 @@ pub(super) const STATISTICS: &[Statistic] = &[
         of.replication().strangers().into()
     })
     .too(Replication),
+    counter(
+        "conflicts_won",
+        "Writes of this node, each with one of another node to the same key that is lost: neither writer had seen the other.",
+        |of| of.replication().conflicts().won.into(),
+    )
+    .part_of("conflicts", "winner", "own")
+    .too(Replication),
+    counter(
+        "conflicts_lost",
+        "Writes of this node that one of another node took the place of whose writer had not said that it has them: \
+         neither writer had seen the other, or it had only just.",
+        |of| of.replication().conflicts().lost.into(),
+    )
+    .part_of("conflicts", "winner", "peer")
+    .too(Replication),
     gauge("ready", "Whether the node has caught up with its peers.", |of| of.unready().is_none().into())
         .too(Replication),
     text("ready_reason", "Why the node is not ready.", |of| of.named(of.unready().map(ToString::to_string)))

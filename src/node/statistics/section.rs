@@ -29,6 +29,8 @@ pub enum Section {
     Commandstats,
     /// Each code of an error.
     Errorstats,
+    /// How long the calls of each command took.
+    Latencystats,
     /// Whether this is Redis Cluster.
     Cluster,
     /// Keys.
@@ -37,7 +39,7 @@ pub enum Section {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Section; 14] = [
+    pub const ALL: [Section; 15] = [
         Section::Server,
         Section::Clients,
         Section::Memory,
@@ -50,6 +52,7 @@ impl Section {
         Section::Cpu,
         Section::Commandstats,
         Section::Errorstats,
+        Section::Latencystats,
         Section::Cluster,
         Section::Keyspace,
     ];
@@ -69,6 +72,7 @@ impl Section {
             Section::Cpu => "CPU",
             Section::Commandstats => "Commandstats",
             Section::Errorstats => "Errorstats",
+            Section::Latencystats => "Latencystats",
             Section::Cluster => "Cluster",
             Section::Keyspace => "Keyspace",
         }
@@ -76,7 +80,7 @@ impl Section {
 
     /// Whether it is shown to who names no section.
     pub fn is_default(self) -> bool {
-        self != Section::Commandstats
+        !matches!(self, Section::Commandstats | Section::Latencystats)
     }
 }
 

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use super::section::Family;
 use crate::metrics::Metrics;
-use crate::metrics::calls::Calls;
+use crate::metrics::calls::Used;
 use crate::metrics::statistic::Value;
 use crate::metrics::ticks::{Phase, Ticks, Traffic};
 use crate::node::Now;
@@ -21,7 +21,7 @@ use crate::node::settings::Settings;
 use crate::node::timing::Timing;
 use crate::replica::Snapshotter;
 use crate::replication::{PeerStatus, Replication, Unready};
-use crate::store::{Clock, Store};
+use crate::store::{Clock, NodeId, Store};
 
 /// See the module.
 pub struct Sources<'a> {
@@ -34,10 +34,16 @@ pub struct Sources<'a> {
     now: Now,
     usage: OnceCell<Option<Usage>>,
     unready: OnceCell<Option<Unready>>,
-    peers: OnceCell<Vec<PeerStatus>>,
+    peers: OnceCell<Vec<Peer>>,
     rates: OnceCell<Traffic>,
-    commands: OnceCell<Vec<(String, Calls)>>,
+    commands: OnceCell<Vec<Used>>,
     errors: OnceCell<Vec<(String, u64)>>,
+}
+
+/// A peer, and how it is, once somebody wants to know that.
+struct Peer {
+    id: NodeId,
+    status: OnceCell<PeerStatus>,
 }
 
 impl<'a> Sources<'a> {
@@ -79,7 +85,7 @@ impl<'a> Sources<'a> {
         match family {
             Family::Phase => Phase::ALL.map(|phase| phase.name().into()).into(),
             Family::Peer => self.peers().iter().map(|peer| peer.id.to_string().into()).collect(),
-            Family::Command => self.commands().iter().map(|(name, _)| name.as_str().into()).collect(),
+            Family::Command => self.commands().iter().map(|used| used.name.as_str().into()).collect(),
             Family::Error => self.errors().iter().map(|(code, _)| code.as_str().into()).collect(),
         }
     }
@@ -120,8 +126,20 @@ impl<'a> Sources<'a> {
         self.unready.get_or_init(|| self.replication().unready(self.now.monotonic_us)).as_ref()
     }
 
-    pub(super) fn peers(&self) -> &[PeerStatus] {
-        self.peers.get_or_init(|| self.replication().status(self.store(), self.now.monotonic_us))
+    /// How a peer is, by its place among all.
+    pub(super) fn peer(&self, place: usize) -> &PeerStatus {
+        let Peer { id, status } = &self.peers()[place];
+        status.get_or_init(|| {
+            let status = self.replication().status_of(*id, self.store(), self.now.monotonic_us);
+            status.expect("its id comes from there")
+        })
+    }
+
+    fn peers(&self) -> &[Peer] {
+        self.peers.get_or_init(|| {
+            let ids = self.replication().peer_ids();
+            ids.map(|id| Peer { id, status: OnceCell::new() }).collect()
+        })
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -145,8 +163,14 @@ impl<'a> Sources<'a> {
     }
 
     /// The commands and subcommands that were called.
-    pub(super) fn commands(&self) -> &[(String, Calls)] {
+    pub(super) fn commands(&self) -> &[Used] {
         self.commands.get_or_init(|| self.metrics.calls.used())
+    }
+
+    /// Of a thousand calls of a command that were timed so many took at most so long, in microseconds.
+    pub(super) fn percentile<'b>(&self, command: usize, per_mille: u64) -> Value<'b> {
+        let us = self.metrics.calls.at_most_us(&self.commands()[command], per_mille);
+        us.map_or(Value::Nothing, Value::Fraction)
     }
 
     /// The codes of errors that were answered.

@@ -13,7 +13,7 @@ pub(super) const STATISTICS: &[Statistic] = &[
         "eventloop_cycles",
         Plain,
     ),
-    counter("ticks_us", "How long all turns of the loop took.", |of| of.ticks().durations().sum_us().into())
+    counter("ticks_us", "How long all turns of the loop took.", |of| of.ticks().durations().sum().into())
         .us()
         .for_redis()
         .field(Stats, "eventloop_duration_sum", Plain),
@@ -40,6 +40,20 @@ pub(super) const STATISTICS: &[Statistic] = &[
     })
     .us()
     .too(Ticks),
+    gauge("longest_tick_recent_us", "How long the longest turn of the last minute took.", |of| {
+        of.ticks().longest_of_minute_us(of.now().monotonic_us).into()
+    })
+    .us()
+    .too(Ticks),
+    Statistic::of(
+        Kind::Counter,
+        "ticks_spent_us",
+        "How much of all turns went to each phase.",
+        Read::Each(Family::Phase, |of, member| of.ticks().phase_us(Phase::ALL[member]).into()),
+    )
+    .line("ticks_{}_us")
+    .us()
+    .too(Ticks),
     gauge("longest_tick_at_unix_ms", "The wall clock when the longest turn began.", |of| {
         of.ticks().longest().unix_ms.into()
     })
@@ -61,17 +75,17 @@ pub(super) const STATISTICS: &[Statistic] = &[
     .bytes()
     .too(Ticks),
     gauge("tick_us_p50", "How long half of all turns took at most, to within an eighth.", |of| {
-        of.ticks().durations().at_most_us(500).into()
+        of.ticks().durations().at_most(500).into()
     })
     .us()
     .too(Ticks),
     gauge("tick_us_p99", "How long 99 of 100 turns took at most, to within an eighth.", |of| {
-        of.ticks().durations().at_most_us(990).into()
+        of.ticks().durations().at_most(990).into()
     })
     .us()
     .too(Ticks),
     gauge("tick_us_p999", "How long 999 of 1,000 turns took at most, to within an eighth.", |of| {
-        of.ticks().durations().at_most_us(999).into()
+        of.ticks().durations().at_most(999).into()
     })
     .us()
     .too(Ticks),

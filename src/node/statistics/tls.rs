@@ -36,6 +36,12 @@ pub(super) const STATISTICS: &[Statistic] = &[
         said(of, |certificate| certificate.days_left(of.now().unix_ms).to_string().into())
     })
     .too(Tls),
+    gauge("tls_certificate_until_unix_s", "When it ends.", |of| {
+        of.options().tls.as_ref().map_or(Value::Nothing, |tls| Value::Signed(tls.certificate.ends_unix_s))
+    })
+    .seconds()
+    .named("tls_certificate_until_timestamp")
+    .for_machines(),
     gauge("tls_clients", "Clients connected by TLS.", |of| of.encrypted().into()).too(Tls),
     counter("tls_handshakes", "Handshakes that were done.", |of| of.metrics().tls_handshakes.into())
         .part_of("tls_handshakes", "result", "done")

@@ -249,6 +249,11 @@ impl Link {
         Cursor { incarnation: self.follower.incarnation(), direct: self.direct, relay: self.safe }
     }
 
+    /// Whether the peer has said that it has this write, which stands at `position`, or a newer one.
+    pub(in crate::replication) fn has_said_of(&self, stamp: Stamp, position: u64) -> bool {
+        self.reached() >= position || self.has(stamp)
+    }
+
     /// Whether everything up to the end of the list is sent, or had, and acknowledged.
     pub(in crate::replication) fn is_acknowledged(&self, tail: u64) -> bool {
         self.received.direct == tail && self.received.relay == tail

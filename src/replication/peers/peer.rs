@@ -8,7 +8,7 @@ use super::trust::Way;
 use crate::replication::persisted::Followed;
 use crate::replication::wire::vector::VersionVector;
 use crate::replication::wire::{Cursor, Hello, VERSION, VERSION_MIN};
-use crate::store::NodeId;
+use crate::store::{NodeId, Stamp};
 
 /// Pause before the second dial; it doubles with each further one.
 const PAUSE_US_MIN: u64 = 100_000;
@@ -17,6 +17,13 @@ const PAUSE_US_MAX: u64 = 5_000_000;
 const STAYED_US: u64 = 5_000_000;
 /// So long others are not asked for the writes of a peer whose link was lost: it may come back at once.
 const GRACE_US: u64 = 500_000;
+
+/// Bytes over all links to a peer since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traffic {
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+}
 
 /// Whether a connection of this node's own is on its way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,6 +64,12 @@ pub(in crate::replication) struct Peer {
     /// Whether deletions are collected without it; it gets a full listing when it comes back.
     forsaken: bool,
     error: Option<String>,
+    /// What its wall clock was ahead by when it last said so, less the way here.
+    skew_ms: Option<i64>,
+    /// Bytes that came and went over its links.
+    traffic: Traffic,
+    /// Links that were lost.
+    losses: u64,
     /// Dials that did not become a link, in all.
     retries: u64,
     /// ... in a row.
@@ -84,6 +97,9 @@ impl Peer {
             durable_vector: VersionVector::default(),
             forsaken: false,
             error: None,
+            skew_ms: None,
+            traffic: Traffic::default(),
+            losses: 0,
             retries: 0,
             failures: 0,
         }
@@ -185,6 +201,21 @@ impl Peer {
         self.durable_vector.clone_from(vector);
     }
 
+    /// It said what time it is.
+    pub(in crate::replication) fn note_clock(&mut self, its_unix_ms: u64, unix_ms: u64) {
+        self.skew_ms = Some(its_unix_ms as i64 - unix_ms as i64);
+    }
+
+    /// So many bytes came over its link.
+    pub(in crate::replication) fn note_received(&mut self, count: usize) {
+        self.traffic.bytes_in += count as u64;
+    }
+
+    /// So many bytes went over its link.
+    pub(in crate::replication) fn note_sent(&mut self, count: usize) {
+        self.traffic.bytes_out += count as u64;
+    }
+
     /// Deletions are collected without it from here on.
     pub(in crate::replication) fn forsake(&mut self) {
         self.forsaken = true;
@@ -200,6 +231,7 @@ impl Peer {
         self.sent = self.sent();
         self.way = Way::Encrypted;
         if let Some(linked) = self.linked.take() {
+            self.losses += 1;
             self.lost_us = now_us;
             // Its next incarnation may be of a later version.
             self.version = VERSION;
@@ -302,6 +334,14 @@ impl Peer {
         self.version
     }
 
+    /// Whether it has said that it has this write, which stands at `position` of this node's list, or a newer one.
+    pub(in crate::replication) fn has_said_of(&self, stamp: Stamp, position: u64) -> bool {
+        match &self.linked {
+            Some(linked) => linked.outbound.has_said_of(stamp, position),
+            None => self.reached.is_some_and(|reached| reached >= position) || self.durable_vector.covers(stamp),
+        }
+    }
+
     /// Why this node is not ready because of it.
     pub(super) fn unready(&self, now_us: u64) -> Option<Unready> {
         match &self.linked {
@@ -329,6 +369,21 @@ impl Peer {
     /// Why there is no link.
     pub(super) fn error(&self) -> Option<&str> {
         self.error.as_deref()
+    }
+
+    /// What its wall clock was ahead by when it last said so, less the way here, in milliseconds.
+    pub(super) fn skew_ms(&self) -> Option<i64> {
+        self.skew_ms
+    }
+
+    /// Bytes that came and went over its links.
+    pub(super) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Links that were lost.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses
     }
 
     /// Dials that did not become a link, in all.

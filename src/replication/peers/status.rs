@@ -33,42 +33,56 @@ pub struct PeerStatus {
     pub error: Option<String>,
     /// Dials that did not become a link.
     pub retries: u64,
+    /// Links that were lost.
+    pub losses: u64,
+    /// Bytes that came over its links.
+    pub bytes_in: u64,
+    /// ... that went.
+    pub bytes_out: u64,
+    /// What its wall clock was ahead by when it last said so, less the way here. `None`: it has not.
+    pub skew_ms: Option<i64>,
 }
 
 impl Peers {
     /// All peers. O(peers and segments of the change list).
     pub(in crate::replication) fn status(&self, store: &Store, now_us: u64) -> Vec<PeerStatus> {
+        self.all.values().map(|peer| self.status_of(peer, store, now_us)).collect()
+    }
+
+    /// One of them.
+    pub(in crate::replication) fn status_of(&self, peer: &super::Peer, store: &Store, now_us: u64) -> PeerStatus {
         let tail = store.last_position();
-        let status = |peer: &super::Peer| {
-            let behind = store.count_after(peer.reached());
-            let mut status = PeerStatus {
-                id: peer.id(),
-                address: self.members[usize::from(peer.id())].clone(),
-                state: if peer.has_dial() { "dialing" } else { "waiting" },
-                since_ms: now_us.saturating_sub(peer.since_us()) / 1000,
-                lag_changes: behind,
-                lag_changes_durable: peer.durable_lag().reached().map(|position| store.count_after(position)),
-                lag_ms: peer.received_lag().ms(now_us),
-                lag_ms_durable: peer.durable_lag().ms(now_us),
-                agreement: "unknown".to_owned(),
-                difference: peer.linked().and_then(|linked| linked.terms.difference()).map(str::to_owned),
-                error: peer.error().map(str::to_owned),
-                retries: peer.retries(),
-            };
-            let Some(linked) = peer.linked() else { return status };
-            status.state = if linked.outbound.is_walked(tail) { "linked" } else { "catching up" };
-            status.agreement = match linked.comparison.agreement() {
-                Agreement::Agrees => "agrees".to_owned(),
-                Agreement::Diverged => "DIVERGED".to_owned(),
-                Agreement::Unknown if behind > 0 => format!("behind by {behind}"),
-                Agreement::Unknown if peer.cursor.direct.min(peer.cursor.relay) < linked.comparison.position() => {
-                    "this node is behind".to_owned()
-                }
-                Agreement::Unknown => "comparing".to_owned(),
-            };
-            status
+        let behind = store.count_after(peer.reached());
+        let mut status = PeerStatus {
+            id: peer.id(),
+            address: self.members[usize::from(peer.id())].clone(),
+            state: if peer.has_dial() { "dialing" } else { "waiting" },
+            since_ms: now_us.saturating_sub(peer.since_us()) / 1000,
+            lag_changes: behind,
+            lag_changes_durable: peer.durable_lag().reached().map(|position| store.count_after(position)),
+            lag_ms: peer.received_lag().ms(now_us),
+            lag_ms_durable: peer.durable_lag().ms(now_us),
+            agreement: "unknown".to_owned(),
+            difference: peer.linked().and_then(|linked| linked.terms.difference()).map(str::to_owned),
+            error: peer.error().map(str::to_owned),
+            retries: peer.retries(),
+            losses: peer.losses(),
+            bytes_in: peer.traffic().bytes_in,
+            bytes_out: peer.traffic().bytes_out,
+            skew_ms: peer.skew_ms(),
         };
-        self.all.values().map(status).collect()
+        let Some(linked) = peer.linked() else { return status };
+        status.state = if linked.outbound.is_walked(tail) { "linked" } else { "catching up" };
+        status.agreement = match linked.comparison.agreement() {
+            Agreement::Agrees => "agrees".to_owned(),
+            Agreement::Diverged => "DIVERGED".to_owned(),
+            Agreement::Unknown if behind > 0 => format!("behind by {behind}"),
+            Agreement::Unknown if peer.cursor.direct.min(peer.cursor.relay) < linked.comparison.position() => {
+                "this node is behind".to_owned()
+            }
+            Agreement::Unknown => "comparing".to_owned(),
+        };
+        status
     }
 
     /// The ids of those linked peers that have acknowledged everything.
