@@ -30,7 +30,7 @@ mod unix;
 
 pub use cluster::{ClusterFile, NodeAddress, members};
 use http::HttpArguments;
-pub use order::{CertsArguments, Tool};
+pub use order::{CertsArguments, CheckArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
 use tls::TlsArguments;

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
                 say(&said);
                 ExitCode::SUCCESS
             }
-            Err(mistake) => complain(&mistake, 1),
+            Err(failure) => complain(&failure.why, failure.code),
         },
         Ok(Order::Serve(config)) if config.check_only => match starting::check(&config) {
             Ok(()) => {

@@ -25,6 +25,7 @@ pub mod access;
 pub mod default_user;
 pub mod file;
 pub mod log;
+pub mod logins;
 pub mod mistake;
 pub mod password;
 mod patterns;

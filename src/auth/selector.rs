@@ -159,7 +159,8 @@ impl Selector {
     }
 }
 
-/// What comes before anybody is known, and what a line's client can always ask for.
+/// What comes before anybody is known, and what a line's client and a machine can always ask for.
 pub(super) fn needs_no_permission(command: Command) -> bool {
-    matches!(command, Command::Auth | Command::Hello | Command::Quit | Command::Reset | Command::Help)
+    use Command::{Auth, Health, Hello, Help, Quit, Reset};
+    matches!(command, Auth | Health | Hello | Help | Quit | Reset)
 }

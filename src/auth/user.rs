@@ -63,6 +63,12 @@ impl User {
         self.passwords.iter().fold(false, |found, known| found | known.is(&given))
     }
 
+    /// The same of a password that was said earlier.
+    pub(super) fn accepts_hash(&self, given: &Password) -> bool {
+        self.is_on
+            && (self.needs_no_password || self.passwords.iter().fold(false, |found, known| found | known.is(given)))
+    }
+
     /// Whether it may come in at all.
     pub(super) fn is_on(&self) -> bool {
         self.is_on

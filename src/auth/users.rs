@@ -140,6 +140,13 @@ impl Users {
         Some(self.access(id, must_prove))
     }
 
+    /// What somebody may do who has said this password earlier; `None` where it would not be let in any more.
+    pub fn recognize(&self, name: &[u8], password: &Password, must_prove: bool) -> Option<Access> {
+        let id = self.named(name)?;
+        let proves_nothing = must_prove && id == UserId::DEFAULT && self.get(id).is_open();
+        (!proves_nothing && self.get(id).accepts_hash(password)).then(|| self.access(id, must_prove))
+    }
+
     /// What a session may do whose certificate names this user; `None` where there is none, or it is off. Its password
     /// need not be said, and nobody else comes in by that.
     pub fn vouched_for(&self, name: &[u8], must_prove: bool) -> Option<Access> {

@@ -1,5 +1,5 @@
-//! What there is about users beside themselves: what was refused to whom, the file that they come from, and where
-//! secrets come from that nobody can foresee.
+//! What there is about users beside themselves: what was refused to whom, the file that they come from, who has logged
+//! in with a form, and where secrets come from that nobody can foresee.
 
 use std::collections::VecDeque;
 
@@ -9,6 +9,7 @@ use super::listening::Listening;
 use super::pubsub::PubSub;
 use crate::auth::Users;
 use crate::auth::log::Log;
+use crate::auth::logins::Logins;
 use crate::auth::uses::Channel;
 use crate::protocol::Command;
 
@@ -20,6 +21,7 @@ pub(super) type Randomness = Box<dyn FnMut(&mut [u8])>;
 pub(super) struct Accounts {
     pub(super) log: Log,
     pub(super) file: UsersFile,
+    pub(super) logins: Logins,
     /// `None`: nobody has given one.
     pub(super) randomness: Option<Randomness>,
 }

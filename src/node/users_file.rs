@@ -16,6 +16,7 @@ impl Node {
     /// There are these users from here on and no others. Who is none of them is disconnected.
     pub fn set_users(&mut self, loaded: Loaded) {
         self.users.replace(loaded, self.settings.options.password);
+        self.accounts.logins.keep_valid(&self.users);
         let mut gone = Vec::new();
         for (id, client) in self.sessions.clients_mut() {
             if !stays(client, &self.users) {

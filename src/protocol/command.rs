@@ -56,6 +56,8 @@ commands! {
     WatchPrefix "watch-prefix" -2 Other "json";
     UnwatchPrefix "unwatch-prefix" 1 Other "json";
     Help "help" 1 Other "line";
+    // Of this server alone.
+    Health "health" -1 Other "node";
 
     Get "get" 2 Read "string";
     Set "set" -3 Write "string";
@@ -165,9 +167,9 @@ commands! {
 }
 
 impl Described {
-    /// Whether clients that speak RESP have it.
+    /// Whether clients that speak RESP are told of it: what Redis does not have they would not understand.
     fn is_of_resp(&self) -> bool {
-        !["line", "json"].contains(&self.group)
+        !["line", "json", "node"].contains(&self.group)
     }
 }
 
@@ -276,7 +278,7 @@ impl Command {
         PLAIN[self as usize]
     }
 
-    /// All there are for clients that speak RESP.
+    /// All that clients are told of that speak RESP.
     pub fn all_of_resp() -> impl Iterator<Item = Command> {
         ALL.iter().copied().filter(|command| command.describe().is_of_resp())
     }

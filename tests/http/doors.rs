@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 
 use crate::answers::{parse, request};
 use crate::harness::{PATIENCE, Server};
@@ -54,20 +53,4 @@ fn an_address_of_its_own_speaks_nothing_else() {
     }
     assert_eq!(server.info("keys"), "0");
     assert_eq!(server.connect().ask("PING"), "PONG");
-}
-
-#[test]
-fn curl_is_a_client() {
-    let server = Server::start(&[]);
-    server.connect().ask("SET color blue");
-    let curl = |arguments: &[&str]| {
-        let output =
-            Command::new("curl").args(["-sS", "--max-time", "60"]).args(arguments).output().expect("curl runs");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).expect("text")
-    };
-    let at = |path: &str| format!("http://{}{path}", server.address);
-    assert_eq!(curl(&[&at("/livez"), &at("/v1/keys")]), "live\n{\"keys\":[\"color\"],\"cursor\":null}\n");
-    assert!(curl(&["-I", &at("/readyz")]).starts_with("HTTP/1.1 200 OK\r\n"));
-    assert_eq!(curl(&["--http1.0", &at("/v1/keys")]), "{\"keys\":[\"color\"],\"cursor\":null}\n");
 }

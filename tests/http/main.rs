@@ -1,14 +1,22 @@
 //! HTTP on the port: real clients, pure nodes, and web pages that try what they must not.
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../encryption/certificates.rs"]
+mod certificates;
 #[path = "../harness/mod.rs"]
 mod harness;
 #[path = "../harness/pure.rs"]
 mod pure;
 
 mod answers;
+mod checking;
+mod clients;
 mod doors;
 mod framing;
 mod guards;
 mod health;
 mod listing;
+mod login;
 mod values;
+mod waiting;
+mod watching;

@@ -6,7 +6,7 @@
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
 //! - `connection`, `users`, `proving`, `acl`, `clients`, `monitoring`: conversations
-//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `help`: the node
+//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `health`, `help`: the node
 
 mod acl;
 mod bitfield;
@@ -20,6 +20,7 @@ pub(super) mod context;
 mod expiring;
 mod extended;
 pub(super) mod fail;
+mod health;
 mod help;
 mod keys;
 mod lcs;
@@ -298,6 +299,7 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::UnwatchPrefix => watching::unwatch(cx),
         Command::Echo => cx.answer(Reply::Value(args.at(1))),
         Command::Help => cx.answer(Reply::Text(line::HELP)),
+        Command::Health => health::health(cx, args),
         Command::Select => connection::select(cx, args),
         Command::Hello => proving::slowly(cx, args, connection::hello),
         Command::Auth => proving::slowly(cx, args, users::auth),
@@ -366,7 +368,8 @@ impl Context<'_> {
                 Some(queue) if command == Command::Exec => queue.has(tells),
                 Some(_) | None => tells(command),
             };
-        let ends_it = command == Command::Client && args.get(1).is_some_and(|part| fail::is(part, "UNPAUSE"));
+        let ends_it = command == Command::Client && args.get(1).is_some_and(|part| fail::is(part, "UNPAUSE"))
+            || command == Command::Health;
         self.now.monotonic_us < pause.until_us && is_held && !ends_it && !self.client.is_monitor
     }
 

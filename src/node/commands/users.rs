@@ -32,8 +32,8 @@ pub(super) fn allow(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> R
 #[cold]
 fn refuse(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
     if !cx.client.access.is_authenticated() {
-        let is_open =
-            matches!(command, Command::Auth | Command::Hello | Command::Quit | Command::Reset | Command::Help);
+        use Command::{Auth, Health, Hello, Help, Quit, Reset};
+        let is_open = matches!(command, Auth | Health | Hello | Help | Quit | Reset);
         // A person at a terminal wants to know that there is somebody.
         let is_greeting = command == Command::Ping && !cx.out.dialect().follows_redis();
         return match is_open || is_greeting {
@@ -143,7 +143,8 @@ pub(in crate::node) fn authenticate(cx: &mut Context<'_>, by: &[u8], user: &[u8]
 
 /// After users were changed: what each session may do. Those end that may not stay, this one once it is answered.
 pub(super) fn changed(cx: &mut Context<'_>) -> Executed {
-    let Context { data, client, users, .. } = cx;
+    let Context { data, client, users, accounts, .. } = cx;
+    accounts.logins.keep_valid(users);
     let Events { channels, sessions, id } = &mut data.events;
     let mut gone = Vec::new();
     for (other, client) in sessions.clients_mut() {

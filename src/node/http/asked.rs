@@ -27,12 +27,16 @@ pub(super) struct Asked<'a> {
 pub(super) enum Handled {
     /// The answer is written.
     Answered,
+    /// The answer is written, and is the last one.
+    Parted,
     /// The answer is written, and took all that the turn has.
     Exhausted,
     /// Nothing: the request is to be handed in again once this is over.
     Waits(Waits),
     /// The answer begins like this and takes several turns.
     Long(Answer, Long),
+    /// The answer has begun, and goes on for as long as the connection is there.
+    Streams,
 }
 
 /// Why a request is refused, and what is said beside it.

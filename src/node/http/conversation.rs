@@ -28,6 +28,8 @@ pub(super) enum Stage {
     Discarding(u64),
     /// An answer that goes on.
     Sending(Manner<'static>, Long),
+    /// Events as they happen: nothing more is asked for on this connection.
+    Streaming(Manner<'static>),
 }
 
 /// Bytes of a slice after which it is better ended.
@@ -67,8 +69,13 @@ impl Conversation {
     pub(in crate::node) fn body(&mut self) -> Option<&mut Receiving> {
         match &mut self.stage {
             Stage::Body { body, .. } => Some(body),
-            Stage::Head | Stage::Held { .. } | Stage::Discarding(_) | Stage::Sending(..) => None,
+            Stage::Head | Stage::Held { .. } | Stage::Discarding(_) | Stage::Sending(..) | Stage::Streaming(_) => None,
         }
+    }
+
+    /// How events are sent, where it is told of them.
+    pub(in crate::node) fn stream(&self) -> Option<Manner<'static>> {
+        if let Stage::Streaming(manner) = &self.stage { Some(*manner) } else { None }
     }
 
     /// Memory that it holds of a request.
@@ -77,7 +84,7 @@ impl Conversation {
             + match &self.stage {
                 Stage::Body { head, body } => head.capacity() + body.memory_bytes(),
                 Stage::Held { head, body } => head.capacity() + body.capacity(),
-                Stage::Head | Stage::Discarding(_) | Stage::Sending(..) => 0,
+                Stage::Head | Stage::Discarding(_) | Stage::Sending(..) | Stage::Streaming(_) => 0,
             }
     }
 }

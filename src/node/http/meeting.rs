@@ -2,6 +2,7 @@
 //! more, and before anything of a body is taken.
 
 use super::asked::{Asked, Refused};
+use super::login::cookie_name;
 use super::routes::{self, Found, Route, Wanted, Who};
 use crate::auth::Access;
 use crate::http::Wrong;
@@ -31,6 +32,8 @@ pub(super) enum Met<'a> {
     Told(Manner<'a>),
 }
 
+/// What a form sends that is filled in.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// What a browser keeps the answer to a preflight for.
 const PREFLIGHT_S: u32 = 600;
 
@@ -126,6 +129,7 @@ fn check_body(head: &Head<'_>, route: &Route) -> Result<(), Refused> {
         Wanted::None if head.framing == Framing::None => Ok(()),
         Wanted::None => Err(Refused { closes: true, ..Wrong::new(400, "no body is wanted here").into() }),
         Wanted::Value(kinds) => Ok(guard::check_content(head, kinds)?),
+        Wanted::Form => Ok(guard::check_content(head, &[FORM])?),
     }
 }
 
@@ -156,8 +160,8 @@ fn tell<'a>(
 
 /// Who asks is who the client is from here on. A password that is none is answered as `AUTH` answers it, later each
 /// time.
-fn identify(cx: &mut Context<'_>, head: &Head<'_>, _source: Source<'_>) -> Result<Option<Waits>, Refused> {
-    match credentials::of(head, "") {
+fn identify(cx: &mut Context<'_>, head: &Head<'_>, source: Source<'_>) -> Result<Option<Waits>, Refused> {
+    match credentials::of(head, &cookie_name(cx)) {
         Credentials::Password(Login { user, password }) => {
             let prove = |cx: &mut Context<'_>| authenticate(cx, b"HTTP", &user, &password).map(|()| Executed::Answered);
             match slowly_by(cx, prove) {
@@ -175,6 +179,12 @@ fn identify(cx: &mut Context<'_>, head: &Head<'_>, _source: Source<'_>) -> Resul
         }
         Credentials::Unreadable => {
             return Err(unproven(head, "Authorization is Bearer <user>:<password>, or Basic with that in base64"));
+        }
+        // What a browser sends by itself is nothing for a page from elsewhere.
+        Credentials::Token(token) if source == Source::Own => {
+            let (must_prove, now_us) = (cx.client.access.must_prove(), cx.now.monotonic_us);
+            let access = cx.accounts.logins.find(token, cx.users, must_prove, now_us);
+            cx.client.access = access.unwrap_or(cx.client.access);
         }
         Credentials::Token(_) | Credentials::None => (),
     }

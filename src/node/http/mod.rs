@@ -7,7 +7,7 @@
 //! - [`meeting`]: whether a request is let in
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
-//! - [`health`], [`keys`], [`values`]: the routes
+//! - [`health`], [`keys`], [`values`], [`watch`], [`login`]: the routes
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
 //! where it stays; for a gate, after which it is handed to its route again; for its client, who has to read. A request
@@ -17,10 +17,12 @@ mod asked;
 pub(super) mod conversation;
 mod health;
 mod keys;
+mod login;
 mod meeting;
 mod routes;
 mod slices;
 mod values;
+pub(super) mod watch;
 
 use asked::{Asked, Handled, Refused};
 use conversation::{Conversation, Long, Slice, Stage};
@@ -40,6 +42,9 @@ use crate::protocol::http::begins;
 const ROOM_BYTES: usize = 17 << 10;
 /// Longest body of a refused request that is read and forgotten, so that the connection can go on.
 const DISCARDED_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest form.
+const FORM_BYTES_MAX: usize = 4 << 10;
 
 /// What was done with the bytes.
 pub(super) enum Step {
@@ -78,6 +83,10 @@ fn go_on(cx: &mut Context<'_>, conversation: &mut Conversation, bytes: &[u8]) ->
         Stage::Held { head, body } => answer_held(cx, conversation, head, body, 0),
         Stage::Discarding(left) => discard(conversation, left, bytes),
         Stage::Sending(manner, long) => send(cx, conversation, manner, long, 0),
+        Stage::Streaming(manner) => {
+            conversation.stage = Stage::Streaming(manner);
+            Step::Starved(bytes.len())
+        }
     }
 }
 
@@ -171,7 +180,7 @@ fn answer(
             cx.client.waits = Waits::ForTurn;
             Step::Stop(used)
         }
-        Ok(Handled::Exhausted) => Step::End,
+        Ok(Handled::Exhausted | Handled::Parted) => Step::End,
         Ok(Handled::Waits(waits)) => {
             conversation.stage = Stage::Held { head: head.to_vec(), body };
             cx.client.waits = waits;
@@ -182,6 +191,10 @@ fn answer(
             let manner = if manner.minor == 0 { manner.closing() } else { manner };
             answer.write_begin(manner, cx.out.bytes());
             send(cx, conversation, Manner { reader: None, ..manner }, long, used)
+        }
+        Ok(Handled::Streams) => {
+            conversation.stage = Stage::Streaming(Manner { reader: None, ..manner });
+            Step::Starved(used)
         }
         Err(refused) if refused.closes => part(cx, manner, refused.wrong),
         Err(refused) => {
@@ -262,5 +275,6 @@ fn body_bytes_max(cx: &Context<'_>, route: &Route) -> usize {
     match route.body {
         Wanted::None => 0,
         Wanted::Value(_) => cx.keys.value_bytes_max(),
+        Wanted::Form => FORM_BYTES_MAX,
     }
 }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::asked::{Asked, Handled, Refused};
-use super::{health, keys, values};
+use super::{health, keys, login, values, watch};
 use crate::http::answer::{BYTES, JSON};
 use crate::http::head::Method;
 use crate::http::{Wrong, target};
@@ -46,6 +46,8 @@ pub(super) enum Wanted {
     None,
     /// A value, of one of these kinds.
     Value(&'static [&'static str]),
+    /// What a form sends that is filled in.
+    Form,
 }
 
 /// A row of the table.
@@ -65,6 +67,11 @@ const VALUE: Wanted = Wanted::Value(&[BYTES, JSON]);
 static ROUTES: &[Route] = &[
     get("/livez", Who::Anyone, health::livez).for_machines(),
     get("/readyz", Who::Anyone, health::readyz).for_machines(),
+    get("/", Who::Visitors, login::index),
+    get("/login", Who::Visitors, login::show),
+    post_form("/login", login::log_in),
+    post_form("/logout", login::log_out),
+    get("/v1/watch", Who::Users, watch::watch),
     get("/v1/keys", Who::Users, keys::list),
     below("/v1/keys/", Method::Get, Wanted::None, values::get),
     below("/v1/keys/", Method::Put, VALUE, values::put),
@@ -74,6 +81,11 @@ static ROUTES: &[Route] = &[
 const fn get(path: &'static str, who: Who, handler: Handler) -> Route {
     let path = Path::Is(path);
     Route { method: Method::Get, path, who, body: Wanted::None, is_for_machines: false, handler }
+}
+
+const fn post_form(path: &'static str, handler: Handler) -> Route {
+    let path = Path::Is(path);
+    Route { method: Method::Post, path, who: Who::Visitors, body: Wanted::Form, is_for_machines: false, handler }
 }
 
 const fn below(path: &'static str, method: Method, body: Wanted, handler: Handler) -> Route {

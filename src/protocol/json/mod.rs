@@ -158,12 +158,21 @@ fn decode<'a>(
 
 /// Writes a change for who watches a prefix.
 pub fn tell(change: &Change<'_>, out: &mut Vec<u8>) {
+    tell_short(change, usize::MAX, out);
+}
+
+/// The same; of a value that is longer than this there is how long it is.
+pub fn tell_short(change: &Change<'_>, value_bytes_max: usize, out: &mut Vec<u8>) {
     let stamp = json!({ "clock": change.stamp.clock.to_string(), "node": change.stamp.node });
     let mut event = Object::new();
     event.insert("event", Field::Text(if change.value.is_some() { "set" } else { "delete" }));
     put(&mut event, "key", "key_encoding", change.key);
-    if let Some(value) = change.value {
-        put(&mut event, "value", "encoding", value);
+    match change.value {
+        Some(value) if value.len() > value_bytes_max => {
+            event.insert("value_bytes", Field::Int(value.len() as i64));
+        }
+        Some(value) => put(&mut event, "value", "encoding", value),
+        None => (),
     }
     event.insert("stamp", Field::Value(&stamp));
     event.insert("position", Field::Made(change.position.to_string()));

@@ -1,0 +1,138 @@
+//! Streams of events.
+
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Node, Options, Origin};
+
+use crate::answers::{ask, by_lines, by_words, place, place_with, request};
+use crate::pure::{NOW, options, read, say, tick};
+
+/// What is told from here on, without the chunks around it.
+fn told(node: &mut Node, id: usize) -> String {
+    tick(node, NOW);
+    text_of(&read(node, id))
+}
+
+fn text_of(chunks: &[u8]) -> String {
+    let (mut text, mut rest) = (String::new(), chunks);
+    while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        let size = std::str::from_utf8(&rest[..end]).expect("a size is text").trim_end();
+        let size = usize::from_str_radix(size, 16).unwrap_or_else(|_| panic!("no chunk: {size:?}"));
+        text += std::str::from_utf8(&rest[end + 1..end + 1 + size]).expect("events are text");
+        rest = &rest[end + 1 + size + 2..];
+    }
+    text
+}
+
+/// Begins a stream, and says where it begins and what it tells at once.
+fn begin(node: &mut Node, id: usize, line: &str, headers: &str) -> (u64, String) {
+    let answer = say(node, id, &request(line, headers, b""));
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("there is a head");
+    let head = String::from_utf8_lossy(&answer[..end]);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"), "{head}");
+    let text = text_of(&answer[end + 4..]);
+    let (first, events) = text.split_once("\n\n").expect("it says where it begins");
+    let position = first.strip_prefix("id: ").and_then(|position| position.parse().ok());
+    (position.unwrap_or_else(|| panic!("no position: {first}")), events.to_owned())
+}
+
+#[test]
+fn changes_of_keys_that_begin_so_are_told_as_they_happen() {
+    let mut node = place();
+    let (position, _) = begin(&mut node, 0, "GET /v1/watch?prefix=a:", "");
+    by_lines(&mut node, "SET b:1 x\nSET a:1 blue\nDELETE a:1\n");
+    let events = told(&mut node, 0);
+    let events: Vec<&str> = events.split("\n\n").filter(|event| !event.is_empty()).collect();
+    assert_eq!(events.len(), 1, "one state of each key: {events:?}");
+    let (id, data) = events[0].split_once("\ndata: ").expect("it has data");
+    let event: serde_json::Value = serde_json::from_str(data).expect("it is JSON");
+    assert_eq!((event["event"].as_str(), event["key"].as_str()), (Some("delete"), Some("a:1")));
+    assert_eq!(id, format!("id: {}", event["position"].as_str().expect("a text")));
+    assert!(id["id: ".len()..].parse::<u64>().expect("a number") > position);
+    by_lines(&mut node, "SET a:2 green\n");
+    assert!(told(&mut node, 0).contains("\"value\":\"green\""));
+    assert_eq!(node.waits(0), Waits::ForInput);
+    say(&mut node, 0, &request("GET /livez", "", b""));
+    assert_eq!(told(&mut node, 0), "", "nothing else is asked for on this connection");
+}
+
+#[test]
+fn a_stream_that_breaks_off_goes_on_where_it_was() {
+    let mut node = place();
+    let (position, _) = begin(&mut node, 0, "GET /v1/watch", "");
+    by_lines(&mut node, "SET a 1\n");
+    let first = told(&mut node, 0);
+    assert!(first.contains("\"key\":\"a\""));
+    node.close(0);
+    by_lines(&mut node, "SET b 2\n");
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
+    let last = first.lines().next().and_then(|line| line.strip_prefix("id: ")).expect("an event has an id").to_owned();
+    let (again, events) = begin(&mut node, 0, "GET /v1/watch", &format!("Last-Event-ID: {last}\r\n"));
+    assert_eq!(again.to_string(), last);
+    assert!(events.contains("\"key\":\"b\"") && !events.contains("\"key\":\"a\""), "{events}");
+    node.open(1, Origin::Loopback, NOW).expect("there is room");
+    let (from, events) = begin(&mut node, 1, &format!("GET /v1/watch?from={position}"), "");
+    assert!(from == position && events.contains("\"key\":\"a\""), "{from} {events}");
+    for wrong in ["from=99999999999999999999", "from=x", "prefix=%zz", "since=1"] {
+        node.open(2, Origin::Loopback, NOW).expect("there is room");
+        assert_eq!(ask(&mut node, 2, &format!("GET /v1/watch?{wrong}"), "", b"").status, 400, "{wrong}");
+        node.close(2);
+    }
+}
+
+#[test]
+fn of_a_long_value_an_event_says_how_long_it_is() {
+    let mut node = place();
+    begin(&mut node, 0, "GET /v1/watch", "");
+    by_lines(&mut node, &format!("SET a {}\n", "v".repeat(20_000)));
+    let events = told(&mut node, 0);
+    assert!(events.contains("\"value_bytes\":20000") && events.len() < 500, "{events:.500}");
+}
+
+#[test]
+fn who_may_not_see_all_keys_that_begin_so_gets_no_stream_and_who_may_no_more_loses_it() {
+    let mut node = place();
+    by_words(&mut node, "ACL SETUSER ann on >pass %R~a* +watch-prefix");
+    let ann = "Authorization: Bearer ann:pass\r\n";
+    for (prefix, status) in [("", 403), ("b", 403)] {
+        assert_eq!(ask(&mut node, 0, &format!("GET /v1/watch?prefix={prefix}"), ann, b"").status, status, "{prefix}");
+    }
+    begin(&mut node, 0, "GET /v1/watch?prefix=a", ann);
+    by_words(&mut node, "ACL SETUSER ann resetkeys %R~ab*");
+    assert!(node.is_over(0));
+}
+
+/// What has not been read is not made: each of many streams holds a position and some bytes, however much changes.
+#[test]
+fn a_thousand_streams_that_do_not_read_are_a_thousand_positions() {
+    const STREAMS: usize = 1_000;
+    let mut node = place_with(Options { clients_max: STREAMS + 10, ..options() });
+    node.close(0);
+    for id in 0..STREAMS {
+        node.open(id + 10, Origin::Loopback, NOW).expect("there is room");
+        begin(&mut node, id + 10, "GET /v1/watch?prefix=key", "");
+    }
+    let change = |node: &mut Node, count: usize| {
+        let said: String = (0..count).map(|number| format!("SET key:{number} {}\n", "v".repeat(1_000))).collect();
+        by_lines(node, &said);
+        for _ in 0..20 {
+            tick(node, NOW);
+        }
+        node.session_bytes()
+    };
+    let (some, more) = (change(&mut node, 20), change(&mut node, 5_000));
+    assert_eq!(some, more, "it does not grow with what changes");
+    assert!(some / STREAMS < 8 << 10, "{} bytes each", some / STREAMS);
+    let busy = node.deadline_us();
+    assert!(busy > NOW.monotonic_us, "nobody is told who does not read: the loop sleeps");
+    // Who reads gets all of it.
+    let mut keys = std::collections::BTreeSet::new();
+    for _ in 0..20_000 {
+        let events = told(&mut node, 10);
+        if events.is_empty() {
+            break;
+        }
+        let found = events.split("\"key\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+        keys.extend(found.map(str::to_owned));
+    }
+    assert_eq!(keys.len(), 5_000);
+}
