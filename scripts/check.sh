@@ -33,11 +33,15 @@ command -v npm >/dev/null || need+=(npm)
 command -v python3 >/dev/null || need+=(python3)
 # Without the module a virtual environment can be named, but has no pip in it.
 python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
+# What collects figures: 100 MB, half a minute. What Debian recommends beside them is not needed.
+tools=()
+command -v promtool >/dev/null || tools+=(prometheus)
+command -v prometheus-redis-exporter >/dev/null || tools+=(prometheus-redis-exporter)
 if [ "$(id -u)" = 0 ]; then # only root can make network namespaces; others skip those tests
     command -v ip >/dev/null || need+=(iproute2)
     command -v nft >/dev/null || need+=(nftables)
 fi
-if [ ${#need[@]} -gt 0 ]; then
+if [ $((${#need[@]} + ${#tools[@]})) -gt 0 ]; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
         # Debian starts a service that it installs, unless this file says that it may not (101).
         policy=/usr/sbin/policy-rc.d
@@ -45,9 +49,12 @@ if [ ${#need[@]} -gt 0 ]; then
             trap 'rm -f $policy' EXIT
             printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
         fi
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${need[@]}" >/dev/null
+        install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null; }
+        apt-get update -qq
+        [ ${#need[@]} = 0 ] || install "${need[@]}"
+        [ ${#tools[@]} = 0 ] || install --no-install-recommends "${tools[@]}"
     else
-        echo "check.sh: please install: ${need[*]}" >&2
+        echo "check.sh: please install: ${need[*]} ${tools[*]}" >&2
         exit 1
     fi
 fi

@@ -7,6 +7,8 @@ mod certificates;
 mod harness;
 #[path = "../harness/pure.rs"]
 mod pure;
+#[path = "../harness/scrape.rs"]
+mod scrape;
 
 mod answers;
 mod checking;
@@ -17,6 +19,8 @@ mod guards;
 mod health;
 mod listing;
 mod login;
+mod metrics;
+mod tools;
 mod values;
 mod waiting;
 mod watching;

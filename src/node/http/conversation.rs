@@ -3,6 +3,7 @@
 use crate::auth::Access;
 use crate::http::answer::Manner;
 use crate::http::body::Receiving;
+use crate::node::exposition::{Cursor, Form, Page};
 use crate::node::walk::Walk;
 
 /// See the module.
@@ -47,6 +48,15 @@ pub(super) enum Slice {
 pub(super) enum Long {
     /// A list of keys.
     Keys(Box<Listing>),
+    /// Figures.
+    Page(Box<Exposing>),
+}
+
+/// A page of figures, as far as it was sent.
+pub(super) struct Exposing {
+    pub(super) page: Page,
+    pub(super) form: Form,
+    pub(super) cursor: Cursor,
 }
 
 /// A list of keys, as far as it was sent.

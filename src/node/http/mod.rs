@@ -7,7 +7,7 @@
 //! - [`meeting`]: whether a request is let in
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
-//! - [`health`], [`keys`], [`values`], [`watch`], [`login`]: the routes
+//! - [`health`], [`metrics`], [`keys`], [`values`], [`watch`], [`login`]: the routes
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
 //! where it stays; for a gate, after which it is handed to its route again; for its client, who has to read. A request
@@ -19,6 +19,7 @@ mod health;
 mod keys;
 mod login;
 mod meeting;
+mod metrics;
 mod routes;
 mod slices;
 mod values;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::asked::{Asked, Handled, Refused};
-use super::{health, keys, login, values, watch};
+use super::{health, keys, login, metrics, values, watch};
 use crate::http::answer::{BYTES, JSON};
 use crate::http::head::Method;
 use crate::http::{Wrong, target};
@@ -27,7 +27,6 @@ pub(super) enum Who {
     /// Who is a user.
     Users,
     /// Who may run this command.
-    #[allow(dead_code, reason = "for routes that stand for no command that they run")]
     Allowed(Command),
 }
 
@@ -67,6 +66,8 @@ const VALUE: Wanted = Wanted::Value(&[BYTES, JSON]);
 static ROUTES: &[Route] = &[
     get("/livez", Who::Anyone, health::livez).for_machines(),
     get("/readyz", Who::Anyone, health::readyz).for_machines(),
+    get("/metrics", Who::Allowed(Command::Info), metrics::own).for_machines(),
+    get("/metrics/redis", Who::Allowed(Command::Info), metrics::redis).for_machines(),
     get("/", Who::Visitors, login::index),
     get("/login", Who::Visitors, login::show),
     post_form("/login", login::log_in),
