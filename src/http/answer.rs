@@ -30,18 +30,20 @@ pub struct Manner<'a> {
     pub keeps_alive: bool,
     /// The page from elsewhere that may read it.
     pub reader: Option<&'a str>,
+    /// When that is, in unix milliseconds.
+    pub unix_ms: u64,
 }
 
 impl<'a> Manner<'a> {
-    /// As the request wants it.
-    pub fn of(head: &Head<'a>) -> Manner<'a> {
+    /// As the request wants it, at this time.
+    pub fn of(head: &Head<'a>, unix_ms: u64) -> Manner<'a> {
         let is_head = head.method == Method::Head;
-        Manner { is_head, minor: head.minor, keeps_alive: head.keeps_alive, reader: None }
+        Manner { is_head, minor: head.minor, keeps_alive: head.keeps_alive, reader: None, unix_ms }
     }
 
     /// To something that is no request.
-    pub fn parting() -> Manner<'static> {
-        Manner { is_head: false, minor: 1, keeps_alive: false, reader: None }
+    pub fn parting(unix_ms: u64) -> Manner<'static> {
+        Manner { is_head: false, minor: 1, keeps_alive: false, reader: None, unix_ms }
     }
 
     /// The same, and nothing after it.
@@ -136,7 +138,8 @@ impl Answer {
                 put(format_args!("Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n"));
             }
         }
-        put(format_args!("{headers}Content-Security-Policy: {policy}\r\n{SECURITY}"));
+        let date = Date(manner.unix_ms);
+        put(format_args!("{headers}Date: {date}\r\nContent-Security-Policy: {policy}\r\n{SECURITY}"));
         if let Some(origin) = manner.reader {
             put(format_args!(
                 "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: ETag, TTL-Ms\r\nVary: \
@@ -150,6 +153,27 @@ impl Answer {
         }
         put(format_args!("\r\n"));
         out.extend_from_slice(head.as_bytes());
+    }
+}
+
+/// A time in unix milliseconds, as HTTP writes it (RFC 9110, 5.6.7).
+struct Date(u64);
+
+impl std::fmt::Display for Date {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] = ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+        let s = self.0 / 1_000;
+        let days = s / 86_400;
+        // Years that begin in March, in eras of 400 (Hinnant, "chrono-compatible low-level date algorithms").
+        let (era, day_of_era) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let year = era * 400 + year_of_era + u64::from(month >= 10);
+        let (weekday, month) = (DAYS[(days % 7) as usize], MONTHS[month as usize]);
+        write!(out, "{weekday}, {day:02} {month} {year} {:02}:{:02}:{:02} GMT", s / 3600 % 24, s / 60 % 60, s % 60)
     }
 }
 
@@ -182,7 +206,7 @@ pub fn refusal(wrong: &Wrong) -> (Answer, Vec<u8>) {
 mod tests {
     use super::*;
 
-    const MANNER: Manner<'static> = Manner { is_head: false, minor: 1, keeps_alive: true, reader: None };
+    const MANNER: Manner<'static> = Manner { is_head: false, minor: 1, keeps_alive: true, reader: None, unix_ms: 0 };
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -210,6 +234,20 @@ mod tests {
         }
         assert!(answers[0].contains("\r\nETag: \"1-0\"\r\n") && answers[0].ends_with("\r\n\r\n{}"));
         assert!(!answers[1].contains("Content-Length"));
+    }
+
+    #[test]
+    fn a_date_is_written_as_it_always_was() {
+        for (unix_s, expected) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        ] {
+            assert_eq!(Date(unix_s * 1_000).to_string(), expected);
+        }
     }
 
     #[test]

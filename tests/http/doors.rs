@@ -3,8 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use rustix::process::Signal;
+
 use crate::answers::{parse, request};
-use crate::harness::{PATIENCE, Server};
+use crate::harness::{PATIENCE, Server, command, wait_for};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the node listens");
@@ -53,4 +55,46 @@ fn an_address_of_its_own_speaks_nothing_else() {
     }
     assert_eq!(server.info("keys"), "0");
     assert_eq!(server.connect().ask("PING"), "PONG");
+}
+
+#[test]
+fn flags_that_say_nothing_are_refused_with_what_was_meant() {
+    for (flags, why) in [
+        (&["--http=maybe"][..], "invalid value 'maybe'"),
+        (&["--http=off", "--http-bind=127.0.0.1"], "--http=off says that there is none"),
+        (&["--http-bind=nowhere"], "--http-bind=nowhere is neither an IP address nor IP:port"),
+        (&["--http-name=kv.example:5000"], "--http-name=kv.example:5000 is no host's name"),
+        (&["--http-name="], "--http-name= is no host's name"),
+        (&["--http-origin=app.example"], "--http-origin=app.example is no origin"),
+        (&["--http-origin=https://app.example/"], "--http-origin=https://app.example/ is no origin"),
+        (&["--http-origin=*"], "--http-origin=* is no origin"),
+        (&["--ready-after-s=-1"], "ready-after-s"),
+    ] {
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        let output = command(directory.path(), flags).output().expect("the binary starts");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {said}");
+        assert!(said.contains(why) && said.lines().count() == 1, "{flags:?}: {said}");
+    }
+}
+
+/// What who keeps a connection sees when the node is asked to end: both come while the node is stopped.
+#[test]
+fn a_node_that_ends_says_so_to_who_asks_on_a_connection_that_is_there() {
+    let server = Server::start(&[]);
+    let mut probe = connect(server.address);
+    let ask = request("GET /readyz", "", b"");
+    let mut answer = [0; 4096];
+    probe.write_all(&ask).expect("the node reads");
+    let count = probe.read(&mut answer).expect("the node answers");
+    assert!(answer[..count].starts_with(b"HTTP/1.1 200 "));
+    server.signal(Signal::STOP);
+    wait_for("the node to stand still", || server.status("State").starts_with('T').then_some(()));
+    probe.write_all(&ask).expect("the system takes it");
+    server.signal(Signal::TERM);
+    server.signal(Signal::CONT);
+    let mut rest = Vec::new();
+    probe.read_to_end(&mut rest).expect("the node closes the connection");
+    assert!(rest.starts_with(b"HTTP/1.1 503 "), "{}", String::from_utf8_lossy(&rest));
+    assert_eq!(server.wait().1.code(), Some(0));
 }

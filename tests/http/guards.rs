@@ -3,9 +3,10 @@
 use kvstoreapp::auth::Password;
 use kvstoreapp::node::options::HttpOptions;
 use kvstoreapp::node::{Options, Origin};
+use kvstoreapp::replica::Cluster;
 
 use crate::answers::{ask, ask_anew, place, place_with};
-use crate::pure::options;
+use crate::pure::{NOW, cluster, options, start};
 
 #[test]
 fn a_name_that_was_pointed_here_is_not_answered() {
@@ -28,6 +29,25 @@ fn a_name_that_was_pointed_here_is_not_answered() {
         assert_eq!(ask(&mut node, 0, "OPTIONS /v1/keys", &header, b"").status == 421, status == 421, "{host}");
     }
     assert_eq!(ask(&mut node, 0, "GET http://evil.example/v1/keys", "", b"").status, 421, "in the target");
+}
+
+#[test]
+fn the_names_of_the_config_file_are_the_nodes_own() {
+    let members = vec!["kv0.example:5000".to_owned(), "KV1.example:5000".to_owned(), String::new()];
+    let mut node = start(Cluster { members, ..cluster(0, 3, 1) }, options(), NOW);
+    node.open(0, Origin::Loopback, NOW).expect("there is room");
+    for (host, status) in [
+        ("kv0.example", 200),
+        ("kv1.example:5000", 200),
+        ("KV0.EXAMPLE.:80", 200),
+        ("kv2.example", 421),
+        ("kv0.example.evil.example", 421),
+        (":5000", 421),
+    ] {
+        assert_eq!(ask(&mut node, 0, "GET /v1/keys", &format!("Host: {host}\r\n"), b"").status, status, "{host}");
+    }
+    let answer = ask(&mut node, 0, "GET /v1/keys", "Host: kv2.example\r\n", b"");
+    assert!(answer.text().contains("--http-name"), "it says what can be done");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod doors;
 mod framing;
 mod guards;
 mod health;
+mod hostile;
 mod listing;
 mod login;
 mod metrics;

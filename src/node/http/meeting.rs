@@ -39,7 +39,7 @@ const PREFLIGHT_S: u32 = 600;
 
 /// Looks at a request. One that does not say who asks is a newcomer's, or that user's who is vouched for.
 pub(super) fn meet<'a>(cx: &mut Context<'_>, vouched: Option<Access>, head: &'a Head<'a>) -> Met<'a> {
-    let mut manner = Manner::of(head);
+    let mut manner = Manner::of(head, cx.now.unix_ms);
     if let Standing::Denied { .. } = cx.client.standing {
         manner = manner.closing();
     }
@@ -212,5 +212,5 @@ pub(super) fn again<'a>(cx: &Context<'_>, head: &'a Head<'a>) -> Result<(Asked<'
         Source::Allowed(origin) => Some(origin),
         Source::Own | Source::Link | Source::Foreign => None,
     };
-    Ok((Asked { head, target, rest, manner: Manner { reader, ..Manner::of(head) } }, route))
+    Ok((Asked { head, target, rest, manner: Manner { reader, ..Manner::of(head, cx.now.unix_ms) } }, route))
 }

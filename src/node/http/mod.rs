@@ -96,7 +96,7 @@ fn read_head(cx: &mut Context<'_>, conversation: &mut Conversation, bytes: &[u8]
         Ok(Read::Head(head, len)) => (head, len),
         Ok(Read::Blank(len)) => return Step::Used(len),
         Ok(Read::Incomplete) => return Step::Starved(0),
-        Err(wrong) => return part(cx, Manner::parting(), wrong),
+        Err(wrong) => return part(cx, Manner::parting(cx.now.unix_ms), wrong),
     };
     match meet(cx, conversation.vouched, &head) {
         Met::Waits(waits) => {
@@ -137,7 +137,12 @@ fn receive(
     bytes: &[u8],
 ) -> Step {
     match body.take(bytes) {
-        Err(wrong) => part(cx, Manner::parting(), wrong),
+        Err(wrong) => {
+            let parsed = head::parse(&head);
+            let asked = parsed.as_ref().ok().and_then(|parsed| meeting::again(cx, parsed).ok());
+            let manner = asked.map_or(Manner::parting(cx.now.unix_ms), |(asked, _)| asked.manner);
+            part(cx, manner, wrong)
+        }
         Ok(used) if body.is_whole() => answer_held(cx, conversation, head, body.into_bytes(), used),
         Ok(used) => {
             conversation.stage = Stage::Body { head, body };
@@ -156,11 +161,11 @@ fn answer_held(
 ) -> Step {
     let parsed = match head::parse(&head) {
         Ok(parsed) => parsed,
-        Err(wrong) => return part(cx, Manner::parting(), wrong),
+        Err(wrong) => return part(cx, Manner::parting(cx.now.unix_ms), wrong),
     };
     match meeting::again(cx, &parsed) {
         Ok((asked, route)) => answer(cx, conversation, &asked, route, &head, body, used),
-        Err(refused) => part(cx, Manner::of(&parsed), refused.wrong),
+        Err(refused) => part(cx, Manner::of(&parsed, cx.now.unix_ms), refused.wrong),
     }
 }
 
