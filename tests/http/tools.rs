@@ -64,6 +64,13 @@ fn promtool_finds_nothing_wrong_with_both_pages() {
 }
 
 #[test]
+fn promtool_takes_the_alerts_and_each_fires_in_its_case() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/prometheus");
+    assert_passes(&promtool(&["check", "rules", "alerts.yml"], &rules, ""));
+    assert_passes(&promtool(&["test", "rules", "alerts_test.yml"], &rules, ""));
+}
+
+#[test]
 fn figures_of_the_process_and_of_its_disk_are_those_of_a_running_node() {
     let server = node();
     let families = wait_for("a commit", || {

@@ -11,11 +11,11 @@ use crate::pure::{NOW, cluster, options, say, start};
 use crate::scrape::{self, Families, find};
 
 /// What no row tells before a peer has said how far it is.
-const UNKNOWN_OF_STRANGERS: [&str; 4] =
+pub const UNKNOWN_OF_STRANGERS: [&str; 4] =
     ["peer_clock_skew_ms", "peer_lag_changes_durable", "peer_lag_ms", "peer_lag_ms_durable"];
 
 /// A node of three, which has answered this and that.
-fn node() -> Node {
+pub fn node() -> Node {
     let mut options = options();
     options.process.memory_bytes = Some(1 << 34);
     let subject = "CN=a \"b\"".to_owned();
@@ -63,7 +63,7 @@ fn page(node: &Node, page: Page, form: Form, bytes_max: usize) -> String {
 
 const FORMS: [(Form, bool); 2] = [(Form::Prometheus, false), (Form::OpenMetrics, true)];
 
-fn own(node: &Node) -> Families {
+pub fn own(node: &Node) -> Families {
     scrape::read(&page(node, Page::Own, Form::Prometheus, usize::MAX), false)
 }
 
