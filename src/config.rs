@@ -9,7 +9,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use log::LevelFilter;
 
 use crate::auth::file::Loaded;
 use crate::config::users::UsersFile;
@@ -23,6 +22,7 @@ use crate::store::{NodeId, VALUE_BYTES_MAX};
 
 mod cluster;
 mod http;
+mod log;
 mod order;
 mod proven_links;
 mod tls;
@@ -30,6 +30,8 @@ mod unix;
 
 pub use cluster::{ClusterFile, NodeAddress, members};
 use http::HttpArguments;
+use log::LogArguments;
+pub use log::LogConfig;
 pub use order::{CertsArguments, CheckArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
@@ -103,9 +105,8 @@ struct Arguments {
     #[arg(long, value_name = "mode", default_value = "700", requires = "unix_socket", value_parser = mode)]
     unix_socket_mode: u32,
 
-    /// Least important log lines to print: off, error, warn, info, debug or trace
-    #[arg(long, value_name = "level", default_value = "info")]
-    log_level: LevelFilter,
+    #[command(flatten)]
+    log: LogArguments,
 
     /// Pin the loop to this core, counted from 0; the data file's thread is kept off it where there is another
     #[arg(long, value_name = "core")]
@@ -217,8 +218,8 @@ pub struct Config {
     pub options: Options,
     /// Which links between nodes are proven; `None`: none.
     pub proven_links: Option<ProvenLinks>,
-    /// Least important log lines to print.
-    pub log_level: LevelFilter,
+    /// What is logged, and how.
+    pub log: LogConfig,
     /// Core to pin the loop to.
     pub cpu: Option<usize>,
     /// Whether the loop never sleeps.
@@ -292,6 +293,7 @@ impl Config {
         let users = users_file.as_ref().map(UsersFile::read).transpose()?;
         let password = arguments.password_file.as_deref().map(password::read).transpose()?;
         users_file.iter().zip(&users).try_for_each(|(file, users)| file.check_beside(users, password.as_ref()))?;
+        let log = arguments.log.check();
         let unix_socket = arguments.unix_socket.map(|path| UnixSocket { path, mode: arguments.unix_socket_mode });
         let shown = unix_socket.as_ref().map(UnixSocket::shown);
         let (http, http_bind) = arguments.http.check(own.port)?;
@@ -327,16 +329,12 @@ impl Config {
                 tls: arguments.tls.check()?,
                 http,
                 ready_after_s: arguments.ready_after_s,
-                process: Process {
-                    log_level: redis_level(arguments.log_level),
-                    unix_socket: shown,
-                    ..Process::default()
-                },
+                process: Process { log_level: log.level, unix_socket: shown, ..Process::default() },
             },
             proven_links: arguments.peers.check()?,
             nodes,
             file,
-            log_level: arguments.log_level,
+            log,
             cpu: arguments.cpu,
             busy_poll: arguments.busy_poll,
             users_file,
@@ -371,16 +369,6 @@ fn listen_addresses(own: &NodeAddress, bind: Option<&str>) -> Result<Vec<SocketA
         return Err(format!("cannot resolve {own}: it has no address"));
     }
     Ok(addresses)
-}
-
-/// Redis' name for the least important lines that are printed.
-fn redis_level(level: LevelFilter) -> &'static str {
-    match level {
-        LevelFilter::Off | LevelFilter::Error | LevelFilter::Warn => "warning",
-        LevelFilter::Info => "notice",
-        LevelFilter::Debug => "verbose",
-        LevelFilter::Trace => "debug",
-    }
 }
 
 /// A number of bytes, with K, M or G for powers of 1024.

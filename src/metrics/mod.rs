@@ -5,6 +5,7 @@
 //! - [`rates`]: what comes and goes in a second
 //! - [`calls`], [`errors`]: what became of the requests of each command, and which errors were answered
 //! - [`slow_log`], [`latency`]: what took longer than it may
+//! - [`events`]: the log lines that an operator may want to see later
 //! - [`durations`]: how long all of a kind took
 //! - [`statistic`]: what is told of one figure, and how it is written
 //!
@@ -13,6 +14,7 @@
 pub mod calls;
 pub mod durations;
 pub mod errors;
+pub mod events;
 pub mod latency;
 pub mod rates;
 pub mod slow_log;

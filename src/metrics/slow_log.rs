@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use super::ticks::Tick;
+
 /// Arguments of a request that are kept, and bytes of each; what is left out is counted.
 const ARGS_MAX: usize = 32;
 const ARG_BYTES_MAX: usize = 128;
@@ -20,6 +22,10 @@ pub struct Slow {
     pub args: Vec<Vec<u8>>,
     /// The client's address and name.
     pub client: (String, Vec<u8>),
+    /// The number of the tick in which it ended, ...
+    pub tick: u64,
+    /// ... and that tick, once it is over.
+    pub during: Option<Tick>,
 }
 
 /// Invariant: ids fall from front to back.
@@ -41,11 +47,19 @@ impl Default for SlowLog {
 
 impl SlowLog {
     /// Keeps a request that took so long, and drops the oldest beyond what is kept.
-    pub fn push(&mut self, us: u64, unix_s: u64, args: &[&[u8]], client: (&str, &[u8])) {
+    pub fn push(&mut self, us: u64, unix_s: u64, args: &[&[u8]], client: (&str, &[u8]), tick: u64) {
         let client = (client.0.to_owned(), client.1.to_vec());
-        self.entries.push_front(Slow { id: self.next_id, unix_s, us, args: shortened(args), client });
+        let (id, args) = (self.next_id, shortened(args));
+        self.entries.push_front(Slow { id, unix_s, us, args, client, tick, during: None });
         self.next_id += 1;
         self.entries.truncate(self.entries_max);
+    }
+
+    /// A tick is over: the requests that were slow in it get to know it.
+    pub fn end_tick(&mut self, tick: &Tick) {
+        for slow in self.entries.iter_mut().take_while(|slow| slow.tick == tick.number) {
+            slow.during = Some(*tick);
+        }
     }
 
     /// Forgets all. Numbers go on.
@@ -90,13 +104,24 @@ mod tests {
     fn the_latest_come_first_and_the_oldest_go() {
         let mut log = SlowLog { entries_max: 2, ..SlowLog::default() };
         for us in [30, 10, 20] {
-            log.push(us, 7, &[b"GET", b"a"], ("127.0.0.1:9", b"me"));
+            log.push(us, 7, &[b"GET", b"a"], ("127.0.0.1:9", b"me"), 1);
         }
         let seen: Vec<_> = log.entries().map(|slow| (slow.id, slow.us)).collect();
         assert_eq!(seen, [(2, 20), (1, 10)]);
         log.clear();
-        log.push(5, 8, &[b"PING"], ("", b""));
+        log.push(5, 8, &[b"PING"], ("", b""), 2);
         assert_eq!(log.entries().map(|slow| slow.id).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn what_was_slow_in_a_tick_knows_it_once_the_tick_is_over() {
+        let mut log = SlowLog::default();
+        [1, 2, 2].into_iter().for_each(|tick| log.push(9, 7, &[b"PING"], ("", b""), tick));
+        let mut tick = Tick::default();
+        tick.number = 2;
+        log.end_tick(&tick);
+        let known: Vec<_> = log.entries().map(|slow| slow.during.map(|tick| tick.number)).collect();
+        assert_eq!(known, [Some(2), Some(2), None]);
     }
 
     #[test]

@@ -70,8 +70,10 @@ impl Traffic {
 }
 
 /// One turn.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tick {
+    /// Its number among all since the start.
+    pub number: u64,
     /// The wall clock when it began.
     pub unix_ms: u64,
     /// What it did for clients and peers.
@@ -130,7 +132,7 @@ pub struct Ticks {
 impl Ticks {
     /// One begins. Its wait is over.
     pub fn begin(&mut self, monotonic_us: u64, unix_ms: u64, traffic: Traffic) {
-        self.current = Tick { unix_ms, ..Tick::default() };
+        self.current = Tick { number: self.current.number + 1, unix_ms, ..Tick::default() };
         (self.counted_us, self.before) = (monotonic_us, traffic);
     }
 
@@ -162,8 +164,14 @@ impl Ticks {
 
     /// Begins to count anew, in the middle of a tick: what is left of it counts.
     pub fn reset(&mut self) {
-        let current = Tick { unix_ms: self.current.unix_ms, ..Tick::default() };
+        let Tick { number, unix_ms, .. } = self.current;
+        let current = Tick { number, unix_ms, ..Tick::default() };
         *self = Ticks { current, counted_us: self.counted_us, ..Ticks::default() };
+    }
+
+    /// The number of the one that is under way.
+    pub fn number(&self) -> u64 {
+        self.current.number
     }
 
     /// The one that took longest.

@@ -26,7 +26,10 @@ impl Failures {
     /// Writes the line that is due.
     pub(super) fn tell(&mut self, now: Now) {
         if self.deadline_us() <= now.monotonic_us {
-            log::warn!("{} failed AUTH, the last of them from {}", self.count, self.last_from);
+            log::warn!(
+                event = "auth_failed", count = self.count, from:% = self.last_from;
+                "{} failed AUTH, the last of them from {}", self.count, self.last_from
+            );
             self.count = 0;
             self.silent_until_us = now.monotonic_us + LOG_US;
         }

@@ -11,6 +11,7 @@
 //! - [`origin`]: where a connection comes from
 //! - `settings`: what can be changed while it runs; [`options`]: what it is told at the start; `foreign`: settings of
 //!   Redis that it does not have
+//! - `log_book`: the log, as far as the node has a say in it
 //! - [`encryption`]: TLS as far as the node knows it
 //! - `timing`: where the time goes; `redacting`: what of a request is shown to others; `readiness`: whether clients may
 //!   be sent here
@@ -45,6 +46,7 @@ mod http;
 mod info;
 mod keyspace;
 mod listening;
+mod log_book;
 mod lookahead;
 mod notifications;
 pub mod options;
@@ -82,6 +84,7 @@ pub use accounts::UsersJob;
 use channels::Channels;
 use client::Client;
 use keyspace::Keyspace;
+pub use log_book::LogBook;
 use lookahead::Lookahead;
 pub use options::{Options, Process, Usage};
 pub use origin::Origin;

@@ -1,5 +1,7 @@
 //! What a node is told about itself.
 
+use log::LevelFilter;
+
 use super::encryption::Tls;
 use crate::auth::Password;
 use crate::protocol::Dialect;
@@ -80,8 +82,8 @@ pub struct Process {
     pub unix_socket: Option<LocalAddress>,
     /// Where the data file is.
     pub directory: String,
-    /// What is logged, by Redis' name.
-    pub log_level: &'static str,
+    /// What is logged.
+    pub log_level: LevelFilter,
     /// Clients at once that the system has room for.
     pub clients_possible: usize,
     /// Its number.
@@ -160,7 +162,7 @@ impl Default for Process {
             port: 5000,
             unix_socket: None,
             directory: "/".to_owned(),
-            log_level: "notice",
+            log_level: LevelFilter::Info,
             clients_possible: 1_000_000,
             id: 1,
             run_id: "0".repeat(40),

@@ -75,7 +75,7 @@ impl Node {
     /// A node at this address was turned away, or not dialed, for this reason.
     pub fn note_refused_peer(&mut self, address: &str, why: &str, now: Now) {
         if self.peer_log.lets(now.monotonic_us, LOG_US) {
-            log::warn!("no link with {address}: {why}");
+            log::warn!(event = "peer_turned_away", address:%; "no link with {address}: {why}");
         }
     }
 

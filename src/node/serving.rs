@@ -200,8 +200,9 @@ fn note_http(cx: &mut Context<'_>) {
     if logged_us.is_none_or(|last| now_us - last > HTTP_LOG_US) {
         *logged_us = Some(now_us);
         log::warn!(
-            "closed a connection that spoke HTTP ({} so far): a web page may be trying to reach this port; bind it to \
-             an address that browsers cannot reach",
+            event = "http_closed", count = cx.metrics.http_closed;
+            "closed a connection that spoke HTTP ({} so far): a web page may be trying to reach this port; bind it \
+             to an address that browsers cannot reach",
             cx.metrics.http_closed
         );
     }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use log::LevelFilter;
+
 use super::Options;
 use super::encryption::{ClientAuth, Renewals, Tls};
 use super::foreign::{Foreign, Kind, bytes, integer, yes_no};
+use super::log_book::{self, LogBook, NoLog};
 use super::notifications::Notifications;
 use crate::auth::Password;
 
@@ -17,12 +20,13 @@ pub(super) struct Settings {
     pub(super) options: Options,
     pub(super) set: BTreeMap<&'static str, String>,
     pub(super) renewals: Renewals,
+    pub(super) log: Box<dyn LogBook>,
 }
 
 impl Settings {
     /// As they are at the start.
     pub(super) fn new(options: Options) -> Settings {
-        Settings { options, set: BTreeMap::new(), renewals: Renewals::default() }
+        Settings { options, set: BTreeMap::new(), renewals: Renewals::default(), log: Box::new(NoLog) }
     }
 
     pub(super) fn foreign(&self, foreign: &Foreign) -> String {
@@ -39,6 +43,7 @@ pub(super) enum Change {
     IdleTimeout(u64),
     LatencyThreshold(u64),
     LatencyTracking(bool),
+    LogLevel(LevelFilter),
     Password(Option<Password>),
     ProtectedMode(bool),
     SlowLogThreshold(i64),
@@ -87,13 +92,14 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-pub(super) const OWN: [&str; 20] = [
+pub(super) const OWN: [&str; 21] = [
     "aclfile",
     "acllog-max-len",
     "durability",
     "id",
     "latency-monitor-threshold",
     "latency-tracking",
+    "loglevel",
     "max-value-bytes",
     "maxclients",
     "maxmemory",
@@ -121,6 +127,11 @@ impl Change {
         Ok(match name {
             "latency-monitor-threshold" => Change::LatencyThreshold(integer(value, 0, i64::MAX)? as u64),
             "latency-tracking" => Change::LatencyTracking(yes_no(value)?),
+            "loglevel" => {
+                let names = "debug, verbose, notice, warning";
+                let level = log_book::level_named(value);
+                Change::LogLevel(level.ok_or_else(|| format!("argument(s) must be one of the following: {names}"))?)
+            }
             "maxclients" => {
                 let clients = integer(value, 1, CLIENTS_MAX)? as usize;
                 if clients > options.process.clients_possible {

@@ -1,4 +1,4 @@
-//! Log lines about what strangers do: they may not fill the log.
+//! Log lines about what happens often: they may not fill the log.
 
 /// When the last line of a kind was written.
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! A tick: what is due before clients have their turns, and what follows them. Whoever owns the sockets calls both
 //! parts, and brings bytes in between.
 
-use super::{Node, Now, Usage};
-use crate::metrics::ticks::Phase;
+use super::timing::Timing;
+use super::{LogBook, Node, Now, Usage};
+use crate::metrics::ticks::{Phase, Tick};
 use crate::replica::Save;
 
 /// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each,
@@ -11,6 +12,11 @@ const CLEAR_OUT_US: u64 = 200;
 /// Time of a tick that goes to slices of a snapshot, but for the last: some 50 us each where what changed is in the
 /// cache, 300 us where it is not.
 const HAND_OVER_US: u64 = 100;
+
+/// A tick that long is told of in the log: everybody has waited for it.
+const LONG_TICK_US: u64 = 100_000;
+/// Least time between two such lines.
+const LONG_TICK_PAUSE_US: u64 = 10_000_000;
 
 impl Node {
     /// A tick begins, and it is that time: what has expired is hidden from here on, and cleared out as long as there is
@@ -73,6 +79,11 @@ impl Node {
         self.timing.measure = Some(Box::new(measure));
     }
 
+    /// What keeps the log's events, and chooses what is printed.
+    pub fn log_to(&mut self, log: impl LogBook + 'static) {
+        self.settings.log = Box::new(log);
+    }
+
     /// What has passed of the tick since the last call went to this phase. Returns how long the tick has taken so far,
     /// in microseconds.
     pub fn spent(&mut self, phase: Phase) -> u64 {
@@ -86,6 +97,8 @@ impl Node {
     pub fn end_tick(&mut self, off_cpu_us: u64) {
         let metrics = &mut self.metrics;
         let tick = metrics.ticks.end(metrics.traffic(), off_cpu_us);
+        self.timing.slow_log.end_tick(&tick);
+        self.tell_of_long_tick(&tick);
         let latency = &mut self.timing.latency;
         if latency.threshold_ms > 0 && tick.us() >= 1_000 {
             let unix_s = tick.unix_ms / 1000;
@@ -94,12 +107,29 @@ impl Node {
         }
     }
 
+    /// Says what a long tick was spent on, but not of each where many are.
+    fn tell_of_long_tick(&mut self, tick: &Tick) {
+        let Timing { ticked, tick_log, .. } = &mut self.timing;
+        if tick.us() < LONG_TICK_US || !tick_log.lets(ticked.monotonic_us, LONG_TICK_PAUSE_US) {
+            return;
+        }
+        let (ms, phase, number) = (tick.us() / 1_000, tick.longest_phase(), tick.number);
+        let (phase_ms, off_cpu_ms) = (tick.phase_us(phase) / 1_000, tick.off_cpu_us / 1_000);
+        log::warn!(
+            event = "long_tick", tick = number, ms, phase = phase.name(), phase_ms, off_cpu_ms;
+            "tick {number} took {ms} ms, {phase_ms} of them in phase {}; for {off_cpu_ms} ms there was no \
+             processor. SLOWLOG GET 10 TICK shows which requests were in it",
+            phase.name()
+        );
+    }
+
     /// A tick begins.
     fn time_tick(&mut self, now: Now) {
         self.timing.ticked = now;
         let metrics = &mut self.metrics;
         let traffic = metrics.traffic();
         metrics.ticks.begin(now.monotonic_us, now.unix_ms, traffic);
+        self.timing.tick = metrics.ticks.number();
         metrics.rates.note(now.monotonic_us, traffic);
     }
 }

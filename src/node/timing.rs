@@ -8,6 +8,7 @@ use super::client::Client;
 use super::options::Usage;
 use super::progress::Progress;
 use super::redacting::without_secrets;
+use super::throttle::Throttle;
 use crate::metrics::calls::AllCalls;
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Latency;
@@ -37,12 +38,16 @@ pub(super) struct Timing {
     /// When the node began, and the time of its last tick.
     pub(super) started: Now,
     pub(super) ticked: Now,
+    /// ... and its number.
+    pub(super) tick: u64,
     pub(super) slow_log: SlowLog,
     pub(super) latency: Latency,
     /// Whether all commands are timed, however short they are.
     pub(super) tracks_all: bool,
     /// Whether the transaction that is run has had a part that is listed as slow.
     pub(super) had_slow_part: bool,
+    /// About long ticks.
+    pub(super) tick_log: Throttle,
     /// How long the commands took that were timed, by number.
     commands: Vec<(Command, Durations)>,
 }
@@ -55,10 +60,12 @@ impl Timing {
             measure: None,
             started: now,
             ticked: now,
+            tick: 0,
             slow_log: SlowLog::default(),
             latency: Latency::default(),
             tracks_all: false,
             had_slow_part: false,
+            tick_log: Throttle::default(),
             commands: Vec::new(),
         }
     }
@@ -105,7 +112,7 @@ impl Timing {
         if self.slow_log.is_slow(us) && !is_listed {
             self.had_slow_part |= progress.is_executing;
             let args = without_secrets(command, args);
-            self.slow_log.push(us, unix_s, &args, (&client.addresses.0, &client.name));
+            self.slow_log.push(us, unix_s, &args, (&client.addresses.0, &client.name), self.tick);
         }
         let at = self.commands.iter().position(|(other, _)| *other == command).unwrap_or_else(|| {
             self.commands.push((command, Durations::default()));

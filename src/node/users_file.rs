@@ -43,8 +43,18 @@ impl Node {
     /// The file was read: its users, or what is wrong with it. Then nothing is changed.
     pub fn users_loaded(&mut self, loaded: Result<Loaded, String>) {
         let loaded = loaded.and_then(|loaded| self.keeps_closed(&loaded).map(|()| loaded));
-        let done = loaded.inspect(|loaded| log::info!("the ACL file was read again: {} users", loaded.len()));
-        let done = done.inspect_err(|why| log::error!("the ACL file was read again, and nothing was changed: {why}"));
+        let done = loaded.inspect(|loaded| {
+            log::info!(
+                event = "acl_reloaded", users = loaded.len();
+                "the ACL file was read again: {} users", loaded.len()
+            )
+        });
+        let done = done.inspect_err(|why| {
+            log::error!(
+                event = "acl_reload_failed", why:%;
+                "the ACL file was read again, and nothing was changed: {why}"
+            )
+        });
         // The answer comes before a connection ends.
         self.answer_for_file(done.as_ref().map(|_| ()).map_err(|why| format!("ERR {why}")));
         if let Ok(loaded) = done {
@@ -54,7 +64,7 @@ impl Node {
 
     /// The file was written, or why not.
     pub fn users_saved(&mut self, saved: Result<(), String>) {
-        let saved = saved.inspect_err(|why| log::error!("ACL SAVE: {why}"));
+        let saved = saved.inspect_err(|why| log::error!(event = "acl_save_failed", why:%; "ACL SAVE: {why}"));
         let failed =
             "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
         self.answer_for_file(saved.map_err(|_| failed.to_owned()));
@@ -70,7 +80,7 @@ impl Node {
         match password.and_then(|password| overrules(name, loaded, &password)) {
             Some(overruled) if overruled.is_open => Err(format!("{}. {UNCHANGED}", overruled.why)),
             Some(overruled) => {
-                log::warn!("{}. The node would not start so", overruled.why);
+                log::warn!(event = "password_overruled"; "{}. The node would not start so", overruled.why);
                 Ok(())
             }
             None => Ok(()),

@@ -58,6 +58,7 @@ commands! {
     Help "help" 1 Other "line";
     // Of this server alone.
     Health "health" -1 Other "node";
+    Events "events" -1 Other "node";
 
     Get "get" 2 Read "string";
     Set "set" -3 Write "string";

@@ -21,8 +21,10 @@ impl Retrying {
     pub(super) fn failed(&mut self, why: &str, not_on_disk: &str, monotonic_us: u64) -> u64 {
         if self.failures == 0 {
             log::error!(
-                "snapshot failed: {why}. All data is served from memory. Not on disk: {not_on_disk}; check free space, \
-                 quota and permissions, and that the data directory is where it was. Retrying until it succeeds"
+                event = "snapshot_failed", why:%;
+                "snapshot failed: {why}. All data is served from memory. Not on disk: {not_on_disk}; check free \
+                 space, quota and permissions, and that the data directory is where it was. Retrying until it \
+                 succeeds"
             );
         }
         self.next_us(RETRY_US_MAX, monotonic_us)
@@ -32,8 +34,9 @@ impl Retrying {
     pub(super) fn failed_at_last(&mut self, why: &str, not_on_disk: &str, monotonic_us: u64) -> Option<u64> {
         if self.ending_us.is_none() {
             log::error!(
-                "the last snapshot failed: {why}. Not on disk: {not_on_disk}; it is tried for {} s more: free some space \
-                 or mend the disk in this time. A second signal gives up what is not on disk",
+                event = "snapshot_failed", why:%;
+                "the last snapshot failed: {why}. Not on disk: {not_on_disk}; it is tried for {} s more: free some \
+                 space or mend the disk in this time. A second signal gives up what is not on disk",
                 ENDING_US / 1_000_000
             );
         }

@@ -382,8 +382,9 @@ impl Snapshotter {
         if let Some(error) = self.error.take() {
             let left = store.count_after(checkpoint.position);
             log::info!(
-                "snapshots succeed again; changes to {left} keys since the one just saved wait for the next. The last \
-                 failure was: {error}"
+                event = "snapshots_recovered";
+                "snapshots succeed again; changes to {left} keys since the one just saved wait for the next. The \
+                 last failure was: {error}"
             );
         }
         self.retrying.succeeded();

@@ -131,7 +131,7 @@ impl Replication {
                     peer.offer_other_version();
                 }
                 if role == Role::Accepted {
-                    log::warn!("a node hung up: {}", refusal.why);
+                    log::warn!(event = "link_refused_there", why:% = refusal.why; "a node hung up: {}", refusal.why);
                 }
                 return self.peers.lost(session, role, &refusal.why, refusal.slowly, here.now.monotonic_us);
             }
@@ -253,13 +253,19 @@ impl Replication {
             self.connections.hang_up(other);
         }
         if !was_linked {
-            log::info!("linked to node {}", hello.node);
+            log::info!(event = "peer_linked", peer = hello.node; "linked to node {}", hello.node);
         }
         if lists && hello.cursor.incarnation == 0 {
             // Whoever begins here, with an empty disk or not, has no deletions of this node's to have missed.
-            log::info!("node {} was never linked to this node: it gets all there is, and a full listing", hello.node);
+            log::info!(
+                event = "full_listing_sent", peer = hello.node;
+                "node {} was never linked to this node: it gets all there is, and a full listing", hello.node
+            );
         } else if lists {
-            log::warn!("node {} may hold what was deleted while its disk was away: it gets a full listing", hello.node);
+            log::warn!(
+                event = "full_listing_sent", peer = hello.node;
+                "node {} may hold what was deleted while its disk was away: it gets a full listing", hello.node
+            );
         }
         knowledge.learn_collected(&hello.collected);
         knowledge.changed();
@@ -269,8 +275,9 @@ impl Replication {
     /// A peer knows more of this node than its data file does.
     fn roll_back(&mut self, peer: NodeId, seen: u64, incarnation: u64, here: &mut Here<'_>) {
         log::warn!(
-            "node {peer} knows writes of this node that its data file does not: it was wiped or is an old copy. What was \
-             written since the start is written again, and the rest comes back from the other nodes"
+            event = "data_file_is_old", peer;
+            "node {peer} knows writes of this node that its data file does not: it was wiped or is an old copy. \
+             What was written since the start is written again, and the rest comes back from the other nodes"
         );
         self.incarnations.forget(incarnation);
         let after = self.rollback.begin(seen, self.peers.has_met_any(), here.clock, here.store, here.now);

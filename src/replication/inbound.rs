@@ -121,11 +121,10 @@ impl Inbound<'_> {
         let repairs = differs && linked.comparison.may_repair(now_us);
         if repairs {
             log::error!(
-                "node {} and this node differ although nothing is under way ({} keys there, {} here): \
-                 both send everything again",
-                self.from,
-                ack.content.keys,
-                content.keys
+                event = "diverged", peer = self.from;
+                "node {} and this node differ although nothing is under way ({} keys there, {} here): both send \
+                 everything again",
+                self.from, ack.content.keys, content.keys
             );
             linked.outbound.send_all_again();
         }
@@ -149,7 +148,10 @@ impl Inbound<'_> {
                 linked.inbound.listings += 1;
                 self.knowledge.changed();
                 if let Some(incoming) = linked.inbound.listing.take() {
-                    log::info!("node {} sent a full listing of {} keys and deletions", self.from, incoming.len());
+                    log::info!(
+                        event = "full_listing_received", peer = self.from, entries = incoming.len();
+                        "node {} sent a full listing of {} keys and deletions", self.from, incoming.len()
+                    );
                     self.purges.begin(self.from, incoming, linked.inbound.collected());
                     return true;
                 }

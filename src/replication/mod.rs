@@ -251,8 +251,9 @@ impl Replication {
             if !peer.is_linked() && !peer.is_forsaken() && tombstones > self.limits.tombstones_max {
                 peer.forsake();
                 log::warn!(
-                    "node {} is away and {tombstones} deletions are kept for it: they are forgotten from here on, and \
-                     it gets a full listing when it comes back",
+                    event = "peer_forsaken", peer = peer.id(), deletions = tombstones;
+                    "node {} is away and {tombstones} deletions are kept for it: they are forgotten from here on, \
+                     and it gets a full listing when it comes back",
                     peer.id()
                 );
             }

@@ -26,12 +26,16 @@ impl OverMemory {
         let (bytes, bytes_max) = (store.bytes(), store.bytes_max());
         if is_over {
             log::warn!(
-                "{bytes} bytes of memory are taken, more than the {bytes_max} of --max-memory: what other nodes write is \
-                 kept all the same, or the nodes would differ; clients of this node are refused. Give all nodes the \
-                 same limit"
+                event = "over_memory", bytes, limit = bytes_max;
+                "{bytes} bytes of memory are taken, more than the {bytes_max} of --max-memory: what other nodes \
+                 write is kept all the same, or the nodes would differ; clients of this node are refused. Give all \
+                 nodes the same limit"
             );
         } else {
-            log::info!("{bytes} bytes of memory are taken, within the {bytes_max} of --max-memory again");
+            log::info!(
+                event = "within_memory", bytes, limit = bytes_max;
+                "{bytes} bytes of memory are taken, within the {bytes_max} of --max-memory again"
+            );
         }
     }
 

@@ -147,7 +147,10 @@ impl Acceptor {
                 Err(error) => {
                     if self.logged_us.is_none_or(|last_us| now_us - last_us > LOG_US) {
                         self.logged_us = Some(now_us);
-                        log::warn!("cannot accept a client: {error}; raise the open files limit (ulimit -n). Retrying");
+                        log::warn!(
+                            event = "accept_failed", why:% = error;
+                            "cannot accept a client: {error}; raise the open files limit (ulimit -n). Retrying"
+                        );
                     }
                     self.due_us = Some(now_us + PAUSE_US);
                     return None;

@@ -45,13 +45,25 @@ impl Server {
                 }
                 Result::Found(peer, _, Err(why)) => self.node.dial_failed(peer, &why, self.now),
                 Result::Reloaded(Ok(nodes)) => match self.node.reload(members(&nodes), self.now) {
-                    Ok(()) => log::info!("the config file was read again: {} nodes", nodes.iter().flatten().count()),
-                    Err(why) => log::error!("the config file was read again, and nothing was changed: {why}"),
+                    Ok(()) => {
+                        log::info!(
+                            event = "config_reloaded", nodes = nodes.iter().flatten().count();
+                            "the config file was read again: {} nodes", nodes.iter().flatten().count()
+                        )
+                    }
+                    Err(why) => {
+                        log::error!(
+                            event = "config_reload_failed", why:%;
+                            "the config file was read again, and nothing was changed: {why}"
+                        )
+                    }
                 },
                 Result::Renewed(renewed) => self.take_renewed(*renewed),
                 Result::UsersLoaded(loaded) => self.node.users_loaded(loaded),
                 Result::UsersSaved(saved) => self.node.users_saved(saved),
-                Result::Reloaded(Err(why)) => log::error!("the cluster stays as it is: {why}"),
+                Result::Reloaded(Err(why)) => {
+                    log::error!(event = "config_reload_failed", why:%; "the cluster stays as it is: {why}")
+                }
             }
         }
         // There may be more.

@@ -143,11 +143,21 @@ impl Server {
         let is_used = self.node.renewed(renewal, said);
         match (outcome, &self.handshakes) {
             (Ok(loaded), Some(handshakes)) if is_used => {
-                log::info!("TLS: {named} was read again: {}", files::describe(&loaded.certificate));
+                log::info!(
+                    event = "certificate_reloaded", files:% = named;
+                    "TLS: {named} was read again: {}", files::describe(&loaded.certificate)
+                );
                 handshakes.renew(loaded);
             }
-            (Ok(_), _) => log::info!("TLS: {named} as read for renewal {generation} is not used: a later one is"),
-            (Err(why), _) => log::error!("TLS: the certificate stays as it is: {why}"),
+            (Ok(_), _) => {
+                log::info!(
+                    event = "certificate_superseded", renewal = generation;
+                    "TLS: {named} as read for renewal {generation} is not used: a later one is"
+                )
+            }
+            (Err(why), _) => {
+                log::error!(event = "certificate_reload_failed", why:%; "TLS: the certificate stays as it is: {why}")
+            }
         }
     }
 }

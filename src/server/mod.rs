@@ -157,6 +157,7 @@ impl Server {
         let mut node = node;
         node.time_by(move || started.elapsed().as_nanos() as u64);
         node.measure_by(usage::of_process);
+        node.log_to(logging::Kept);
         node.random_by(process::fill_with_chance);
         let writer = Writer::start(file, move || wake_from_writer())?;
         node.metrics().disk_reserve_bytes = writer.reserve_bytes();
@@ -300,7 +301,7 @@ impl Server {
                 SIGHUP => self.reload(),
                 SIGINT => self.drain("SIGINT"),
                 SIGXCPU => self.drain("SIGXCPU, the limit on processor time (ulimit -t)"),
-                SIGUSR1 | SIGUSR2 => log::warn!("SIGUSR1 and SIGUSR2 mean nothing here and are ignored"),
+                SIGUSR1 | SIGUSR2 => log::warn!(event = "signal_ignored"; "SIGUSR1 and SIGUSR2 mean nothing here"),
                 _ => self.drain("SIGTERM"),
             }
         }
@@ -319,7 +320,10 @@ impl Server {
         if !matches!(self.stage, Stage::Serving) {
             return;
         }
-        log::info!("{why}: answering what was received, then saving; a second signal exits at once");
+        log::info!(
+            event = "shutting_down", why;
+            "{why}: answering what was received, then saving; a second signal exits at once"
+        );
         self.node.shut_down();
         self.accept_the_last();
         self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };

@@ -23,8 +23,11 @@ impl Server {
         let Reading { secrets, warning } = links.file.read_again();
         // Once more, as a SIGHUP that came since the first time is one for this, too.
         links.secrets = secrets.unwrap_or(links.secrets);
-        warning.iter().for_each(|warning| log::warn!("{warning}"));
-        log::info!("links between nodes go over TLS and prove the cluster's secret: {}", links.tls);
+        warning.iter().for_each(|warning| log::warn!(event = "secret_unsafe"; "{warning}"));
+        log::info!(
+            event = "links_proven", peer_tls:% = links.tls;
+            "links between nodes go over TLS and prove the cluster's secret: {}", links.tls
+        );
         self.node.trust(Trust::in_proof(links.tls, Box::new(links.secrets.clone())));
         self.proven_links = Some(links);
         Ok(())
@@ -39,14 +42,19 @@ impl Server {
 
     pub(super) fn take_secrets(&mut self, read: Reading) {
         let Some(links) = &mut self.proven_links else { return };
-        read.warning.iter().for_each(|warning| log::warn!("{warning}"));
+        read.warning.iter().for_each(|warning| log::warn!(event = "secret_unsafe"; "{warning}"));
         match read.secrets {
             Ok(secrets) => {
-                log::info!("the cluster's secret was read again: {} known; links stay", secrets.count());
+                log::info!(
+                    event = "secret_reloaded", known = links.secrets.count();
+                    "the cluster's secret was read again: {} known; links stay", secrets.count()
+                );
                 links.secrets = secrets;
                 self.node.trust(Trust::in_proof(links.tls, Box::new(links.secrets.clone())));
             }
-            Err(why) => log::error!("the cluster's secret stays as it is: {why}"),
+            Err(why) => {
+                log::error!(event = "secret_reload_failed", why:%; "the cluster's secret stays as it is: {why}")
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::tls::files::{self, Loaded};
 use super::{Server, memory, now, process};
 use crate::auth::default_user;
 use crate::config::{Config, members};
-use crate::logging;
+use crate::logging::{self, levels::Levels};
 use crate::node::encryption::{ClientAuth, TlsPolicy};
 use crate::node::{Node, Options};
 use crate::replica::Cluster;
@@ -29,11 +29,11 @@ pub fn run(config: Config) -> Result<(), String> {
         process::keep_off(core)?;
     }
     let acceptor = Acceptor::open(&config.listen, config.unix_socket.as_ref(), config.http_bind)?;
-    let log = logging::start(config.log_level)
+    let log = logging::start(Levels::new(config.log.level, config.log.modules.clone()), config.log.format)
         .map_err(|error| format!("cannot start the log's thread: {}", process::explain(&error)))?;
     let verdict = serve(config, acceptor, started);
     if verdict.is_ok() {
-        log::info!("all is saved; goodbye");
+        log::info!(event = "stopped"; "all is saved; goodbye");
     }
     log.flush();
     verdict
@@ -42,14 +42,17 @@ pub fn run(config: Config) -> Result<(), String> {
 fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), String> {
     let address = acceptor.address().map_err(|error| format!("cannot tell the own address: {error}"))?;
     let http_address = acceptor.http_address();
-    log::info!("kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len());
+    log::info!(
+        event = "starting", version = env!("CARGO_PKG_VERSION"), node = config.id, nodes = config.nodes.len();
+        "kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len()
+    );
     let peers = connections_max(config.nodes.iter().flatten().count() - 1, config.proven_links.is_some());
     let mut options = with_room_for_clients(config.options.clone(), peers)?;
     (options.process.address, options.process.port) = (address.ip().to_string(), address.port());
     process::describe(&mut options.process, random_numbers());
     let tls = load_certificates(&mut options)?;
     let said = options.tls.as_ref().map(|tls| format!("TLS is {}: {}", tls.policy, files::describe(&tls.certificate)));
-    config.password_warning.iter().for_each(|warning| log::warn!("{warning}"));
+    config.password_warning.iter().for_each(|warning| log::warn!(event = "password_unsafe"; "{warning}"));
     let (durability, interval_ms) = (options.durability, options.snapshot_interval_ms);
     let (node, file) = recover(&config, options, started)?;
     log::info!("durability {durability}, a snapshot every {interval_ms} ms");
@@ -69,7 +72,7 @@ fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), Str
     }
     http_address.iter().for_each(|address| log::info!("serving HTTP alone at {address}"));
     warn_of_strangers(address, &server.node);
-    log::info!("listening on {address}");
+    log::info!(event = "listening", address:%; "listening on {address}");
     server.run()
 }
 
@@ -84,8 +87,9 @@ fn warn_of_strangers(address: SocketAddr, node: &Node) {
         tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required && tls.policy == TlsPolicy::Required);
     match (node.needs_password(), node.refuses_far_clients()) {
         (true, _) if tls.is_none() => log::warn!(
-            "passwords, keys and values travel to and from {address} in plain text: who is on the way can read and change \
-             them. TLS is two commands away (kvstoreapp certs --help)"
+            event = "open_in_plain_text", address:%;
+            "passwords, keys and values travel to and from {address} in plain text: who is on the way can read and \
+             change them. TLS is two commands away (kvstoreapp certs --help)"
         ),
         (true, _) => (),
         (false, true) if asks_for_certificates => log::info!(
@@ -93,13 +97,15 @@ fn warn_of_strangers(address: SocketAddr, node: &Node) {
              set (protected mode)"
         ),
         (false, true) => log::warn!(
-            "clients of other machines reach {address} and are turned away: no password is set (protected mode). Set \
-             one with --password-file, ask for certificates with --tls-client-ca, or say --protected-mode no where \
-             nobody but you reaches that address"
+            event = "closed_to_strangers", address:%;
+            "clients of other machines reach {address} and are turned away: no password is set (protected mode). \
+             Set one with --password-file, ask for certificates with --tls-client-ca, or say --protected-mode no \
+             where nobody but you reaches that address"
         ),
         (false, false) if serves_nobody_else => (),
         (false, false) => {
             log::warn!(
+                event = "open_to_strangers", address:%;
                 "whoever reaches {address} can read and change everything: no password is set (--protected-mode no)"
             );
             return;
@@ -107,9 +113,10 @@ fn warn_of_strangers(address: SocketAddr, node: &Node) {
     }
     if node.takes_far_peers_unproven() {
         log::warn!(
-            "whoever reaches {address} can say that it is a node, and so read and change everything: clients have to \
-             prove who they are, but nodes do not (--protected-mode no). Give all nodes one secret (kvstoreapp secret, \
-             --cluster-secret-file) and --peer-tls=required"
+            event = "open_to_nodes", address:%;
+            "whoever reaches {address} can say that it is a node, and so read and change everything: clients have \
+             to prove who they are, but nodes do not (--protected-mode no). Give all nodes one secret (kvstoreapp \
+             secret, --cluster-secret-file) and --peer-tls=required"
         );
     }
 }
@@ -128,16 +135,25 @@ fn recover(config: &Config, mut options: Options, started: Instant) -> Result<(N
     let mut node = Node::start(&mut opened, cluster, options, chance, || now(started))?;
     if let Some(users) = &config.users {
         if node.options().password.is_none() && default_user::is_missing(users) {
-            log::warn!("{}", default_user::missing(&node.options().users_file).join(": "));
+            log::warn!(
+                event = "open_to_strangers";
+                "{}", default_user::missing(&node.options().users_file).join(": ")
+            );
         }
         node.set_users(users.clone());
     }
     let Opened { mut file, adopted, .. } = opened;
     let name = config.data_file();
     if let Some(rows) = adopted {
-        log::info!("took over {rows} rows of the original KVStoreApp's {}", name.display());
+        log::info!(
+            event = "original_imported", rows;
+            "took over {rows} rows of the original KVStoreApp's {}", name.display()
+        );
     }
-    log::info!("data file {}: {} keys recovered in {:?}", name.display(), node.store().keys(), began.elapsed());
+    log::info!(
+        event = "recovered", keys = node.store().keys();
+        "data file {}: {} keys recovered in {:?}", name.display(), node.store().keys(), began.elapsed()
+    );
     file.keep_reserve(config.disk_reserve_bytes);
     Ok((node, file))
 }
@@ -154,7 +170,10 @@ fn with_room_for_clients(mut options: Options, peers: usize) -> Result<Options, 
     let possible = process::raise_descriptor_limit(peers)?;
     if possible < options.clients_max {
         let wanted = options.clients_max;
-        log::warn!("at most {possible} clients instead of {wanted}: raise the open files limit (ulimit -n)");
+        log::warn!(
+            event = "clients_limited", possible, wanted;
+            "at most {possible} clients instead of {wanted}: raise the open files limit (ulimit -n)"
+        );
         options.clients_max = possible;
     }
     options.process.clients_possible = possible;

@@ -253,8 +253,9 @@ impl DataFile {
                 if !std::mem::replace(&mut self.log_failed, true) {
                     let path = self.path.display();
                     log::warn!(
-                        "{path}-wal grows: somebody was reading {path} when it was to be moved there, and as long as such \
-                         a transaction does not end it goes on growing"
+                        event = "wal_grows";
+                        "{path}-wal grows: somebody was reading {path} when it was to be moved there, and as long \
+                         as such a transaction does not end it goes on growing"
                     );
                 }
             }
@@ -262,7 +263,10 @@ impl DataFile {
             Err(error) if !self.log_failed => {
                 self.log_failed = true;
                 let path = self.path.display();
-                log::warn!("cannot move {path}-wal into {path}: {error}; it grows until that succeeds. Check the disk");
+                log::warn!(
+                    event = "wal_grows", why:% = error;
+                    "cannot move {path}-wal into {path}: {error}; it grows until that succeeds. Check the disk"
+                );
             }
             Err(_) => (),
         }
@@ -285,7 +289,10 @@ impl DataFile {
     pub fn close(mut self) {
         self.roll_back();
         let Err((_, error)) = self.connection.close() else { return };
-        log::warn!("{} was not closed cleanly: {error}; the next start goes on from its log", self.path.display());
+        log::warn!(
+            event = "not_closed_cleanly", why:% = error;
+            "{} was not closed cleanly: {error}; the next start goes on from its log", self.path.display()
+        );
     }
 
     /// Takes out all rows below the flush: in one go where nothing is above.

@@ -266,7 +266,10 @@ fn remove_files(path: &Path) {
         if let Err(error) = std::fs::remove_file(&name)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            log::warn!("cannot remove {}: {error}; nothing in it is needed", name.display());
+            log::warn!(
+                event = "file_left_behind", why:% = error;
+                "cannot remove {}: {error}; nothing in it is needed", name.display()
+            );
         }
     }
 }

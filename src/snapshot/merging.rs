@@ -167,7 +167,10 @@ pub(super) fn recover(file: &mut DataFile, directory: &Path) -> Result<(Vec<Jour
     let checkpoint = match &journals[first..] {
         [] => None,
         unmerged => {
-            log::info!("taking over {} journals that were not merged before the last end", unmerged.len());
+            log::info!(
+                event = "journals_taken_over", journals = unmerged.len();
+                "taking over {} journals that were not merged before the last end", unmerged.len()
+            );
             Some(merge(file, unmerged).inspect_err(|_| file.roll_back())?)
         }
     };

@@ -286,7 +286,10 @@ fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
     let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let empty = count("SELECT count(*) FROM kvstore WHERE key IS NULL OR value IS NULL")?;
     if empty > 0 {
-        log::warn!("{empty} rows of the original file have no key or no value and are left out");
+        log::warn!(
+            event = "rows_left_out", rows = empty;
+            "{empty} rows of the original file have no key or no value and are left out"
+        );
     }
     connection.execute_batch("ALTER TABLE kvstore RENAME TO original")?;
     create(connection, node)?;

@@ -119,7 +119,7 @@ impl Place {
         let mut file = create_anew(&backup, self.node)?;
         let (position_ceiling, clock_ceiling) = self.ceilings;
         file.record(&Checkpoint { position_ceiling, clock_ceiling, ..Checkpoint::default() })?;
-        log::warn!("writing all data anew into {}", backup.display());
+        log::warn!(event = "data_written_anew"; "writing all data anew into {}", backup.display());
         Ok(file)
     }
 
@@ -175,7 +175,10 @@ impl Place {
         for name in names {
             fs::rename(self.directory.join(name), aside.join(name)).map_err(cannot)?;
         }
-        log::warn!("{} is not what this node has written last: it is kept in {}", names.join(", "), aside.display());
+        log::warn!(
+            event = "file_set_aside";
+            "{} is not what this node has written last: it is kept in {}", names.join(", "), aside.display()
+        );
         Ok(())
     }
 }

@@ -93,14 +93,20 @@ impl Reserve {
         match take(&self.path, self.bytes, bytes) {
             Ok(()) => {
                 if self.free_min > 0 {
-                    log::info!("there is room again: {} takes {bytes} bytes", self.path.display());
+                    log::info!(
+                        event = "reserve_kept", bytes;
+                        "there is room again: {} takes {bytes} bytes", self.path.display()
+                    );
                 }
                 (self.bytes, self.free_min, self.has_failed) = (bytes, 0, false);
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.has_failed, true) {
                     let path = self.path.display();
-                    log::warn!("{path} cannot take {bytes} bytes of the disk in reserve: {error}");
+                    log::warn!(
+                        event = "reserve_failed", bytes, why:% = error;
+                        "{path} cannot take {bytes} bytes of the disk in reserve: {error}"
+                    );
                 }
             }
         }
@@ -112,7 +118,10 @@ pub(super) fn give_up(directory: &Path) -> u64 {
     let path = directory.join(NAME);
     let bytes = fs::metadata(&path).map_or(0, |file| file.len());
     if bytes > 0 {
-        log::warn!("the disk is full: {}, {bytes} bytes kept in reserve, is given up. Free some space", path.display());
+        log::warn!(
+            event = "disk_full", bytes;
+            "the disk is full: {}, {bytes} bytes kept in reserve, is given up. Free some space", path.display()
+        );
         remove(&path);
     }
     bytes
@@ -127,7 +136,7 @@ pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
 
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path) {
-        log::warn!("cannot remove {}: {error}", path.display());
+        log::warn!(event = "file_left_behind", why:% = error; "cannot remove {}: {error}", path.display());
     }
 }
 

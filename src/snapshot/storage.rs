@@ -254,7 +254,7 @@ impl Storage {
         let file = file.expect("no merge is under way");
         let files = [file.path().to_owned()].into_iter().chain(unmerged.iter().flat_map(Journal::files)).collect();
         if let Some(fault) = failure {
-            log::warn!("{}; the next start does it", explain_failure(&file, &fault));
+            log::warn!(event = "merge_failed"; "{}; the next start does it", explain_failure(&file, &fault));
         }
         file.close();
         merger.close();
@@ -318,8 +318,9 @@ impl Storage {
         if bytes > 0 {
             let directory = self.directory.display();
             log::warn!(
-                "the disk is full: {bytes} bytes that were kept in reserve in {directory} are given up, so that the next \
-                 attempt has a chance. Free some space: once twice as much is free a reserve is kept again"
+                event = "disk_full", bytes;
+                "the disk is full: {bytes} bytes that were kept in reserve in {directory} are given up, so that the \
+                 next attempt has a chance. Free some space: once twice as much is free a reserve is kept again"
             );
         }
         bytes > 0
@@ -341,8 +342,12 @@ impl Storage {
     fn accept(&mut self, merged: MergeOutcome) {
         let MergeOutcome { file, unmerged, merged, took, failure } = merged;
         match &failure {
-            None if self.merge_failed => log::info!("journals are merged into {} again", file.path().display()),
-            Some(fault) if !self.merge_failed => log::warn!("{}; retrying", explain_failure(&file, fault)),
+            None if self.merge_failed => {
+                log::info!(event = "merge_recovered"; "journals are merged into {} again", file.path().display())
+            }
+            Some(fault) if !self.merge_failed => {
+                log::warn!(event = "merge_failed"; "{}; retrying", explain_failure(&file, fault))
+            }
             _ => (),
         }
         self.merge_failed = failure.is_some();

@@ -16,6 +16,7 @@ mod command_line;
 mod conversations;
 mod coverage;
 mod crowds;
+mod events;
 mod hostile;
 mod limits;
 mod machine;

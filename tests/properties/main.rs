@@ -11,6 +11,7 @@ mod change_list;
 mod checks;
 mod circles;
 mod dashboards;
+mod events;
 mod exposition;
 mod large_values;
 mod life;

@@ -5,6 +5,7 @@ use super::help::help;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, subcommands, users};
 use crate::node::encryption::{ClientAuth, TlsFiles};
 use crate::node::foreign::{ALIASES, FOREIGN, Foreign};
+use crate::node::log_book;
 use crate::node::settings::{self, Change, OWN};
 use crate::node::waiting::Until;
 use crate::protocol::glob::Pattern;
@@ -130,6 +131,10 @@ impl Context<'_> {
             Change::IdleTimeout(seconds) => self.settings.options.idle_timeout_s = seconds,
             Change::LatencyThreshold(ms) => self.timing.latency.threshold_ms = ms,
             Change::LatencyTracking(all) => self.timing.tracks_all = all,
+            Change::LogLevel(level) => {
+                self.settings.options.process.log_level = level;
+                self.settings.log.set_level(level);
+            }
             Change::Password(password) => {
                 self.settings.options.password = password;
                 self.users.require(password);
@@ -168,6 +173,7 @@ impl Context<'_> {
             "id" => self.keys.replica().clock().node().to_string(),
             "latency-monitor-threshold" => timing.latency.threshold_ms.to_string(),
             "latency-tracking" => if timing.tracks_all { "yes" } else { "no" }.to_owned(),
+            "loglevel" => log_book::redis_name(options.process.log_level).to_owned(),
             "max-value-bytes" => options.value_bytes_max.to_string(),
             "maxclients" => options.clients_max.to_string(),
             "maxmemory" => options.memory_bytes_max.to_string(),

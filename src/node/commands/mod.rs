@@ -17,6 +17,7 @@ mod cluster;
 mod configuration;
 mod connection;
 pub(super) mod context;
+mod events;
 mod expiring;
 mod extended;
 pub(super) mod fail;
@@ -298,6 +299,7 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::WatchPrefix => watching::watch(cx, args),
         Command::UnwatchPrefix => watching::unwatch(cx),
         Command::Echo => cx.answer(Reply::Value(args.at(1))),
+        Command::Events => events::events(cx, args),
         Command::Help => cx.answer(Reply::Text(line::HELP)),
         Command::Health => health::health(cx, args),
         Command::Select => connection::select(cx, args),

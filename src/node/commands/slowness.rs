@@ -1,11 +1,14 @@
 //! `SLOWLOG` and `LATENCY`: what took long.
 
 use super::context::Data;
-use super::fail::{Fail, integer, printable, unknown_or_arity};
+use super::fail::{Fail, integer, is, printable, unknown_or_arity};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::metrics::durations::Durations;
 use crate::metrics::latency::Event;
+use crate::metrics::slow_log::Slow;
+use crate::metrics::ticks::Phase;
+use crate::node::replies::Replies;
 use crate::protocol::subcommand::{Latency, SlowLog};
 
 /// Entries that `SLOWLOG GET` answers where it does not say how many.
@@ -19,7 +22,9 @@ const GRAPH_COLUMNS: usize = 80;
 
 pub(super) fn slow_log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     match subcommands::of(args)? {
-        SlowLog::Get if args.len() > 3 => Err(unknown_or_arity("SLOWLOG", args.at(1))),
+        SlowLog::Get if args.len() > 4 || args.get(3).is_some_and(|word| !is(word, "TICK")) => {
+            Err(unknown_or_arity("SLOWLOG", args.at(1)))
+        }
         SlowLog::Get => get(cx, args),
         SlowLog::Len => {
             let count = cx.timing.slow_log.entries().len();
@@ -42,16 +47,34 @@ fn get(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let Context { data: Data { out, .. }, timing, .. } = cx;
     let entries = timing.slow_log.entries();
+    let with_ticks = args.len() == 4;
     out.answer(Reply::Array(count.min(entries.len())));
     for slow in entries.take(count) {
-        out.answer(Reply::Array(6));
+        out.answer(Reply::Array(6 + usize::from(with_ticks)));
         [slow.id, slow.unix_s, slow.us].into_iter().for_each(|number| out.answer(Reply::Int(number as i64)));
         out.answer(Reply::Array(slow.args.len()));
         slow.args.iter().for_each(|arg| out.answer(Reply::Value(arg)));
         out.answer(Reply::Value(slow.client.0.as_bytes()));
         out.answer(Reply::Value(&slow.client.1));
+        if with_ticks {
+            answer_tick(out, slow);
+        }
     }
     DONE
+}
+
+/// The tick that a slow request was in: its number, and once it is over how long it took and its phases.
+fn answer_tick(out: &mut Replies, slow: &Slow) {
+    let mut figures = vec![("tick", slow.tick)];
+    if let Some(tick) = &slow.during {
+        figures.extend([("tick_us", tick.us()), ("off_cpu_us", tick.off_cpu_us)]);
+        figures.extend(Phase::ALL.map(|phase| (phase.name(), tick.phase_us(phase))));
+    }
+    out.answer(Reply::Map(figures.len()));
+    for (name, figure) in figures {
+        out.answer(Reply::Value(name.as_bytes()));
+        out.answer(Reply::Int(figure as i64));
+    }
 }
 
 pub(super) fn latency(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {

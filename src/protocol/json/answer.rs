@@ -33,6 +33,7 @@ pub(super) enum Op {
     Ping,
     Auth,
     Info,
+    Events,
     Wait,
     Watch,
     Unwatch,
@@ -129,6 +130,7 @@ pub(super) enum Field<'a> {
     Bool(bool),
     Nil,
     Array(Vec<Field<'a>>),
+    Object(serde_json::Map<String, Value>),
     Mistake { code: &'a str, message: &'a str },
     Value(&'a Value),
 }
@@ -189,6 +191,18 @@ impl<'a> Said<'a> {
         !matches!(self, Said::Bytes(bytes) if std::str::from_utf8(bytes).is_err())
     }
 
+    /// Names and values in turn, as an object.
+    fn pairs(self) -> Field<'a> {
+        let Said::Array(parts) = self else { return self.plain() };
+        let (mut object, mut parts) = (serde_json::Map::new(), parts.into_iter());
+        while let (Some(Said::Bytes(name)), Some(value)) = (parts.next(), parts.next()) {
+            let value = if let Said::Array(_) = value { value.pairs() } else { value.plain() };
+            let value = serde_json::to_value(value).expect("fields are JSON");
+            object.insert(String::from_utf8_lossy(name).into_owned(), value);
+        }
+        Field::Object(object)
+    }
+
     fn plain(self) -> Field<'a> {
         match self {
             Said::Bytes(bytes) | Said::Error(bytes) => plain(bytes),
@@ -234,6 +248,11 @@ impl Op {
                 if !others.is_empty() {
                     answer.insert("keys_base64", Said::Array(others).plain());
                 }
+                return;
+            }
+            Op::Events => {
+                let Said::Array(events) = said else { return };
+                answer.insert("events", Field::Array(events.into_iter().map(Said::pairs).collect()));
                 return;
             }
             Op::Ttl => {

@@ -241,6 +241,16 @@ fn arguments(object: &Asked<'_>, scratch: &mut Scratch) -> Result<Command, &'sta
             }
             scratch.push(object.password.as_ref().ok_or("the field password is missing")?.as_bytes());
         }
+        Op::Events => {
+            if let Some(position) = &object.position {
+                scratch.push(b"AFTER");
+                scratch.push(position.as_bytes());
+            }
+            if let Some(count) = object.count {
+                scratch.push(b"COUNT");
+                scratch.push(count.to_string().as_bytes());
+            }
+        }
         Op::Ping | Op::Info | Op::Unwatch => (),
     }
     Ok(command)
@@ -260,6 +270,7 @@ impl Op {
             Op::Scan => Command::Scan,
             Op::Ping => Command::Ping,
             Op::Auth => Command::Auth,
+            Op::Events => Command::Events,
             Op::Info => Command::Info,
             Op::Wait => Command::Wait,
             Op::Watch => Command::WatchPrefix,

@@ -101,7 +101,7 @@ impl Peers {
             let GivenUp { followed, connections } = peer.give_up();
             self.strangers.insert(id, followed);
             given_up.extend(connections.into_iter().flatten());
-            log::info!("node {id} was removed from the cluster");
+            log::info!(event = "peer_removed", peer = id; "node {id} was removed from the cluster");
         }
         for id in (0..members.len()).filter(|&id| is_peer(id)) {
             let id = id as NodeId;
@@ -142,7 +142,10 @@ impl Peers {
     pub(in crate::replication) fn not_encrypted(&mut self, id: NodeId, why: &str, now_us: u64) {
         let address = &self.members[usize::from(id)];
         if self.all.get(&id).is_some_and(|peer| !peer.is_linked() && peer.error() != Some(why)) {
-            log::warn!("cannot link to node {id} at {address} over TLS: {why}");
+            log::warn!(
+                event = "peer_unreachable", peer = id, why;
+                "cannot link to node {id} at {address} over TLS: {why}"
+            );
         }
         self.dial_failed(id, why, now_us);
         if let Some(peer) = self.all.get_mut(&id) {
@@ -164,13 +167,16 @@ impl Peers {
         let Some(peer) = self.all.get_mut(&id) else { return };
         match (peer.linked().map(Linked::session), role) {
             (Some(linked), Role::Linked(_)) if linked == session => {
-                log::warn!("link to node {id} lost: {why}");
+                log::warn!(event = "peer_lost", peer = id, why; "link to node {id} lost: {why}");
                 peer.retry(why, slowly, now_us, &mut self.random);
             }
             (None, Role::Dialed(_)) if peer.is_dialing(session) => {
                 peer.note_retry();
                 if peer.error() != Some(why) {
-                    log::warn!("cannot link to node {id} at {}: {why}", self.members[usize::from(id)]);
+                    log::warn!(
+                        event = "peer_unreachable", peer = id, why;
+                        "cannot link to node {id} at {}: {why}", self.members[usize::from(id)]
+                    );
                 }
                 peer.retry(why, slowly, now_us, &mut self.random);
             }
@@ -184,10 +190,10 @@ impl Peers {
         match self.all.get_mut(&from).filter(|peer| !peer.is_linked()) {
             Some(peer) if peer.error() == Some(why) => (),
             Some(peer) => {
-                log::warn!("refused a link from node {from}: {why}");
+                log::warn!(event = "link_refused", peer = from, why; "refused a link from node {from}: {why}");
                 peer.note_error(why);
             }
-            None => log::warn!("refused a link: {why}"),
+            None => log::warn!(event = "link_refused", why; "refused a link: {why}"),
         }
     }
 

@@ -26,7 +26,7 @@ impl Strangers {
             0 => String::new(),
             unlogged => format!(" ({unlogged} more since the last such line)"),
         };
-        log::warn!("refused a link from {from}: {why}{more}");
+        log::warn!(event = "link_refused", from:%, why:%; "refused a link from {from}: {why}{more}");
         (self.logged_us, self.unlogged) = (Some(now_us), 0);
     }
 

@@ -50,8 +50,13 @@ impl Agreed {
             return;
         }
         match &difference {
-            Some(difference) => log::warn!("{difference}. Make them the same"),
-            None => log::info!("node {peer} and this node have the same nodes and limits again"),
+            Some(difference) => log::warn!(event = "peer_differs", peer; "{difference}. Make them the same"),
+            None => {
+                log::info!(
+                    event = "peer_alike", peer;
+                    "node {peer} and this node have the same nodes and limits again"
+                )
+            }
         }
         self.difference = difference;
     }

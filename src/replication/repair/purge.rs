@@ -102,7 +102,10 @@ impl Purges {
         purge.buried += gone.len();
         gone.into_iter().for_each(|slot| store.bury(slot));
         if is_done {
-            log::info!("{} keys were dropped that the other nodes had deleted long ago", purge.buried);
+            log::info!(
+                event = "keys_dropped", keys = purge.buried;
+                "{} keys were dropped that the other nodes had deleted long ago", purge.buried
+            );
             under_way.remove();
             if self.is_empty() {
                 knowledge.purged(&std::mem::take(&mut self.claims), &std::mem::take(&mut self.collected));

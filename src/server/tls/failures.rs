@@ -20,7 +20,10 @@ impl Failures {
         let now = Instant::now();
         if self.said_at.is_none_or(|said_at| said_at + LOG_PAUSE <= now) {
             self.said_at = Some(now);
-            log::info!("TLS: {} failed since the last such line; the latest: {why}", handshakes(self.count));
+            log::info!(
+                event = "tls_handshakes_failed", count = self.count;
+                "TLS: {} failed since the last such line; the latest: {why}", handshakes(self.count)
+            );
             self.count = 0;
         }
     }

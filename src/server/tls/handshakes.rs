@@ -442,7 +442,7 @@ impl<W: Fn()> Worker<W> {
             let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let warning = self.loaded.as_ref().and_then(|loaded| loaded.certificate.warning(unix.as_millis() as u64));
             if let Some(warning) = warning {
-                log::warn!("TLS: {warning}");
+                log::warn!(event = "certificate_warning"; "TLS: {warning}");
             }
         }
     }
