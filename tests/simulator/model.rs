@@ -42,6 +42,10 @@ pub struct Model {
     floor: Stamp,
     /// Hosts whose disk was wiped or put back.
     rewound: HashSet<HostId>,
+    /// Writes that were not on the disk that their author went on with, and those of them that came back with a copy
+    /// that was put back later.
+    taken_back: HashSet<Stamp>,
+    returned: HashSet<Stamp>,
     /// Writes of such a host under stamps not above all it had issued before, until it wrote them again with others:
     /// who has seen the future that was taken back, and does not meet the host, takes them for writes of that time.
     doubtful: HashSet<Stamp>,
@@ -156,9 +160,16 @@ impl Model {
     /// A host's disk was wiped, or an old copy of it put back.
     pub fn rewind(&mut self, host: HostId, hosts: &[Host]) {
         self.rewound.insert(host);
-        // Where no other has ever heard of it, nobody knows of deletions that are not on that copy.
+        let disk = &hosts[host].disk.file;
+        self.returned.extend(disk.rows.values().map(|row| row.stamp).filter(|stamp| self.taken_back.contains(stamp)));
+        let is_gone =
+            |write: &&Write| write.host == host && disk.state(&write.key).is_none_or(|row| row.stamp < write.stamp);
+        self.taken_back.extend(self.writes.iter().filter(is_gone).map(|write| write.stamp));
+        // Where no other has ever heard of it, nobody knows of deletions that are not on that copy. What was promised of
+        // them is kept: they were forgotten rightly.
         if hosts.iter().all(|other| other.id == host || !has_heard_of(other, host)) {
-            self.forgotten.clear();
+            let forgotten = std::mem::take(&mut self.forgotten);
+            self.promised.retain(|(_, key), promised| forgotten.get(key).is_none_or(|stamp| stamp < promised));
         }
     }
 
@@ -347,9 +358,12 @@ impl Model {
                     return Err(format!("4: {name} ends as the deletion {end:?}, alive"));
                 }
                 (Some(end), _)
+                    // What the end has may be of a time that its author's disk left and came back to; and a deletion of
+                    // a node that died before it met who knows its lost future may pass for one of that future.
+                    if forgotten.is_some_and(|forgotten| end < forgotten && !self.is_doubtful(forgotten, hosts))
+                        && !self.returned.contains(&end)
                     // A node that is appended with a clock that is behind may write what is older than a deletion that
                     // it was never to hear of.
-                    if forgotten.is_some_and(|forgotten| end < forgotten)
                         && !(plan.appended && plan.clock_step_us > 0)
                         && self.rewound.len() < 2
                         && plan.tombstones_max > 1_000 =>
