@@ -280,7 +280,8 @@ impl Replication {
              What was written since the start is written again, and the rest comes back from the other nodes"
         );
         self.incarnations.forget(incarnation);
-        let after = self.rollback.begin(seen, self.peers.has_met_any(), here.clock, here.store, here.now);
+        let (has_met_any, chance) = (self.peers.has_met_any(), self.identity.incarnation);
+        let after = self.rollback.begin(seen, has_met_any, chance, here.clock, here.store, here.now);
         self.knowledge.cut_own(after);
         self.purges.cut(self.identity.node, after);
         for session in 0..self.connections.end() {

@@ -106,11 +106,12 @@ impl Clock {
     }
 
     /// Goes past a stamp that an earlier incarnation of this node has issued although nothing here says so, and past
-    /// all further ones it may have issued. Returns the span of this incarnation that is thereby over.
-    pub fn begin_anew(&mut self, seen: u64, unix_ms: u64) -> (u64, u64) {
+    /// all further ones it may have issued; `chance` decides how far: another incarnation may have gone past the same
+    /// stamp, and lost its disk before anybody said so. Returns the span of this incarnation that is thereby over.
+    pub fn begin_anew(&mut self, seen: u64, unix_ms: u64, chance: u64) -> (u64, u64) {
         let span = self.span();
         let highest = self.last.max(seen).max(unix_ms << COUNTER_BITS);
-        self.last = highest.saturating_add(AHEAD_MS << COUNTER_BITS);
+        self.last = highest.saturating_add((AHEAD_MS << COUNTER_BITS) + (chance & CHANCE));
         (self.since, self.issued, self.floor) = (self.last, self.last, self.last);
         span
     }
@@ -243,6 +244,20 @@ mod tests {
         assert!(clock.issue(1_000_000).clock > 1_030_000 << COUNTER_BITS);
         clock.observe(clock.ceiling);
         assert!(clock.is_spent());
+    }
+
+    #[test]
+    fn two_incarnations_that_go_past_the_same_stamp_issue_others() {
+        let after = |chance| {
+            let mut clock = Clock::new(0, 0, 1_000_000, 1);
+            let (seen, ceiling) = ((1_000_000 + 30_000) << COUNTER_BITS, u64::MAX);
+            clock.begin_anew(seen, 1_000_000, chance);
+            clock.reserved(ceiling);
+            let first = clock.issue(1_000_000).clock;
+            assert!(first > seen);
+            first
+        };
+        assert_ne!(after(1 << 40 | 7), after(1 << 50 | 70_000));
     }
 
     #[test]

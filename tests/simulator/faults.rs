@@ -284,7 +284,10 @@ impl World {
                 text += &format!("; {}: {} {} {:?}", peer.id, peer.state, peer.agreement, peer.error);
             }
             for key in &self.model.keys {
-                let stamp = |host: &Host| host.node.as_ref()?.store().state(key).map(|one| one.stamp);
+                let stamp = |host: &Host| {
+                    let one = host.node.as_ref()?.store().state(key)?;
+                    Some((one.stamp, one.value.map(<[u8]>::to_vec)))
+                };
                 let nodes = || self.hosts.iter().filter(|host| host.node.is_some());
                 if nodes().any(|one| nodes().any(|two| stamp(one) != stamp(two)))
                     && let Some(one) = store.state(key)

@@ -44,16 +44,17 @@ impl RollbackRecovery {
 
     /// A peer has `seen` a stamp of this node that proves it. Returns the clock value before the first that is to be
     /// written again: those above it are not had by anybody any more. `has_met_any` says whether the data file was ever
-    /// that of a node with a link.
+    /// that of a node with a link; `chance` is this incarnation's own.
     pub(in crate::replication) fn begin(
         &mut self,
         seen: u64,
         has_met_any: bool,
+        chance: u64,
         clock: &mut Clock,
         store: &Store,
         now: Now,
     ) -> u64 {
-        let (mut after_clock, last_clock) = clock.begin_anew(seen, now.unix_ms);
+        let (mut after_clock, last_clock) = clock.begin_anew(seen, now.unix_ms, chance);
         let mut at = self.born;
         if !has_met_any {
             (after_clock, at) = (0, 0);
