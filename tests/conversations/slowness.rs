@@ -56,7 +56,7 @@ impl Timed {
 }
 
 #[test]
-fn reading_and_writing_a_key_reads_no_clock_but_for_one_call_of_64() {
+fn reading_and_writing_a_key_reads_no_clock_but_for_some_one_call_of_64() {
     const SHORT: [&str; 8] = ["SET a b", "GET a", "DEL a", "INCR n", "EXPIRE n 10", "MGET a b c", "APPEND a x", "PING"];
     let mut client = Timed::new(1);
     client.ask("CONFIG RESETSTAT");
@@ -65,8 +65,9 @@ fn reading_and_writing_a_key_reads_no_clock_but_for_one_call_of_64() {
     };
     for request in SHORT {
         assert_eq!(reads(&mut client, request, 1), 2, "the first {request} is timed");
-        assert_eq!(reads(&mut client, request, 63), 0, "{request} is short");
-        assert_eq!(reads(&mut client, request, 64), 2, "one of 64 times {request} is timed");
+        // Two readings a call that is timed, and which are timed is left to chance with a fixed seed.
+        let timed = reads(&mut client, request, 64 * 20) / 2;
+        assert!((8..=40).contains(&timed), "of 1,280 times {request}, {timed} are timed");
     }
     let many = format!("DEL {}", "k ".repeat(40));
     assert_eq!(reads(&mut client, &many, 1), 2, "one with many keys is timed");
