@@ -49,7 +49,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
         "texts are understood where they come in, and made where they leave",
     ),
     (&["hmac"], &["secrets"], "whoever checks a proof is handed what it is checked with"),
-    (&["simple_logger", "time"], &["logging"], "the log leaves through one queue"),
+    (&["simple_logger", "OffsetDateTime"], &["logging"], "the log leaves through one queue"),
     (&["rustix", "mimalloc"], EDGE, "pure modules know no operating system"),
     (&["std::net", "std::os"], EDGE, "pure modules know no sockets"),
     (&["std::fs", "std::env", "std::process"], EDGE, "pure modules know no disk and no process"),
