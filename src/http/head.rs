@@ -28,6 +28,8 @@ pub enum Method {
     Delete,
     /// Say what may be done with it.
     Options,
+    /// Something else, which is done with nothing here.
+    Other,
 }
 
 impl Method {
@@ -41,8 +43,8 @@ impl Method {
         ("OPTIONS", Method::Options),
     ];
 
-    fn named(name: &str) -> Option<Method> {
-        Method::NAMES.iter().find(|(known, _)| *known == name).map(|&(_, method)| method)
+    fn named(name: &str) -> Method {
+        Method::NAMES.iter().find(|(known, _)| *known == name).map_or(Method::Other, |&(_, method)| method)
     }
 
     /// As it is written.
@@ -156,10 +158,8 @@ pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Wrong> {
         Err(error) => return Err(Wrong::said(400, format!("this is no head of a request: {error}"))),
     }
     let minor = request.version.unwrap_or(1);
-    let method = Method::named(request.method.unwrap_or_default())
-        .ok_or(Wrong::new(501, "the methods here are GET, HEAD, PUT, POST, DELETE and OPTIONS"))?;
     let mut head = Head {
-        method,
+        method: Method::named(request.method.unwrap_or_default()),
         target: request.path.unwrap_or_default(),
         minor,
         keeps_alive: minor == 1,
@@ -333,8 +333,10 @@ mod tests {
         assert_eq!(wrong("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
         assert_eq!(wrong("GET / HTTP/1.1\r\n\r\n"), 400, "without a host");
         assert_eq!(wrong("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), 505);
-        assert_eq!(wrong("BREW / HTTP/1.1\r\nHost: a\r\n\r\n"), 501);
-        assert_eq!(wrong("get / HTTP/1.1\r\nHost: a\r\n\r\n"), 501, "methods have one case");
+        for method in ["BREW", "get", "TRACE"] {
+            let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(parse(text.as_bytes()).expect("it is a head").method, Method::Other, "methods have one case");
+        }
         let same = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n";
         assert_eq!(parse(same.as_bytes()).expect("both say the same").framing, Framing::Length(3));
     }

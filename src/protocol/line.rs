@@ -116,7 +116,7 @@ pub fn decode<'a>(
     match parse(line, value_bytes_max, scratch) {
         Ok(_) if first && http::names_version(line) => Decoded::Http,
         Ok(request) => Decoded::Request(request, end + 1),
-        Err(_) if first && http::is_opening(line) => Decoded::Http,
+        Err(_) if first && (http::is_opening(line) || http::names_version(line)) => Decoded::Http,
         Err(reply) => Decoded::Malformed(reply, end + 1),
     }
 }

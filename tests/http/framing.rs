@@ -85,7 +85,6 @@ fn head_is_answered_as_get_without_a_body() {
 fn what_is_no_request_is_told_why_in_json_and_is_the_last_word() {
     let host = "Host: 127.0.0.1\r\n";
     for (said, status) in [
-        (format!("PATCH / HTTP/1.1\r\n{host}\r\n"), 501),
         (format!("GET  / HTTP/1.1\r\n{host}\r\n"), 400),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
         (format!("GET / HTTP/1.1\r\n{host}{host}\r\n"), 400),
@@ -206,4 +205,14 @@ fn a_client_that_does_not_read_is_not_read() {
     }
     answers.extend(read(&mut node, 0));
     assert_eq!(parse(&answers, &[]).len(), 100 * count);
+}
+
+#[test]
+fn a_method_that_nobody_has_is_told_which_there_are() {
+    for method in ["PATCH", "TRACE", "QUERY", "get"] {
+        let mut node = place();
+        let answer = ask(&mut node, 0, &format!("{method} /v1/keys/a"), "", b"");
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD, PUT, DELETE, OPTIONS")), "{method}");
+        assert_eq!(ask(&mut node, 0, &format!("{method} /nosuch"), "", b"").status, 404);
+    }
 }

@@ -13,6 +13,7 @@ mod scrape;
 mod answers;
 mod checking;
 mod clients;
+mod description;
 mod doors;
 mod framing;
 mod guards;

@@ -7,7 +7,7 @@
 //! - [`meeting`]: whether a request is let in
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
-//! - [`health`], [`metrics`], [`keys`], [`values`], [`watch`], [`login`]: the routes
+//! - [`health`], [`metrics`], [`keys`], [`values`], [`watch`], [`login`], [`description`]: the routes
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
 //! where it stays; for a gate, after which it is handed to its route again; for its client, who has to read. A request
@@ -15,6 +15,7 @@
 
 mod asked;
 pub(super) mod conversation;
+mod description;
 mod health;
 mod keys;
 mod login;
