@@ -55,9 +55,9 @@ pub mod files;
 
 pub mod secrets;
 
-pub mod config;
-
 pub mod logging;
+
+pub mod config;
 
 pub mod allocator;
 

@@ -7,31 +7,25 @@
 //! time.
 //!
 //! - [`form`]: text of Prometheus, or OpenMetrics; `text`: how figures are written in them
-//! - `cursor`: how far a page is; `own`: the figures of this program; `redis`, `redis_names`: the same under the names of redis_exporter
+//! - `page`: which there are; `cursor`: how far one is; `members`: what is left of a family; `own`: the figures of this program; `redis`, `redis_names`: the same under the names of redis_exporter
 //!
 //! It does not know HTTP.
 
 mod cursor;
 pub mod form;
+mod members;
 mod own;
+mod page;
 mod redis;
 mod redis_names;
 mod text;
 
 pub use cursor::Cursor;
 pub use form::Form;
+pub use page::Page;
 
 use super::statistics::Sources;
 use text::Text;
-
-/// What a collector asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
-    /// `/metrics`.
-    Own,
-    /// `/metrics/redis`: for dashboards that were made for Redis.
-    Redis,
-}
 
 /// Writes the page from the cursor on, some `bytes_max` bytes of it. Returns where it goes on; `None`: that was all.
 pub fn write(

@@ -1,6 +1,7 @@
 //! The figures of this program: each row of the table that has a number, and texts as labels.
 
 use super::cursor::Cursor;
+use super::members;
 use super::text::Text;
 use crate::metrics::statistic::{Unit, Value};
 use crate::node::statistics::{self, Exposed, Read, Sources, Statistic, Type};
@@ -29,7 +30,7 @@ fn write_family(text: &mut Text<'_>, sources: &Sources<'_>, kin: &[&Statistic], 
     let rows = if kind == Type::Info { 1 } else { kin.len() };
     while at.row < rows {
         let row = kin[at.row];
-        for (member, name) in at.members(sources, row.family()) {
+        for (member, name) in members::after(at, sources, row.family()) {
             let begin = text.out.len();
             if begin >= end {
                 return false;

@@ -1,6 +1,7 @@
 //! The figures under the names of redis_exporter: made of the fields of `INFO`, as the exporter makes them.
 
 use super::cursor::Cursor;
+use super::members;
 use super::redis_names::{INSTANCE, NAMES, Name};
 use super::text::Text;
 use crate::metrics::statistic::{Shown, Unit, Value};
@@ -54,7 +55,7 @@ fn write_instance(text: &mut Text<'_>, sources: &Sources<'_>) {
 /// Returns whether all of it is written.
 fn write_family(text: &mut Text<'_>, sources: &Sources<'_>, name: &Name, at: &mut Cursor, end: usize) -> bool {
     let Some((row, field)) = row_of(name.section, name.field, name.part) else { return true };
-    for (member, label) in at.members(sources, row.family()) {
+    for (member, label) in members::after(at, sources, row.family()) {
         let begin = text.out.len();
         if begin >= end {
             return false;
@@ -85,7 +86,7 @@ fn write_latencies(text: &mut Text<'_>, sources: &Sources<'_>, at: Cursor, end: 
     let mut at = at;
     let part =
         |section, name, part, member| row_of(section, name, Some(part)).map(|(row, _)| row.value(sources, member));
-    for (member, command) in at.members(sources, Some(Family::Command)) {
+    for (member, command) in members::after(&at, sources, Some(Family::Command)) {
         if text.out.len() >= end {
             return Some(at);
         }
