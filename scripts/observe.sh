@@ -52,7 +52,7 @@ join() { local IFS=, && echo "$*"; }
 echo "[$(join "${nodes[@]}")]" >"$dir/node_config.json"
 scripts/cluster.sh start --config "$dir/node_config.json" --dir "$dir/cluster" "${binary[@]}"
 for id in 1 2 3; do
-    { for key in $(seq 1000); do echo "SET key$id-$key value"; done && echo QUIT; } |
+    { for key in $(seq 1000); do echo "SET key$id-$key value"; done && echo NOSUCH && echo QUIT; } |
         (exec 3<>"/dev/tcp/127.0.0.1/$((port + id))" && cat >&3 && cat <&3 >/dev/null)
 done
 

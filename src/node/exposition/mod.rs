@@ -7,7 +7,8 @@
 //! time.
 //!
 //! - [`form`]: text of Prometheus, or OpenMetrics; `text`: how figures are written in them
-//! - `page`: which there are; `cursor`: how far one is; `members`: what is left of a family; `own`: the figures of this program; `redis`, `redis_names`: the same under the names of redis_exporter
+//! - `page`: which there are; `cursor`: how far one is; `members`: what is left of a family
+//! - `own`: the figures of this program; `redis`, `redis_names`: the same under the names of redis_exporter
 //!
 //! It does not know HTTP.
 

@@ -10,17 +10,25 @@ pub(super) fn write(text: &mut Text<'_>, sources: &Sources<'_>, cursor: Cursor, 
     let rows: Vec<&Statistic> = statistics::all().filter(|row| row.exposed != Exposed::Nowhere).collect();
     let mut at = cursor;
     while let Some(&first) = rows.get(at.family) {
+        let kin = kin_of(first, &rows);
         // What a family has at other places of the table is told with its first row.
-        if !rows[..at.family].iter().any(|earlier| earlier.is_kin_of(first)) {
-            let kin: Vec<&Statistic> =
-                rows[at.family..].iter().filter(|other| other.is_kin_of(first)).copied().collect();
-            if !write_family(text, sources, &kin, &mut at, end) {
-                return Some(at);
-            }
+        let is_first = std::ptr::eq(kin[0], first);
+        if is_first && !write_family(text, sources, &kin, &mut at, end) {
+            return Some(at);
         }
         at.next_family();
     }
     None
+}
+
+/// The rows of its family.
+fn kin_of<'a>(row: &'a Statistic, rows: &[&'a Statistic]) -> Vec<&'a Statistic> {
+    match row.exposed {
+        Exposed::Part { .. } | Exposed::Label { .. } => {
+            rows.iter().filter(|other| other.is_kin_of(row)).copied().collect()
+        }
+        Exposed::Own | Exposed::As(_) | Exposed::Process(_) | Exposed::States { .. } | Exposed::Nowhere => vec![row],
+    }
 }
 
 /// Returns whether all of it is written.
