@@ -161,7 +161,8 @@ fn tell<'a>(
 /// Who asks is who the client is from here on. A password that is none is answered as `AUTH` answers it, later each
 /// time.
 fn identify(cx: &mut Context<'_>, head: &Head<'_>, source: Source<'_>) -> Result<Option<Waits>, Refused> {
-    match credentials::of(head, &cookie_name(cx)) {
+    let cookie_name = head.cookie.map(|_| cookie_name(cx)).unwrap_or_default();
+    match credentials::of(head, &cookie_name) {
         Credentials::Password(Login { user, password }) => {
             let prove = |cx: &mut Context<'_>| authenticate(cx, b"HTTP", &user, &password).map(|()| Executed::Answered);
             match slowly_by(cx, prove) {
