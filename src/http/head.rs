@@ -89,6 +89,10 @@ pub struct Head<'a> {
     pub cookie: Option<&'a str>,
     /// What the answer may be.
     pub accept: Option<&'a str>,
+    /// How the texts of an answer are to be written (`Upstash-Encoding`).
+    pub encoding: Option<&'a str>,
+    /// How an answer is to be written (`Upstash-Response-Format`).
+    pub format: Option<&'a str>,
     /// States of which the target has to be in one.
     pub if_match: Option<&'a str>,
     /// States in none of which it may be.
@@ -173,6 +177,8 @@ pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Wrong> {
         authorization: None,
         cookie: None,
         accept: None,
+        encoding: None,
+        format: None,
         if_match: None,
         if_none_match: None,
         last_event_id: None,
@@ -202,6 +208,8 @@ impl<'a> Head<'a> {
                 13 if is("last-event-id") => &mut self.last_event_id,
                 14 if is("sec-fetch-site") => &mut self.fetch_site,
                 14 if is("sec-fetch-mode") => &mut self.fetch_mode,
+                16 if is("upstash-encoding") => &mut self.encoding,
+                23 if is("upstash-response-format") => &mut self.format,
                 29 if is("access-control-request-method") => &mut self.wanted_method,
                 _ => {
                     let value = text_of(header.value).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! - [`guard`]: whether a request is a web page's that has no business here
 //! - [`credentials`]: who it says it is
 //! - [`conditions`]: `ETag`, and the requests that depend on one
+//! - [`calls`]: commands that a body has, and what is said of each
 //! - [`answer`]: what is sent back; [`json`]: what it says
 //!
 //! A request is read in the order in which it can be refused: nothing of a body is taken before its head was read, let
@@ -14,6 +15,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod calls;
 pub mod conditions;
 pub mod credentials;
 pub mod guard;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::outbox::Outbox;
 use super::waiting::{Lost, Reached, Until};
-use crate::protocol::json::answer::{self, Parts};
+use crate::protocol::json::answer::{self, Mark, Parts};
 use crate::protocol::{Decoder, Dialect, Refusal, Reply};
 use crate::store::Value;
 
@@ -100,7 +100,12 @@ impl Replies {
 
     /// Answers with a refusal in the place of what was said of the answer since the mark.
     pub(super) fn answer_instead(&mut self, start: u64, refusal: Reply<'_>) {
-        self.parts = Parts::default();
+        self.answer_part_instead(start, Mark::default(), refusal);
+    }
+
+    /// The same where the answer is a part of another one, whose parts so far end there.
+    pub(super) fn answer_part_instead(&mut self, start: u64, parts_end: Mark, refusal: Reply<'_>) {
+        self.parts.cut(parts_end);
         if self.mark() > start {
             let said = self.take_back(start);
             let pushes = std::mem::take(&mut self.pushes);
@@ -174,6 +179,11 @@ impl Replies {
     pub(super) fn answer_parts(&mut self, parts: &Parts, bytes: &[u8]) {
         self.parts.append(parts);
         self.answer_bytes(bytes);
+    }
+
+    /// The end of the parts that are kept so far.
+    pub(super) fn parts_end(&self) -> Mark {
+        self.parts.mark()
     }
 
     /// The parts of an answer that are kept until it is whole.

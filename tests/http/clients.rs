@@ -1,5 +1,6 @@
-//! Real clients: curl and Python.
+//! Real clients: curl, Python, and Upstash's.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::certificates::Authority;
@@ -104,4 +105,20 @@ print("done")
     let server = Server::start(&[]);
     assert_eq!(run("python3", &["-c", SCRIPT, &server.address.to_string()]), "done\n");
     assert_eq!(server.info("clients_closed_http"), "0");
+}
+
+#[test]
+fn upstashs_client_works_unchanged() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let password = directory.path().join("password");
+    std::fs::write(&password, "a b:c\n").expect("it is writable");
+    let server = Server::start(&[&format!("--password-file={}", password.display())]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut node = Command::new("node");
+    node.env("NODE_PATH", root.join("target/clients-node/node_modules")).env("NO_COLOR", "1").current_dir(root);
+    node.args(["tests/http/clients/upstash.cjs", &format!("http://{}", server.address), "default:a b:c"]);
+    let output = node.output().expect("scripts/check.sh installs it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // A script that ends well has nothing to say.
+    assert_eq!(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()), "");
 }

@@ -11,6 +11,7 @@ mod pure;
 mod scrape;
 
 mod answers;
+mod calls;
 mod checking;
 mod clients;
 mod description;

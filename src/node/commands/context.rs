@@ -18,6 +18,7 @@ use crate::node::sessions::Sessions;
 use crate::node::settings::Settings;
 use crate::node::steps::{COPIED_PER_STEP, Steps};
 use crate::node::timing::Timing;
+use crate::node::waiting::{Until, Waiter};
 use crate::protocol::Reply;
 use crate::replication::SessionId;
 use crate::store::Now;
@@ -68,6 +69,26 @@ impl<'a> Deref for Context<'a> {
 impl<'a> DerefMut for Context<'a> {
     fn deref_mut(&mut self) -> &mut Data<'a> {
         &mut self.data
+    }
+}
+
+impl Context<'_> {
+    /// What was written since the mark waits until this is so.
+    pub(super) fn hold(&mut self, start: u64, until: Until) {
+        let Context { data: Data { out, events, .. }, client, .. } = self;
+        out.hold(start, until);
+        if client.gated.insert(until.cause()) {
+            events.sessions.waiting.add(Waiter::answers(events.id, until));
+        }
+    }
+
+    /// What was written since the mark answers several requests, of which the last that changed something did so at
+    /// this position: it waits for the disk as the answer to that one would.
+    pub(in crate::node) fn hold_until_durable(&mut self, start: u64, position: u64) {
+        let snapshotter = self.keys.replica().snapshotter();
+        if snapshotter.holds_answers() && position > snapshotter.durable() {
+            self.hold(start, Until::Durable(position));
+        }
     }
 }
 

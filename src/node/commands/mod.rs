@@ -408,7 +408,7 @@ impl Context<'_> {
 
     /// What follows an answer: it waits for the disk, or is not wanted.
     fn settle(&mut self, start: u64, before: u64, executed: Executed) {
-        let Context { data: Data { keys, out, progress, events, .. }, client, .. } = self;
+        let Context { data: Data { keys, out, progress, .. }, client, .. } = self;
         let position = keys.store().last_position();
         if let Executed::Waiting(_) = executed {
             return;
@@ -426,10 +426,7 @@ impl Context<'_> {
         };
         progress.held_until = None;
         if out.mark() > start {
-            out.hold(start, until);
-            if client.gated.insert(until.cause()) {
-                events.sessions.waiting.add(Waiter::answers(events.id, until));
-            }
+            self.hold(start, until);
         }
     }
 }

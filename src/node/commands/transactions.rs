@@ -76,7 +76,7 @@ pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args
     let mut ended = false;
     for queued in &queue.requests {
         cx.whole = Some(queued.text.clone());
-        let start = cx.out.mark();
+        let (start, parts_end) = (cx.out.mark(), cx.out.parts_end());
         let allowed = connection::allow_data(cx.client, queued.command, queued.args());
         let allowed = allowed.and_then(|()| users::allow_again(cx, queued.command, queued.args()));
         match allowed.and_then(|()| run(cx, queued.command, queued.args())) {
@@ -84,7 +84,7 @@ pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args
             Ok(Executed::Answered | Executed::Exhausted | Executed::Stopped(_) | Executed::Waiting(_)) => (),
             Err(fail) => {
                 cx.metrics.note_error(fail.code());
-                cx.out.answer_instead(start, fail.reply());
+                cx.out.answer_part_instead(start, parts_end, fail.reply());
             }
         }
     }

@@ -1,7 +1,9 @@
 //! A request that was let in, and what may become of it.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
+use super::batch::Batch;
 use super::conversation::Long;
 use crate::http::Wrong;
 use crate::http::answer::{Answer, Manner, refusal};
@@ -21,6 +23,8 @@ pub(super) struct Asked<'a> {
     pub(super) rest: Cow<'a, [u8]>,
     /// How it is answered.
     pub(super) manner: Manner<'a>,
+    /// How far it is, where it is several commands. What is left here is there when it is handed in again.
+    pub(super) batch: Cell<Option<Box<Batch>>>,
 }
 
 /// What a route has done.

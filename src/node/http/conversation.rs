@@ -1,5 +1,6 @@
 //! How far a connection that speaks HTTP is: what has come of a request, or what is left of an answer.
 
+use super::batch::Batch;
 use crate::auth::Access;
 use crate::http::answer::Manner;
 use crate::http::body::Receiving;
@@ -12,6 +13,8 @@ pub(in crate::node) struct Conversation {
     pub(super) vouched: Option<Access>,
     /// Bytes of the next head that are known not to have its end.
     pub(super) scanned: usize,
+    /// How far a request is that is several commands and has to wait.
+    pub(super) batch: Option<Box<Batch>>,
     pub(super) stage: Stage,
 }
 
@@ -72,7 +75,7 @@ pub(super) struct Listing {
 impl Conversation {
     /// One that begins.
     pub(super) fn new(vouched: Option<Access>) -> Conversation {
-        Conversation { vouched, scanned: 0, stage: Stage::Head }
+        Conversation { vouched, scanned: 0, batch: None, stage: Stage::Head }
     }
 
     /// A body that is to be received.
@@ -91,6 +94,7 @@ impl Conversation {
     /// Memory that it holds of a request.
     pub(in crate::node) fn bytes(&self) -> usize {
         size_of::<Conversation>()
+            + self.batch.as_ref().map_or(0, |batch| batch.bytes())
             + match &self.stage {
                 Stage::Body { head, body } => head.capacity() + body.memory_bytes(),
                 Stage::Held { head, body } => head.capacity() + body.capacity(),

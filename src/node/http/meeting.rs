@@ -1,12 +1,14 @@
 //! Whether a request is let in: the guards, who asks, and whether there is such a thing. In the order in which that costs
 //! more, and before anything of a body is taken.
 
+use std::cell::Cell;
+
 use super::asked::{Asked, Refused};
 use super::login::cookie_name;
 use super::routes::{self, Found, Route, Wanted, Who};
 use crate::auth::Access;
 use crate::http::Wrong;
-use crate::http::answer::{Answer, Manner};
+use crate::http::answer::{Answer, JSON, Manner};
 use crate::http::body::Framing;
 use crate::http::credentials::{self, Credentials, Login};
 use crate::http::guard::{self, Source};
@@ -34,6 +36,10 @@ pub(super) enum Met<'a> {
 
 /// What a form sends that is filled in.
 const FORM: &str = "application/x-www-form-urlencoded";
+/// Headers that a page may put to a request; the last line's are those of Upstash's client.
+const PAGE_HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, \
+    Upstash-Encoding, Upstash-Response-Format, Upstash-Sync-Token, Upstash-Telemetry-Platform, \
+    Upstash-Telemetry-Retry, Upstash-Telemetry-Runtime, Upstash-Telemetry-Sdk";
 /// What a browser keeps the answer to a preflight for.
 const PREFLIGHT_S: u32 = 600;
 
@@ -77,7 +83,7 @@ fn look<'a>(
         }
     }
     let Found { route, rest } = found?;
-    let asked = Asked { head, target, rest, manner: *manner };
+    let asked = Asked { head, target, rest, manner: *manner, batch: Cell::new(None) };
     if who == Who::Anyone {
         check_body(head, route)?;
         return Ok(Met::In(asked, route));
@@ -129,6 +135,7 @@ fn check_body(head: &Head<'_>, route: &Route) -> Result<(), Refused> {
         Wanted::None if head.framing == Framing::None => Ok(()),
         Wanted::None => Err(Refused { closes: true, ..Wrong::new(400, "no body is wanted here").into() }),
         Wanted::Value(kinds) => Ok(guard::check_content(head, kinds)?),
+        Wanted::Calls => Ok(guard::check_content(head, &[JSON])?),
         Wanted::Form => Ok(guard::check_content(head, &[FORM])?),
     }
 }
@@ -148,10 +155,9 @@ fn tell<'a>(
     }
     let mut answer = Answer::new(204, "").with("Allow", &methods);
     if manner.reader.is_some() && head.wanted_method.is_some() {
-        let headers = "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID";
         answer = answer
             .with("Access-Control-Allow-Methods", &methods)
-            .with("Access-Control-Allow-Headers", headers)
+            .with("Access-Control-Allow-Headers", PAGE_HEADERS)
             .with("Access-Control-Max-Age", PREFLIGHT_S);
     }
     answer.write_empty(manner, cx.out.bytes());
@@ -213,5 +219,6 @@ pub(super) fn again<'a>(cx: &Context<'_>, head: &'a Head<'a>) -> Result<(Asked<'
         Source::Allowed(origin) => Some(origin),
         Source::Own | Source::Link | Source::Foreign => None,
     };
-    Ok((Asked { head, target, rest, manner: Manner { reader, ..Manner::of(head, cx.now.unix_ms) } }, route))
+    let manner = Manner { reader, ..Manner::of(head, cx.now.unix_ms) };
+    Ok((Asked { head, target, rest, manner, batch: Cell::new(None) }, route))
 }

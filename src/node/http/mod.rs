@@ -7,6 +7,7 @@
 //! - [`meeting`]: whether a request is let in
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
+//! - [`calls`]: commands as they are, by Upstash's protocol; [`batch`]: how far several are
 //! - [`health`], [`metrics`], [`keys`], [`values`], [`watch`], [`login`], [`description`]: the routes
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
@@ -14,6 +15,8 @@
 //! that is refused leaves the connection as it was, where its body is short enough to be read and forgotten.
 
 mod asked;
+mod batch;
+mod calls;
 pub(super) mod conversation;
 mod description;
 mod health;
@@ -37,6 +40,7 @@ use super::waits::Waits;
 use crate::http::Wrong;
 use crate::http::answer::{Manner, put_chunk, put_end};
 use crate::http::body::{Framing, Receiving};
+use crate::http::calls::BYTES_MAX;
 use crate::http::head::{self, Head, Read};
 use crate::protocol::http::begins;
 
@@ -181,7 +185,10 @@ fn answer(
     used: usize,
 ) -> Step {
     let manner = asked.manner;
-    match (route.handler)(cx, asked, &mut body) {
+    asked.batch.set(conversation.batch.take());
+    let handled = (route.handler)(cx, asked, &mut body);
+    conversation.batch = asked.batch.take();
+    match handled {
         Ok(Handled::Answered) => finish(manner, used),
         Ok(Handled::Exhausted) if manner.keeps_alive => {
             cx.client.waits = Waits::ForTurn;
@@ -282,6 +289,7 @@ fn body_bytes_max(cx: &Context<'_>, route: &Route) -> usize {
     match route.body {
         Wanted::None => 0,
         Wanted::Value(_) => cx.keys.value_bytes_max(),
+        Wanted::Calls => BYTES_MAX,
         Wanted::Form => FORM_BYTES_MAX,
     }
 }

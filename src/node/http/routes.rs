@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::asked::{Asked, Handled, Refused};
-use super::{description, health, keys, login, metrics, values, watch};
+use super::{calls, description, health, keys, login, metrics, values, watch};
 use crate::http::answer::{BYTES, JSON};
 use crate::http::head::Method;
 use crate::http::{Wrong, target};
@@ -45,6 +45,8 @@ pub(super) enum Wanted {
     None,
     /// A value, of one of these kinds.
     Value(&'static [&'static str]),
+    /// Commands.
+    Calls,
     /// What a form sends that is filled in.
     Form,
 }
@@ -69,6 +71,9 @@ static ROUTES: &[Route] = &[
     get("/metrics", Who::Allowed(Command::Info), metrics::own).for_machines(),
     get("/metrics/redis", Who::Allowed(Command::Info), metrics::redis).for_machines(),
     get("/", Who::Visitors, login::index),
+    post_calls("/", calls::one),
+    post_calls("/pipeline", calls::pipeline),
+    post_calls("/multi-exec", calls::multi_exec),
     get("/login", Who::Visitors, login::show),
     post_form("/login", login::log_in),
     post_form("/logout", login::log_out),
@@ -83,6 +88,11 @@ static ROUTES: &[Route] = &[
 const fn get(path: &'static str, who: Who, handler: Handler) -> Route {
     let path = Path::Is(path);
     Route { method: Method::Get, path, who, body: Wanted::None, is_for_machines: false, handler }
+}
+
+const fn post_calls(path: &'static str, handler: Handler) -> Route {
+    let path = Path::Is(path);
+    Route { method: Method::Post, path, who: Who::Users, body: Wanted::Calls, is_for_machines: false, handler }
 }
 
 const fn post_form(path: &'static str, handler: Handler) -> Route {

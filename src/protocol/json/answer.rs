@@ -49,6 +49,7 @@ pub struct Parts {
 /// A reply; a text is where it lies among all.
 #[derive(Clone, Debug)]
 enum Part {
+    Ok,
     Bytes(Range<usize>),
     Int(i64),
     Nil,
@@ -61,7 +62,7 @@ impl Parts {
     /// One more.
     pub fn push(&mut self, reply: Reply<'_>) {
         let part = match reply {
-            Reply::Ok => Part::Bytes(self.keep(b"OK")),
+            Reply::Ok => Part::Ok,
             Reply::Done(done) => Part::Int(done.into()),
             Reply::Value(value) => Part::Bytes(self.keep(value)),
             Reply::Simple(text) | Reply::Text(text) => Part::Bytes(self.keep(text.as_bytes())),
@@ -84,9 +85,25 @@ impl Parts {
         self.parts.extend(others.parts.iter().map(|part| match part {
             Part::Bytes(span) => Part::Bytes(moved(span)),
             Part::Error(span) => Part::Error(moved(span)),
-            Part::Int(_) | Part::Nil | Part::Array(_) => part.clone(),
+            Part::Ok | Part::Int(_) | Part::Nil | Part::Array(_) => part.clone(),
         }));
         self.text.extend_from_slice(&others.text);
+    }
+
+    /// The end of what is there, as a place for [`Parts::cut`].
+    pub fn mark(&self) -> Mark {
+        Mark { parts: self.parts.len(), text: self.text.len() }
+    }
+
+    /// Forgets what came since the mark.
+    pub fn cut(&mut self, mark: Mark) {
+        self.parts.truncate(mark.parts);
+        self.text.truncate(mark.text);
+    }
+
+    /// What they say; nothing, where there are none.
+    pub fn said(&self) -> Said<'_> {
+        self.read(&mut self.parts.iter())
     }
 
     fn keep(&mut self, text: &[u8]) -> Range<usize> {
@@ -98,6 +115,7 @@ impl Parts {
     /// The first of these, with what follows it where that is its own.
     fn read<'a>(&'a self, rest: &mut std::slice::Iter<'_, Part>) -> Said<'a> {
         match rest.next() {
+            Some(Part::Ok) => Said::Ok,
             Some(Part::Bytes(span)) => Said::Bytes(&self.text[span.clone()]),
             Some(Part::Int(number)) => Said::Int(*number),
             Some(Part::Error(span)) => Said::Error(&self.text[span.clone()]),
@@ -107,13 +125,27 @@ impl Parts {
     }
 }
 
+/// A place among the parts of an answer; the first one unless something else is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    parts: usize,
+    text: usize,
+}
+
 /// What was answered.
-enum Said<'a> {
+#[derive(Debug)]
+pub enum Said<'a> {
+    /// Done.
+    Ok,
+    /// A text, or any other bytes.
     Bytes(&'a [u8]),
+    /// A number.
     Int(i64),
+    /// Nothing.
     Nil,
     /// A code, a space, why.
     Error(&'a [u8]),
+    /// Several.
     Array(Vec<Said<'a>>),
 }
 
@@ -141,7 +173,7 @@ pub fn write(envelope: &Envelope, parts: &Parts, out: &mut Vec<u8>) {
     if let Some(id) = &envelope.id {
         answer.insert("id", Field::Value(id));
     }
-    let said = parts.read(&mut parts.parts.iter());
+    let said = parts.said();
     if let Said::Error(why) = said {
         let why = std::str::from_utf8(why).expect("replies bring errors as text");
         let (code, message) = why.split_once(' ').unwrap_or((why, ""));
@@ -205,6 +237,7 @@ impl<'a> Said<'a> {
 
     fn plain(self) -> Field<'a> {
         match self {
+            Said::Ok => Field::Text("OK"),
             Said::Bytes(bytes) | Said::Error(bytes) => plain(bytes),
             Said::Int(number) => Field::Int(number),
             Said::Nil => Field::Nil,

@@ -1,0 +1,426 @@
+//! Commands as they are, in the format of Upstash's REST API: `POST /`, `/pipeline`, `/multi-exec`.
+
+use kvstoreapp::auth::Password;
+use kvstoreapp::node::options::HttpOptions;
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Node, Options, Origin, REQUESTS_PER_TURN};
+use kvstoreapp::replica::{Durability, Outcome, Save, Saved};
+
+use crate::answers::{Answer, ask, by_lines, by_words, parse, place, place_with, request};
+use crate::pure::{NOW, hand_over, options, read, save, say, take_turns};
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const BASE64: &str = "Content-Type: application/json\r\nUpstash-Encoding: base64\r\n";
+const BODY_BYTES_MAX: usize = 4 << 20;
+
+fn post(node: &mut Node, path: &str, headers: &str, body: &str) -> Answer {
+    ask(node, 0, &format!("POST {path}"), headers, body.as_bytes())
+}
+
+/// Asks for each in turn, and compares status and body.
+fn check(node: &mut Node, headers: &str, conversation: &[(&str, &str, u16, &str)]) {
+    for (path, body, status, expected) in conversation {
+        let answer = post(node, path, headers, body);
+        assert_eq!((answer.status, &*answer.text()), (*status, *expected), "{path} {body}");
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path} {body}");
+    }
+}
+
+#[test]
+fn a_command_is_an_array_and_its_answer_a_result_or_an_error() {
+    let conversation = [
+        ("/", r#"["SET","color","blue"]"#, 200, r#"{"result":"OK"}"#),
+        ("/", r#"["get","color"]"#, 200, r#"{"result":"blue"}"#),
+        ("/", r#"["GET","nosuch"]"#, 200, r#"{"result":null}"#),
+        ("/", r#"["SET","n",10,"EX",100]"#, 200, r#"{"result":"OK"}"#),
+        ("/", r#"["INCRBY","n",-3]"#, 200, r#"{"result":7}"#),
+        ("/", r#"["INCRBYFLOAT","n",0.5]"#, 200, r#"{"result":"7.5"}"#),
+        ("/", r#"["TTL","n"]"#, 200, r#"{"result":100}"#),
+        ("/", r#"["SET","yes",true,"NX"]"#, 200, r#"{"result":"OK"}"#),
+        ("/", r#"["SET","yes",false,"NX"]"#, 200, r#"{"result":null}"#),
+        ("/", r#"["MGET","color","nosuch","yes"]"#, 200, r#"{"result":["blue",null,"true"]}"#),
+        ("/", r#"["DEL","n","nosuch"]"#, 200, r#"{"result":1}"#),
+        ("/", r#"["SCAN",0,"MATCH","col*"]"#, 200, r#"{"result":["0",["color"]]}"#),
+        ("/", r#"["PING"]"#, 200, r#"{"result":"PONG"}"#),
+        ("/", r#"["SELECT",0]"#, 200, r#"{"result":"OK"}"#),
+        ("/", r#"["BITFIELD_RO","color","GET","u8",0]"#, 200, r#"{"result":[98]}"#),
+        // What is no UTF-8 is lost in a text.
+        ("/", r#"["SETBIT","bits",0,1]"#, 200, r#"{"result":0}"#),
+        ("/", r#"["GET","bits"]"#, 200, "{\"result\":\"\u{fffd}\"}"),
+        ("/", r#"["INCR","color"]"#, 400, r#"{"error":"ERR value is not an integer or out of range"}"#),
+        ("/", r#"["GET"]"#, 400, r#"{"error":"ERR wrong number of arguments for 'get' command"}"#),
+        (
+            "/",
+            r#"["LPUSH","a","b"]"#,
+            400,
+            r#"{"error":"ERR unknown command 'LPUSH', with args beginning with: 'a' 'b' "}"#,
+        ),
+    ];
+    check(&mut place(), JSON, &conversation);
+}
+
+#[test]
+fn in_base64_is_all_but_the_word_of_a_command_that_is_done() {
+    let conversation = [
+        ("/", r#"["SET","color","blue"]"#, 200, r#"{"result":"OK"}"#),
+        ("/", r#"["GET","color"]"#, 200, r#"{"result":"Ymx1ZQ=="}"#),
+        ("/", r#"["SET","word","OK","GET"]"#, 200, r#"{"result":null}"#),
+        ("/", r#"["GET","word"]"#, 200, r#"{"result":"T0s="}"#),
+        ("/", r#"["SETBIT","bits",0,1]"#, 200, r#"{"result":0}"#),
+        ("/", r#"["MGET","bits","nosuch","color"]"#, 200, r#"{"result":["gA==",null,"Ymx1ZQ=="]}"#),
+        ("/", r#"["SCAN","0","MATCH","col*"]"#, 200, r#"{"result":["MA==",["Y29sb3I="]]}"#),
+        ("/", r#"["PING"]"#, 200, r#"{"result":"UE9ORw=="}"#),
+        ("/", r#"["INCR","color"]"#, 400, r#"{"error":"ERR value is not an integer or out of range"}"#),
+        ("/pipeline", r#"[["GET","word"],["SET","a","b"]]"#, 200, r#"[{"result":"T0s="},{"result":"OK"}]"#),
+        ("/multi-exec", r#"[["SET","a","c"],["GET","a"]]"#, 200, r#"[{"result":"OK"},{"result":"Yw=="}]"#),
+    ];
+    check(&mut place(), BASE64, &conversation);
+    let mut node = place();
+    for headers in ["Upstash-Encoding: gzip\r\n", "Upstash-Response-Format: resp2\r\n"] {
+        for path in ["/", "/pipeline", "/multi-exec"] {
+            assert_eq!(post(&mut node, path, &format!("{JSON}{headers}"), r#"["PING"]"#).status, 400, "{headers}");
+        }
+    }
+    let known = format!("{JSON}Upstash-Response-Format: json\r\nUpstash-Sync-Token: \r\n");
+    let answer = post(&mut node, "/", &known, r#"["PING"]"#);
+    assert_eq!((answer.status, answer.header("upstash-sync-token")), (200, None), "each write is read at once here");
+}
+
+#[test]
+fn several_commands_are_answered_each() {
+    let conversation = [
+        (
+            "/pipeline",
+            r#"[["SET","a",1],["INCR","a"],["GET","nosuch"],["INCR","a","b"],["NOSUCH"],["MGET","a"]]"#,
+            200,
+            "[{\"result\":\"OK\"},{\"result\":2},{\"result\":null},\
+             {\"error\":\"ERR wrong number of arguments for 'incr' command\"},\
+             {\"error\":\"ERR unknown command 'NOSUCH', with args beginning with: \"},{\"result\":[\"2\"]}]",
+        ),
+        ("/pipeline", "[]", 200, "[]"),
+        (
+            "/multi-exec",
+            r#"[["SET","text","x"],["INCR","text"],["MGET","a","text"],["DEL","a"],["GET","a"]]"#,
+            200,
+            "[{\"result\":\"OK\"},{\"error\":\"ERR value is not an integer or out of range\"},\
+             {\"result\":[\"2\",\"x\"]},{\"result\":1},{\"result\":null}]",
+        ),
+        ("/multi-exec", "[]", 200, "[]"),
+    ];
+    check(&mut place(), JSON, &conversation);
+}
+
+#[test]
+fn a_transaction_with_a_command_that_cannot_be_taken_does_nothing() {
+    let conversation = [
+        (
+            "/multi-exec",
+            r#"[["SET","a",1],["NOSUCH","x"],["SET","b",1]]"#,
+            400,
+            "{\"error\":\"EXECABORT Transaction discarded because of: unknown command 'NOSUCH', with args beginning \
+             with: 'x' \"}\n",
+        ),
+        (
+            "/multi-exec",
+            r#"[["SET","a",1],["GET"]]"#,
+            400,
+            "{\"error\":\"EXECABORT Transaction discarded because of: wrong number of arguments for 'get' \
+             command\"}\n",
+        ),
+        (
+            "/multi-exec",
+            r#"[["SET","a",1],["MULTI"]]"#,
+            400,
+            "{\"error\":\"EXECABORT Transaction discarded because of: MULTI is no command over HTTP: POST /multi-exec \
+             runs several as one\"}\n",
+        ),
+        ("/pipeline", r#"[["DBSIZE"],["SET","a",1]]"#, 200, r#"[{"result":0},{"result":"OK"}]"#),
+        ("/multi-exec", r#"[["DBSIZE"],["GET","a"]]"#, 200, r#"[{"result":1},{"result":"1"}]"#),
+    ];
+    check(&mut place(), JSON, &conversation);
+}
+
+#[test]
+fn nothing_of_a_body_that_is_not_understood_is_done() {
+    let mut node = place();
+    let begun: String = (0..2_000).map(|number| format!("[\"SET\",\"key:{number}\",1],")).collect();
+    for path in ["/", "/pipeline", "/multi-exec"] {
+        for end in
+            ["", "]", "null]", "[]]", "[null]]", "[\"SET\",\"a\",[1]]]", "[\"SET\",\"a\",1]", "[\"SET\",\"a\",1]]x"]
+        {
+            let answer = post(&mut node, path, JSON, &format!("[{begun}{end}"));
+            assert_eq!(answer.status, 400, "{path} {end}");
+            assert!(answer.text().starts_with("{\"error\":\"ERR "), "{path} {end}: {}", answer.text());
+        }
+        for body in ["x", "{}", "\"PING\"", "[\"\\ud800\"]", "null"] {
+            assert_eq!(post(&mut node, path, JSON, body).status, 400, "{path} {body}");
+        }
+        assert_eq!(ask(&mut node, 0, &format!("POST {path}"), JSON, b"").status, 400, "no body");
+    }
+    assert_eq!(by_words(&mut node, "DBSIZE"), ":0\r\n");
+    assert_eq!(post(&mut node, "/", JSON, r#"["PING"]"#).status, 200, "the connection goes on");
+}
+
+#[test]
+fn what_is_about_a_connection_is_refused_and_changes_none() {
+    let mut node = place();
+    for words in [
+        &["SUBSCRIBE", "a"][..],
+        &["PSUBSCRIBE", "a"],
+        &["SSUBSCRIBE", "a"],
+        &["UNSUBSCRIBE"],
+        &["PUNSUBSCRIBE"],
+        &["SUNSUBSCRIBE"],
+        &["MONITOR"],
+        &["WATCH-PREFIX", "a"],
+        &["UNWATCH-PREFIX"],
+        &["MULTI"],
+        &["EXEC"],
+        &["DISCARD"],
+        &["WATCH", "a"],
+        &["UNWATCH"],
+        &["AUTH", "default", "x"],
+        &["HELLO", "3"],
+        &["QUIT"],
+        &["RESET"],
+        &["SELECT", "1"],
+        &["CLIENT", "REPLY", "OFF"],
+        &["client", "setname", "x"],
+        &["CLIENT", "TRACKING", "ON"],
+        &["CLIENT", "NO-EVICT", "ON"],
+        &["WAIT", "1", "0"],
+        &["WAITAOF", "0", "0", "0"],
+        &["ACL", "SAVE"],
+        &["ACL", "LOAD"],
+    ] {
+        let call = serde_json::to_string(words).expect("words are JSON");
+        let answer = post(&mut node, "/", JSON, &call);
+        assert_eq!(answer.status, 400, "{call}");
+        assert!(answer.text().starts_with(&format!("{{\"error\":\"ERR {} ", words[0].to_uppercase())), "{answer:?}");
+        let answer = post(&mut node, "/pipeline", JSON, &format!("[{call},[\"PING\"]]"));
+        let text = answer.text();
+        assert!(text.starts_with("[{\"error\":\"ERR ") && text.ends_with("},{\"result\":\"PONG\"}]"), "{call}: {text}");
+        assert_eq!(post(&mut node, "/multi-exec", JSON, &format!("[{call}]")).status, 400, "{call}");
+        assert_eq!(node.waits(0), Waits::ForInput, "{call}");
+    }
+    for word in ["SAVE", "SHUTDOWN"] {
+        let answer = post(&mut node, "/pipeline", JSON, &format!("[[\"{word}\"]]"));
+        assert!(answer.text().starts_with(&format!("[{{\"error\":\"ERR {word} ")), "{}", answer.text());
+    }
+    assert_eq!(post(&mut node, "/", JSON, r#"["SAVE"]"#).text(), r#"{"result":"OK"}"#, "alone it is one as any other");
+    assert!(!node.is_shutting_down());
+}
+
+#[test]
+fn a_user_may_what_its_commands_may() {
+    let mut node = place();
+    by_words(&mut node, "ACL SETUSER reader on >pass %R~a:* +get +multi +exec");
+    by_words(&mut node, "ACL SETUSER plain on >pass ~* +get +set");
+    by_words(&mut node, "ACL SETUSER default on resetpass >top");
+    let as_user = |login: &str| format!("{JSON}Authorization: Bearer {login}\r\n");
+    check(&mut node, &as_user("default:top"), &[("/", r#"["SET","a:1","x"]"#, 200, r#"{"result":"OK"}"#)]);
+    let (set, get) = ("no permissions to run the 'set' command", "NOPERM No permissions to access a key");
+    let text = |answer: Answer| answer.text();
+    let reader = as_user("reader:pass");
+    assert_eq!(text(post(&mut node, "/", &reader, r#"["GET","a:1"]"#)), r#"{"result":"x"}"#);
+    let answer = post(&mut node, "/", &reader, r#"["SET","a:1","y"]"#);
+    assert_eq!(answer.status, 400, "as of any command that fails");
+    assert!(answer.text().contains("NOPERM") && answer.text().contains(set), "{}", answer.text());
+    let told = text(post(&mut node, "/pipeline", &reader, r#"[["SET","a:1","y"],["GET","b:1"],["GET","a:1"]]"#));
+    assert!(told.contains(set) && told.contains(get) && told.ends_with(r#"{"result":"x"}]"#), "{told}");
+    let told = text(post(&mut node, "/multi-exec", &reader, r#"[["GET","a:1"]]"#));
+    assert_eq!(told, r#"[{"result":"x"}]"#);
+    let told = text(post(&mut node, "/multi-exec", &reader, r#"[["GET","a:1"],["SET","a:1","y"]]"#));
+    assert!(told.contains("EXECABORT") && told.contains(set), "{told}");
+    let told = text(post(&mut node, "/multi-exec", &as_user("plain:pass"), r#"[["SET","a:1","y"]]"#));
+    assert!(told.contains("no permissions to run the 'multi' command"), "{told}");
+    for path in ["/", "/pipeline", "/multi-exec"] {
+        for headers in [JSON.to_owned(), as_user("reader:wrong"), as_user("nobody:pass"), as_user("pass")] {
+            assert_eq!(post(&mut node, path, &headers, r#"["GET","a:1"]"#).status, 401, "{path} {headers}");
+        }
+    }
+    assert_eq!(text(post(&mut node, "/", &as_user("default:top"), r#"["GET","a:1"]"#)), r#"{"result":"x"}"#);
+}
+
+#[test]
+fn no_page_or_form_from_elsewhere_runs_a_command_and_no_path_or_query_is_one() {
+    let mut node = place();
+    for path in ["/", "/pipeline", "/multi-exec"] {
+        let body = if path == "/" { r#"["SET","a","x"]"# } else { r#"[["SET","a","x"]]"# };
+        for kind in ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
+            let header = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+            assert_eq!(post(&mut node, path, &header, body).status, 415, "{path} {kind}");
+        }
+        for (headers, status) in [
+            ("Origin: http://evil.example\r\n", 403),
+            ("Origin: null\r\n", 403),
+            ("Sec-Fetch-Site: cross-site\r\n", 403),
+            ("Sec-Fetch-Site: same-site\r\n", 403),
+            ("Host: evil.example\r\n", 421),
+        ] {
+            assert_eq!(post(&mut node, path, &format!("{JSON}{headers}"), body).status, status, "{path} {headers}");
+        }
+        assert_eq!(post(&mut node, &format!("{path}?_token=default:x"), JSON, body).status, 400, "{path}");
+    }
+    for (line, status) in [
+        ("GET /set/a/x", 404),
+        ("POST /set/a/x", 404),
+        ("POST /set/a", 404),
+        ("GET /pipeline", 405),
+        ("PUT /", 405),
+        ("PUT /multi-exec", 405),
+    ] {
+        assert_eq!(ask(&mut node, 0, line, JSON, b"").status, status, "{line}");
+    }
+    assert_eq!(by_words(&mut node, "DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn a_page_that_is_let_in_may_say_what_the_client_says() {
+    let http = HttpOptions { origins: vec!["https://app.example".to_owned()], ..HttpOptions::default() };
+    let mut node = place_with(Options { http, password: Some(Password::of(b"secret")), ..options() });
+    let page = "Origin: https://app.example\r\nSec-Fetch-Site: cross-site\r\n";
+    let wanted = format!("{page}Access-Control-Request-Method: POST\r\n");
+    for path in ["/", "/pipeline", "/multi-exec"] {
+        let answer = ask(&mut node, 0, &format!("OPTIONS {path}"), &wanted, b"");
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, Some("https://app.example")));
+        assert!(answer.header("access-control-allow-methods").expect("it says so").contains("POST"));
+        let allowed = answer.header("access-control-allow-headers").expect("it says so").to_lowercase();
+        for header in
+            ["authorization", "content-type", "upstash-encoding", "upstash-sync-token", "upstash-telemetry-sdk"]
+        {
+            assert!(allowed.split(", ").any(|known| known == header), "{header} in {allowed}");
+        }
+    }
+    let said = format!("{JSON}{page}Authorization: Bearer default:secret\r\n");
+    for (path, body) in [("/", "[\"PING\"]"), ("/pipeline", "[[\"PING\"]]"), ("/multi-exec", "[[\"PING\"]]")] {
+        let answer = post(&mut node, path, &said, body);
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("https://app.example")));
+        assert_eq!(post(&mut node, path, &format!("{JSON}{page}"), body).status, 401, "{path}");
+    }
+}
+
+fn many(count: usize, call: impl Fn(usize) -> String) -> String {
+    format!("[{}]", (0..count).map(call).collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn many_commands_take_turns_between_which_others_have_theirs() {
+    const COUNT: usize = 20_000;
+    let body = many(COUNT, |_| r#"["INCR","n"]"#.to_owned());
+    for path in ["/pipeline", "/multi-exec"] {
+        let mut node = place();
+        node.open(1, Origin::Loopback, NOW).expect("there is room");
+        node.receive(0, &request(&format!("POST {path}"), JSON, body.as_bytes()), NOW);
+        let (mut turns, mut seen) = (0, vec![0]);
+        while node.waits(0) == Waits::ForTurn {
+            assert!(read(&mut node, 0).is_empty(), "it is answered at once");
+            take_turns(&mut node);
+            turns += 1;
+            node.receive(1, b"GET n\n", NOW);
+            let n = String::from_utf8(read(&mut node, 1)).expect("it is a number, or not there");
+            let n: usize = n.trim().parse().unwrap_or(0);
+            let last = *seen.last().expect("there is one");
+            let is_all = path == "/multi-exec" && n == COUNT;
+            assert!(n - last <= REQUESTS_PER_TURN || is_all, "{path}: {n} after {last}");
+            seen.push(n);
+        }
+        assert!(turns >= COUNT / REQUESTS_PER_TURN, "{path}: {turns} turns");
+        seen.dedup();
+        // Nobody sees a part of a transaction.
+        assert!(path == "/pipeline" && seen.len() > 30 || seen == [0, COUNT], "{path}: {seen:?}");
+        let answers = parse(&read(&mut node, 0), &[]);
+        let expected = many(COUNT, |place| format!("{{\"result\":{}}}", place + 1));
+        assert_eq!((answers.len(), answers[0].status, answers[0].text() == expected), (1, 200, true), "{path}");
+    }
+}
+
+#[test]
+fn what_comes_and_what_is_answered_is_bounded() {
+    let mut node = place();
+    let value = "v".repeat(BODY_BYTES_MAX - 1_000);
+    assert_eq!(post(&mut node, "/", JSON, &format!("[\"SET\",\"a\",\"{value}\"]")).text(), r#"{"result":"OK"}"#);
+    assert_eq!(node.store().get(b"a").map(<[u8]>::len), Some(value.len()));
+    let told = post(&mut node, "/pipeline", JSON, &many(5, |_| r#"["GET","a"]"#.to_owned())).text();
+    let told: Vec<serde_json::Value> = serde_json::from_str(&told).expect("it is JSON");
+    let errors: Vec<_> = told.iter().filter_map(|answer| answer["error"].as_str()).collect();
+    assert_eq!((told.len(), errors.len()), (5, 3), "the second went past the limit");
+    assert!(errors[0].starts_with("ERR the answers before this one are too long"), "{errors:?}");
+    for path in ["/", "/pipeline", "/multi-exec"] {
+        node.open(1, Origin::Loopback, NOW).expect("there is room");
+        let head = format!("{JSON}Content-Length: {}\r\n", BODY_BYTES_MAX + 1);
+        let told = parse(&say(&mut node, 1, &request(&format!("POST {path}"), &head, b"")), &[]);
+        assert_eq!((told[0].status, node.is_over(1)), (413, true), "{path}");
+        node.close(1);
+    }
+}
+
+#[test]
+fn several_commands_are_answered_when_all_is_on_disk() {
+    let commit = || Options { durability: Durability::Commit, ..options() };
+    let body = r#"[["SET","a","1"],["GET","a"]]"#;
+    for path in ["/", "/pipeline", "/multi-exec"] {
+        let body = if path == "/" { r#"["SET","a","1"]"# } else { body };
+        let line = format!("POST {path}");
+        let mut node = place_with(commit());
+        node.receive(0, &request(&line, JSON, body.as_bytes()), NOW);
+        assert!(read(&mut node, 0).is_empty(), "{path}: it is not on disk");
+        while save(&mut node, NOW) {}
+        assert_eq!(parse(&read(&mut node, 0), &[])[0].status, 200, "{path}");
+        // What changes nothing does not wait.
+        let looks = if path == "/" { r#"["GET","a"]"# } else { r#"[["GET","a"]]"# };
+        node.receive(0, &request(&line, JSON, looks.as_bytes()), NOW);
+        assert_eq!(parse(&read(&mut node, 0), &[])[0].status, 200, "{path}");
+
+        let mut node = place_with(commit());
+        node.receive(0, &request(&line, JSON, body.as_bytes()), NOW);
+        for Save { snapshot, batch, .. } in hand_over(&mut node, NOW) {
+            let outcome = Outcome::Failed("the disk is full".to_owned());
+            node.saved(Saved { snapshot, batch, outcome, is_merged: true }, NOW);
+        }
+        let told = parse(&read(&mut node, 0), &[]);
+        assert_eq!((told.len(), told[0].status), (1, 503), "{path}");
+        assert!(told[0].text().contains("not known to be on disk"), "{}", told[0].text());
+    }
+    // What was on disk before the last command was run is not waited for once more.
+    let mut node = place_with(commit());
+    let body = format!("[[\"SET\",\"a\",1],{}", &many(2_000, |_| "[\"PING\"]".to_owned())[1..]);
+    node.receive(0, &request("POST /pipeline", JSON, body.as_bytes()), NOW);
+    while node.waits(0) == Waits::ForTurn {
+        while save(&mut node, NOW) {}
+        take_turns(&mut node);
+    }
+    assert_eq!(parse(&read(&mut node, 0), &[])[0].status, 200);
+}
+
+#[test]
+fn commands_that_are_paused_or_sleep_go_on_where_they_were() {
+    let body = r#"[["GET","a"],["SET","a","1"],["APPEND","a","2"],["GET","a"]]"#;
+    let expected = r#"[{"result":null},{"result":"OK"},{"result":2},{"result":"12"}]"#;
+    for path in ["/pipeline", "/multi-exec"] {
+        let mut node = place();
+        by_words(&mut node, "CLIENT PAUSE 60000 WRITE");
+        node.receive(0, &request(&format!("POST {path}"), JSON, body.as_bytes()), NOW);
+        assert!(matches!(node.waits(0), Waits::ForGate(_)), "{:?}", node.waits(0));
+        assert_eq!(by_lines(&mut node, "GET a\n"), "KEY NOT FOUND\n", "{path}");
+        by_words(&mut node, "CLIENT UNPAUSE");
+        hand_over(&mut node, NOW);
+        while take_turns(&mut node) > 0 {}
+        assert_eq!(parse(&read(&mut node, 0), &[])[0].text(), expected, "{path}");
+        let again = post(&mut node, path, JSON, r#"[["DEBUG","SLEEP",0],["GET","a"]]"#);
+        assert_eq!(again.text(), r#"[{"result":"OK"},{"result":"12"}]"#, "{path}");
+    }
+}
+
+#[test]
+fn a_client_that_goes_in_the_middle_leaves_nothing_half_done() {
+    let mut node = place();
+    node.open(1, Origin::Loopback, NOW).expect("there is room");
+    let body = many(5_000, |number| format!("[\"SET\",\"key:{number}\",1]"));
+    node.receive(1, &request("POST /multi-exec", JSON, body.as_bytes()), NOW);
+    take_turns(&mut node);
+    assert_eq!(node.waits(1), Waits::ForTurn);
+    node.close(1);
+    while take_turns(&mut node) > 0 {}
+    assert_eq!(by_words(&mut node, "DBSIZE"), ":0\r\n");
+}
