@@ -216,3 +216,14 @@ fn a_method_that_nobody_has_is_told_which_there_are() {
         assert_eq!(ask(&mut node, 0, &format!("{method} /nosuch"), "", b"").status, 404);
     }
 }
+
+#[test]
+fn what_comes_behind_a_question_what_may_be_done_is_no_request() {
+    let hidden = request("PUT /v1/keys/hidden", "Content-Type: application/octet-stream\r\n", b"x");
+    for path in ["*", "/v1/keys/a", "/"] {
+        let mut node = place();
+        let told = parse(&say(&mut node, 0, &request(&format!("OPTIONS {path}"), "", &hidden)), &[]);
+        assert_eq!((told.len(), told[0].status, node.is_over(0)), (1, 400, true), "{path}: {told:?}");
+        assert_eq!(node.store().get(b"hidden"), None, "{path}");
+    }
+}

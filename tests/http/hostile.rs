@@ -15,6 +15,7 @@ const LINES: &[&str] = &[
     "POST /login HTTP/1.1",
     "POST / HTTP/1.1",
     "OPTIONS * HTTP/1.1",
+    "OPTIONS /v1/keys HTTP/1.1",
     "PATCH / HTTP/1.1",
     "GET /%zz HTTP/1.1",
     "GET / HTTP/9.9",

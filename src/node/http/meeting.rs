@@ -79,6 +79,7 @@ fn look<'a>(
             return Err(Wrong::new(403, "a web page of another origin asks; --http-origin=<origin> lets one in").into());
         }
         if head.method == Method::Options {
+            check_no_body(head)?;
             return tell(cx, head, &target, *manner, machines_only);
         }
     }
@@ -132,11 +133,19 @@ fn check_host(cx: &Context<'_>, head: &Head<'_>, target: &Target<'_>) -> Result<
 /// Whether a body comes where one is wanted, of a kind that no page can send without asking.
 fn check_body(head: &Head<'_>, route: &Route) -> Result<(), Refused> {
     match route.body {
-        Wanted::None if head.framing == Framing::None => Ok(()),
-        Wanted::None => Err(Refused { closes: true, ..Wrong::new(400, "no body is wanted here").into() }),
+        Wanted::None => check_no_body(head),
         Wanted::Value(kinds) => Ok(guard::check_content(head, kinds)?),
         Wanted::Calls => Ok(guard::check_content(head, &[JSON])?),
         Wanted::Form => Ok(guard::check_content(head, &[FORM])?),
+    }
+}
+
+fn check_no_body(head: &Head<'_>) -> Result<(), Refused> {
+    match head.framing {
+        Framing::None => Ok(()),
+        Framing::Length(_) | Framing::Chunked => {
+            Err(Refused { closes: true, ..Wrong::new(400, "no body is wanted here").into() })
+        }
     }
 }
 
