@@ -111,6 +111,35 @@ fn several_commands_are_answered_each() {
 }
 
 #[test]
+fn a_body_comes_in_any_pieces_and_requests_one_behind_another() {
+    let calls =
+        [("/", r#"["INCR","n"]"#), ("/pipeline", r#"[["INCR","n"],["PING"]]"#), ("/multi-exec", r#"[["INCR","n"]]"#)];
+    let said: Vec<u8> =
+        calls.iter().flat_map(|(path, body)| request(&format!("POST {path}"), JSON, body.as_bytes())).collect();
+    for piece in [1, 7, 1_000] {
+        let mut node = place();
+        let told: Vec<u8> = said.chunks(piece).flat_map(|piece| say(&mut node, 0, piece)).collect();
+        let told: Vec<_> = parse(&told, &[]).iter().map(Answer::text).collect();
+        let expected = [r#"{"result":1}"#, r#"[{"result":2},{"result":"PONG"}]"#, r#"[{"result":3}]"#];
+        assert_eq!(told, expected, "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn a_command_that_ends_its_connection_is_answered_before() {
+    for (path, body) in [
+        ("/", r#"["CLIENT","KILL","TYPE","normal","SKIPME","no"]"#),
+        ("/pipeline", r#"[["PING"],["CLIENT","KILL","TYPE","normal","SKIPME","no"],["PING"]]"#),
+        ("/multi-exec", r#"[["PING"],["CLIENT","KILL","TYPE","normal","SKIPME","no"],["PING"]]"#),
+    ] {
+        let mut node = place();
+        let answer = post(&mut node, path, JSON, body);
+        assert_eq!((answer.status, node.is_over(0)), (200, true), "{path}: {}", answer.text());
+        assert!(answer.text().contains(r#"{"result":1}"#), "{path}: {}", answer.text());
+    }
+}
+
+#[test]
 fn a_transaction_with_a_command_that_cannot_be_taken_does_nothing() {
     let conversation = [
         (

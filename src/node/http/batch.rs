@@ -12,6 +12,8 @@ pub(super) struct Batch {
     pub(super) answers: Vec<u8>,
     /// The position of the last change that one of them has made; 0: none has.
     pub(super) written: u64,
+    /// Whether one of them has ended the connection.
+    pub(super) ends: bool,
 }
 
 /// What is done with the commands.

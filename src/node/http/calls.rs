@@ -52,7 +52,7 @@ pub(super) fn pipeline(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u
             batch.answers.push(b']');
             asked.answer(cx, &Answer::ok(JSON), &batch.answers);
             cx.hold_until_durable(start, batch.written);
-            return Ok(handled(cx, Executed::Answered));
+            return Ok(handled(cx, if batch.ends { Executed::Ended } else { Executed::Answered }));
         }
     };
     asked.batch.set(Some(batch));
@@ -92,6 +92,7 @@ fn go_through(
                 answers.truncate(end);
                 return Ok(Some(waits));
             }
+            batch.ends |= executed == Executed::Ended;
             let position = cx.keys.store().last_position();
             if position != before {
                 batch.written = position;
