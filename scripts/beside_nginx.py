@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares HTTP GET of a key with nginx serving a file of the same bytes from memory, and figures that are collected with
-none, as Markdown: run by scripts/bench.sh --http.
+"""Compares HTTP GET of a key with nginx serving a file of the same bytes from memory, as Markdown: run by
+scripts/bench.sh --http.
 
 usage: scripts/bench.sh --http [--rounds N] [--seconds S] [--out FILE]
 
@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
 from servers import Server, free_ports
@@ -111,22 +110,6 @@ def table(options, node, nginx, files):
               f"{of(theirs, 1):.0f} | {of(ours, 2):.2f} | {of(theirs, 2):.2f} |")
 
 
-def scraped(options, node):
-    """Processor time of an idle node in a second, and of one whose figures are collected each second."""
-    rows = {"alone": [], "scraped": []}
-    for _ in range(options.rounds):
-        for name in rows:
-            ends, before = time.monotonic() + 5 * options.seconds, processor_s(node.process.pid)
-            began = time.monotonic()
-            while time.monotonic() < ends:
-                if name == "scraped":
-                    urllib.request.urlopen(f"http://127.0.0.1:{node.port}/metrics", timeout=10).read()
-                time.sleep(1)
-            rows[name].append((processor_s(node.process.pid) - before) / (time.monotonic() - began) * 100)
-    alone, collected = (statistics.median(rows[name]) for name in rows)
-    print(f"\n**/metrics collected each second**: {collected:.2f} % of a core, {alone:.2f} % without.")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -141,7 +124,6 @@ def main():
         node, nginx = start_node(directory), start_nginx(directory, files)
         try:
             table(options, node, nginx, files)
-            scraped(options, node)
         finally:
             node.end()
             nginx.end()
