@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 /// Events that are kept.
 pub const EVENTS_MAX: usize = 512;
+/// ... and those of one code among them: what happens often does not push out what happened once.
+const ONE_CODE_MAX: usize = 128;
 
 /// A log line that has a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct Event {
     pub text: String,
 }
 
-/// Invariant: numbers rise by one from front to back.
+/// Invariant: numbers rise from front to back.
 #[derive(Debug, Default)]
 pub struct Events {
     kept: VecDeque<Event>,
@@ -38,10 +40,12 @@ impl Events {
         Events { kept: VecDeque::new(), count: 0 }
     }
 
-    /// Keeps one, under the next number, and drops the oldest beyond what is kept.
+    /// Keeps one, under the next number, and drops the oldest beyond what is kept of all, and of its code. O(events).
     pub fn push(&mut self, event: Event) {
-        if self.kept.len() == EVENTS_MAX {
-            self.kept.pop_front();
+        let same = || self.kept.iter().enumerate().filter(|(_, kept)| kept.code == event.code);
+        let oldest = same().next().filter(|_| same().count() >= ONE_CODE_MAX).map(|(at, _)| at);
+        if let Some(at) = oldest.or((self.kept.len() == EVENTS_MAX).then_some(0)) {
+            self.kept.remove(at);
         }
         self.count += 1;
         self.kept.push_back(Event { number: self.count, ..event });
@@ -54,8 +58,7 @@ impl Events {
 
     /// Those that are kept with a number above that, the earliest first; of more than `most` the latest.
     pub fn after(&self, number: u64, most: usize) -> impl ExactSizeIterator<Item = &Event> {
-        let first = self.kept.front().map_or(0, |event| event.number - 1);
-        let seen = usize::try_from(number.saturating_sub(first)).unwrap_or(usize::MAX).min(self.kept.len());
+        let seen = self.kept.partition_point(|event| event.number <= number);
         let begin = seen.max(self.kept.len().saturating_sub(most));
         self.kept.range(begin..)
     }
@@ -65,11 +68,15 @@ impl Events {
 mod tests {
     use super::*;
 
+    fn event(code: u64) -> Event {
+        let (code, fields, text) = (format!("code_{code}"), Vec::new(), String::new());
+        Event { number: 0, unix_ms: 0, level: "info", code, fields, text }
+    }
+
+    /// So many, of eight codes in turn.
     fn events(count: u64) -> Events {
         let mut events = Events::new();
-        let (fields, text) = (Vec::new(), String::new());
-        let event = Event { number: 0, unix_ms: 0, level: "info", code: "one".to_owned(), fields, text };
-        (0..count).for_each(|_| events.push(event.clone()));
+        (0..count).for_each(|number| events.push(event(number % 8)));
         events
     }
 
@@ -86,6 +93,16 @@ mod tests {
         assert_eq!(numbers(&events, 88, usize::MAX).first(), Some(&89));
         assert!(numbers(&events, 600, 10).is_empty());
         assert!(numbers(&events, u64::MAX, 10).is_empty());
+    }
+
+    #[test]
+    fn what_happens_often_does_not_push_out_what_happened_once() {
+        let mut events = events(3);
+        (0..10_000).for_each(|_| events.push(event(9)));
+        let numbers = numbers(&events, 0, usize::MAX);
+        assert_eq!(numbers.len(), 3 + ONE_CODE_MAX);
+        assert_eq!((&numbers[..3], numbers[3]), (&[1, 2, 3][..], 10_003 - ONE_CODE_MAX as u64 + 1));
+        assert_eq!(events.after(2, 1).next().map(|event| event.number), Some(10_003));
     }
 
     #[test]

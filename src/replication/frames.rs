@@ -131,7 +131,7 @@ impl Replication {
                     peer.offer_other_version();
                 }
                 if role == Role::Accepted {
-                    log::warn!(event = "link_refused_there", why:% = refusal.why; "a node hung up: {}", refusal.why);
+                    self.peers.note_refusal_there(&refusal.why, here.now.monotonic_us);
                 }
                 return self.peers.lost(session, role, &refusal.why, refusal.slowly, here.now.monotonic_us);
             }
@@ -298,7 +298,7 @@ impl Replication {
         self.connections.refuse(session, &refusal, now.monotonic_us);
         match role {
             Role::Dialed(_) | Role::Linked(_) => self.peers.lost(session, role, why, true, now.monotonic_us),
-            Role::Accepted | Role::Over => self.peers.note_refusal(from.unwrap_or(NodeId::MAX), why),
+            Role::Accepted | Role::Over => self.peers.note_refusal(from.unwrap_or(NodeId::MAX), why, now.monotonic_us),
         }
     }
 }

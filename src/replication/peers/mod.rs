@@ -30,6 +30,7 @@ use connections::{HANDSHAKE_US, Role, SessionId};
 use linked::Linked;
 use peer::{FirstHand, GivenUp, Peer};
 use readiness::Unready;
+use strangers::Repeats;
 use trust::{Trust, Way};
 
 use super::persisted::{Followed, PersistedState};
@@ -38,6 +39,9 @@ use crate::store::NodeId;
 /// So long an encrypted connection may take to be set up before the peer is dialed again: longer than whoever sets it up
 /// tries.
 const ENCRYPTING_US: u64 = 6_000_000;
+
+/// Log lines at once about those who are refused and are no peers, or refuse.
+const REFUSALS_AT_ONCE: u64 = 8;
 
 /// A connection to a peer that is to be set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,9 @@ pub(in crate::replication) struct Peers {
     all: BTreeMap<NodeId, Peer>,
     /// How far nodes that are no peers at present were followed.
     strangers: BTreeMap<NodeId, Followed>,
+    /// About those who dialed and are no peers, or went away with a reason.
+    refusals: Repeats,
+    refusals_there: Repeats,
     /// Decides about pauses between dials.
     random: fastrand::Rng,
 }
@@ -73,6 +80,8 @@ impl Peers {
             members_number: 0,
             all: BTreeMap::new(),
             strangers: persisted.follows(),
+            refusals: Repeats::new(REFUSALS_AT_ONCE),
+            refusals_there: Repeats::new(REFUSALS_AT_ONCE),
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -186,14 +195,25 @@ impl Peers {
     }
 
     /// A node that dialed was refused for this reason.
-    pub(in crate::replication) fn note_refusal(&mut self, from: NodeId, why: &str) {
+    pub(in crate::replication) fn note_refusal(&mut self, from: NodeId, why: &str, now_us: u64) {
         match self.all.get_mut(&from).filter(|peer| !peer.is_linked()) {
             Some(peer) if peer.error() == Some(why) => (),
             Some(peer) => {
                 log::warn!(event = "link_refused", peer = from, why; "refused a link from node {from}: {why}");
                 peer.note_error(why);
             }
-            None => log::warn!(event = "link_refused", why; "refused a link: {why}"),
+            None => {
+                if let Some(more) = self.refusals.due(now_us) {
+                    log::warn!(event = "link_refused", why; "refused a link: {why}{more}");
+                }
+            }
+        }
+    }
+
+    /// Who has dialed has refused this node, for this reason.
+    pub(in crate::replication) fn note_refusal_there(&mut self, why: &str, now_us: u64) {
+        if let Some(more) = self.refusals_there.due(now_us) {
+            log::warn!(event = "link_refused_there", why; "a node hung up: {why}{more}");
         }
     }
 
