@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::mistake::Mistake;
 use super::table::Table;
 use super::user::User;
-use super::words::{is_space, joined};
+use super::words::{is_user_name, joined};
 
 /// All users of a file, by their names.
 pub type Loaded = Vec<(Vec<u8>, User)>;
@@ -32,7 +32,7 @@ pub fn parse(name: &str, text: &[u8]) -> Result<Loaded, String> {
             wrong += &format!("{place} should start with user keyword followed by the username. ");
             continue;
         };
-        if user.iter().any(|&byte| is_space(byte)) || user.is_empty() {
+        if !is_user_name(user) {
             let user = String::from_utf8_lossy(user);
             wrong += &format!("{place}: username '{user}' contains invalid characters. ");
             continue;

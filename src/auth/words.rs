@@ -20,6 +20,11 @@ pub fn joined<'r>(words: &[&'r [u8]]) -> Result<Vec<Vec<u8>>, &'r [u8]> {
     open.map_or(Ok(rules), |(begin, _)| Err(begin))
 }
 
+/// Whether a user may be called so: a line of the ACL file has it as one word.
+pub fn is_user_name(name: &[u8]) -> bool {
+    !name.is_empty() && !name.iter().any(|&byte| is_space(byte))
+}
+
 /// What ends a word for C, a zero byte among it: no name and no pattern has it.
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r' | 0)

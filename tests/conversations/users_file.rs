@@ -74,6 +74,20 @@ fn a_file_with_a_line_that_is_wrong_changes_nothing_and_the_line_is_named() {
 }
 
 #[test]
+fn no_user_has_a_name_that_the_file_could_not_have() {
+    let (server, _) = start(BEGIN);
+    let mut admin = server.connect();
+    for name in [r#""""#, r#"" ""#, r#""a b""#, r#""a\tb""#, r#""a\nb""#, r#""a\x0bb""#, r#""a\x00b""#] {
+        let told = ask(&mut admin, &format!("ACL SETUSER {name} on"));
+        let why = if name == r#""""# { "can't be empty" } else { "can't contain spaces or null characters" };
+        assert_eq!(told, format!("-ERR Usernames {why}"), "{name}");
+    }
+    assert_eq!(ask(&mut admin, r#"ACL SETUSER "\xff#'(" on"#), "+OK");
+    assert_eq!(ask(&mut admin, "ACL SAVE"), "+OK");
+    assert_eq!(ask(&mut admin, "ACL LOAD"), "+OK");
+}
+
+#[test]
 fn users_are_saved_so_that_nobody_else_can_read_them_and_come_back_after_a_restart() {
     use std::os::unix::fs::PermissionsExt;
     let (server, file) = start(BEGIN);

@@ -8,7 +8,7 @@ use crate::auth::log::Entry;
 use crate::auth::selector::Selector;
 use crate::auth::table::Category;
 use crate::auth::users::DEFAULT;
-use crate::auth::words::{is_space, joined};
+use crate::auth::words::{is_user_name, joined};
 use crate::auth::{Denied, file};
 use crate::node::UsersJob;
 use crate::node::replies::Replies;
@@ -105,8 +105,10 @@ fn cat(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 /// All rules are followed, or none.
 fn set_user(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let name = args.at(2);
-    if name.iter().any(|&byte| is_space(byte)) {
-        return Err(Fail::said("ERR Usernames can't contain spaces or null characters"));
+    if !is_user_name(name) {
+        // Redis takes the empty name, and does not start with the file that it writes then.
+        let why = if name.is_empty() { "can't be empty" } else { "can't contain spaces or null characters" };
+        return Err(format!("ERR Usernames {why}").into());
     }
     let rules: Vec<&[u8]> = args.from(3).collect();
     let rules = joined(&rules).map_err(|begin| {
