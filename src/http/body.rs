@@ -189,9 +189,15 @@ impl Receiving {
     }
 }
 
-/// How long a chunk is, as the line before it says. Extensions mean nothing here.
+/// How long a chunk is, as the line before it says. Extensions mean nothing here; a byte that others take for the end
+/// of the line is not among them.
 fn size_of_chunk(line: &[u8]) -> Result<u64, Wrong> {
-    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return Err(NO_CHUNK);
+    }
+    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default();
+    let end = digits.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
+    let digits = &digits[..end];
     if digits.is_empty() || digits.len() > 16 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(NO_CHUNK);
     }
@@ -252,6 +258,10 @@ mod tests {
             b" 1\r\n",
             b"0x1\r\n",
             b"1 1\r\n",
+            b"1\r\r\n",
+            b"1\x0c\r\n",
+            b"1;\rx\r\n",
+            b"1;\0\r\n",
             b"1\n",
             b"00000000000000001\r\n",
             b"1\r\nab\r\n",

@@ -7,9 +7,9 @@ use memchr::memchr;
 
 use super::Wrong;
 use super::body::Framing;
+pub use crate::protocol::http::HEAD_BYTES_MAX;
+use crate::protocol::http::names_version;
 
-/// Longest head: longer than those that browsers and libraries send, and what a stranger may say.
-pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Most headers.
 pub const HEADERS_MAX: usize = 64;
 
@@ -121,7 +121,9 @@ pub fn read<'a>(bytes: &'a [u8], scanned: &mut usize) -> Result<Read<'a>, Wrong>
     if blank > 0 {
         return Ok(Read::Blank(blank));
     }
-    let Some(end) = end_of(&bytes[..bytes.len().min(HEAD_BYTES_MAX)], *scanned) else {
+    let begin = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    check_begin(begin)?;
+    let Some(end) = end_of(begin, *scanned) else {
         if bytes.len() >= HEAD_BYTES_MAX {
             return Err(match memchr(b'\n', &bytes[..HEAD_BYTES_MAX]) {
                 Some(_) => Wrong::new(431, "the head of a request is 16384 bytes long at most"),
@@ -133,6 +135,16 @@ pub fn read<'a>(bytes: &'a [u8], scanned: &mut usize) -> Result<Read<'a>, Wrong>
     };
     *scanned = 0;
     Ok(Read::Head(parse(&bytes[..end])?, end))
+}
+
+/// Whether the first line may be a request's, as far as it is here: who speaks something else is not waited for.
+fn check_begin(bytes: &[u8]) -> Result<(), Wrong> {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let line = memchr(b'\n', bytes).map(|end| &bytes[..end]);
+    if bytes.first().is_none_or(is_token) && line.is_none_or(names_version) {
+        return Ok(());
+    }
+    Err(Wrong::new(400, "this is no request of HTTP: a method, a target, HTTP/1.1, and a line end"))
 }
 
 /// Behind the empty line that ends a head.

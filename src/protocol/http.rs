@@ -4,11 +4,22 @@
 //! A web page can make a browser send any bytes after a request line. So where HTTP is not served nothing behind one is
 //! looked at, and the answer holds nothing of what came.
 
+use memchr::{memchr, memrchr};
 use serde_json::json;
 
 use super::json::answer::Parts;
 use super::speech::{Progress, Speech, Traits};
 use super::{Decoded, Refusal, Reply, Scratch};
+
+/// Longest head of a request: longer than those that browsers and libraries send, and what a stranger may say.
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Methods that are HTTP's own.
+const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
+/// Longest word that is looked at as a method.
+const METHOD_BYTES_MAX: usize = 1 << 10;
+/// What a target begins with.
+const TARGETS: [&[u8]; 3] = [b"/", b"http://", b"https://"];
 
 /// What this port speaks where it speaks no HTTP.
 const BODY: &str = "\
@@ -105,9 +116,27 @@ pub fn is_opening(line: &[u8]) -> bool {
         || line.get(..5).is_some_and(|header| header.eq_ignore_ascii_case(b"Host:"))
 }
 
-/// Whether the line ends as a request line does. A browser can be made to send any word as its method, `SET` too.
+/// Whether the line ends as a request line of any version does. A browser can be made to send any word as its method,
+/// `SET` too.
 pub fn names_version(line: &[u8]) -> bool {
-    line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
+    let line = line.trim_ascii_end();
+    let last = memrchr(b' ', line).map_or(&b""[..], |space| &line[space + 1..]);
+    last.strip_prefix(b"HTTP/").is_some_and(|version| version.first().is_some_and(u8::is_ascii_digit))
+}
+
+/// Whether a line of which only the beginning is looked at, as it is longer than any request's, is HTTP's: it begins
+/// with one of its methods, or goes on with a path or an address as what pages make browsers send does.
+pub fn is_long_opening(line: &[u8]) -> bool {
+    let Some(space) = memchr(b' ', &line[..line.len().min(METHOD_BYTES_MAX)]) else { return false };
+    let (verb, rest) = (&line[..space], &line[space + 1..]);
+    METHODS.iter().any(|method| verb.eq_ignore_ascii_case(method))
+        || TARGETS.iter().any(|target| rest.get(..target.len()).is_some_and(|rest| rest.eq_ignore_ascii_case(target)))
+}
+
+/// Whether these bytes begin with such a line, whose end is further on than that of any head.
+pub fn is_overlong_opening(bytes: &[u8]) -> bool {
+    let begin = bytes.get(..HEAD_BYTES_MAX);
+    begin.is_some_and(|begin| memchr(b'\n', begin).is_none() && is_long_opening(begin))
 }
 
 /// Whether these bytes begin with a line that ends as a request line does; `None`: they may yet.

@@ -106,6 +106,8 @@ pub fn decode<'a>(
     // Past the limit the answer depends on the bytes up to it alone, however the network has cut them.
     let too_long = found.unwrap_or(bytes.len()) > max;
     let end = match found {
+        // What follows it would be run as commands.
+        _ if too_long && first && http::is_long_opening(&bytes[..=max]) => return Decoded::Http,
         Some(end) if too_long => return Decoded::Malformed(oversized(&bytes[..=max], value_bytes_max), end + 1),
         None if too_long => return Decoded::Oversized(oversized(&bytes[..=max], value_bytes_max)),
         None => return Decoded::Incomplete(bytes.len() + 1),

@@ -1,6 +1,8 @@
 //! Requests as bytes: however they are cut, one behind the other, and those that are none.
 
+use kvstoreapp::node::options::{HttpOptions, HttpPolicy};
 use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Options, Origin};
 use kvstoreapp::protocol::Dialect;
 
 use crate::answers::{Answer, ask, parse, place, place_with, request};
@@ -156,7 +158,7 @@ fn a_body_that_nobody_wants_is_not_taken_for_a_request() {
 #[test]
 fn http_is_spoken_from_the_first_line_to_the_last() {
     for dialect in [Dialect::Line, Dialect::Resp2] {
-        let mut node = place_with(kvstoreapp::node::Options { dialect, ..options() });
+        let mut node = place_with(Options { dialect, ..options() });
         assert_eq!(ask(&mut node, 0, "GET /livez", "", b"").status, 200);
         let answers = parse(&say(&mut node, 0, b"*1\r\n$4\r\nPING\r\n\r\n"), &[]);
         assert_eq!((statuses(&answers), node.is_over(0)), (vec![400], true), "no RESP after HTTP");
@@ -226,4 +228,82 @@ fn what_comes_behind_a_question_what_may_be_done_is_no_request() {
         assert_eq!((told.len(), told[0].status, node.is_over(0)), (1, 400, true), "{path}: {told:?}");
         assert_eq!(node.store().get(b"hidden"), None, "{path}");
     }
+}
+
+/// In one piece, and as the network cuts it. Returns the status.
+fn play_cut(said: &[u8], policy: HttpPolicy) -> u16 {
+    let answers = [said.len(), 50_000, 4_096].map(|piece| {
+        let http = HttpOptions { policy, ..HttpOptions::default() };
+        let mut node = place_with(Options { http, ..options() });
+        let answers: Vec<u8> = said.chunks(piece).flat_map(|piece| say(&mut node, 0, piece)).collect();
+        let shown = said[..said.len().min(60)].escape_ascii();
+        assert_eq!(node.store().keys(), 0, "{shown}: what follows is run as a command");
+        assert!(node.is_over(0), "{shown}");
+        parse(&answers, &[]).remove(0)
+    });
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "however it is cut: {answers:?}");
+    answers[0].status
+}
+
+#[test]
+fn a_first_line_that_is_a_request_line_is_one_whatever_its_length_and_version() {
+    let (behind, long) = ("\r\nHost: 127.0.0.1\r\n\r\nSET a b\r\n", "x".repeat(1_200_000));
+    for line in ["POST /", "GET /", "DELETE ", "PATCH /", "SET /", "SET http://a/"] {
+        for end in ["", " HTTP/1.1", " HTTP/2.0"] {
+            let said = format!("{line}{long}{end}{behind}");
+            assert_eq!(play_cut(said.as_bytes(), HttpPolicy::On), 414, "{line}{end}");
+            assert_eq!(play_cut(said.as_bytes(), HttpPolicy::Off), 400, "{line}{end}");
+        }
+    }
+    for line in
+        ["GET / HTTP/2.0", "SET / HTTP/2.0", "PUT / HTTP/1.2", "PRI * HTTP/2.0", "SET / HTTP/3", "SET / HTTP/9.9"]
+    {
+        let said = format!("{line}{behind}");
+        assert_eq!(play_cut(said.as_bytes(), HttpPolicy::On), 505, "{line}");
+        assert_eq!(play_cut(said.as_bytes(), HttpPolicy::Off), 400, "{line}");
+    }
+    let mut node = place();
+    say(&mut node, 0, b"SET a HTTP/x\nSET b HTTP/1.1x \nSET c HTTP/2.0\n");
+    assert_eq!(node.store().keys(), 3, "values that are no versions, and what comes later");
+}
+
+#[test]
+fn odd_sizes_of_chunks_are_refused() {
+    for (size, status) in [
+        ("5", 201),
+        ("5 \t", 201),
+        ("5;x=\"\u{e9}\"\t", 201),
+        ("5\r", 400),
+        ("5\x0c", 400),
+        ("5;\rx", 400),
+        ("5;\0", 400),
+    ] {
+        let head = "PUT /v1/keys/a HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\n";
+        let said = format!("{head}Transfer-Encoding: chunked\r\n\r\n{size}\r\nhello\r\n0\r\n\r\n");
+        let said = said.replace("Host: a\r\n", "Host: 127.0.0.1\r\n");
+        let (answers, is_over) = play(said.as_bytes());
+        assert_eq!((answers[0].status, is_over), (status, status == 400), "{size:?}");
+    }
+}
+
+#[test]
+fn what_is_no_http_is_told_so_at_once_where_nothing_else_is_spoken() {
+    let mut said =
+        vec![&b"*1\r\n$4\r\nPING\r\n"[..], b"{\"op\":\"ping\"", b"PING\n", b"SET a b\r\n", b"\x16\x03\x01", b"("];
+    said.extend([&b"GET /\r\n"[..], b" GET / HTTP/1.1\r\n"]);
+    for said in said {
+        for piece in [said.len(), 1] {
+            let mut node = place();
+            node.open(1, Origin::Loopback, NOW).expect("there is room");
+            node.speak_http(1);
+            let answers: Vec<u8> = said.chunks(piece).flat_map(|piece| say(&mut node, 1, piece)).collect();
+            let shown = said.escape_ascii();
+            assert!(node.is_over(1), "{shown}: it is held");
+            assert_eq!(statuses(&parse(&answers, &[])), [400], "{shown}");
+        }
+    }
+    let mut node = place();
+    node.speak_http(0);
+    assert_eq!(say(&mut node, 0, b"GET /livez HTTP/1.1\r\nHost:"), b"", "the rest may come");
+    assert_eq!(statuses(&parse(&say(&mut node, 0, b" a\r\n\r\n"), &[])), [200]);
 }

@@ -42,7 +42,7 @@ use crate::http::answer::{Manner, put_chunk, put_end};
 use crate::http::body::{Framing, Receiving};
 use crate::http::calls::BYTES_MAX;
 use crate::http::head::{self, Head, Read};
-use crate::protocol::http::begins;
+use crate::protocol::http::{begins, is_overlong_opening};
 
 /// Room behind a body, for what a route puts to it.
 const ROOM_BYTES: usize = 17 << 10;
@@ -66,7 +66,9 @@ pub(super) enum Step {
 
 /// Whether a connection whose first line gives HTTP away is served.
 pub(super) fn is_served(cx: &Context<'_>, bytes: &[u8]) -> bool {
-    cx.settings.options.http.policy != HttpPolicy::Off && cx.out.is_unused() && begins(bytes) == Some(true)
+    cx.settings.options.http.policy != HttpPolicy::Off
+        && cx.out.is_unused()
+        && (begins(bytes) == Some(true) || is_overlong_opening(bytes))
 }
 
 /// Does what the next bytes are for, or goes on with what is under way.
