@@ -17,6 +17,7 @@
 //! - [`user`]: passwords and selectors; [`mistake`]: why a rule is none
 //! - [`mod@file`]: all users as a text; [`words`]: where a rule ends; [`default_user`]: whom a file lets in by that
 //! - [`log`]: what was refused to whom
+//! - [`logins`]: who has logged in with a form; `proof`: by what somebody was let in
 //! - [`users`]: all of them, and what each session may do ([`access`])
 //!
 //! Pure: it knows neither where a password comes from nor who waits for an answer.
@@ -30,6 +31,7 @@ pub mod mistake;
 pub mod password;
 mod patterns;
 pub mod permissions;
+mod proof;
 pub mod selector;
 pub mod table;
 pub mod user;
@@ -39,5 +41,6 @@ pub mod words;
 
 pub use access::{Access, UserId};
 pub use password::Password;
+pub use proof::Proof;
 pub use selector::Denied;
 pub use users::Users;

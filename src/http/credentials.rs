@@ -13,8 +13,8 @@ pub enum Credentials<'a> {
     None,
     /// A user and a password.
     Password(Login),
-    /// The token of an earlier login.
-    Token(&'a str),
+    /// Tokens of earlier logins: a browser may send several, and says of none where it is from.
+    Tokens(Vec<&'a str>),
     /// Something that is none of these.
     Unreadable,
 }
@@ -35,10 +35,11 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// What the request says. Of what the browser sends by itself the cookie with this name is looked at.
+/// What the request says. Of what the browser sends by itself the cookies with this name are looked at.
 pub fn of<'a>(head: &Head<'a>, cookie_name: &str) -> Credentials<'a> {
     let Some(said) = head.authorization else {
-        return cookie(head, cookie_name).map_or(Credentials::None, Credentials::Token);
+        let tokens = tokens(head, cookie_name);
+        return if tokens.is_empty() { Credentials::None } else { Credentials::Tokens(tokens) };
     };
     let (scheme, rest) = said.split_once(' ').unwrap_or((said, ""));
     let pair = match scheme {
@@ -53,10 +54,11 @@ pub fn of<'a>(head: &Head<'a>, cookie_name: &str) -> Credentials<'a> {
     login.map_or(Credentials::Unreadable, Credentials::Password)
 }
 
-/// The value of the cookie with this name; the first, where several have it.
-fn cookie<'a>(head: &Head<'a>, name: &str) -> Option<&'a str> {
-    let mut pairs = head.cookie?.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+/// The values of the cookies with this name, as many as there are in a head.
+fn tokens<'a>(head: &Head<'a>, name: &str) -> Vec<&'a str> {
+    let pairs = head.cookie.into_iter().flat_map(|cookies| cookies.split(';'));
+    let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(known, _)| *known == name).map(|(_, value)| value).collect()
 }
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
             Credentials::Password(Login { user, password }) => {
                 format!("{} {}", String::from_utf8_lossy(&user), String::from_utf8_lossy(&password))
             }
-            Credentials::Token(token) => format!("token {token}"),
+            Credentials::Tokens(tokens) => format!("tokens {}", tokens.join(" ")),
             Credentials::Unreadable => "unreadable".to_owned(),
         }
     }
@@ -89,7 +91,7 @@ mod tests {
             ("Authorization: Bearer alice\r\n", "unreadable"),
             ("Authorization: Digest alice:pass\r\n", "unreadable"),
             ("Authorization:\r\n", "unreadable"),
-            ("Cookie: a=b; session=t1; session=t2\r\n", "token t1"),
+            ("Cookie: a=b; session=t1; session=t2\r\n", "tokens t1 t2"),
             ("Cookie: xsession=t1\r\n", "none"),
             ("Cookie: session=t1\r\nAuthorization: Bearer a:b\r\n", "a b"),
         ] {

@@ -61,12 +61,13 @@ pub(super) fn dismiss(id: SessionId, client: &mut Client, pubsub: &mut PubSub) {
     client.is_monitor = false;
 }
 
-/// What a client may do after users were changed. Returns whether it may stay: its user is there, and may still listen
-/// to what it listens to, and be told of requests if it is.
-pub(super) fn stays(client: &mut Client, users: &Users) -> bool {
+/// What a client may do after users were changed or logins have ended. Returns whether it may stay: its user is there,
+/// and may still listen to what it listens to, be told of requests if it is, and have the answer that goes on.
+pub(super) fn stays(client: &mut Client, users: &Users, logins: &Logins) -> bool {
     let is_there = users.is_somebody(client.access);
     client.access = users.refresh(client.access);
-    is_there && (client.access.is_unlimited() || may_listen(client, users) && may_monitor(client, users))
+    let may_go_on = client.http.as_ref().is_none_or(|http| http.may_go_on(client.access, users, logins));
+    is_there && may_go_on && (client.access.is_unlimited() || may_listen(client, users) && may_monitor(client, users))
 }
 
 fn may_listen(client: &Client, users: &Users) -> bool {

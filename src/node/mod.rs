@@ -364,6 +364,7 @@ impl Node {
             .min(waiting_us)
             .min(stranger_us)
             .min(self.sessions.failures.deadline_us())
+            .min(self.accounts.logins.deadline_us())
     }
 
     /// The end of the process was asked for: who asks whether to send clients here is told so.

@@ -36,6 +36,7 @@ impl Node {
         self.send_strangers_away(now);
         self.sessions.failures.tell(now);
         self.note_readiness(now);
+        self.end_logins(now);
         self.tell_watchers();
         let until_us = self.spent(Phase::Peers) + HAND_OVER_US;
         while let Some(save) = self.next_save(now) {

@@ -1,8 +1,8 @@
-//! What the node does when users come from a file, and for clients that wait for that.
+//! What the node does when users come from a file, for clients that wait for that, and when logins have ended.
 
-use super::Node;
 use super::accounts::{UsersJob, dismiss, stays};
 use super::waiting::{Cause, Until};
+use super::{Node, Now};
 use crate::auth::default_user::{is_missing, missing, overrules};
 use crate::auth::file::{Loaded, UNCHANGED};
 use crate::protocol::Reply;
@@ -17,9 +17,20 @@ impl Node {
     pub fn set_users(&mut self, loaded: Loaded) {
         self.users.replace(loaded, self.settings.options.password);
         self.accounts.logins.keep_valid(&self.users);
+        self.dismiss_who_may_not_stay();
+    }
+
+    /// Whose login has ended gets nothing more of what goes on by it.
+    pub(super) fn end_logins(&mut self, now: Now) {
+        if self.accounts.logins.take_ended(now.monotonic_us) {
+            self.dismiss_who_may_not_stay();
+        }
+    }
+
+    fn dismiss_who_may_not_stay(&mut self) {
         let mut gone = Vec::new();
         for (id, client) in self.sessions.clients_mut() {
-            if !stays(client, &self.users) {
+            if !stays(client, &self.users, &self.accounts.logins) {
                 dismiss(id, client, &mut self.channels.pubsub);
                 gone.push(id);
             }

@@ -2,10 +2,11 @@
 
 use kvstoreapp::auth::Password;
 use kvstoreapp::auth::logins::LOGIN_S;
-use kvstoreapp::node::{Certificate, Node, Now, Options, Origin};
+use kvstoreapp::node::waits::Waits;
+use kvstoreapp::node::{Certificate, Node, Now, Options, Origin, SessionId};
 
 use crate::answers::{Answer, ask, ask_anew, parse, place_with, request};
-use crate::pure::{NOW, options, read, take_turns_at};
+use crate::pure::{NOW, options, read, take_turns_at, tick};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -170,4 +171,107 @@ fn a_cookie_is_nothing_for_a_page_from_elsewhere() {
     assert_eq!(log_in(&mut node, "password=top", from).status, 403);
     assert_eq!(status(&mut node, "Cookie: kvstoreapp-5000=0000\r\n"), 401);
     assert_eq!(status(&mut node, "Cookie: kvstoreapp-5001=0000\r\n"), 401);
+}
+
+/// A node whose tokens differ, and who may see more of it.
+fn closed_with(rules: &str) -> Node {
+    let mut node = closed();
+    let mut number = 0_u64;
+    node.random_by(move |bytes| {
+        number += 1;
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+    });
+    log_in_by_words_any(&mut node, &format!("ACL SETUSER alice {rules}"));
+    node
+}
+
+const ALICE: &str = "user=alice&password=pass%2Bword";
+const BEARER: &str = "Authorization: Bearer alice:pass+word\r\n";
+const LONG: SessionId = 3;
+
+/// Begins an answer that goes on, and reads what there is of it.
+fn begin(node: &mut Node, line: &str, headers: &str) {
+    node.close(LONG);
+    node.open(LONG, Origin::Loopback, NOW).expect("there is room");
+    node.receive(LONG, &request(line, headers, b""), NOW);
+    let said = read(node, LONG);
+    assert!(said.starts_with(b"HTTP/1.1 200 "), "{line}: {}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn a_stream_ends_with_the_login_or_the_password_that_it_was_let_in_by() {
+    let stream = "GET /v1/watch?prefix=a:";
+    for change in ["ACL SETUSER alice resetpass >other", "ACL SETUSER alice off", "ACL DELUSER alice"] {
+        for by_cookie in [true, false] {
+            let mut node = closed_with("+watch-prefix");
+            let cookie = cookie(&log_in(&mut node, ALICE, ""));
+            begin(&mut node, stream, if by_cookie { &cookie } else { BEARER });
+            log_in_by_words_any(&mut node, "ACL SETUSER alice >more +set");
+            tick(&mut node, NOW);
+            assert!(!node.is_over(LONG), "its password is still one");
+            log_in_by_words_any(&mut node, change);
+            assert!(node.is_over(LONG), "{change}, by cookie: {by_cookie}");
+        }
+    }
+    let mut node = closed_with("+watch-prefix");
+    let [ours, other] = [(); 2].map(|()| cookie(&log_in(&mut node, ALICE, "")));
+    begin(&mut node, stream, &ours);
+    for (cookie, is_over) in [(&other, false), (&ours, true)] {
+        assert_eq!(ask(&mut node, 0, "POST /logout", &format!("{FORM}{cookie}"), b"").status, 303);
+        tick(&mut node, NOW);
+        assert_eq!(node.is_over(LONG), is_over, "of two logins each is one");
+    }
+    let cookie = cookie(&log_in(&mut node, ALICE, ""));
+    begin(&mut node, stream, &cookie);
+    tick(&mut node, NOW);
+    let end_us = NOW.monotonic_us + LOGIN_S * 1_000_000;
+    assert!(node.deadline_us() <= end_us, "the loop wakes up for it");
+    tick(&mut node, Now { monotonic_us: end_us - 1, ..NOW });
+    assert!(!node.is_over(LONG));
+    tick(&mut node, Now { monotonic_us: end_us, ..NOW });
+    assert!(node.is_over(LONG), "its time is over");
+}
+
+#[test]
+fn a_long_answer_ends_with_what_let_it_in_and_with_the_right_to_it() {
+    let keys: String = (0..20_000).map(|number| format!("SET key:{number} v\n")).collect();
+    for line in ["GET /v1/keys?count=100000", "GET /metrics", "GET /metrics/redis"] {
+        let right = if line.contains("keys") { "-scan" } else { "-info" };
+        for rule in [right, "off", "resetpass"] {
+            for by_cookie in [true, false] {
+                let mut node = closed_with("+scan +info");
+                crate::answers::by_lines(&mut node, &format!("AUTH top\n{keys}"));
+                let cookie = cookie(&log_in(&mut node, ALICE, ""));
+                begin(&mut node, line, if by_cookie { &cookie } else { BEARER });
+                // In the same turn: the answer does not come to its end meanwhile.
+                node.open(4, Origin::Loopback, NOW).expect("there is room");
+                node.receive(4, b"*2\r\n$4\r\nAUTH\r\n$3\r\ntop\r\nACL SETUSER alice +set\r\n", NOW);
+                assert_eq!(node.waits(LONG), Waits::ForTurn, "{line}: it goes on");
+                node.receive(4, format!("ACL SETUSER alice {rule}\r\n").as_bytes(), NOW);
+                assert_eq!(read(&mut node, 4), b"+OK\r\n+OK\r\n+OK\r\n");
+                read(&mut node, LONG);
+                assert!(node.is_over(LONG), "{line}: {rule}, by cookie: {by_cookie}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_ends_the_logins_of_others_with_their_own() {
+    let mut node = closed_with("+get");
+    let root = cookie(&log_in(&mut node, "password=top", ""));
+    let own: Vec<String> = (0..1_030).map(|_| cookie(&log_in(&mut node, ALICE, ""))).collect();
+    assert_eq!(status(&mut node, &root), 404, "the other user's");
+    let last = [1_013, 1_014, 1_029].map(|number: usize| status(&mut node, &own[number]));
+    assert_eq!(last, [401, 404, 404], "16 of each user");
+}
+
+#[test]
+fn of_several_cookies_with_the_nodes_name_each_is_looked_at() {
+    let mut node = closed_with("+get");
+    let own = cookie(&log_in(&mut node, ALICE, ""));
+    let several = own.replace("Cookie: ", "Cookie: kvstoreapp-5000=0000; a=b; ");
+    assert_eq!(status(&mut node, &several), 404);
+    assert_eq!(ask(&mut node, 0, "POST /logout", &format!("{FORM}{several}"), b"").status, 303);
+    assert_eq!(status(&mut node, &own), 401, "the login is over, behind whatever its cookie stands");
 }

@@ -148,13 +148,13 @@ pub(super) fn changed(cx: &mut Context<'_>) -> Executed {
     let Events { channels, sessions, id } = &mut data.events;
     let mut gone = Vec::new();
     for (other, client) in sessions.clients_mut() {
-        if !stays(client, users) {
+        if !stays(client, users, &accounts.logins) {
             dismiss(other, client, &mut channels.pubsub);
             gone.push(other);
         }
     }
     gone.into_iter().for_each(|other| sessions.dismiss(other));
-    if stays(client, users) {
+    if stays(client, users, &accounts.logins) {
         return Executed::Answered;
     }
     dismiss(*id, client, &mut channels.pubsub);

@@ -1,16 +1,18 @@
 //! How far a connection that speaks HTTP is: what has come of a request, or what is left of an answer.
 
 use super::batch::Batch;
-use crate::auth::Access;
+use crate::auth::logins::Logins;
+use crate::auth::{Access, Proof, Users};
 use crate::http::answer::Manner;
 use crate::http::body::Receiving;
 use crate::node::exposition::{Cursor, Form, Page};
 use crate::node::walk::Walk;
+use crate::protocol::Command;
 
 /// See the module.
 pub(in crate::node) struct Conversation {
-    /// Who its certificate says it is: a request that says nobody else is that user's.
-    pub(super) vouched: Option<Access>,
+    /// The user that its certificate names: a request that says nobody else is that user's.
+    pub(super) vouched: Option<Vec<u8>>,
     /// Bytes of the next head that are known not to have its end.
     pub(super) scanned: usize,
     /// How far a request is that is several commands and has to wait.
@@ -30,10 +32,10 @@ pub(super) enum Stage {
     Held { head: Vec<u8>, body: Vec<u8> },
     /// So many bytes of a body that nobody wants.
     Discarding(u64),
-    /// An answer that goes on.
-    Sending(Manner<'static>, Long),
-    /// Events as they happen: nothing more is asked for on this connection.
-    Streaming(Manner<'static>),
+    /// An answer that goes on as long as the proof holds that let its client in.
+    Sending(Manner<'static>, Long, Proof),
+    /// Events as they happen, in the same way: nothing more is asked for on this connection.
+    Streaming(Manner<'static>, Proof),
 }
 
 /// Bytes of a slice after which it is better ended.
@@ -55,6 +57,16 @@ pub(super) enum Long {
     Page(Box<Exposing>),
 }
 
+impl Long {
+    /// What a client has to be allowed to run for it.
+    fn command(&self) -> Command {
+        match self {
+            Long::Keys(_) => Command::Scan,
+            Long::Page(_) => Command::Info,
+        }
+    }
+}
+
 /// A page of figures, as far as it was sent.
 pub(super) struct Exposing {
     pub(super) page: Page,
@@ -74,21 +86,33 @@ pub(super) struct Listing {
 
 impl Conversation {
     /// One that begins.
-    pub(super) fn new(vouched: Option<Access>) -> Conversation {
+    pub(super) fn new(vouched: Option<Vec<u8>>) -> Conversation {
         Conversation { vouched, scanned: 0, batch: None, stage: Stage::Head }
+    }
+
+    /// Whether what is being answered may go on, as users and logins are: its client would be let in, and may have the
+    /// long answer that is under way.
+    pub(in crate::node) fn may_go_on(&self, access: Access, users: &Users, logins: &Logins) -> bool {
+        let (proof, command) = match &self.stage {
+            Stage::Sending(_, long, proof) => (proof, Some(long.command())),
+            Stage::Streaming(_, proof) => (proof, None),
+            Stage::Head | Stage::Body { .. } | Stage::Held { .. } | Stage::Discarding(_) => return true,
+        };
+        let is_allowed = |command| access.is_unlimited() || users.allows_alone(access.user(), command);
+        proof.holds(users, logins, access.must_prove()) && command.is_none_or(is_allowed)
     }
 
     /// A body that is to be received.
     pub(in crate::node) fn body(&mut self) -> Option<&mut Receiving> {
         match &mut self.stage {
             Stage::Body { body, .. } => Some(body),
-            Stage::Head | Stage::Held { .. } | Stage::Discarding(_) | Stage::Sending(..) | Stage::Streaming(_) => None,
+            Stage::Head | Stage::Held { .. } | Stage::Discarding(_) | Stage::Sending(..) | Stage::Streaming(..) => None,
         }
     }
 
     /// How events are sent, where it is told of them.
     pub(in crate::node) fn stream(&self) -> Option<Manner<'static>> {
-        if let Stage::Streaming(manner) = &self.stage { Some(*manner) } else { None }
+        if let Stage::Streaming(manner, _) = &self.stage { Some(*manner) } else { None }
     }
 
     /// Memory that it holds of a request.
@@ -98,7 +122,7 @@ impl Conversation {
             + match &self.stage {
                 Stage::Body { head, body } => head.capacity() + body.memory_bytes(),
                 Stage::Held { head, body } => head.capacity() + body.capacity(),
-                Stage::Head | Stage::Discarding(_) | Stage::Sending(..) | Stage::Streaming(_) => 0,
+                Stage::Head | Stage::Discarding(_) | Stage::Sending(..) | Stage::Streaming(..) => 0,
             }
     }
 }

@@ -99,8 +99,8 @@ pub(super) fn log_in(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>
 /// The browser's login is over.
 pub(super) fn log_out(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
     check_page(cx, asked)?;
-    if let Credentials::Token(token) = of(asked.head, &cookie_name(cx)) {
-        cx.accounts.logins.end(token);
+    if let Credentials::Tokens(tokens) = of(asked.head, &cookie_name(cx)) {
+        tokens.into_iter().for_each(|token| cx.accounts.logins.end(token));
     }
     go_to(cx, asked, "/login", "", 0)
 }

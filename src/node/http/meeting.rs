@@ -6,7 +6,8 @@ use std::cell::Cell;
 use super::asked::{Asked, Refused};
 use super::login::cookie_name;
 use super::routes::{self, Found, Route, Wanted, Who};
-use crate::auth::Access;
+use crate::auth::logins::Hash;
+use crate::auth::{Access, Password, Proof};
 use crate::http::Wrong;
 use crate::http::answer::{Answer, JSON, Manner};
 use crate::http::body::Framing;
@@ -44,7 +45,7 @@ const PAGE_HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match
 const PREFLIGHT_S: u32 = 600;
 
 /// Looks at a request. One that does not say who asks is a newcomer's, or that user's who is vouched for.
-pub(super) fn meet<'a>(cx: &mut Context<'_>, vouched: Option<Access>, head: &'a Head<'a>) -> Met<'a> {
+pub(super) fn meet<'a>(cx: &mut Context<'_>, vouched: Option<&[u8]>, head: &'a Head<'a>) -> Met<'a> {
     let mut manner = Manner::of(head, cx.now.unix_ms);
     if let Standing::Denied { .. } = cx.client.standing {
         manner = manner.closing();
@@ -57,7 +58,7 @@ pub(super) fn meet<'a>(cx: &mut Context<'_>, vouched: Option<Access>, head: &'a 
 
 fn look<'a>(
     cx: &mut Context<'_>,
-    vouched: Option<Access>,
+    vouched: Option<&[u8]>,
     head: &'a Head<'a>,
     manner: &mut Manner<'a>,
 ) -> Result<Met<'a>, Refused> {
@@ -95,7 +96,8 @@ fn look<'a>(
     check_body(head, route)?;
     // What an earlier request has proven is that request's.
     let must_prove = cx.client.access.must_prove();
-    cx.client.access = vouched.map_or_else(|| cx.users.welcome(must_prove), |access| cx.users.refresh(access));
+    let vouched = vouched.and_then(|user| cx.users.vouched_for(user, must_prove));
+    cx.client.access = vouched.unwrap_or_else(|| cx.users.welcome(must_prove));
     if who == Who::Visitors {
         return Ok(Met::In(asked, route));
     }
@@ -197,17 +199,41 @@ fn identify(cx: &mut Context<'_>, head: &Head<'_>, source: Source<'_>) -> Result
             return Err(unproven(head, "Authorization is Bearer <user>:<password>, or Basic with that in base64"));
         }
         // What a browser sends by itself is nothing for a page from elsewhere.
-        Credentials::Token(token) if source == Source::Own => {
-            let (must_prove, now_us) = (cx.client.access.must_prove(), cx.now.monotonic_us);
-            let access = cx.accounts.logins.find(token, cx.users, must_prove, now_us);
-            cx.client.access = access.unwrap_or(cx.client.access);
+        Credentials::Tokens(tokens) if source == Source::Own => {
+            let login = find_login(cx, &tokens);
+            cx.client.access = login.map_or(cx.client.access, |(access, _)| access);
         }
-        Credentials::Token(_) | Credentials::None => (),
+        Credentials::Tokens(_) | Credentials::None => (),
     }
     match cx.client.access.is_authenticated() {
         true => Ok(None),
         false => Err(unproven(head, "say who you are: Authorization: Bearer <user>:<password>, or Basic")),
     }
+}
+
+/// The first of these that somebody has logged in by.
+fn find_login(cx: &mut Context<'_>, tokens: &[&str]) -> Option<(Access, Hash)> {
+    let (must_prove, now_us) = (cx.client.access.must_prove(), cx.now.monotonic_us);
+    let logins = &mut cx.accounts.logins;
+    tokens.iter().find_map(|token| logins.find(token, cx.users, must_prove, now_us))
+}
+
+/// What let a request in whose answer goes on; `None` where it would not be let in any more, after it had to wait.
+pub(super) fn proof(cx: &mut Context<'_>, vouched: Option<&[u8]>, head: &Head<'_>) -> Option<Proof> {
+    let proof = said(cx, vouched, head);
+    proof.holds(cx.users, &cx.accounts.logins, cx.client.access.must_prove()).then_some(proof)
+}
+
+fn said(cx: &mut Context<'_>, vouched: Option<&[u8]>, head: &Head<'_>) -> Proof {
+    let cookie_name = head.cookie.map(|_| cookie_name(cx)).unwrap_or_default();
+    let is_own = guard::source(head, &cx.settings.options.http.origins) == Source::Own;
+    let login = match credentials::of(head, &cookie_name) {
+        Credentials::Password(Login { user, password }) => return Proof::Said(user, Password::of(&password)),
+        Credentials::Tokens(tokens) if is_own => find_login(cx, &tokens),
+        Credentials::Tokens(_) | Credentials::Unreadable | Credentials::None => None,
+    };
+    let vouched = vouched.map_or(Proof::None, |user| Proof::Certificate(user.to_vec()));
+    login.map_or(vouched, |(_, login)| Proof::Login(login))
 }
 
 const WRONG_PASSWORD: &str = "there is no such user, or the password is wrong, or the user is off";

@@ -37,6 +37,7 @@ use routes::{Route, Wanted};
 use super::commands::context::Context;
 use super::options::HttpPolicy;
 use super::waits::Waits;
+use crate::auth::Proof;
 use crate::http::Wrong;
 use crate::http::answer::{Manner, put_chunk, put_end};
 use crate::http::body::{Framing, Receiving};
@@ -77,7 +78,8 @@ pub(super) fn serve(cx: &mut Context<'_>, bytes: &[u8]) -> Step {
     let mut conversation = begun.unwrap_or_else(|| {
         cx.out.decoder.speak_http();
         cx.out.decoder.note_valid();
-        Box::new(Conversation::new(cx.client.is_vouched.then_some(cx.client.access)))
+        let is_vouched = cx.client.is_vouched;
+        Box::new(Conversation::new(is_vouched.then(|| cx.users.name(cx.client.access.user()).to_vec())))
     });
     let step = go_on(cx, &mut conversation, bytes);
     cx.client.http = Some(conversation);
@@ -90,9 +92,9 @@ fn go_on(cx: &mut Context<'_>, conversation: &mut Conversation, bytes: &[u8]) ->
         Stage::Body { head, body } => receive(cx, conversation, head, body, bytes),
         Stage::Held { head, body } => answer_held(cx, conversation, head, body, 0),
         Stage::Discarding(left) => discard(conversation, left, bytes),
-        Stage::Sending(manner, long) => send(cx, conversation, manner, long, 0),
-        Stage::Streaming(manner) => {
-            conversation.stage = Stage::Streaming(manner);
+        Stage::Sending(manner, long, proof) => send(cx, conversation, manner, long, proof, 0),
+        Stage::Streaming(manner, proof) => {
+            conversation.stage = Stage::Streaming(manner, proof);
             Step::Starved(bytes.len())
         }
     }
@@ -105,7 +107,7 @@ fn read_head(cx: &mut Context<'_>, conversation: &mut Conversation, bytes: &[u8]
         Ok(Read::Incomplete) => return Step::Starved(0),
         Err(wrong) => return part(cx, Manner::parting(cx.now.unix_ms), wrong),
     };
-    match meet(cx, conversation.vouched, &head) {
+    match meet(cx, conversation.vouched.as_deref(), &head) {
         Met::Waits(waits) => {
             cx.client.waits = waits;
             Step::Stop(0)
@@ -205,11 +207,18 @@ fn answer(
         Ok(Handled::Long(answer, long)) => {
             // Nothing but the end of the connection ends a body of HTTP/1.0.
             let manner = if manner.minor == 0 { manner.closing() } else { manner };
+            let Some(proof) = meeting::proof(cx, conversation.vouched.as_deref(), asked.head) else {
+                return Step::End;
+            };
             answer.write_begin(manner, cx.out.bytes());
-            send(cx, conversation, Manner { reader: None, ..manner }, long, used)
+            send(cx, conversation, Manner { reader: None, ..manner }, long, proof, used)
         }
         Ok(Handled::Streams) => {
-            conversation.stage = Stage::Streaming(Manner { reader: None, ..manner });
+            let Some(proof) = meeting::proof(cx, conversation.vouched.as_deref(), asked.head) else {
+                cx.client.watch = None;
+                return Step::End;
+            };
+            conversation.stage = Stage::Streaming(Manner { reader: None, ..manner }, proof);
             Step::Starved(used)
         }
         Err(refused) if refused.closes => part(cx, manner, refused.wrong),
@@ -226,6 +235,7 @@ fn send(
     conversation: &mut Conversation,
     manner: Manner<'_>,
     mut long: Long,
+    proof: Proof,
     used: usize,
 ) -> Step {
     let mut slice = Vec::new();
@@ -237,7 +247,7 @@ fn send(
             finish(manner, used)
         }
         Slice::More => {
-            conversation.stage = Stage::Sending(Manner { reader: None, ..manner }, long);
+            conversation.stage = Stage::Sending(Manner { reader: None, ..manner }, long, proof);
             cx.client.waits = Waits::ForTurn;
             Step::Stop(used)
         }
