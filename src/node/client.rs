@@ -2,7 +2,7 @@
 
 use super::http::conversation::Conversation;
 use super::listening::Listening;
-use super::origin::Origin;
+use super::origin::{Crowd, Origin, Source};
 use super::strangers::Standing;
 use super::transaction::{Queue, Watched};
 use super::waiting::Causes;
@@ -23,6 +23,8 @@ pub(super) struct Client {
     pub(super) number: u64,
     /// Where it comes from.
     pub(super) origin: Origin,
+    /// With whom.
+    pub(super) crowd: Crowd,
     /// Whether it may speak.
     pub(super) standing: Standing,
     /// Which user it is, and what that may do.
@@ -74,10 +76,12 @@ pub(super) struct Client {
 
 impl Client {
     /// The `number`th.
-    pub(super) fn new(number: u64, origin: Origin, standing: Standing, access: Access, now_us: u64) -> Client {
+    pub(super) fn new(number: u64, source: Source, standing: Standing, access: Access, now_us: u64) -> Client {
+        let Source { origin, crowd } = source;
         Client {
             number,
             origin,
+            crowd,
             standing,
             access,
             addresses: Default::default(),

@@ -87,7 +87,7 @@ use keyspace::Keyspace;
 pub use log_book::LogBook;
 use lookahead::Lookahead;
 pub use options::{Options, Process, Usage};
-pub use origin::Origin;
+pub use origin::{Crowd, Origin, Source};
 pub use protection::Certificate;
 use readiness::Readiness;
 pub use replies::OUTBOX_BYTES_MAX;
@@ -179,13 +179,14 @@ impl Node {
     }
 
     /// A client is there, and comes from there. Refused where too many are; the refusal's text is then all it may be sent.
-    pub fn open(&mut self, id: SessionId, origin: Origin, now: Now) -> Result<(), Refusal> {
+    pub fn open(&mut self, id: SessionId, source: impl Into<Source>, now: Now) -> Result<(), Refusal> {
+        let Source { origin, crowd } = source.into();
         let access = self.users.welcome(self.must_prove(origin));
         let standing = self.standing_of(origin, access, now);
         if standing != Standing::Admitted {
-            self.make_room_for_stranger();
+            self.make_room_for_stranger(crowd);
         }
-        if !self.has_room_for_client() {
+        if !self.has_room_for_client(crowd) {
             self.metrics.clients_refused += 1;
             return Err(Refusal::TooManyClients(self.settings.options.clients_max));
         }
@@ -194,7 +195,7 @@ impl Node {
         }
         self.metrics.clients_accepted += 1;
         let (number, dialect) = (self.metrics.clients_accepted, self.settings.options.dialect);
-        let client = Client::new(number, origin, standing, access, now.monotonic_us);
+        let client = Client::new(number, Source { origin, crowd }, standing, access, now.monotonic_us);
         self.sessions.add(id, Session::new(client, dialect));
         Ok(())
     }

@@ -11,6 +11,34 @@ pub enum Origin {
     Far,
 }
 
+/// Clients of one address, of whom nobody knows whether they are one.
+///
+/// Who has one IPv6 address has all of its /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Crowd {
+    /// By the unix socket, or from an address that nobody has told.
+    Unnamed,
+    /// From this address.
+    V4([u8; 4]),
+    /// From this network.
+    V6([u8; 8]),
+}
+
+/// All that decides what a client may do before it has said anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// How near.
+    pub origin: Origin,
+    /// With whom.
+    pub crowd: Crowd,
+}
+
+impl From<Origin> for Source {
+    fn from(origin: Origin) -> Source {
+        Source { origin, crowd: Crowd::Unnamed }
+    }
+}
+
 impl Origin {
     /// Whether it comes from another machine, or as if from one.
     pub fn is_far(self) -> bool {

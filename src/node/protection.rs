@@ -5,7 +5,7 @@
 
 use super::client::Client;
 use super::options::HttpPolicy;
-use super::origin::Origin;
+use super::origin::{Crowd, Origin};
 use super::session::Session;
 use super::strangers::{DENIED_US, Standing, UNPROVEN_BYTES_MAX, UNPROVEN_US};
 use super::waits::Waits;
@@ -87,18 +87,18 @@ impl Node {
         proven_or_not(access, now)
     }
 
-    /// One more stranger comes; who has been one for longest has to go, where they are too many.
-    pub(super) fn make_room_for_stranger(&mut self) {
-        while let Some(id) = self.sessions.strangers.surplus(self.settings.options.clients_max) {
+    /// One more stranger comes from there; another one has to go, where they are too many.
+    pub(super) fn make_room_for_stranger(&mut self, crowd: Crowd) {
+        while let Some(id) = self.sessions.strangers.surplus(self.settings.options.clients_max, crowd) {
             self.send_away(id);
         }
     }
 
-    /// One more client comes, and is there room for it? On a full node who has been a stranger for longest has to go for
-    /// it: so few places as a node may have, strangers fill them for nobody.
-    pub(super) fn has_room_for_client(&mut self) -> bool {
+    /// One more client comes, and is there room for it? On a full node a stranger has to go for it: so few places as a node
+    /// may have, strangers fill them for nobody.
+    pub(super) fn has_room_for_client(&mut self, crowd: Crowd) -> bool {
         while self.sessions.len() >= self.settings.options.clients_max {
-            let Some(id) = self.sessions.strangers.oldest() else { return false };
+            let Some(id) = self.sessions.strangers.of_largest_crowd(crowd) else { return false };
             self.send_away(id);
         }
         true
@@ -149,7 +149,7 @@ impl Node {
     pub(super) fn note_proof(&mut self, id: SessionId, client: &mut Client, now: Now) {
         let standing = proven_or_not(client.access, now);
         let before = std::mem::replace(&mut client.standing, standing);
-        self.sessions.strangers.move_on(id, before, standing);
+        self.sessions.strangers.move_on(id, client.crowd, before, standing);
     }
 
     /// Strangers whose time is over.

@@ -52,7 +52,7 @@ impl Sessions {
             self.all.resize_with(id + 1, || None);
         }
         debug_assert!(self.all[id].is_none());
-        self.strangers.move_on(id, Standing::Admitted, session.client.standing);
+        self.strangers.move_on(id, session.client.crowd, Standing::Admitted, session.client.standing);
         self.all[id] = Some(Box::new(session));
         self.count += 1;
     }
@@ -65,7 +65,7 @@ impl Sessions {
             Standing::Admitted | Standing::Denied { .. } | Standing::Unproven { .. } => self.count -= 1,
         }
         self.encrypted -= usize::from(session.client.is_encrypted);
-        self.strangers.move_on(id, session.client.standing, Standing::Admitted);
+        self.strangers.move_on(id, session.client.crowd, session.client.standing, Standing::Admitted);
         self.runnable.retain(|&other| other != id);
         if matches!(session.client.waits, Waits::ForGate(_)) || !session.client.gated.is_empty() {
             self.waiting.forget(id);
@@ -90,7 +90,7 @@ impl Sessions {
     pub(super) fn set_standing(&mut self, id: SessionId, standing: Standing) {
         let Some(session) = self.all.get_mut(id).and_then(Option::as_deref_mut) else { return };
         let before = std::mem::replace(&mut session.client.standing, standing);
-        self.strangers.move_on(id, before, standing);
+        self.strangers.move_on(id, session.client.crowd, before, standing);
         if standing == Standing::Leaving && before != Standing::Leaving {
             self.count -= 1;
             self.leaving += 1;

@@ -4,10 +4,14 @@
 //! that its first byte tells, or in the node's own where it says nothing for [`DENIED_US`]. Where the default user needs a
 //! password, every client is *unproven* until it has authenticated, for which it has [`UNPROVEN_US`]. They cost a place
 //! each and no work: a tick looks at the one that is due first, and at no other.
+//!
+//! Where one has to go, it is one of the address that most of them come from: a crowd pushes out its own.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::SessionId;
+use super::origin::Crowd;
 
 /// A denied client that says nothing for so long is answered in the node's own dialect. Somebody at a terminal waits for
 /// that; a program has sent its first bytes long before.
@@ -36,12 +40,18 @@ pub(super) enum Standing {
     Leaving,
 }
 
+/// When a stranger's time is over, and which it is.
+type Due = (u64, SessionId);
+
 /// All strangers, by when their time is over.
 ///
-/// Invariant: holds a session if and only if its standing says that it is a stranger, with the same time.
+/// Invariant: holds a session if and only if its standing says that it is a stranger, with the same time. `crowds` has
+/// the same ones, and `by_size` each of these that is not empty: how many it has, and the first of them.
 #[derive(Default)]
 pub(crate) struct Strangers {
-    by_due: BTreeSet<(u64, SessionId)>,
+    by_due: BTreeSet<Due>,
+    crowds: BTreeMap<Crowd, BTreeSet<Due>>,
+    by_size: BTreeSet<(usize, Reverse<Due>, Crowd)>,
 }
 
 impl Standing {
@@ -55,13 +65,27 @@ impl Standing {
 }
 
 impl Strangers {
-    /// The session stood so, and stands like this from here on.
-    pub(super) fn move_on(&mut self, id: SessionId, before: Standing, standing: Standing) {
-        if let Some(until_us) = before.until_us() {
-            self.by_due.remove(&(until_us, id));
+    /// The session of this crowd stood so, and stands like this from here on.
+    pub(super) fn move_on(&mut self, id: SessionId, crowd: Crowd, before: Standing, standing: Standing) {
+        let (before, after) = (before.until_us(), standing.until_us());
+        if before == after {
+            return;
         }
-        if let Some(until_us) = standing.until_us() {
+        let mut of_crowd = self.crowds.remove(&crowd).unwrap_or_default();
+        if let Some(rank) = rank(crowd, &of_crowd, 0) {
+            self.by_size.remove(&rank);
+        }
+        if let Some(until_us) = before {
+            self.by_due.remove(&(until_us, id));
+            of_crowd.remove(&(until_us, id));
+        }
+        if let Some(until_us) = after {
             self.by_due.insert((until_us, id));
+            of_crowd.insert((until_us, id));
+        }
+        if let Some(rank) = rank(crowd, &of_crowd, 0) {
+            self.by_size.insert(rank);
+            self.crowds.insert(crowd, of_crowd);
         }
     }
 
@@ -70,15 +94,18 @@ impl Strangers {
         self.by_due.first().filter(|(until_us, _)| *until_us <= now_us).map(|&(_, id)| id)
     }
 
-    /// The one that has to go so that one more may come, where so many clients may be connected.
-    pub(super) fn surplus(&self, clients_max: usize) -> Option<SessionId> {
+    /// The one that has to go so that one more of this crowd may come, where so many clients may be connected.
+    pub(super) fn surplus(&self, clients_max: usize, newcomer: Crowd) -> Option<SessionId> {
         let is_full = self.by_due.len() >= (clients_max / SHARE).max(COUNT_MIN);
-        self.oldest().filter(|_| is_full)
+        if is_full { self.of_largest_crowd(newcomer) } else { None }
     }
 
-    /// The one whose time is over first.
-    pub(super) fn oldest(&self) -> Option<SessionId> {
-        self.by_due.first().map(|&(_, id)| id)
+    /// Of the crowd that has most strangers, the newcomer counted, the one whose time is over first; where several have
+    /// as many, the first of all of these.
+    pub(super) fn of_largest_crowd(&self, newcomer: Crowd) -> Option<SessionId> {
+        let own = self.crowds.get(&newcomer).and_then(|of_crowd| rank(newcomer, of_crowd, 1));
+        let largest = self.by_size.last().copied().max(own);
+        largest.map(|(_, Reverse((_, id)), _)| id)
     }
 
     /// How many there are.
@@ -90,4 +117,9 @@ impl Strangers {
     pub(super) fn deadline_us(&self) -> u64 {
         self.by_due.first().map_or(u64::MAX, |&(until_us, _)| until_us)
     }
+}
+
+/// Where a crowd stands among others, with so many more; `None`: it has nobody.
+fn rank(crowd: Crowd, of_crowd: &BTreeSet<Due>, more: usize) -> Option<(usize, Reverse<Due>, Crowd)> {
+    of_crowd.first().map(|&first| (of_crowd.len() + more, Reverse(first), crowd))
 }

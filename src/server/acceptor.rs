@@ -1,7 +1,7 @@
 //! The listening sockets: clients come from here one at a time, until there is none or the system refuses.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use mio::net::TcpListener;
@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use super::unix_socket::UnixDoor;
 
 use crate::config::UnixSocket;
-use crate::node::Origin;
+use crate::node::{Crowd, Origin, Source};
 
 /// Clients that the system keeps for us until we accept them, at most.
 pub(super) const BACKLOG: usize = 4_096;
@@ -29,7 +29,7 @@ enum Entrance {
 /// A client that was let in.
 pub(super) struct Arrival {
     pub(super) stream: OwnedFd,
-    pub(super) origin: Origin,
+    pub(super) source: Source,
     /// Of the other side and of this one, where its entrance knows them and the socket does not.
     pub(super) addresses: Option<(String, String)>,
     /// Whether it came in where nothing but HTTP is spoken.
@@ -170,14 +170,14 @@ impl Entrance {
                 Entrance::Tcp(listener) | Entrance::Http(listener) => {
                     listener.accept().map(|(stream, address)| Arrival {
                         stream: stream.into(),
-                        origin: origin_of(address),
+                        source: Source { origin: origin_of(address), crowd: crowd_of(address) },
                         addresses: None,
                         is_for_http: matches!(self, Entrance::Http(_)),
                     })
                 }
                 Entrance::Unix(door) => door.listener.accept().map(|(stream, _)| Arrival {
                     stream: stream.into(),
-                    origin: Origin::Local,
+                    source: Origin::Local.into(),
                     addresses: Some(door.addresses()),
                     is_for_http: false,
                 }),
@@ -195,6 +195,17 @@ pub(super) fn origin_of(address: SocketAddr) -> Origin {
     if address.ip().to_canonical().is_loopback() { Origin::Loopback } else { Origin::Far }
 }
 
+/// Of all that have this address, or an IPv6 address of the same /64.
+fn crowd_of(address: SocketAddr) -> Crowd {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => Crowd::V4(ip.octets()),
+        IpAddr::V6(ip) => {
+            let [net @ .., _, _, _, _, _, _, _, _] = ip.octets();
+            Crowd::V6(net)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +220,15 @@ mod tests {
             assert!(is_far(far), "{far}");
         }
         assert!(!Origin::Local.is_far());
+    }
+
+    #[test]
+    fn a_crowd_is_of_one_ipv4_address_or_of_one_ipv6_network() {
+        let crowd = |ip: &str| crowd_of(SocketAddr::new(ip.parse().expect("an address"), 1));
+        assert_eq!(crowd("10.0.0.1"), crowd("::ffff:10.0.0.1"));
+        assert_eq!(crowd("2001:db8::1"), crowd("2001:db8::ffff:0:0:2"));
+        assert_ne!(crowd("10.0.0.1"), crowd("10.0.0.2"));
+        assert_ne!(crowd("2001:db8::1"), crowd("2001:db8:0:1::1"));
+        assert_ne!(crowd("10.0.0.1"), Crowd::Unnamed);
     }
 }

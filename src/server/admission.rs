@@ -8,8 +8,7 @@ use super::acceptor::{Arrival, BACKLOG};
 use super::connection::Connection;
 use super::tls::handshakes::Handshakes;
 use super::{Server, process, queue};
-use crate::node::Origin;
-use crate::node::SessionId;
+use crate::node::{Origin, SessionId, Source};
 use crate::protocol::{Dialect, Reply};
 
 /// Clients accepted in one tick.
@@ -40,7 +39,7 @@ impl Server {
             }
             let Some(arrival) = self.acceptor.next(self.now.monotonic_us) else { return };
             let id = self.connections.vacant_key();
-            match self.node.open(id, arrival.origin, self.now) {
+            match self.node.open(id, arrival.source, self.now) {
                 Ok(()) => self.admit(arrival, id),
                 Err(refusal) => {
                     let dialect = if arrival.is_for_http { Dialect::http() } else { self.node.options().dialect };
@@ -56,7 +55,7 @@ impl Server {
     }
 
     fn admit(&mut self, arrival: Arrival, id: SessionId) {
-        let Arrival { stream, origin, addresses, is_for_http } = arrival;
+        let Arrival { stream, source: Source { origin, .. }, addresses, is_for_http } = arrival;
         let set_up = match origin {
             Origin::Loopback | Origin::Far => process::set_up(&stream),
             Origin::Local => Ok(()),

@@ -3,7 +3,7 @@
 use kvstoreapp::auth::Password;
 use kvstoreapp::node::waiting::Cause;
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Certificate, Node, Now, Options, Origin, SessionId};
+use kvstoreapp::node::{Certificate, Crowd, Node, Now, Options, Origin, SessionId, Source};
 use kvstoreapp::protocol::Dialect;
 
 use crate::harness::{Client, Server, wait_for};
@@ -130,6 +130,41 @@ fn strangers_that_have_all_places_of_a_small_node_keep_nobody_out() {
     });
     let refused = node.open(2, Origin::Loopback, NOW).expect_err("the node is full").to_string();
     assert!(refused.starts_with("too many clients: at most 2"), "{refused}");
+}
+
+#[test]
+fn a_crowd_of_one_address_pushes_out_its_own() {
+    let at = |last| Source { origin: Origin::Far, crowd: Crowd::V4([10, 0, 0, last]) };
+    let mut node = guarded(160);
+    let other_net = Source { origin: Origin::Far, crowd: Crowd::V6([1; 8]) };
+    for (id, source) in [(0, at(1)), (1, Origin::Local.into()), (2, other_net)] {
+        node.open(id, source, NOW).expect("there is room");
+    }
+    for id in 10..1_010 {
+        node.open(id, at(2), after(id as u64)).expect("there is always room for a new one");
+        assert!(!node.is_over(id) && [0, 1, 2].iter().all(|&id| !node.is_over(id)), "{id}");
+    }
+    assert!((10..1_010).all(|id| node.is_over(id) == (id < 997)), "of the crowd the newest 13 are there");
+    for id in 0..3 {
+        assert_eq!(text(&say(&mut node, id, b"AUTH secret\n")), "OK\n");
+    }
+    assert_eq!(info(&mut node, 0, "clients_unauthenticated"), "13");
+    // Among addresses with equally many the oldest of all goes, and a newcomer counts as one of its own.
+    let mut node = guarded(160);
+    for id in 0..16 {
+        node.open(id, at(id as u8), after(id as u64)).expect("there is room");
+    }
+    node.open(16, at(5), after(16)).expect("its address has most");
+    assert!((0..=16).all(|id| node.is_over(id) == (id == 5)));
+    node.open(17, at(99), after(17)).expect("the newest has a place");
+    assert!((0..=17).all(|id| node.is_over(id) == (id == 5 || id == 0)));
+    // On a full node it is no other.
+    let mut node = guarded(4);
+    for (id, source) in [(0, at(1)), (1, at(2)), (2, at(2)), (3, at(2))] {
+        node.open(id, source, after(id as u64)).expect("there is room");
+    }
+    node.open(4, at(2), after(4)).expect("the newest has a place");
+    assert!((0..=4).all(|id| node.is_over(id) == (id == 1)));
 }
 
 #[test]
