@@ -75,7 +75,7 @@ fn may_listen(client: &Client, users: &Users) -> bool {
     let allowed = |name: &Vec<u8>| users.allows_channel(user, name, Channel::Name);
     client.listening.channels.iter().chain(&client.listening.shards).all(allowed)
         && client.listening.patterns.iter().all(|name| users.allows_channel(user, name, Channel::Pattern))
-        && client.watch.as_ref().is_none_or(|watch| users.allows_watch(user, &watch.prefix))
+        && client.watch.as_ref().is_none_or(|prefix| users.allows_watch(user, prefix))
 }
 
 fn may_monitor(client: &Client, users: &Users) -> bool {

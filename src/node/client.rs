@@ -1,5 +1,7 @@
 //! Who a client is, and what it does beside its requests.
 
+use std::rc::Rc;
+
 use super::http::conversation::Conversation;
 use super::listening::Listening;
 use super::origin::{Crowd, Origin, Source};
@@ -10,12 +12,6 @@ use super::waits::Waits;
 use crate::auth::Access;
 use crate::http::body::Receiving;
 use crate::protocol::Command;
-
-/// Keys that begin so are watched; up to the position all changes are told.
-pub(super) struct Prefix {
-    pub(super) prefix: Vec<u8>,
-    pub(super) told: u64,
-}
 
 /// See the module.
 pub(super) struct Client {
@@ -68,8 +64,8 @@ pub(super) struct Client {
     pub(super) is_monitor: bool,
     /// How often it has said a password that was none.
     pub(super) failed_proofs: u8,
-    /// What it watches by prefix, and how far it was told of that.
-    pub(super) watch: Option<Box<Prefix>>,
+    /// What it watches by prefix; how far it was told of that the node's list of watchers knows.
+    pub(super) watch: Option<Rc<[u8]>>,
     /// How far it is where it speaks HTTP; `None` before its first request.
     pub(super) http: Option<Box<Conversation>>,
 }

@@ -24,7 +24,7 @@
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
 //!   for its data file; `renewing`: what it does about certificates
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
-//! - `telling`: changes told to who listens; `watching`: changes told by prefix
+//! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
 //!   tell; `health`: the same for a machine
 //! - `http`: what is asked in HTTP
@@ -76,6 +76,7 @@ mod users_file;
 pub mod waiting;
 pub mod waits;
 mod walk;
+mod watchers;
 mod watching;
 mod writing;
 
@@ -99,6 +100,7 @@ use strangers::Standing;
 use throttle::Throttle;
 use timing::Timing;
 use waits::Waits;
+pub use watching::WATCHING_LOOKS_PER_TICK;
 
 use crate::auth::Users;
 use crate::metrics::Metrics;
@@ -306,8 +308,12 @@ impl Node {
             return self.keys.replica_mut().sent(id, count);
         };
         session.out.sent(count);
+        let watches = session.client.watch.is_some();
         if session.client.waits == Waits::ForReader && session.out.burden() < OUTBOX_BYTES_MAX {
             self.sessions.run(id);
+        }
+        if watches {
+            self.wake_watcher(id);
         }
     }
 

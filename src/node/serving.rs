@@ -162,9 +162,16 @@ fn decode<'b>(cx: &mut Context<'_>, bytes: &'b [u8], scratch: &'b mut Scratch) -
     let decoded = cx.out.decoder.decode(bytes, value_bytes_max, client, scratch);
     if cx.out.dialect() != before {
         // It is told of a prefix in the dialect that it asked in.
-        cx.client.watch = None;
+        unwatch(cx);
     }
     decoded
+}
+
+fn unwatch(cx: &mut Context<'_>) {
+    if cx.client.watch.take().is_some() {
+        let Events { sessions, id, .. } = &mut cx.events;
+        sessions.unwatch(*id);
+    }
 }
 
 fn refuse(cx: &mut Context<'_>, reply: Reply<'_>) {

@@ -1,5 +1,7 @@
 //! All conversations, and which of them something is to be done for.
 
+use std::rc::Rc;
+
 use super::SessionId;
 use super::client::Client;
 use super::failures::Failures;
@@ -7,6 +9,7 @@ use super::session::Session;
 use super::strangers::{Standing, Strangers};
 use super::waiting::{Copies, Lost, Pause, Reached, Then, Until, Waiter, Waiting};
 use super::waits::Waits;
+use super::watchers::Watchers;
 use crate::protocol::Reply;
 
 /// What a client that listens to channels may be owed.
@@ -32,7 +35,7 @@ pub(crate) struct Sessions {
     /// Passwords that were none.
     pub(super) failures: Failures,
     /// Those that watch a prefix.
-    watchers: Vec<SessionId>,
+    pub(super) watchers: Watchers,
     /// Those that are told of every request.
     pub(super) monitors: Vec<SessionId>,
     /// Commands that monitors are not told of; read when there is the first of them.
@@ -97,19 +100,14 @@ impl Sessions {
         }
     }
 
-    /// It watches a prefix.
-    pub(super) fn watch(&mut self, id: SessionId) {
-        self.unwatch(id);
-        self.watchers.push(id);
+    /// It watches a prefix, and knows all changes up to a position.
+    pub(super) fn watch(&mut self, id: SessionId, prefix: Rc<[u8]>, told: u64) {
+        self.watchers.add(id, prefix, told);
     }
 
     /// It watches nothing.
     pub(super) fn unwatch(&mut self, id: SessionId) {
-        self.watchers.retain(|&other| other != id);
-    }
-
-    pub(super) fn watchers(&self) -> &[SessionId] {
-        &self.watchers
+        self.watchers.remove(id);
     }
 
     /// No request of it is executed any more.

@@ -1,36 +1,64 @@
-//! What clients that watch a prefix are told, each tick a bounded part.
+//! What clients that watch a prefix are told, each tick a bounded part for all of them together.
 
-use super::Node;
-use super::client::Prefix;
+use std::rc::Rc;
+
 use super::http::watch;
 use super::replies::OUTBOX_BYTES_MAX;
 use super::session::Session;
+use super::sessions::Sessions;
+use super::watchers::{Step, Watchers};
+use super::{Node, SessionId};
 use crate::protocol::json;
-use crate::store::Store;
+use crate::store::{Change, Store};
 
-/// Changes looked at for one client in one tick.
-const LOOKS: usize = 512;
+/// What one tick spends on all who watch, in looks at a change or at a prefix: some 0.2 ms. The last event may be more
+/// than is left.
+pub const WATCHING_LOOKS_PER_TICK: u64 = 4_096;
+/// A turn of one who is behind.
+const TURN_LOOKS: u64 = 512;
+/// What it is to find where its turn begins.
+const VISIT_LOOKS: u64 = 16;
+/// What it is to make an event, and so many bytes of it.
+const EVENT_LOOKS: u64 = 8;
+const LOOK_BYTES: usize = 64;
 /// What a stream of HTTP may be owed before events are made for it: of those who do not read there may be many.
 const STREAM_BYTES_MAX: usize = 2 << 10;
 
 impl Node {
-    /// Tells every client that watches of further changes. One that does not read is a position in the change list.
+    /// Tells clients that watch of further changes. One that does not read is a position in the change list.
     pub(super) fn tell_watchers(&mut self) {
-        for id in self.sessions.watchers().to_vec() {
-            let Some(session) = self.sessions.get_mut(id) else { continue };
-            if tell_watcher(self.keys.store(), session) {
-                self.sessions.note_output(id);
-            }
+        if !self.has_untold() {
+            return;
         }
+        let Node { keys, sessions, .. } = self;
+        let mut watchers = std::mem::take(&mut sessions.watchers);
+        let end = watchers.looks + WATCHING_LOOKS_PER_TICK;
+        // Neither those behind nor the others wait for each other.
+        let level_end = if watchers.has_behind() { end - WATCHING_LOOKS_PER_TICK / 2 } else { end };
+        tell_level(keys.store(), sessions, &mut watchers, level_end);
+        while watchers.looks + VISIT_LOOKS + TURN_LOOKS <= end
+            && let Some(id) = watchers.next_behind()
+        {
+            tell_behind(keys.store(), sessions, &mut watchers, id);
+        }
+        sessions.watchers = watchers;
     }
 
     /// Whether any client is to be told more at once.
     pub(super) fn has_untold(&self) -> bool {
-        let tail = self.keys.store().last_position();
-        let is_behind = |session: &Session| {
-            has_room(session) && session.client.watch.as_ref().is_some_and(|watch| watch.told < tail)
-        };
-        self.sessions.watchers().iter().any(|&id| self.sessions.get(id).is_some_and(is_behind))
+        self.sessions.watchers.has_untold(self.keys.store().last_position())
+    }
+
+    /// A client that watches has read.
+    pub(super) fn wake_watcher(&mut self, id: SessionId) {
+        if self.sessions.get(id).is_some_and(has_room) {
+            self.sessions.watchers.wake(id);
+        }
+    }
+
+    /// What was spent on all who watch since the start: see [`WATCHING_LOOKS_PER_TICK`].
+    pub fn watching_looks(&self) -> u64 {
+        self.sessions.watchers.looks
     }
 }
 
@@ -40,35 +68,73 @@ fn has_room(session: &Session) -> bool {
     session.out.owed() < bytes_max
 }
 
-/// Returns whether there is something to send.
-fn tell_watcher(store: &Store, session: &mut Session) -> bool {
-    if !has_room(session) {
-        return false;
+/// Tells those who are level of what is new.
+fn tell_level(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, end: u64) {
+    let last = store.last_position();
+    let mut changes = store.changes_after(watchers.begin(last));
+    while watchers.looks < end {
+        let Some(change) = changes.next() else { return watchers.hear(last) };
+        loop {
+            match watchers.step(change.position, change.key) {
+                Step::To(id) => tell_next(sessions, watchers, id, &change),
+                Step::Further => (),
+                Step::Last => break,
+            }
+            if watchers.looks >= end {
+                return;
+            }
+        }
+        watchers.hear(change.position);
     }
-    let Some(mut watch) = session.client.watch.take() else { return false };
-    let before = session.out.owed();
-    let mut event = Vec::new();
-    let Prefix { prefix, told } = &mut *watch;
-    let mut looks = 0;
-    let mut changes = store.changes_after(*told);
-    let stream = session.client.http.as_ref().and_then(|http| http.stream());
-    while has_room(session) && looks < LOOKS {
-        let Some(change) = changes.next() else {
-            *told = store.last_position();
+}
+
+/// Tells one of those of a change, or leaves it behind.
+fn tell_next(sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId, change: &Change<'_>) {
+    match sessions.get_mut(id).filter(|session| has_room(session)) {
+        Some(session) => {
+            watchers.looks += tell(session, change);
+            watchers.note_step(id, change.position);
+            sessions.note_output(id);
+        }
+        None => watchers.stall(id),
+    }
+}
+
+/// A turn of one who is behind.
+fn tell_behind(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId) {
+    watchers.looks += VISIT_LOOKS;
+    let (end, reach) = (watchers.looks + TURN_LOOKS, watchers.reach());
+    let found = watchers.get(id).map(|(prefix, told)| (Rc::clone(prefix), told));
+    let (Some((prefix, mut told)), Some(session)) = (found, sessions.get_mut(id)) else {
+        return watchers.remove(id);
+    };
+    let mut changes = store.changes_after(told);
+    while watchers.looks < end {
+        let Some(change) = changes.next().filter(|change| change.position <= reach) else {
+            told = reach;
             break;
         };
-        looks += 1;
-        *told = change.position;
-        if change.key.starts_with(prefix) {
-            event.clear();
-            match stream {
-                Some(manner) => watch::tell(manner, &change, &mut event),
-                None => json::tell(&change, &mut event),
-            }
-            session.out.answer_bytes(&event);
+        if !has_room(session) {
+            watchers.stall(id);
+            break;
+        }
+        watchers.looks += 1;
+        told = change.position;
+        if change.key.starts_with(&prefix) {
+            watchers.looks += tell(session, &change);
         }
     }
-    drop(changes);
-    session.client.watch = Some(watch);
-    session.out.owed() > before
+    watchers.note_told(id, told);
+    sessions.note_output(id);
+}
+
+/// Returns what it was to tell it.
+fn tell(session: &mut Session, change: &Change<'_>) -> u64 {
+    let mut event = Vec::new();
+    match session.client.http.as_ref().and_then(|http| http.stream()) {
+        Some(manner) => watch::tell(manner, change, &mut event),
+        None => json::tell(change, &mut event),
+    }
+    session.out.answer_bytes(&event);
+    EVENT_LOOKS + (event.len() / LOOK_BYTES) as u64
 }

@@ -1,7 +1,7 @@
 //! Streams of events.
 
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Options, Origin};
+use kvstoreapp::node::{Node, Options, Origin, WATCHING_LOOKS_PER_TICK};
 
 use crate::answers::{ask, by_lines, by_words, place, place_with, request};
 use crate::pure::{NOW, options, read, say, tick};
@@ -135,4 +135,106 @@ fn a_thousand_streams_that_do_not_read_are_a_thousand_positions() {
         keys.extend(found.map(str::to_owned));
     }
     assert_eq!(keys.len(), 5_000);
+}
+
+/// What a tick does for who watches is bounded, however many they are and however much changes.
+#[test]
+fn a_tick_looks_at_so_much_for_all_who_watch_and_nobody_is_forgotten() {
+    const STREAMS: usize = 1_000;
+    const CHANGES: usize = 10_000;
+    const LATE: usize = 100;
+    // The budget is looked at before each step, and the longest one makes an event.
+    const LOOKS_MAX: u64 = WATCHING_LOOKS_PER_TICK + 16;
+    let mut node = place_with(Options { clients_max: STREAMS + LATE + 10, ..options() });
+    node.close(0);
+    let open = |node: &mut Node, id: usize, line: &str| {
+        node.open(id, Origin::Loopback, NOW).expect("there is room");
+        begin(node, id, line, "").1
+    };
+    let mut told = vec![String::new(); STREAMS + LATE + 10];
+    // Each of these is told of ten keys.
+    for (id, told) in told.iter_mut().enumerate().skip(10).take(STREAMS) {
+        *told = open(&mut node, id, &format!("GET /v1/watch?prefix=k:{}:", id - 10));
+    }
+    let go_on = |node: &mut Node, told: &mut [String]| {
+        let before = node.watching_looks();
+        tick(node, NOW);
+        let looks = node.watching_looks() - before;
+        assert!(looks <= LOOKS_MAX, "{looks} looks in a tick");
+        for (id, told) in told.iter_mut().enumerate().skip(10) {
+            if node.is_client(id) && !node.sendable(id).is_empty() {
+                *told += &text_of(&read(node, id));
+            }
+        }
+        looks
+    };
+    let is_behind = |node: &Node| node.deadline_us() <= NOW.monotonic_us;
+    let go_on_to_the_end = |node: &mut Node, told: &mut [String]| {
+        let looks: u64 = (0..10_000).map_while(|_| is_behind(node).then(|| go_on(node, told))).sum();
+        assert!(!is_behind(node), "it comes to an end");
+        looks
+    };
+    go_on_to_the_end(&mut node, &mut told);
+    let said: String = (0..CHANGES).map(|at| format!("SET k:{}:{} x\n", at % STREAMS, at / STREAMS)).collect();
+    let before = node.watching_looks();
+    by_lines(&mut node, &said);
+    go_on_to_the_end(&mut node, &mut told);
+    let looks = node.watching_looks() - before;
+    assert!(looks < 30 * CHANGES as u64, "{looks} looks: who has heard all shares them");
+    for (at, told) in told.iter().skip(10).take(STREAMS).enumerate() {
+        let keys: Vec<usize> = (0..10).filter_map(|key| told.find(&format!("\"key\":\"k:{at}:{key}\""))).collect();
+        assert!(keys.len() == 10 && keys.is_sorted() && told.matches("\"key\"").count() == 10, "{at}: {told}");
+    }
+    assert_eq!(go_on(&mut node, &mut told), 0, "where nothing is to be told nothing is looked at");
+    // Who is behind holds up nobody who is not, and nobody else who is.
+    for (id, told) in told.iter_mut().enumerate().skip(STREAMS + 10) {
+        let line = format!("GET /v1/watch?prefix=k:{}:&from=0", id - STREAMS - 10);
+        *told = open(&mut node, id, &line);
+    }
+    assert!(is_behind(&node));
+    by_lines(&mut node, "SET k:999:new x\n");
+    go_on(&mut node, &mut told);
+    assert!(told[STREAMS + 9].contains("k:999:new") && is_behind(&node), "it does not wait for who is behind");
+    go_on_to_the_end(&mut node, &mut told);
+    for (at, told) in told.iter().skip(STREAMS + 10).enumerate() {
+        assert_eq!(told.matches(&format!("\"key\":\"k:{at}:")).count(), 10, "{at}: {told}");
+    }
+}
+
+/// A change that many watch is told over as many ticks as it takes; who comes or goes meanwhile is told once, too.
+#[test]
+fn one_change_that_a_thousand_watch_is_told_each_of_them_once() {
+    const STREAMS: usize = 1_000;
+    let mut node = place_with(Options { clients_max: STREAMS + 10, ..options() });
+    node.close(0);
+    let prefix = |id: usize| &"key"[..id % 4];
+    let watch = |node: &mut Node, id: usize, from: &str| {
+        node.open(id, Origin::Loopback, NOW).expect("there is room");
+        begin(node, id, &format!("GET /v1/watch?prefix={}{from}", prefix(id)), "")
+    };
+    let mut position = 0;
+    for id in 10..STREAMS + 10 {
+        position = watch(&mut node, id, "").0;
+    }
+    (0..100).for_each(|_| tick(&mut node, NOW));
+    by_lines(&mut node, "SET other x\nSET key x\n");
+    let mut told = vec![String::new(); STREAMS + 10];
+    for round in 0..100 {
+        tick(&mut node, NOW);
+        for (id, told) in told.iter_mut().enumerate().skip(10) {
+            *told += &text_of(&read(&mut node, id));
+        }
+        // These go, and come again from where they were: one of each prefix, early ones and late ones.
+        if round == 0 {
+            for id in (10..14).chain(STREAMS..STREAMS + 4) {
+                node.close(id);
+                told[id] = watch(&mut node, id, &format!("&from={position}")).1;
+            }
+        }
+    }
+    assert!(node.deadline_us() > NOW.monotonic_us, "nobody is behind");
+    for (id, told) in told.iter().enumerate().skip(10) {
+        assert_eq!(told.matches("\"key\":\"key\"").count(), 1, "{id}: {told}");
+        assert_eq!(told.matches("\"key\":\"other\"").count(), usize::from(prefix(id).is_empty()), "{id}: {told}");
+    }
 }

@@ -1,9 +1,10 @@
 //! Changes of keys as they happen, for clients that speak JSON.
 
+use std::rc::Rc;
+
 use super::context::Events;
 use super::fail::Fail;
 use super::{Args, Context, Outcome, Reply};
-use crate::node::client::Prefix;
 
 /// From a position on, or from here: the answer says where that is.
 pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -17,9 +18,10 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             ))?
         }
     };
-    cx.client.watch = Some(Box::new(Prefix { prefix: args.at(1).to_vec(), told }));
+    let prefix: Rc<[u8]> = args.at(1).into();
+    cx.client.watch = Some(Rc::clone(&prefix));
     let Events { sessions, id, .. } = &mut cx.events;
-    sessions.watch(*id);
+    sessions.watch(*id, prefix, told);
     cx.answer(Reply::Value(told.to_string().as_bytes()))
 }
 

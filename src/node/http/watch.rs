@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use super::asked::{Asked, Handled, Refused};
 use crate::http::answer::{Answer, Manner, put_chunk};
-use crate::node::commands::context::Context;
+use crate::node::commands::context::{Context, Events};
 use crate::node::commands::{Executed, execute, perform};
 use crate::protocol::{Command, Request, Scratch, json};
 use crate::store::Change;
@@ -38,12 +38,14 @@ pub(super) fn watch(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>
     if let Some(fail) = refused.take() {
         return Err(fail.into());
     }
-    let told = cx.client.watch.as_ref().map_or(0, |watch| watch.told);
+    let told = cx.events.sessions.watchers.get(cx.events.id).map_or(0, |(_, told)| told);
     let manner = asked.manner;
     let manner = if manner.minor == 0 { manner.closing() } else { manner };
     Answer::ok("text/event-stream").write_begin(manner, cx.out.bytes());
     if manner.is_head {
         cx.client.watch = None;
+        let Events { sessions, id, .. } = &mut cx.events;
+        sessions.unwatch(*id);
         return Ok(Handled::Answered);
     }
     // What has no data is no event, but where the stream is.
