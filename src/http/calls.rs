@@ -206,14 +206,7 @@ impl Encoding {
 
     /// Writes what several commands were answered.
     pub fn put_answers(self, all: &[Said<'_>], out: &mut Vec<u8>) {
-        out.push(b'[');
-        for (place, said) in all.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            self.put_answer(said, out);
-        }
-        out.push(b']');
+        put_list(all, out, |said, out| self.put_answer(said, out));
     }
 
     fn put(self, said: &Said<'_>, out: &mut Vec<u8>) {
@@ -222,16 +215,7 @@ impl Encoding {
             Said::Bytes(bytes) | Said::Error(bytes) => self.put_bytes(bytes, out),
             Said::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
             Said::Nil => out.extend_from_slice(b"null"),
-            Said::Array(all) => {
-                out.push(b'[');
-                for (place, said) in all.iter().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    self.put(said, out);
-                }
-                out.push(b']');
-            }
+            Said::Array(all) => put_list(all, out, |said, out| self.put(said, out)),
         }
     }
 
@@ -245,6 +229,18 @@ impl Encoding {
             }
         }
     }
+}
+
+/// Writes a list, each part of it as `put` does.
+fn put_list<T>(all: &[T], out: &mut Vec<u8>, put: impl Fn(&T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (place, part) in all.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        put(part, out);
+    }
+    out.push(b']');
 }
 
 #[cfg(test)]

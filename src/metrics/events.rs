@@ -51,11 +51,6 @@ impl Events {
         self.kept.push_back(Event { number: self.count, ..event });
     }
 
-    /// So many there were since the start.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
     /// Those that are kept with a number above that, the earliest first; of more than `most` the latest.
     pub fn after(&self, number: u64, most: usize) -> impl ExactSizeIterator<Item = &Event> {
         let seen = self.kept.partition_point(|event| event.number <= number);
@@ -87,7 +82,7 @@ mod tests {
     #[test]
     fn the_latest_are_kept_and_numbers_go_on() {
         let events = events(600);
-        assert_eq!((events.count(), events.after(0, usize::MAX).len()), (600, EVENTS_MAX));
+        assert_eq!((events.count, events.after(0, usize::MAX).len()), (600, EVENTS_MAX));
         assert_eq!(numbers(&events, 0, 3), [598, 599, 600]);
         assert_eq!(numbers(&events, 598, 10), [599, 600]);
         assert_eq!(numbers(&events, 88, usize::MAX).first(), Some(&89));

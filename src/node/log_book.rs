@@ -8,9 +8,6 @@ use crate::metrics::events::Event;
 
 /// See the module. Whoever starts the node gives it one.
 pub trait LogBook: Debug {
-    /// Events since the start.
-    fn count(&self) -> u64;
-
     /// Those that are kept with a number above that, the earliest first; of more than `most` the latest.
     fn after(&self, number: u64, most: usize) -> Vec<Event>;
 
@@ -23,10 +20,6 @@ pub trait LogBook: Debug {
 pub(super) struct NoLog;
 
 impl LogBook for NoLog {
-    fn count(&self) -> u64 {
-        0
-    }
-
     fn after(&self, _number: u64, _most: usize) -> Vec<Event> {
         Vec::new()
     }

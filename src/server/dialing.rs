@@ -46,10 +46,8 @@ impl Server {
                 Result::Found(peer, _, Err(why)) => self.node.dial_failed(peer, &why, self.now),
                 Result::Reloaded(Ok(nodes)) => match self.node.reload(members(&nodes), self.now) {
                     Ok(()) => {
-                        log::info!(
-                            event = "config_reloaded", nodes = nodes.iter().flatten().count();
-                            "the config file was read again: {} nodes", nodes.iter().flatten().count()
-                        )
+                        let nodes = nodes.iter().flatten().count();
+                        log::info!(event = "config_reloaded", nodes; "the config file was read again: {nodes} nodes");
                     }
                     Err(why) => {
                         log::error!(

@@ -1,15 +1,13 @@
 //! The command line and the config file: what each says and does, and what each mistake is answered with.
 
 use std::fs;
-use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::harness::{Process, Server, wait_for};
-use crate::place::{Place, assert_one_sentence, command, free_port, run};
+use crate::harness::{Server, wait_for};
+use crate::place::{Place, assert_one_sentence, free_port, log_of, run};
 
 const THREE_NODES: &str = r#"[
     { "ip": "192.168.1.5", "port": 5000 },
@@ -425,16 +423,7 @@ fn under_commit_durability_an_ok_is_on_disk() {
 
 #[test]
 fn the_log_level_chooses_what_is_printed() {
-    let port = free_port();
-    let place = Place::with_config(&format!(r#"[{{ "ip": "127.0.0.1", "port": {port} }}]"#));
-    let mut command = command(place.directory.path(), &["--id=0", "--log-level=error"]);
-    let mut child = Process(command.stdout(Stdio::piped()).spawn().expect("the binary starts"));
-    wait_for("it to listen", || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
-    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).expect("a process id");
-    rustix::process::kill_process(pid, Signal::TERM).expect("the process is ours");
-    let mut said = String::new();
-    child.stdout.take().expect("its output is a pipe").read_to_string(&mut said).expect("its log is text");
-    assert_eq!(said, "");
+    assert_eq!(log_of(&["--log-level=error"], "PING\n"), "");
 
     let server = Server::start(&["--log-level=trace"]);
     assert_eq!(server.connect().ask("PING"), "PONG");

@@ -1,35 +1,16 @@
 //! The log's forms, and the events that a node keeps.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{ChildStdout, Stdio};
+use std::io::BufRead;
 use std::sync::{Mutex, OnceLock};
 
 use kvstoreapp::metrics::ticks::Phase;
 use kvstoreapp::node::Origin;
-use rustix::process::Signal;
 
-use crate::harness::{Process, Server, wait_for};
-use crate::place::{Place, command, free_port};
+use crate::harness::Server;
+use crate::place::log_of;
 use crate::pure::{NOW, node, options};
 use crate::reply::{request, words};
 use crate::wire::{End, exchange};
-
-/// What a node says from its start to its end with these flags, once a client has said something to it.
-fn log_of(flags: &[&str], said: &str) -> String {
-    let port = free_port();
-    let place = Place::with_config(&format!(r#"[{{ "ip": "127.0.0.1", "port": {port} }}]"#));
-    let mut command = command(place.directory.path(), &[&["--id=0"], flags].concat());
-    let mut child = Process(command.stdout(Stdio::piped()).spawn().expect("the binary starts"));
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    wait_for("it to listen", || std::net::TcpStream::connect(address).ok());
-    exchange(address, &[said.as_bytes()], End::Client);
-    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).expect("a process id");
-    rustix::process::kill_process(pid, Signal::TERM).expect("the process is ours");
-    let mut log = String::new();
-    let mut out: BufReader<ChildStdout> = BufReader::new(child.stdout.take().expect("its output is a pipe"));
-    out.by_ref().read_to_string(&mut log).expect("its log is text");
-    log
-}
 
 #[test]
 fn each_line_of_a_log_in_json_is_an_object_and_events_have_codes_and_fields() {

@@ -8,9 +8,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{Process, Server, wait_for};
+use crate::wire::{End, exchange};
 
 /// A directory to start the binary in, with nothing assumed.
 pub struct Place {
@@ -111,4 +113,20 @@ pub fn free_port() -> u16 {
     let ports = std::iter::repeat_with(|| 20_000 + (begin + NEXT.fetch_add(1, Relaxed)) % 10_000);
     let is_free = |&port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
     ports.take(10_000).find(is_free).expect("a port is free")
+}
+
+/// What a node says from its start to its end with these flags, once a client has said something to it.
+pub fn log_of(flags: &[&str], said: &str) -> String {
+    let port = free_port();
+    let place = Place::with_config(&format!(r#"[{{ "ip": "127.0.0.1", "port": {port} }}]"#));
+    let mut command = command(place.directory.path(), &[&["--id=0"], flags].concat());
+    let mut child = Process(command.stdout(Stdio::piped()).spawn().expect("the binary starts"));
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    wait_for("it to listen", || std::net::TcpStream::connect(address).ok());
+    exchange(address, &[said.as_bytes()], End::Client);
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).expect("a process id");
+    rustix::process::kill_process(pid, Signal::TERM).expect("the process is ours");
+    let mut log = String::new();
+    child.stdout.take().expect("its output is a pipe").read_to_string(&mut log).expect("its log is text");
+    log
 }
