@@ -25,6 +25,7 @@ mod http;
 mod log;
 mod order;
 mod proven_links;
+mod reach;
 mod tls;
 mod unix;
 
@@ -35,6 +36,7 @@ pub use log::LogConfig;
 pub use order::{CertsArguments, CheckArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
+pub use reach::{Access, AccessArguments, Login, NodeArguments, TlsTrust};
 use tls::TlsArguments;
 pub use unix::UnixSocket;
 use unix::mode;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::cluster::{ClusterFile, NodeAddress};
-use crate::store::NodeId;
+use super::reach::NodeArguments;
 
 /// What beside running a node this program does.
 #[derive(Debug, Subcommand)]
@@ -54,35 +54,9 @@ pub struct CheckArguments {
     #[arg(long)]
     pub strict: bool,
 
-    /// Where the node is: host:port, or the path of its unix socket, with a slash [default: as the config file says]
-    #[arg(long, value_name = "address")]
-    address: Option<String>,
-
-    /// Which entry of the config file the node is, counted from 0
-    #[arg(long, value_name = "n", conflicts_with = "address")]
-    id: Option<NodeId>,
-
-    /// Cluster description; where there is none, one node on this machine [default: node_config.json]
-    #[arg(long, value_name = "file", conflicts_with = "address")]
-    config: Option<PathBuf>,
-}
-
-impl CheckArguments {
-    /// Where the node is. An error is a sentence.
-    pub fn address(&self) -> Result<String, String> {
-        if let Some(address) = &self.address {
-            return Ok(address.clone());
-        }
-        let file = ClusterFile::named(self.config.clone());
-        if self.config.is_none() && file.is_absent() {
-            file.id_alone(self.id)?;
-            return Ok(NodeAddress::alone().to_string());
-        }
-        let nodes = file.read()?;
-        let id = if nodes.len() == 1 { self.id.or(Some(0)) } else { self.id };
-        let id = file.own_id(id, &nodes)?;
-        nodes[usize::from(id)].as_ref().map(NodeAddress::to_string).ok_or_else(|| format!("there is no node {id}"))
-    }
+    /// Which node.
+    #[command(flatten)]
+    pub node: NodeArguments,
 }
 
 impl CertsArguments {
@@ -90,5 +64,20 @@ impl CertsArguments {
     pub fn nodes(&self) -> Result<Vec<Option<NodeAddress>>, String> {
         let file = ClusterFile::named(self.config.clone());
         if self.config.is_none() && file.is_absent() { Ok(vec![Some(NodeAddress::alone())]) } else { file.read() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::password;
+
+    #[test]
+    fn a_password_leaves_the_environment_of_each_tool_that_takes_one() {
+        let command = Tool::augment_subcommands(clap::Command::new("kvstoreapp"));
+        for tool in command.get_subcommands() {
+            let takes_one = tool.get_arguments().any(|argument| argument.get_id() == "password_file");
+            assert_eq!(password::ASKING.contains(&tool.get_name()), takes_one, "{}", tool.get_name());
+        }
     }
 }

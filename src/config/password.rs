@@ -27,8 +27,19 @@ const BYTES_MAX: usize = 512;
 /// ... with the end of its line. What comes behind it is not looked at.
 const LINE_BYTES_MAX: usize = BYTES_MAX + 2;
 
+/// Tools that ask nodes, and so may need a password.
+pub(super) const ASKING: [&str; 1] = ["check"];
+
+/// A password in clear. Its bytes do not stay in memory.
+pub type Secret = Zeroizing<Vec<u8>>;
+
 /// The password that is the first line of this file. An error is a sentence.
 pub(super) fn read(file: &Path) -> Result<Password, String> {
+    text(file).map(|line| Password::of(&line))
+}
+
+/// ... in clear, for whoever has to say it.
+pub(super) fn text(file: &Path) -> Result<Secret, String> {
     let name = file.display();
     let mut text = Zeroizing::new(Vec::with_capacity(LINE_BYTES_MAX + 1));
     let read = File::open(file).and_then(|file| file.take(LINE_BYTES_MAX as u64).read_to_end(&mut text));
@@ -36,7 +47,7 @@ pub(super) fn read(file: &Path) -> Result<Password, String> {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     check(line, &format!("the password file {name}"))?;
-    Ok(Password::of(line))
+    Ok(Zeroizing::new(line.to_vec()))
 }
 
 /// Who else may read that file, in a sentence. `None`: nobody.
@@ -47,11 +58,13 @@ pub(super) fn warning(file: &Path) -> Option<String> {
 /// Where the environment holds a password, this begins the program anew without it and does not return, unless that
 /// fails. An error is a sentence. To be called first of all: what runs by then ends.
 pub fn leave_environment() -> Result<(), String> {
-    // A tool that does one thing and ends asks for none.
-    let is_tool = std::env::args_os().nth(1).is_some_and(|first| !first.as_encoded_bytes().starts_with(b"-"));
-    let Some(password) = std::env::var_os(VARIABLE).filter(|_| !is_tool) else { return Ok(()) };
+    let Some(password) = std::env::var_os(VARIABLE) else { return Ok(()) };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
+    let tool = std::env::args_os().nth(1).filter(|first| !first.as_bytes().starts_with(b"-"));
+    if tool.as_ref().is_some_and(|tool| !ASKING.iter().any(|&asking| tool == asking)) {
+        return Ok(());
+    }
     let is_flag = |argument: &std::ffi::OsString| argument.as_bytes().starts_with(FLAG.as_bytes());
     if std::env::args_os().any(|argument| is_flag(&argument)) {
         return Err(format!("{VARIABLE} and {FLAG} both have a password: which one?"));
@@ -60,7 +73,9 @@ pub fn leave_environment() -> Result<(), String> {
     let failed = |error: std::io::Error| format!("cannot take {VARIABLE} out of the environment: {error}");
     let inherited = hand_over(password.as_bytes()).map_err(failed)?;
     let mut anew = Command::new("/proc/self/exe");
-    anew.arg0(name).args(arguments).arg(format!("{FLAG}=/proc/self/fd/{}", inherited.as_raw_fd()));
+    // Behind the tool's name: what follows may be a command for a node.
+    anew.arg0(name).args(arguments.by_ref().take(usize::from(tool.is_some())));
+    anew.arg(format!("{FLAG}=/proc/self/fd/{}", inherited.as_raw_fd())).args(arguments);
     Err(failed(anew.env_remove(VARIABLE).exec()))
 }
 

@@ -1,4 +1,9 @@
-//! Why a tool could not do what it was asked for.
+//! Why a tool could not do what it was asked for, and what its exit code says of that.
+
+/// It is not so, or it was begun and failed.
+pub const FAILED: u8 = 1;
+/// The command line is wrong, or nobody could be asked.
+pub const UNKNOWN: u8 = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -9,8 +14,15 @@ pub struct Failure {
     pub why: String,
 }
 
+impl Failure {
+    /// Nothing was done: the command line is wrong, or nobody could be asked.
+    pub fn unknown(why: impl Into<String>) -> Failure {
+        Failure { code: UNKNOWN, why: why.into() }
+    }
+}
+
 impl From<String> for Failure {
     fn from(why: String) -> Failure {
-        Failure { code: 1, why }
+        Failure { code: FAILED, why }
     }
 }

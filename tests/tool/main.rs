@@ -1,0 +1,10 @@
+//! The binary as a tool: what it says, what it prints, and its exit codes, beside real nodes.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+#[allow(dead_code, reason = "the tests of TLS use all of it")]
+#[path = "../encryption/certificates.rs"]
+mod certificates;
+mod reaching;
+mod using;
