@@ -67,24 +67,30 @@ pub fn keys(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize, To
 /// What happens to the one key of a command that always has one, as its first argument, and no options that decide.
 pub(super) fn of_one_key(command: Command) -> Option<Touch> {
     let is_plain = command.subcommands().is_empty() && command.describe().kind != Kind::Other;
-    let is_fixed = !matches!(command, Command::Set | Command::BitField);
+    let is_fixed = !matches!(command, Command::Set | Command::DelEx | Command::BitField);
     let has_one = is_plain && is_fixed && command.key_places() == (1, 1, 1);
     has_one.then(|| touch(command, Args::new(b"", &[]), 0))
 }
 
+/// Options of `SET` by which the value before comes out.
+const READING: [&[u8]; 5] = [b"GET", b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"];
+
 /// What happens to the key with this number.
 fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
     use Command::{
-        Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Copy, Decr, DecrBy, Del, Delete, Expire, ExpireAt,
-        ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, Lcs, MGet, MSet, MSetNx,
-        PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set, SetBit, SetEx, SetNx, SetRange,
-        SubStr, Ttl, Unlink,
+        Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Copy, Decr, DecrBy, Del, DelEx, DelIfEq, Delete, Digest,
+        Expire, ExpireAt, ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, Lcs,
+        MGet, MSet, MSetNx, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set, SetBit,
+        SetEx, SetNx, SetRange, SubStr, Ttl, Unlink,
     };
     match command {
-        Get | MGet | GetRange | SubStr | Lcs | BitCount | BitPos | BitFieldRo | GetBit | Ttl | PTtl | ExpireTime
-        | PExpireTime => Touch::READS,
-        Set if args.from(3).any(|option| option.eq_ignore_ascii_case(b"GET")) => Touch::BOTH,
-        Set | SetNx | SetEx | PSetEx | MSet | MSetNx | Append | SetRange | Del | Delete | Unlink | Expire
+        Get | Digest | MGet | GetRange | SubStr | Lcs | BitCount | BitPos | BitFieldRo | GetBit | Ttl | PTtl
+        | ExpireTime | PExpireTime => Touch::READS,
+        // Whether a comparison holds says what the value is.
+        Set if args.from(3).any(|option| READING.iter().any(|word| option.eq_ignore_ascii_case(word))) => Touch::BOTH,
+        DelEx if args.len() > 2 => Touch::BOTH,
+        DelIfEq => Touch::BOTH,
+        Set | SetNx | SetEx | PSetEx | MSet | MSetNx | Append | SetRange | Del | DelEx | Delete | Unlink | Expire
         | ExpireAt | PExpire | PExpireAt | Persist => Touch::WRITES,
         GetSet | GetDel | GetEx | Incr | Decr | IncrBy | DecrBy | IncrByFloat | SetBit => Touch::BOTH,
         BitField if only_reads(args) => Touch::READS,
@@ -132,7 +138,7 @@ mod tests {
     use crate::protocol::catalog::Catalog;
 
     /// Those whose options decide.
-    const VARIABLE: [&str; 2] = ["set", "bitfield"];
+    const VARIABLE: [&str; 3] = ["set", "delex", "bitfield"];
 
     #[test]
     fn what_happens_to_keys_is_what_the_catalog_says() {
@@ -187,6 +193,10 @@ mod tests {
         check(Command::Set, "SET a 1", Touch::WRITES);
         check(Command::Set, "SET a get", Touch::WRITES);
         check(Command::Set, "SET a 1 EX 5 get", Touch::BOTH);
+        check(Command::Set, "SET a 1 ifne 2", Touch::BOTH);
+        check(Command::Set, "SET a 1 PX 5 IFDEQ 2", Touch::BOTH);
+        check(Command::DelEx, "DELEX a", Touch::WRITES);
+        check(Command::DelEx, "DELEX a IFNE 1", Touch::BOTH);
         check(Command::BitField, "BITFIELD a GET u8 0 OVERFLOW sat get u8 1", Touch::READS);
         check(Command::BitField, "BITFIELD a GET u8 0 SET u8 0 1", Touch::BOTH);
         check(Command::BitField, "BITFIELD a", Touch::READS);

@@ -68,6 +68,9 @@ commands! {
     GetSet "getset" 3 Write "string";
     GetDel "getdel" 2 Write "string";
     GetEx "getex" -2 Write "string";
+    DelEx "delex" -2 Write "string";
+    DelIfEq "delifeq" 3 Write "string";
+    Digest "digest" 2 Read "string";
     MGet "mget" -2 Read "string";
     MSet "mset" -3 Write "string";
     MSetNx "msetnx" -3 Write "string";
@@ -257,10 +260,12 @@ impl Command {
     /// Whether it can take more than some hundred microseconds with a few arguments: it goes through many keys or
     /// clients, or computes with long values.
     pub const fn can_take_long(self) -> bool {
-        use Command::{BitCount, BitOp, Client, Debug, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan};
+        use Command::{
+            BitCount, BitOp, Client, Debug, Digest, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan,
+        };
         matches!(
             self,
-            BitCount | BitOp | Client | Debug | Exec | Info | Keys | Lcs | PubSub | Publish | RandomKey | Scan
+            BitCount | BitOp | Client | Debug | Digest | Exec | Info | Keys | Lcs | PubSub | Publish | RandomKey | Scan
         )
     }
 

@@ -12,8 +12,8 @@ use crate::harness::Server;
 use crate::harness::redis::Redis;
 use crate::reply::{Resp, words};
 
-/// What a later Redis brought.
-const LATER: [&str; 3] = ["client|no-touch", "client|setinfo", "waitaof"];
+/// What a later Redis brought, or Valkey.
+const LATER: [&str; 6] = ["client|no-touch", "client|setinfo", "delex", "delifeq", "digest", "waitaof"];
 /// Fields of `COMMAND DOCS` that are texts of Redis' own.
 const TEXTS: [&str; 3] = ["summary", "complexity", "history"];
 
@@ -76,6 +76,19 @@ impl Tree {
     /// What belongs to a name, or to a field's place after it.
     fn field(&self, name: &str) -> Option<&Tree> {
         self.elements().chunks_exact(2).find(|pair| pair[0].text() == name).map(|pair| &pair[1])
+    }
+
+    /// Without the arguments, at any depth, of which it says that a Redis after 7 brought them.
+    fn without_later_options(self) -> Tree {
+        let Tree::List(kind, elements) = self else { return self };
+        let is_later = |tree: &Tree| {
+            let is_argument = matches!(tree, Tree::List(_, fields) if fields.len() % 2 == 0)
+                && tree.elements().chunks_exact(2).all(|pair| pair[0].kind().is_none());
+            let since = || tree.elements().chunks_exact(2).find(|pair| pair[0] == Tree::Leaf("$5 since".to_owned()));
+            is_argument && since().is_some_and(|pair| pair[1].text().starts_with('8'))
+        };
+        let kept = elements.into_iter().filter(|tree| !is_later(tree));
+        Tree::List(kind, kept.map(Tree::without_later_options).collect())
     }
 
     /// A line for each leaf, further in for each list around it.
@@ -187,7 +200,7 @@ fn command_docs_has_the_structure_and_the_arguments_of_redis() {
             let comparable = |docs: &Tree| {
                 let pairs = docs.elements().chunks_exact(2);
                 let kept = pairs.filter(|pair| ![&TEXTS[..], &["subcommands"]].concat().contains(&pair[0].text()));
-                Tree::List('%', kept.flatten().cloned().collect())
+                Tree::List('%', kept.flatten().cloned().collect()).without_later_options()
             };
             differences(&name, [&comparable(theirs), &comparable(ours)], &mut found);
             // Each part is explained within its command as it is by itself.

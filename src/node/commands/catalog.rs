@@ -239,12 +239,17 @@ fn entry_of<'a>(catalog: &'a Catalog, request: &[&[u8]]) -> Option<&'a Entry> {
     }
 }
 
+/// Options of `SET` by which the value before comes out.
+const READING: [&str; 5] = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"];
+
 /// What the request does to its keys, where that depends on its arguments.
 fn flags_of(entry: &Entry, request: &[&[u8]]) -> Option<&'static [&'static str]> {
     let changes: &[&str] = &["RW", "access", "update"];
     match entry.name {
-        "set" if request.iter().skip(3).any(|word| is(word, "GET")) => Some(changes),
+        "set" if request.iter().skip(3).any(|word| READING.iter().any(|option| is(word, option))) => Some(changes),
         "set" => Some(&["OW", "update"]),
+        "delex" if request.len() > 2 => Some(&["RW", "access", "delete"]),
+        "delex" => Some(&["RM", "delete"]),
         "bitfield" if is_read_only(&request[2..]) => Some(&["RO", "access"]),
         "bitfield" => Some(changes),
         _ => None,

@@ -1,7 +1,7 @@
 //! What each request does: the one `match`.
 //!
 //! - `fail`: why not, in Redis' words
-//! - `strings`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
+//! - `strings`, `comparing`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
@@ -14,6 +14,7 @@ mod bits;
 mod catalog;
 mod clients;
 mod cluster;
+mod comparing;
 mod configuration;
 mod connection;
 pub(super) mod context;
@@ -250,6 +251,9 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::GetSet => strings::get_set(&mut cx.data, args),
         Command::GetDel => strings::get_del(&mut cx.data, args),
         Command::GetEx => strings::get_ex(&mut cx.data, args),
+        Command::DelEx => comparing::del_ex(&mut cx.data, args),
+        Command::DelIfEq => comparing::del_if_eq(&mut cx.data, args),
+        Command::Digest => comparing::digest(&mut cx.data, args),
         Command::MGet => strings::mget(&mut cx.data, args),
         Command::MSet => strings::mset(&mut cx.data, args),
         Command::MSetNx => strings::mset_nx(&mut cx.data, args),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::comparing::Comparison;
 use super::expiring::{self, Deadline};
 use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
 use super::{Args, Command, DONE, Data, Executed, Outcome, Reply, Waits};
@@ -54,12 +55,42 @@ fn answer_large_line(cx: &mut Data<'_>, value: Bytes, seen: usize) -> Outcome {
 
 /// What `SET` was asked to do beside setting.
 #[derive(Default)]
-struct Conditions<'a> {
-    only_new: bool,
-    only_old: bool,
+struct Asked<'a> {
+    condition: Condition<'a>,
     get: bool,
     keep_ttl: bool,
     expires: Option<Deadline<'a>>,
+}
+
+/// What has to be so that `SET` does anything.
+#[derive(Clone, Copy, Default)]
+enum Condition<'a> {
+    #[default]
+    Always,
+    /// The key has no value.
+    New,
+    /// It has one.
+    Old,
+    Compared(Comparison<'a>),
+}
+
+impl Condition<'_> {
+    fn holds(&self, value: Option<&[u8]>) -> Result<bool, Fail> {
+        match self {
+            Condition::Always => Ok(true),
+            Condition::New => Ok(value.is_none()),
+            Condition::Old => Ok(value.is_some()),
+            Condition::Compared(comparison) => comparison.holds(value),
+        }
+    }
+
+    /// Steps of the turn that it takes.
+    fn steps(&self, value: Option<&[u8]>) -> usize {
+        match self {
+            Condition::Compared(comparison) => comparison.steps(value),
+            Condition::Always | Condition::New | Condition::Old => 0,
+        }
+    }
 }
 
 pub(super) fn set(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
@@ -69,27 +100,13 @@ pub(super) fn set(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         cx.notify('$', "set", key);
         return cx.answer(Reply::Ok);
     }
-    let mut asked = Conditions::default();
-    let mut rest = args.from(3).peekable();
-    while let Some(option) = rest.next() {
-        match option {
-            _ if is(option, "NX") && !asked.only_old => asked.only_new = true,
-            _ if is(option, "XX") && !asked.only_new => asked.only_old = true,
-            _ if is(option, "GET") => asked.get = true,
-            _ if is(option, "KEEPTTL") && asked.expires.is_none() => asked.keep_ttl = true,
-            _ if asked.expires.is_none() && !asked.keep_ttl && rest.peek().is_some() => {
-                let kind = Deadline::named(option).ok_or(SYNTAX)?;
-                asked.expires = Some(kind.with(rest.next().ok_or(SYNTAX)?));
-            }
-            _ => return Err(SYNTAX),
-        }
-    }
+    let asked = Asked::parse(args)?;
     let expiry = match &asked.expires {
         Some(expires) => Some(expires.resolve(Command::Set, cx.now)?),
         None => cx.keys.store().expiry(key).filter(|_| asked.keep_ttl),
     };
     let before = cx.keys.store().value(key);
-    let may = (!asked.only_new || before.is_none()) && (!asked.only_old || before.is_some());
+    let (may, steps) = (asked.condition.holds(before.as_deref())?, asked.condition.steps(before.as_deref()));
     match (asked.get, before) {
         (true, Some(before)) => cx.out.answer_value(before),
         (true, None) => {
@@ -106,9 +123,40 @@ pub(super) fn set(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         }
     }
     match (asked.get, may) {
-        (true, _) => DONE,
-        (false, true) => cx.answer(Reply::Ok),
-        (false, false) => cx.answer(Reply::Nil),
+        (true, _) => (),
+        (false, true) => cx.out.answer(Reply::Ok),
+        (false, false) if cx.out.dialect().follows_redis() => cx.out.answer(Reply::Nil),
+        (false, false) => cx.out.answer(Reply::Simple("NOT SET")),
+    }
+    cx.done_after(steps)
+}
+
+impl<'a> Asked<'a> {
+    /// The options, each of which goes with no other of its kind.
+    fn parse(args: Args<'a>) -> Result<Asked<'a>, Fail> {
+        let mut asked = Asked::default();
+        let mut rest = args.from(3);
+        while let Some(option) = rest.next() {
+            match (option, asked.condition) {
+                (_, Condition::Always | Condition::New) if is(option, "NX") => asked.condition = Condition::New,
+                (_, Condition::Always | Condition::Old) if is(option, "XX") => asked.condition = Condition::Old,
+                _ if is(option, "GET") => asked.get = true,
+                _ if is(option, "KEEPTTL") && asked.expires.is_none() => asked.keep_ttl = true,
+                (_, condition) => {
+                    let operand = rest.next().ok_or(SYNTAX)?;
+                    match (Comparison::named(option, operand), Deadline::named(option)) {
+                        (Some(comparison), _) if matches!(condition, Condition::Always) => {
+                            asked.condition = Condition::Compared(comparison);
+                        }
+                        (_, Some(deadline)) if asked.expires.is_none() && !asked.keep_ttl => {
+                            asked.expires = Some(deadline.with(operand));
+                        }
+                        _ => return Err(SYNTAX),
+                    }
+                }
+            }
+        }
+        Ok(asked)
     }
 }
 
