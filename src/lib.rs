@@ -12,7 +12,7 @@
 //! outboxes     -> one write per touched socket
 //! ```
 //!
-//! The modules below stand in the order of imports: each uses only those above it. The first nine are pure: no
+//! The modules below stand in the order of imports: each uses only those above it. The first ten are pure: no
 //! sockets, no clock, no disk, no threads, no randomness but what is passed in.
 //!
 //! - [`fault_injection`]: mistakes made on purpose, to show that the tests see them
@@ -22,6 +22,7 @@
 //! - [`replication`]: what nodes tell each other, and how they end with the same data
 //! - [`metrics`]: what is counted and timed
 //! - [`http`]: HTTP as bytes: heads, bodies, guards against web pages, answers
+//! - [`status`]: what a node says of itself, and what several of them come to
 //! - [`replica`]: one copy of the data as one value: its start, its changes, its ticks
 //! - [`node`]: replicas and the people who talk to them: sessions, commands, waiting, `INFO`
 //! - [`files`]: files that people put there for a node, read whole or not at all
@@ -46,6 +47,8 @@ pub mod replication;
 pub mod metrics;
 
 pub mod http;
+
+pub mod status;
 
 pub mod replica;
 

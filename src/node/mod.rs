@@ -26,7 +26,7 @@
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
-//!   tell; `health`: the same for a machine
+//!   tell; `health`: the same for a machine; `reporting`: the same at a glance, and of all nodes
 //! - `http`: what is asked in HTTP
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
@@ -60,6 +60,7 @@ mod readiness;
 mod redacting;
 mod renewing;
 mod replies;
+mod reporting;
 mod serving;
 pub mod session;
 mod sessions;

@@ -59,6 +59,7 @@ commands! {
     // Of this server alone.
     Health "health" -1 Other "node";
     Events "events" -1 Other "node";
+    Status "status" 1 Other "node";
 
     Get "get" 2 Read "string";
     Set "set" -3 Write "string";
@@ -261,11 +262,24 @@ impl Command {
     /// clients, or computes with long values.
     pub const fn can_take_long(self) -> bool {
         use Command::{
-            BitCount, BitOp, Client, Debug, Digest, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan,
+            BitCount, BitOp, Client, Debug, Digest, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan, Status,
         };
         matches!(
             self,
-            BitCount | BitOp | Client | Debug | Digest | Exec | Info | Keys | Lcs | PubSub | Publish | RandomKey | Scan
+            BitCount
+                | BitOp
+                | Client
+                | Debug
+                | Digest
+                | Exec
+                | Info
+                | Keys
+                | Lcs
+                | PubSub
+                | Publish
+                | RandomKey
+                | Scan
+                | Status
         )
     }
 

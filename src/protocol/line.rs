@@ -71,6 +71,7 @@ WAIT <n> <ms>       how many peers have your last write on disk: once n have, or
 PING                PONG
 AUTH [user] <pwd>   say who you are: the password is the rest of the line; without a user, the default one
 INFO                the node's state, one name and value per line
+STATUS              all nodes, as far as this one knows, and what it comes to: a line of JSON
 HELP                these lines
 QUIT                OK, then goodbye
 A key is any bytes but space and line ends. Anything else is answered INVALID COMMAND.
@@ -199,6 +200,7 @@ fn parse<'a>(line: &'a [u8], value_bytes_max: usize, scratch: &'a mut Scratch) -
         }
         (4, None) if verb.eq_ignore_ascii_case(b"PING") => Command::Ping,
         (4, None) if verb.eq_ignore_ascii_case(b"INFO") => Command::Info,
+        (6, None) if verb.eq_ignore_ascii_case(b"STATUS") => Command::Status,
         (4, None) if verb.eq_ignore_ascii_case(b"HELP") => Command::Help,
         (4, None) if verb.eq_ignore_ascii_case(b"QUIT") => Command::Quit,
         _ => return Err(Reply::InvalidCommand),

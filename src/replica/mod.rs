@@ -3,7 +3,8 @@
 //!
 //! - [`Cluster`]: who takes part; [`Disk`]: what a start finds; `starting`: the start, the only one there is
 //! - `writing`: how keys are changed; `expiring`, `sweep`, `collecting`: what time, flushes and other nodes do to them
-//! - [`Snapshotter`]: snapshots: when, what next; `retrying`: what a failure means; [`group_commit`]: durability of one
+//! - [`Snapshotter`]: snapshots: when, what next; `retrying`: what a failure means; `unsaved`: since when something is
+//!   not on disk; [`group_commit`]: durability of one
 //!   write; `backup`: `SAVE`; [`handover`]: what goes to the data file's thread and comes back
 //! - `saving`: what a replica does for its data file; `links`: what it does for other nodes
 //!
@@ -23,6 +24,7 @@ mod saving;
 pub mod snapshotter;
 mod starting;
 mod sweep;
+mod unsaved;
 mod writing;
 
 pub use cluster::Cluster;

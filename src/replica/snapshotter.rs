@@ -13,6 +13,7 @@ use super::collecting::Collecting;
 use super::group_commit::{Durability, GroupCommit};
 use super::handover::{Checkpoint, Merged, Outcome, Save, Saved};
 use super::retrying::Retrying;
+use super::unsaved::Unsaved;
 use crate::replication::PersistedState;
 use crate::replication::wire::vector::VersionVector;
 use crate::store::{Batch, Clock, Copied, Now, Store};
@@ -85,6 +86,7 @@ pub struct Snapshotter {
     in_flight: usize,
     spare: Vec<Batch>,
     retrying: Retrying,
+    unsaved: Unsaved,
     ending: Ending,
     /// When the last commit was, in monotonic microseconds.
     pub committed_us: u64,
@@ -114,6 +116,7 @@ impl Snapshotter {
             in_flight: 0,
             spare: Vec::new(),
             retrying: Retrying::default(),
+            unsaved: Unsaved::default(),
             ending: Ending::Not,
             committed_us: now.monotonic_us,
             took_us: 0,
@@ -148,6 +151,7 @@ impl Snapshotter {
         record: impl FnOnce(&Store) -> PersistedState,
         now: Now,
     ) -> Option<Save> {
+        self.unsaved.note(store.last_position() > self.durable, now.monotonic_us);
         self.begin_if_due(store, clock, now);
         let Phase::Writing { since_us, target } = &mut self.phase else { return None };
         if self.in_flight >= IN_FLIGHT_MAX {
@@ -171,6 +175,7 @@ impl Snapshotter {
         } else {
             let position = store.last_position();
             store.raise_fence(self.cursor, position);
+            self.unsaved.complete(now.monotonic_us);
             self.phase = Phase::Writing { since_us, target: Some(Target { position, recorded: record(store) }) };
         }
         self.in_flight += 1;
@@ -279,6 +284,11 @@ impl Snapshotter {
         self.error.is_some()
     }
 
+    /// The age of the oldest change that is not on disk, in microseconds; 0: there is none.
+    pub fn unsaved_us(&self, now: Now) -> u64 {
+        self.unsaved.us(now.monotonic_us)
+    }
+
     /// All changes up to here are on disk.
     pub fn durable(&self) -> u64 {
         self.durable
@@ -370,6 +380,9 @@ impl Snapshotter {
         now: Now,
     ) -> Checkpoint {
         self.phase = Phase::Committing { since_us: now.monotonic_us };
+        if at_tail {
+            self.unsaved.complete(now.monotonic_us);
+        }
         store.drop_fence();
         let (position, next) = (self.cursor, store.last_position() + 1);
         if self.ending == Ending::Wanted && at_tail {
@@ -396,6 +409,8 @@ impl Snapshotter {
         self.took_us = now.monotonic_us - self.begun_us;
         self.group_commit.committed(checkpoint.position - self.durable, self.took_us);
         self.durable = checkpoint.position;
+        self.unsaved.committed();
+        self.unsaved.note(store.last_position() > self.durable, now.monotonic_us);
         // Of the memory that slices were copied into, so much is enough for who commits often.
         self.spare.truncate(1);
         store.reuse_retired();

@@ -23,6 +23,7 @@ mod hostile;
 mod listing;
 mod login;
 mod metrics;
+mod status;
 mod tools;
 mod values;
 mod waiting;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "fault_injection",
     "store",
     "protocol",
@@ -14,6 +14,7 @@ const ORDER: [&str; 17] = [
     "replication",
     "metrics",
     "http",
+    "status",
     "replica",
     "node",
     "files",
@@ -45,7 +46,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     (&["clap"], &["config", "bin"], "what people write is understood in one place"),
     (
         &["serde", "serde_json", "base64"],
-        &["config", "http", "logging", "protocol", "bin"],
+        &["config", "http", "logging", "protocol", "status", "bin"],
         "texts are understood where they come in, and made where they leave",
     ),
     (&["hmac"], &["secrets"], "whoever checks a proof is handed what it is checked with"),

@@ -6,7 +6,7 @@
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
 //! - `connection`, `users`, `proving`, `acl`, `clients`, `monitoring`: conversations
-//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `health`, `help`: the node
+//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `health`, `status`, `help`: the node
 
 mod acl;
 mod bitfield;
@@ -35,6 +35,7 @@ mod room;
 mod scanning;
 mod server;
 mod slowness;
+mod status;
 mod strings;
 mod subcommands;
 mod transactions;
@@ -306,6 +307,7 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::Events => events::events(cx, args),
         Command::Help => cx.answer(Reply::Text(line::HELP)),
         Command::Health => health::health(cx, args),
+        Command::Status => status::status(cx),
         Command::Select => connection::select(cx, args),
         Command::Hello => proving::slowly(cx, args, connection::hello),
         Command::Auth => proving::slowly(cx, args, users::auth),

@@ -8,7 +8,7 @@
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
 //! - [`calls`]: commands as they are, by Upstash's protocol; [`batch`]: how far several are
-//! - [`health`], [`metrics`], [`keys`], [`values`], [`watch`], [`login`], [`description`]: the routes
+//! - [`health`], [`metrics`], [`status`], [`keys`], [`values`], [`watch`], [`login`], [`description`]: the routes
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
 //! where it stays; for a gate, after which it is handed to its route again; for its client, who has to read. A request
@@ -26,6 +26,7 @@ mod meeting;
 mod metrics;
 mod routes;
 mod slices;
+mod status;
 mod values;
 pub(super) mod watch;
 

@@ -7,7 +7,7 @@
 //! - [`section`]: where statistics appear, and of what there are several; [`row`]: what a row is; [`exposed`]: what
 //!   machines that collect figures call it, and `naming`: the whole name
 //! - here: the table
-//! - [`sources`]: what values are read from
+//! - [`sources`]: what values are read from; `status`: those that are told at a glance
 //! - `server`, `replication`, `memory`, `persistence`, `traffic`, `tls`, `ticks`, `families`: the rows
 
 pub mod exposed;
@@ -20,6 +20,7 @@ pub mod row;
 pub mod section;
 mod server;
 pub mod sources;
+mod status;
 mod ticks;
 mod tls;
 mod traffic;

@@ -33,6 +33,7 @@ pub(super) enum Op {
     Ping,
     Auth,
     Info,
+    Status,
     Events,
     Wait,
     Watch,
@@ -286,6 +287,11 @@ impl Op {
             Op::Events => {
                 let Said::Array(events) = said else { return };
                 answer.insert("events", Field::Array(events.into_iter().map(Said::pairs).collect()));
+                return;
+            }
+            Op::Status => {
+                let status = if let Said::Bytes(text) = said { serde_json::from_slice(text).ok() } else { None };
+                answer.insert("status", Field::Object(status.unwrap_or_default()));
                 return;
             }
             Op::Ttl => {

@@ -251,7 +251,7 @@ fn arguments(object: &Asked<'_>, scratch: &mut Scratch) -> Result<Command, &'sta
                 scratch.push(count.to_string().as_bytes());
             }
         }
-        Op::Ping | Op::Info | Op::Unwatch => (),
+        Op::Ping | Op::Info | Op::Status | Op::Unwatch => (),
     }
     Ok(command)
 }
@@ -272,6 +272,7 @@ impl Op {
             Op::Auth => Command::Auth,
             Op::Events => Command::Events,
             Op::Info => Command::Info,
+            Op::Status => Command::Status,
             Op::Wait => Command::Wait,
             Op::Watch => Command::WatchPrefix,
             Op::Unwatch => Command::UnwatchPrefix,

@@ -200,7 +200,7 @@ impl Peers {
             Some(peer) if peer.error() == Some(why) => (),
             Some(peer) => {
                 log::warn!(event = "link_refused", peer = from, why; "refused a link from node {from}: {why}");
-                peer.note_error(why);
+                peer.note_refused(why);
             }
             None => {
                 if let Some(more) = self.refusals.due(now_us) {

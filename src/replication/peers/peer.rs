@@ -64,6 +64,8 @@ pub(in crate::replication) struct Peer {
     /// Whether deletions are collected without it; it gets a full listing when it comes back.
     forsaken: bool,
     error: Option<String>,
+    /// Whether one of the two refuses the link until something is mended.
+    refused: bool,
     /// What its wall clock was ahead by when it last said so, less the way here.
     skew_ms: Option<i64>,
     /// Bytes that came and went over its links.
@@ -97,6 +99,7 @@ impl Peer {
             durable_vector: VersionVector::default(),
             forsaken: false,
             error: None,
+            refused: false,
             skew_ms: None,
             traffic: Traffic::default(),
             losses: 0,
@@ -182,7 +185,7 @@ impl Peer {
         let earlier = self.linked.replace(linked);
         self.note_reached(None, now_us);
         self.since_us = if earlier.is_some() { self.since_us } else { now_us };
-        self.error = None;
+        (self.error, self.refused) = (None, false);
         self.forsaken = false;
         let pending = match self.dial {
             Dial::UnderWay(other) if other != session => Some(other),
@@ -221,32 +224,33 @@ impl Peer {
         self.forsaken = true;
     }
 
-    /// What is wrong with it.
-    pub(super) fn note_error(&mut self, why: &str) {
-        self.error = Some(why.to_owned());
+    /// It was refused, for this reason.
+    pub(super) fn note_refused(&mut self, why: &str) {
+        (self.error, self.refused) = (Some(why.to_owned()), true);
     }
 
     /// The link is gone, or never came to be. `slowly` where the other side says that a quick dial is of no use.
     pub(super) fn retry(&mut self, why: &str, slowly: bool, now_us: u64, random: &mut fastrand::Rng) {
         self.sent = self.sent();
         self.way = Way::Encrypted;
+        let linked_us = self.since_us;
         if let Some(linked) = self.linked.take() {
             self.losses += 1;
-            self.lost_us = now_us;
+            (self.lost_us, self.since_us) = (now_us, now_us);
             // Its next incarnation may be of a later version.
             self.version = VERSION;
             if !linked.catching_up.is_done() {
                 self.awaited_until_us = now_us + PATIENCE_US;
             }
-            self.failures = if now_us - self.since_us >= STAYED_US { 0 } else { self.failures };
+            self.failures = if now_us - linked_us >= STAYED_US { 0 } else { self.failures };
         }
         let pause_us = if slowly { PAUSE_US_MAX } else { (PAUSE_US_MIN << self.failures.min(10)).min(PAUSE_US_MAX) };
         self.failures += 1;
         // Between a half and a whole: two nodes that lost each other at once do not dial at once for ever.
         self.dial_at(now_us + random.u64(pause_us / 2..=pause_us));
-        self.since_us = now_us;
+        self.refused = slowly;
         if self.error.as_deref() != Some(why) {
-            self.note_error(why);
+            self.error = Some(why.to_owned());
         }
     }
 
@@ -369,6 +373,11 @@ impl Peer {
     /// Why there is no link.
     pub(super) fn error(&self) -> Option<&str> {
         self.error.as_deref()
+    }
+
+    /// Whether one of the two refuses the link until something is mended.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// What its wall clock was ahead by when it last said so, less the way here, in milliseconds.

@@ -31,6 +31,8 @@ pub struct PeerStatus {
     pub difference: Option<String>,
     /// What went wrong last, while there is no link.
     pub error: Option<String>,
+    /// Whether one of the two refuses the link until something is mended.
+    pub refused: bool,
     /// Dials that did not become a link.
     pub retries: u64,
     /// Links that were lost.
@@ -65,6 +67,7 @@ impl Peers {
             agreement: "unknown".to_owned(),
             difference: peer.linked().and_then(|linked| linked.terms.difference()).map(str::to_owned),
             error: peer.error().map(str::to_owned),
+            refused: peer.is_refused(),
             retries: peer.retries(),
             losses: peer.losses(),
             bytes_in: peer.traffic().bytes_in,
