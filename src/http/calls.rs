@@ -1,14 +1,14 @@
 //! Commands in a body, and what is said of each: the format of Upstash's REST API
 //! (<https://upstash.com/docs/redis/features/restapi>).
 //!
-//! A command is an array of its words: texts, numbers, `true`, `false`. Its answer is `{"result":...}` or
+//! A command is an array of its words: texts, numbers, `true`, `false`, and `{"base64":"..."}` for what is no text. Its answer is `{"result":...}` or
 //! `{"error":"..."}`. Several commands are an array of such arrays, and so are their answers.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 use super::Wrong;
@@ -137,11 +137,11 @@ impl<'de> DeserializeSeed<'de> for Word<'_> {
     }
 }
 
-impl Visitor<'_> for Word<'_> {
+impl<'de> Visitor<'de> for Word<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "a text, a number, true or false")
+        write!(out, "a text, a number, true, false, or {{\"base64\": a text}}")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
@@ -159,6 +159,14 @@ impl Visitor<'_> for Word<'_> {
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
         self.visit_str(&number.to_string())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let one = || A::Error::custom("bytes are {\"base64\": a text}");
+        let field = fields.next_entry::<String, String>()?.filter(|(name, _)| name == "base64");
+        let (_, text) = field.ok_or_else(one)?;
+        self.0.push(&BASE64.decode(text).map_err(A::Error::custom)?);
+        if fields.next_key::<String>()?.is_some() { Err(one()) } else { Ok(()) }
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
@@ -267,6 +275,8 @@ mod tests {
         let body = r#" ["SET", "a\n\u00e9", -1, 18446744073709551615, 1.5, 1e3, true, false, ""] "#;
         let expected = ["SET", "a\n\u{e9}", "-1", "18446744073709551615", "1.5", "1000", "true", "false", ""];
         assert_eq!(words(&one(body.as_bytes()).expect("it is one")), expected);
+        let call = one(br#"["GET",{"base64":"/wA="}]"#).expect("it is one");
+        assert_eq!(call.args().at(1), b"\xff\0");
     }
 
     #[test]
@@ -283,16 +293,28 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_refused_and_said_where() {
-        for body in
-            ["", "[]", "{}", "\"PING\"", "[null]", "[[\"PING\"]]", "[{}]", "[\"a\"", "[\"a\"]x", "[\"\\ud800\"]"]
-        {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            "\"PING\"",
+            "[null]",
+            "[[\"PING\"]]",
+            "[{}]",
+            "[\"a\"",
+            "[\"a\"]x",
+            "[\"\\ud800\"]",
+            "[\"a\",{\"base64\":\"*\"}]",
+            "[\"a\",{\"base65\":\"\"}]",
+            "[{\"base64\":\"\",\"a\":1}]",
+        ] {
             let wrong = one(body.as_bytes()).expect_err(body);
             assert!(wrong.status == 400 && wrong.why.starts_with("ERR "), "{body}: {wrong:?}");
         }
         assert_eq!(
             one(b"[\"a\",null]").expect_err("no word").why,
             "ERR no command: invalid type: null, expected a text, \
-             a number, true or false at line 1 column 9"
+             a number, true, false, or {\"base64\": a text} at line 1 column 9"
         );
         assert_eq!(one(b"[\"\xff\"]").expect_err("no text").status, 400);
         for body in [

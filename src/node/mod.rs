@@ -35,6 +35,7 @@ mod accounts;
 mod channels;
 mod client;
 mod commands;
+mod defaults;
 mod disk;
 pub mod encryption;
 mod exposing;

@@ -1,12 +1,18 @@
 //! Deletions on their way to be forgotten: those on disk here and everywhere else they must be, a bounded number a tick.
 
+use std::collections::VecDeque;
+
 use crate::replication::wire::vector::VersionVector;
-use crate::store::{Now, Store};
+use crate::store::{Now, Stamp, Store};
 
 /// Changes looked at in one tick in search of deletions to forget.
 const LOOKS: usize = 1 << 10;
 /// Least time between two searches through all deletions.
 const PAUSE_US: u64 = 1_000_000;
+/// How long a deletion is kept that may be undone.
+const KEPT_US: u64 = 60_000_000;
+/// Such deletions at once: what they cost is a key's length each.
+const KEPT_MAX: usize = 1 << 10;
 
 /// A search through the deletions of the change list.
 pub(super) struct Collecting {
@@ -16,12 +22,23 @@ pub(super) struct Collecting {
     stable: Option<VersionVector>,
     /// When the next one may begin.
     due_us: u64,
+    /// Deletions that stay until then, whoever holds them: they may be undone. Their stamps rise.
+    kept: VecDeque<(Stamp, u64)>,
 }
 
 impl Collecting {
     /// Nothing was looked for.
     pub(super) fn new() -> Collecting {
-        Collecting { at: 0, stable: Some(VersionVector::default()), due_us: 0 }
+        Collecting { at: 0, stable: Some(VersionVector::default()), due_us: 0, kept: VecDeque::new() }
+    }
+
+    /// This deletion was just made, and is not forgotten for a minute, unless too many others are kept after it.
+    pub(super) fn keep(&mut self, stamp: Stamp, now: Now) {
+        if self.kept.len() == KEPT_MAX {
+            self.kept.pop_front();
+            self.at = 0;
+        }
+        self.kept.push_back((stamp, now.monotonic_us + KEPT_US));
     }
 
     /// Looks on among what is `durable` here. `settle` says, of so many deletions, what every node holds on disk:
@@ -33,6 +50,10 @@ impl Collecting {
         settle: impl FnOnce(usize) -> Option<VersionVector>,
         now: Now,
     ) {
+        while self.kept.front().is_some_and(|&(_, until_us)| until_us <= now.monotonic_us) {
+            self.kept.pop_front();
+            self.at = 0;
+        }
         let is_due = self.due_us <= now.monotonic_us;
         if !store.can_collect() || !(is_due || self.is_under_way(store, durable)) {
             return;
@@ -46,7 +67,8 @@ impl Collecting {
                 self.stable.clone_from(&stable);
             }
         }
-        let may_go = |stamp| stable.as_ref().is_none_or(|stable| stable.covers(stamp));
+        let is_kept = |stamp| self.kept.binary_search_by_key(&stamp, |&(kept, _)| kept).is_ok();
+        let may_go = |stamp| stable.as_ref().is_none_or(|stable| stable.covers(stamp)) && !is_kept(stamp);
         self.at = store.collect_tombstones(self.at, durable, LOOKS, may_go);
     }
 

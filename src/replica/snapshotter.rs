@@ -16,7 +16,7 @@ use super::retrying::Retrying;
 use super::unsaved::Unsaved;
 use crate::replication::PersistedState;
 use crate::replication::wire::vector::VersionVector;
-use crate::store::{Batch, Clock, Copied, Now, Store};
+use crate::store::{Batch, Clock, Copied, Now, Stamp, Store};
 
 /// Rows of a slice: copied in some 100 us, written in some 1 ms.
 const SLICE_ROWS: usize = 1 << 10;
@@ -210,6 +210,11 @@ impl Snapshotter {
             }
             Outcome::Failed(_) | Outcome::Gone(_) => Verdict::None,
         }
+    }
+
+    /// This deletion was just made and may be undone for a minute.
+    pub fn keep_deletion(&mut self, stamp: Stamp, now: Now) {
+        self.collecting.keep(stamp, now);
     }
 
     /// Forgets deletions that are durable everywhere they must be, a bounded number of them. `settle` says where:

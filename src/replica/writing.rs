@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Replica;
-use crate::store::{Form, Now, OutOfMemory, Value};
+use crate::store::{Form, Now, OutOfMemory, Stamp, Value};
 
 /// Whether changes can be made at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,12 @@ impl Replica {
     pub fn delete(&mut self, key: &[u8], now: Now) -> bool {
         let stamp = self.clock.issue(now.unix_ms);
         self.store.delete(key, stamp).is_some()
+    }
+
+    /// The deletion with this stamp was just made, and may be undone: it is remembered for a minute at least, so that its
+    /// stamp tells whether somebody has written the key since.
+    pub fn keep_deletion(&mut self, stamp: Stamp, now: Now) {
+        self.snapshotter.keep_deletion(stamp, now);
     }
 
     /// Forgets all keys.

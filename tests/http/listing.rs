@@ -110,3 +110,37 @@ fn a_list_for_http_1_0_ends_with_the_connection() {
     assert_eq!(answer.text(), "{\"keys\":[\"a\"],\"cursor\":null}\n");
     assert_eq!((answer.header("connection"), node.is_over(0)), (Some("close"), true));
 }
+
+#[test]
+fn a_pattern_finds_keys_and_one_key_is_found_at_once() {
+    let mut node = full();
+    let (found, cursor) = keys(&ask(&mut node, 0, "GET /v1/keys?pattern=key:*9[0]:*&count=100000", "", b"").text());
+    assert_eq!((found.len(), cursor), (KEYS / 100, None));
+    assert!(found.iter().all(|key| key.contains("90:and")));
+    let (found, cursor) = keys(&ask(&mut node, 0, "GET /v1/keys?key=key:7:and-more-of-it", "", b"").text());
+    assert_eq!((found, cursor), (vec!["key:7:and-more-of-it".to_owned()], None));
+    assert_eq!(keys(&ask(&mut node, 0, "GET /v1/keys?key=key:7", "", b"").text()).0.len(), 0);
+    for two in ["prefix=a&pattern=b", "prefix=a&key=b", "pattern=a&key=b"] {
+        assert_eq!(ask(&mut node, 0, &format!("GET /v1/keys?{two}"), "", b"").status, 400, "{two}");
+    }
+}
+
+#[test]
+fn details_say_what_is_known_of_each_key_to_who_may_read_it() {
+    let mut node = place();
+    by_words(&mut node, "SET a:1 four PX 5000");
+    by_words(&mut node, "SET b:1 x");
+    by_words(&mut node, "ACL SETUSER alice on >pass ~a:* +scan +get");
+    let tag = ask(&mut node, 0, "GET /v1/keys/a:1", "", b"").header("etag").expect("there is one").replace('"', "\\\"");
+    let (written, expires) = (NOW.unix_ms, NOW.unix_ms + 5_000);
+    let of_a = format!(
+        "{{\"key\":\"a:1\",\"bytes\":4,\"written_unix_ms\":{written},\"node\":0,\"expires_unix_ms\":{expires},\"ttl_ms\":5000,\
+         \"etag\":\"{tag}\"}}"
+    );
+    let one = ask(&mut node, 0, "GET /v1/keys?key=a:1&details", "", b"").text();
+    assert_eq!(one, format!("{{\"keys\":[{of_a}],\"cursor\":null}}\n"));
+    let of_b = ask(&mut node, 0, "GET /v1/keys?prefix=b&details", "", b"").text();
+    assert!(of_b.contains("\"bytes\":1,") && of_b.contains("\"expires_unix_ms\":null,\"ttl_ms\":null,"), "{of_b}");
+    let alices = ask(&mut node, 0, "GET /v1/keys?details", "Authorization: Bearer alice:pass\r\n", b"").text();
+    assert!(alices.contains(&of_a) && alices.contains("{\"key\":\"b:1\"}"), "{alices}");
+}

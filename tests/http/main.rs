@@ -22,6 +22,7 @@ mod health;
 mod hostile;
 mod listing;
 mod login;
+mod me;
 mod metrics;
 mod status;
 mod tools;

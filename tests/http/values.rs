@@ -1,9 +1,9 @@
 //! One key: its value, its tag, and what depends on it.
 
-use kvstoreapp::node::Node;
+use kvstoreapp::node::{Node, Now};
 
 use crate::answers::{Answer, ask, by_lines, by_words, parse, place, request};
-use crate::pure::say;
+use crate::pure::{NOW, say, tick};
 
 const OCTETS: &str = "Content-Type: application/octet-stream\r\n";
 
@@ -147,4 +147,59 @@ fn a_body_comes_in_chunks_of_any_size_and_a_client_may_wait_for_a_word() {
     let wrong = said.strip_prefix(b"PUT").expect("it is one");
     let answers = parse(&say(&mut node, 0, &[b"POST", wrong].concat()), &[]);
     assert_eq!((answers[0].status, node.is_over(0)), (405, true), "the body may come or not");
+}
+
+#[test]
+fn a_value_may_expire_at_a_time() {
+    let mut node = place();
+    let at = NOW.unix_ms + 7_000;
+    assert_eq!(put(&mut node, &format!("/v1/keys/a?expires_unix_ms={at}"), "", b"1").status, 201);
+    assert_eq!(by_words(&mut node, "PEXPIRETIME a"), format!(":{at}\r\n"));
+    assert_eq!(put(&mut node, &format!("/v1/keys/a?expires_unix_ms={at}&ttl_ms=5"), "", b"1").status, 400);
+}
+
+/// Deletes the key as a page does, and says by what.
+fn delete(node: &mut Node, path: &str) -> String {
+    let answer = ask(node, 0, &format!("DELETE {path}?undoable"), "", b"");
+    assert_eq!(answer.status, 204);
+    answer.header("etag").expect("a deletion has a tag").to_owned()
+}
+
+#[test]
+fn a_deletion_is_undone_where_nobody_has_written_since() {
+    let mut node = place();
+    let at = NOW.unix_ms + 90_000;
+    put(&mut node, &format!("/v1/keys/a?expires_unix_ms={at}"), "", b"1");
+    let tag = delete(&mut node, "/v1/keys/a");
+    let undo = format!("/v1/keys/a?expires_unix_ms={at}&undo={}", tag.replace('"', "%22"));
+    assert_eq!(put(&mut node, &undo, "", b"1").status, 201);
+    assert_eq!(by_words(&mut node, "GET a"), "$1\r\n1\r\n");
+    assert_eq!(by_words(&mut node, "PEXPIRETIME a"), format!(":{at}\r\n"));
+    assert_eq!(put(&mut node, &undo, "", b"1").status, 412, "once");
+    for since in ["SET a other", "FLUSHALL"] {
+        by_words(&mut node, "SET a 1");
+        let undo = format!("/v1/keys/a?undo={}", delete(&mut node, "/v1/keys/a").trim_matches('"'));
+        by_words(&mut node, since);
+        assert_eq!(put(&mut node, &undo, "", b"1").status, 412, "{since}");
+        by_words(&mut node, "DEL a");
+        assert_eq!(put(&mut node, &undo, "", b"1").status, 412, "another deletion is none of it: {since}");
+    }
+    assert_eq!(put(&mut node, "/v1/keys/never?undo=1-0", "", b"1").status, 412);
+}
+
+#[test]
+fn a_deletion_that_may_be_undone_is_remembered_for_a_minute_and_another_until_it_is_on_disk() {
+    let mut node = place();
+    by_words(&mut node, "MSET a 1 b 2");
+    delete(&mut node, "/v1/keys/a");
+    assert_eq!(ask(&mut node, 0, "DELETE /v1/keys/b", "", b"").status, 204);
+    assert_eq!(node.store().tombstones(), 2);
+    let mut now = NOW;
+    for (seconds, left) in [(5, 1), (59, 1), (70, 0)] {
+        while now.monotonic_us < NOW.monotonic_us + seconds * 1_000_000 {
+            now = Now { unix_ms: now.unix_ms + 500, monotonic_us: now.monotonic_us + 500_000 };
+            tick(&mut node, now);
+        }
+        assert_eq!(node.store().tombstones(), left, "{seconds} s");
+    }
 }

@@ -150,15 +150,19 @@ impl Context<'_> {
         }
     }
 
-    /// All settings, each with its value; older names after the others.
+    /// All settings, each with its value, under the names that they have today.
+    pub(in crate::node) fn present_settings(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let own = OWN.into_iter().map(|name| (name, self.own_setting(name)));
+        own.chain(FOREIGN.iter().map(|foreign| (foreign.name, self.settings.foreign(foreign))))
+    }
+
+    /// The same, and older names after the others.
     fn all_settings(&self) -> Vec<(&'static str, String)> {
-        let own = OWN.map(|name| (name, self.own_setting(name)));
-        let foreign = FOREIGN.iter().map(|foreign| (foreign.name, self.settings.foreign(foreign)));
         let aliases = ALIASES.into_iter().filter_map(|(alias, name)| {
             let foreign = Foreign::named(name)?;
             Some((alias, self.settings.foreign(foreign)))
         });
-        own.into_iter().chain(foreign).chain(aliases).collect()
+        self.present_settings().chain(aliases).collect()
     }
 
     fn own_setting(&self, name: &str) -> String {

@@ -82,6 +82,8 @@ pub(super) struct Listing {
     pub(super) count: u64,
     /// So many were sent.
     pub(super) sent: u64,
+    /// Whether with what is known of each.
+    pub(super) has_details: bool,
 }
 
 impl Conversation {

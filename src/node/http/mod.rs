@@ -8,7 +8,8 @@
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
 //! - [`calls`]: commands as they are, by Upstash's protocol; [`batch`]: how far several are
-//! - [`health`], [`metrics`], [`status`], [`keys`], [`values`], [`watch`], [`login`], [`description`]: the routes
+//! - [`health`], [`metrics`], [`status`], [`keys`], [`values`], [`watch`], [`me`], [`settings`], [`login`],
+//!   [`description`]: the routes
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
 //! where it stays; for a gate, after which it is handed to its route again; for its client, who has to read. A request
@@ -22,9 +23,11 @@ mod description;
 mod health;
 mod keys;
 mod login;
+mod me;
 mod meeting;
 mod metrics;
 mod routes;
+mod settings;
 mod slices;
 mod status;
 mod values;

@@ -36,9 +36,15 @@ pub(super) fn get(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) 
 
 /// Gives a key a value.
 pub(super) fn put(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [ttl_ms, nx, xx] = asked.target.parameters(["ttl_ms", "nx", "xx"])?;
+    let names = ["ttl_ms", "expires_unix_ms", "nx", "xx", "undo"];
+    let [ttl_ms, expires_unix_ms, nx, xx, undo] = asked.target.parameters(names)?;
     let (is_new, is_old) = (switch(nx.as_deref())?, switch(xx.as_deref())?);
-    let ttl_ms = ttl_ms.as_deref().map(number).transpose()?.map(|ms| ms.to_string());
+    let expiry: Option<(&[u8], String)> = match (ttl_ms.as_deref(), expires_unix_ms.as_deref()) {
+        (None, None) => None,
+        (Some(ms), None) => Some((b"PX", number(ms)?.to_string())),
+        (None, Some(ms)) => Some((b"PXAT", number(ms)?.to_string())),
+        (Some(_), Some(_)) => return Err(Wrong::new(400, "a value has one expiry: ttl_ms or expires_unix_ms").into()),
+    };
     let key = key_of(asked)?;
     // A large value stays where it was received: what else the command is told stands behind it.
     let value_bytes = body.len();
@@ -48,8 +54,8 @@ pub(super) fn put(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -
         text.len() - word.len()..text.len()
     };
     let mut spans = vec![push(b"SET"), push(key), 0..value_bytes];
-    if let Some(ttl_ms) = &ttl_ms {
-        spans.extend([push(b"PX"), push(ttl_ms.as_bytes())]);
+    if let Some((word, ms)) = &expiry {
+        spans.extend([push(word), push(ms.as_bytes())]);
     }
     let text = Bytes::from(text);
     cx.whole = (value_bytes >= SHARED_BYTES_MIN).then(|| text.clone());
@@ -59,6 +65,7 @@ pub(super) fn put(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -
             Err(wrong) => Err(wrong.into()),
             Ok(Some(_)) => Err(UNMET.into()),
             Ok(None) if (is_new && before.is_some()) || (is_old && before.is_none()) => Err(UNMET.into()),
+            Ok(None) if undo.as_deref().is_some_and(|tag| !is_deleted_by(cx, args.at(1), tag)) => Err(UNMET.into()),
             Ok(None) => {
                 execute(cx, command, args)?;
                 let answer = Answer::new(if before.is_some() { 204 } else { 201 }, BYTES);
@@ -75,9 +82,11 @@ pub(super) fn put(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -
     handled
 }
 
-/// Forgets a key.
+/// Forgets a key. The tag of the answer is the deletion's; where it may be undone ([`put`] with that tag) it is remembered
+/// for a minute at least.
 pub(super) fn delete(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [] = asked.target.parameters([])?;
+    let [undoable] = asked.target.parameters(["undoable"])?;
+    let is_kept = switch(undoable.as_deref())?;
     let mut scratch = Scratch::default();
     scratch.push(b"DEL");
     scratch.push(key_of(asked)?);
@@ -89,7 +98,13 @@ pub(super) fn delete(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8
             Ok(None) if before.is_none() => Err(NOT_THERE.into()),
             Ok(None) => {
                 execute(cx, command, args)?;
-                Ok(Some(Answer::new(204, BYTES)))
+                let stamp = cx.keys.store().state(args.at(1)).map(|deletion| deletion.stamp);
+                let now = cx.now;
+                if let Some(stamp) = stamp.filter(|_| is_kept) {
+                    cx.keys.replica_mut().keep_deletion(stamp, now);
+                }
+                let answer = Answer::new(204, BYTES);
+                Ok(Some(stamp.into_iter().fold(answer, |answer, stamp| answer.with("ETag", tag(stamp)))))
             }
         })
     })
@@ -101,6 +116,15 @@ fn key_of<'a>(asked: &'a Asked<'_>) -> Result<&'a [u8], Refused> {
 
 fn tag_of(cx: &Context<'_>, key: &[u8]) -> Option<String> {
     cx.keys.store().state(key).filter(|state| state.value.is_some()).map(|state| tag(state.stamp))
+}
+
+/// Whether the key is as this deletion left it. Its tag may come without its quotes.
+fn is_deleted_by(cx: &Context<'_>, key: &[u8], wanted: &[u8]) -> bool {
+    let state = cx.keys.store().state(key).filter(|state| state.value.is_none());
+    state.is_some_and(|state| {
+        let tag = tag(state.stamp);
+        wanted == tag.as_bytes() || wanted == tag.trim_matches('"').as_bytes()
+    })
 }
 
 /// Runs a command by `execute`, and writes the answer that this leaves, if it has not written one.
