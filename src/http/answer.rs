@@ -1,6 +1,7 @@
 //! What is sent back: a status, headers, and a body that is there as a whole or comes in chunks.
 //!
-//! Every answer says that it is no page, belongs to nobody else's page, and is not to be kept.
+//! Every answer says that it is no page, belongs to nobody else's page, and is not to be kept, unless it is one of this
+//! node's own pages.
 
 use std::fmt::Write;
 
@@ -16,8 +17,19 @@ pub const BYTES: &str = "application/octet-stream";
 pub const TEXT: &str = "text/plain; charset=utf-8";
 /// What a page is called.
 pub const HTML: &str = "text/html; charset=utf-8";
-/// What a page may do that has forms for this node and nothing else.
-pub const FORMS: &str = "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// What a page may do that has forms for this node, and its styles, and nothing else.
+pub const FORMS: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                         frame-ancestors 'none'";
+
+/// What a page may do whose scripts, styles and pictures are this node's, and which asks and sends forms to nobody else.
+pub const OWN: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// What scripts are called.
+pub const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+/// What styles are called.
+pub const CSS: &str = "text/css; charset=utf-8";
+/// What drawings are called.
+pub const SVG: &str = "image/svg+xml";
 
 /// How the answer to a request is sent.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +81,8 @@ pub struct Answer {
     status: u16,
     content_type: &'static str,
     policy: &'static str,
+    /// What may be kept of it, and for how long.
+    cache: &'static str,
     /// Further headers, each with its line end.
     headers: String,
 }
@@ -76,7 +90,7 @@ pub struct Answer {
 impl Answer {
     /// With this status, and a body of this kind.
     pub fn new(status: u16, content_type: &'static str) -> Answer {
-        Answer { status, content_type, policy: NO_CONTENT, headers: String::new() }
+        Answer { status, content_type, policy: NO_CONTENT, cache: "no-store", headers: String::new() }
     }
 
     /// Done, and a body of this kind.
@@ -96,6 +110,11 @@ impl Answer {
     /// It is a document that may do this (Content-Security-Policy).
     pub fn as_page(self, policy: &'static str) -> Answer {
         Answer { policy, ..self }
+    }
+
+    /// It is the same for everybody, and may be kept by who asks each time whether it still is what it was.
+    pub fn kept(self) -> Answer {
+        Answer { cache: "no-cache", ..self }
     }
 
     /// Writes it with its body.
@@ -123,7 +142,7 @@ impl Answer {
     }
 
     fn put_head(&self, manner: Manner<'_>, length: Length, out: &mut Vec<u8>) {
-        let Answer { status, content_type, policy, headers } = self;
+        let Answer { status, content_type, policy, cache, headers } = self;
         let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(*status));
         let mut put = |text: std::fmt::Arguments<'_>| head.write_fmt(text).expect("memory takes all");
         match length {
@@ -139,7 +158,9 @@ impl Answer {
             }
         }
         let date = Date(manner.unix_ms);
-        put(format_args!("{headers}Date: {date}\r\nContent-Security-Policy: {policy}\r\n{SECURITY}"));
+        put(format_args!(
+            "{headers}Date: {date}\r\nContent-Security-Policy: {policy}\r\nCache-Control: {cache}\r\n{SECURITY}"
+        ));
         if let Some(origin) = manner.reader {
             put(format_args!(
                 "Access-Control-Allow-Origin: {origin}\r\nAccess-Control-Expose-Headers: ETag, TTL-Ms\r\nVary: \

@@ -29,9 +29,8 @@ This port speaks no HTTP. It speaks lines (try: echo PING | nc -N <host> <port>)
 /// What a document may do that is an answer: nothing, nowhere.
 pub const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Headers of every answer: a value is nobody's page, no script's, and nobody keeps it.
+/// Headers of every answer: a value is nobody's page, and no script's.
 pub const SECURITY: &str = "\
-Cache-Control: no-store\r
 Cross-Origin-Resource-Policy: same-origin\r
 Referrer-Policy: no-referrer\r
 X-Content-Type-Options: nosniff\r
@@ -96,7 +95,7 @@ impl Speech for Http {
         let connection = if closes { "Connection: close\r\n" } else { "" };
         let head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{connection}\
-             Content-Security-Policy: {NO_CONTENT}\r\n{SECURITY}\r\n",
+             Content-Security-Policy: {NO_CONTENT}\r\nCache-Control: no-store\r\n{SECURITY}\r\n",
             reason(status),
             body.len()
         );

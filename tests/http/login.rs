@@ -46,7 +46,10 @@ fn a_person_logs_in_and_is_that_user_until_they_log_out() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.text().contains("<form method=\"post\" action=\"/login\">") && !page.text().contains("<script"));
     let policy = page.header("content-security-policy").expect("there is one");
-    assert_eq!(policy, "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    assert_eq!(
+        policy,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
     let answer = log_in(&mut node, "user=alice&password=pass%2Bword", "Origin: http://127.0.0.1:5000\r\n");
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
     let set = answer.header("set-cookie").expect("there is one");

@@ -24,6 +24,7 @@ mod listing;
 mod login;
 mod me;
 mod metrics;
+mod page;
 mod status;
 mod tools;
 mod values;

@@ -1,7 +1,8 @@
 //! `/login` and `/logout`, for people: a form, and a cookie that the browser brings again.
 //!
 //! Only over TLS or from this machine: elsewhere a password and a cookie would be there for whoever is on the way. The
-//! pages are the same for everybody, have no script, and nothing of what came.
+//! pages are the same for everybody, have no script, and nothing of what came. They look like the dashboard, to which a
+//! login leads.
 
 use super::asked::{Asked, Handled, Refused};
 use crate::auth::logins::{LOGIN_S, TOKEN_BYTES};
@@ -17,41 +18,29 @@ use crate::node::commands::{Executed, authenticate};
 
 const PAGE: &str = "\
 <!DOCTYPE html>
-<html lang=\"en\"><head><meta charset=\"utf-8\"><title>kvstoreapp: log in</title></head><body>
+<html lang=\"en\"><head><meta charset=\"utf-8\"><title>kvstoreapp: log in</title>
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<meta name=\"color-scheme\" content=\"light dark\">
+<link rel=\"icon\" href=\"/page/icon.svg\"><link rel=\"stylesheet\" href=\"/page/style.css\"></head>
+<body class=\"login\"><main class=\"card\">
 <h1>kvstoreapp</h1>
 ";
-const FAILED: &str = "<p><strong>There is no such user, or the password is wrong, or the user is off.</strong></p>\n";
+const FAILED: &str = "\
+<p class=\"notice bad\" role=\"alert\">There is no such user, or the password is wrong, or the user is off.</p>
+";
 const FORM: &str = "\
 <form method=\"post\" action=\"/login\">
-<p><label>User <input name=\"user\" value=\"default\" autocomplete=\"username\"></label></p>
-<p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" autofocus></label></p>
-<p><button>Log in</button></p>
+<label>User <input name=\"user\" value=\"default\" autocomplete=\"username\" autocapitalize=\"none\"></label>
+<label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" autofocus></label>
+<button class=\"primary\">Log in</button>
 </form>
-</body></html>
-";
-const INDEX: &str = "\
-<!DOCTYPE html>
-<html lang=\"en\"><head><meta charset=\"utf-8\"><title>kvstoreapp</title></head><body>
-<h1>kvstoreapp</h1>
-<ul>
-<li><a href=\"/readyz?verbose\">How the node is</a></li>
-<li><a href=\"/v1/keys\">Keys</a></li>
-<li><a href=\"/login\">Log in</a></li>
-</ul>
-<form method=\"post\" action=\"/logout\"><button>Log out</button></form>
-</body></html>
+</main></body></html>
 ";
 
 /// What a node's cookie is called. Cookies are the same for all ports of a host, and nodes may share one.
 pub(super) fn cookie_name(cx: &Context<'_>) -> String {
     let begin = if cx.client.is_encrypted { "__Host-" } else { "" };
     format!("{begin}kvstoreapp-{}", cx.settings.options.process.port)
-}
-
-/// Where there is what.
-pub(super) fn index(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [] = asked.target.parameters([])?;
-    answer(cx, asked, &Answer::ok(HTML).as_page(FORMS), INDEX)
 }
 
 /// The form.

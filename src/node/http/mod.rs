@@ -10,6 +10,7 @@
 //! - [`calls`]: commands as they are, by Upstash's protocol; [`batch`]: how far several are
 //! - [`health`], [`metrics`], [`status`], [`keys`], [`values`], [`watch`], [`me`], [`settings`], [`login`],
 //!   [`description`]: the routes
+//! - [`page`]: the dashboard, whose files lie in `page/`
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
 //! where it stays; for a gate, after which it is handed to its route again; for its client, who has to read. A request
@@ -26,6 +27,7 @@ mod login;
 mod me;
 mod meeting;
 mod metrics;
+mod page;
 mod routes;
 mod settings;
 mod slices;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::asked::{Asked, Handled, Refused};
-use super::{calls, description, health, keys, login, me, metrics, settings, status, values, watch};
+use super::{calls, description, health, keys, login, me, metrics, page, settings, status, values, watch};
 use crate::http::answer::{BYTES, JSON};
 use crate::http::head::Method;
 use crate::http::{Wrong, target};
@@ -70,7 +70,8 @@ static ROUTES: &[Route] = &[
     get("/readyz", Who::Anyone, health::readyz).for_machines(),
     get("/metrics", Who::Allowed(Command::Info), metrics::own).for_machines(),
     get("/metrics/redis", Who::Allowed(Command::Info), metrics::redis).for_machines(),
-    get("/", Who::Visitors, login::index),
+    get("/", Who::Visitors, page::index),
+    Route { who: Who::Visitors, ..below("/page/", Method::Get, Wanted::None, page::file) },
     post_calls("/", calls::one),
     post_calls("/pipeline", calls::pipeline),
     post_calls("/multi-exec", calls::multi_exec),

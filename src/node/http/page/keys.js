@@ -1,0 +1,92 @@
+// Keys, found by how they begin, by a pattern or as they are, in pages.
+
+import { $, cells, mark, row, Rows, write } from "./dom.js";
+import { get, percent, shown } from "./api.js";
+import * as value from "./value.js";
+import * as format from "./format.js";
+
+const PAGE = 100;
+
+// The cursors that led to the page that is shown, whose last is its own.
+let cursors = ["0"], next = null, asking = null, chosen = null, hasAsked = false;
+
+const order = new Intl.Collator("en", { numeric: true });
+
+const idOf = (key) => (typeof key === "string" ? `t${key}` : `b${key.base64}`);
+
+const rows = new Rows(
+  $("key-list").tBodies[0],
+  ({ key }) => {
+    const line = row(["key", "num", "num", "num", "num"]);
+    const link = document.createElement("a");
+    link.href = `#keys/${percent(key)}`;
+    write(link, shown(key) || "(empty)");
+    link.title = shown(key);
+    line.children[0].append(link);
+    return line;
+  },
+  (line, item) => {
+    const isKnown = item.bytes !== undefined;
+    mark(line, "class", chosen === idOf(item.key) ? "own" : null);
+    mark(line.children[3], "title", isKnown ? format.exactly(item.written_unix_ms) : null);
+    const [size, ttl] = isKnown ? [format.bytes(item.bytes), item.ttl_ms === null ? "never" : `in ${format.ms(item.ttl_ms)}`] : ["", ""];
+    cells(line, undefined, size, ttl, isKnown ? format.ago(item.written_unix_ms) : "may not be read", isKnown ? item.node : "");
+  },
+);
+
+export function begin(me) {
+  value.begin(me, () => hasAsked && look());
+  $("find").onsubmit = (event) => { event.preventDefault(); cursors = ["0"]; look(); };
+  $("find-new").onclick = () => { choose(null); value.create(); };
+  $("page-back").onclick = () => { cursors.pop(); look(); };
+  $("page-next").onclick = () => { cursors.push(next); look(); };
+}
+
+// `place`: the key that is to be seen, percent-encoded.
+export function start(place) {
+  if (!hasAsked) look();
+  if (!place) return;
+  const key = value.decode(place);
+  choose(key);
+  value.open(key);
+}
+
+export const leave = () => asking?.abort();
+
+function choose(key) {
+  chosen = key === null ? null : idOf(key);
+  rows.known.forEach((line, id) => mark(line, "class", id === chosen ? "own" : null));
+}
+
+async function look() {
+  hasAsked = true;
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  const [by, text] = [$("find-by").value, $("find-text").value];
+  const wanted = text && `&${by}=${percent(text)}`;
+  write($("find-state"), "Looking…");
+  const begun = performance.now();
+  try {
+    const list = await get(`/v1/keys?details=1&count=${PAGE}&cursor=${cursors.at(-1)}${wanted}`, { signal: mine.signal });
+    show(list, text, performance.now() - begun);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    write($("find-state"), error.message);
+    if (!error.isKnown) throw error;
+  }
+}
+
+function show(list, text, tookMs) {
+  list.keys.sort((a, b) => order.compare(shown(a.key), shown(b.key)));
+  // A key may be met twice while others are written.
+  const all = [...new Map(list.keys.map((item) => [idOf(item.key), item])).values()];
+  rows.show(all, (item) => idOf(item.key));
+  next = list.cursor;
+  $("page-back").disabled = cursors.length < 2;
+  $("page-next").disabled = next === null;
+  $("key-empty").hidden = all.length > 0;
+  write($("key-empty"), next !== null ? "None in this part: go on with Next." : text ? "No key is like that." : "There are no keys yet.");
+  write($("page-state"), `page ${cursors.length}${next === null ? ", the last" : ""}`);
+  write($("find-state"), `${format.count(all.length)} keys in ${format.ms(tookMs)}`);
+  $("key-list").closest(".wide").scrollTop = 0;
+}
