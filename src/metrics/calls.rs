@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::durations::Durations;
-use crate::protocol::command::COMMANDS;
+use crate::protocol::command::{COMMANDS, Kind};
 use crate::protocol::{Args, Command};
 
 /// Of so many calls one is timed for all, on average.
@@ -177,6 +177,15 @@ impl AllCalls {
         }
     }
 
+    /// How many ran that look at keys, that change some, and that do neither. O(commands).
+    pub fn by_kind(&self) -> [u64; 3] {
+        let mut sums = [0; 3];
+        let mut add = |number: usize, calls: &Calls| sums[place(COMMANDS[number].kind)] += calls.count;
+        self.whole.iter().enumerate().for_each(|(number, calls)| add(number, calls));
+        self.subcommands.iter().for_each(|((number, _), (calls, _))| add(*number, calls));
+        sums
+    }
+
     /// Those that were called.
     pub fn used(&self) -> Vec<Used> {
         let mut used = Vec::new();
@@ -202,6 +211,14 @@ impl AllCalls {
             None => self.latencies[of.number].as_deref(),
         };
         latency.map(|latency| (latency.at_most(per_mille) * PERCENTILE_NS) as f64 / 1_000.0)
+    }
+}
+
+fn place(kind: Kind) -> usize {
+    match kind {
+        Kind::Read => 0,
+        Kind::Write => 1,
+        Kind::Other => 2,
     }
 }
 

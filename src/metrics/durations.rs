@@ -10,7 +10,7 @@ const POWER_MAX: u32 = 24;
 const BUCKETS: usize = (u32::BITS - STEP_BITS + 1) as usize * STEPS as usize;
 
 /// A histogram of durations, its size fixed. They are in microseconds, unless whoever notes them has another unit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Durations {
     count: u64,
     sum: u64,
@@ -31,6 +31,35 @@ impl Durations {
         self.sum += us;
         self.longest = self.longest.max(us);
         self.buckets[bucket(us)] += 1;
+    }
+
+    /// Counts those of another.
+    pub fn add(&mut self, more: &Durations) {
+        self.count += more.count;
+        self.sum += more.sum;
+        self.longest = self.longest.max(more.longest);
+        self.buckets.iter_mut().zip(more.buckets).for_each(|(count, more)| *count += more);
+    }
+
+    /// Counts those that another has beyond what it had. The longest of them is not known: it is taken for the longest
+    /// of all, unless [`Durations::cut_to`] says which it is.
+    pub fn add_since(&mut self, later: &Durations, earlier: &Durations) {
+        self.count += later.count.saturating_sub(earlier.count);
+        self.sum += later.sum.saturating_sub(earlier.sum);
+        self.longest = self.longest.max(later.longest);
+        for (at, count) in self.buckets.iter_mut().enumerate() {
+            *count += later.buckets[at].saturating_sub(earlier.buckets[at]);
+        }
+    }
+
+    /// The longest of them was so long.
+    pub fn cut_to(&mut self, longest: u64) {
+        self.longest = longest;
+    }
+
+    /// How long the longest was.
+    pub fn longest(&self) -> u64 {
+        self.longest
     }
 
     /// How many there were.

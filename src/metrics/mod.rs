@@ -1,12 +1,13 @@
 //! What the node counts and times of itself, and `INFO` shows.
 //!
 //! - here: counters
-//! - [`ticks`]: the turns of the loop
+//! - [`ticks`]: the turns of the loop; [`tick`]: one of them
 //! - [`rates`]: what comes and goes in a second
 //! - [`calls`], [`errors`]: what became of the requests of each command, and which errors were answered
 //! - [`slow_log`], [`latency`]: what took longer than it may
 //! - [`events`]: the log lines that an operator may want to see later
 //! - [`durations`]: how long all of a kind took
+//! - [`history`]: how all of it was in the last hours; [`longest`]: the longest turns of the last one
 //! - [`statistic`]: what is told of one figure, and how it is written
 //!
 //! Times are given to it. It does not read a clock.
@@ -15,15 +16,20 @@ pub mod calls;
 pub mod durations;
 pub mod errors;
 pub mod events;
+pub mod history;
 pub mod latency;
+pub mod longest;
 pub mod rates;
 pub mod slow_log;
 pub mod statistic;
+pub mod tick;
 pub mod ticks;
 
 use calls::AllCalls;
 use durations::Durations;
 use errors::Errors;
+use history::History;
+use history::sums::Sums;
 use rates::Rates;
 use ticks::{Ticks, Traffic};
 
@@ -74,6 +80,8 @@ pub struct Metrics {
     pub ticks: Ticks,
     /// What comes and goes in a second.
     pub rates: Rates,
+    /// How all of it was in the last hours.
+    pub history: History,
     /// Snapshots committed.
     pub snapshots: u64,
     /// Snapshots that failed.
@@ -100,13 +108,18 @@ impl Metrics {
         Metrics { calls: AllCalls::new(fastrand::Rng::with_seed(chance)), ..Metrics::default() }
     }
 
-    /// Begins to count anew. The number of clients goes on: it names them. What is taken of the disk is no count.
+    /// Begins to count anew. The number of clients goes on: it names them. What is taken of the disk is no count, and
+    /// history stays what it was.
     pub fn reset(&mut self) {
+        let sums = self.sums();
+        self.history.carry(&sums, self.ticks.durations());
+        let history = std::mem::take(&mut self.history);
         let (mut ticks, mut calls) = (std::mem::take(&mut self.ticks), std::mem::take(&mut self.calls));
         ticks.reset();
         calls.reset();
         let Metrics { clients_accepted, disk_reserve_bytes, journal_bytes, .. } = *self;
-        *self = Metrics { clients_accepted, disk_reserve_bytes, journal_bytes, ticks, calls, ..Metrics::default() };
+        let kept = Metrics { clients_accepted, disk_reserve_bytes, journal_bytes, ..Metrics::default() };
+        *self = Metrics { ticks, calls, history, ..kept };
     }
 
     /// An error with this code is answered.
@@ -114,6 +127,13 @@ impl Metrics {
     pub fn note_error(&mut self, code: &str) {
         self.requests_refused += 1;
         self.errors.note(code);
+    }
+
+    /// What history is made of. O(commands).
+    pub fn sums(&self) -> Sums {
+        let [reads, writes, others] = self.calls.by_kind();
+        let Metrics { hits, misses, bytes_in, bytes_out, .. } = *self;
+        Sums { reads, writes, others, hits, misses, bytes_in, bytes_out, off_cpu_us: self.ticks.off_cpu_us() }
     }
 
     /// What has come and gone.

@@ -117,8 +117,7 @@ mod tests {
     fn what_was_slow_in_a_tick_knows_it_once_the_tick_is_over() {
         let mut log = SlowLog::default();
         [1, 2, 2].into_iter().for_each(|tick| log.push(9, 7, &[b"PING"], ("", b""), tick));
-        let mut tick = Tick::default();
-        tick.number = 2;
+        let tick = Tick { number: 2, ..Tick::default() };
         log.end_tick(&tick);
         let known: Vec<_> = log.entries().map(|slow| slow.during.map(|tick| tick.number)).collect();
         assert_eq!(known, [Some(2), Some(2), None]);

@@ -3,102 +3,9 @@
 //! Whoever turns says what time it is whenever a phase is over. It does not read a clock.
 
 use super::durations::Durations;
-
-/// What a tick does, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Turns expired keys into deletions, and frees what was flushed.
-    Expiry,
-    /// Notes events, accepts clients, takes back what the writer thread has done.
-    Intake,
-    /// Reads from clients, and executes what they ask for.
-    Clients,
-    /// Takes over what peers send, and sends them what they lack.
-    Peers,
-    /// Hands the writer thread the next slices, and forgets deletions.
-    Snapshot,
-    /// Writes to sockets.
-    Replies,
-}
-
-const PHASES: usize = Phase::ALL.len();
-
-impl Phase {
-    /// All of them.
-    pub const ALL: [Phase; 6] =
-        [Phase::Expiry, Phase::Intake, Phase::Clients, Phase::Peers, Phase::Snapshot, Phase::Replies];
-
-    /// For people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Expiry => "expiry",
-            Phase::Intake => "intake",
-            Phase::Clients => "clients",
-            Phase::Peers => "peers",
-            Phase::Snapshot => "snapshot",
-            Phase::Replies => "replies",
-        }
-    }
-}
-
-/// What came and went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Requests executed.
-    pub requests: u64,
-    /// Bytes read from clients and peers.
-    pub bytes_in: u64,
-    /// Bytes written to them.
-    pub bytes_out: u64,
-}
-
-impl Traffic {
-    pub(super) fn since(self, before: Traffic) -> Traffic {
-        Traffic {
-            requests: self.requests.saturating_sub(before.requests),
-            bytes_in: self.bytes_in.saturating_sub(before.bytes_in),
-            bytes_out: self.bytes_out.saturating_sub(before.bytes_out),
-        }
-    }
-
-    /// Of so much that came and went in this time, what did in a second.
-    pub(super) fn per_second(self, us: u64) -> Traffic {
-        let per_second = |count: u64| (u128::from(count) * 1_000_000 / u128::from(us)) as u64;
-        let Traffic { requests, bytes_in, bytes_out } = self;
-        Traffic { requests: per_second(requests), bytes_in: per_second(bytes_in), bytes_out: per_second(bytes_out) }
-    }
-}
-
-/// One turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tick {
-    /// Its number among all since the start.
-    pub number: u64,
-    /// The wall clock when it began.
-    pub unix_ms: u64,
-    /// What it did for clients and peers.
-    pub traffic: Traffic,
-    /// How much of it the thread had no processor; known of long ones.
-    pub off_cpu_us: u64,
-    phases_us: [u64; PHASES],
-}
-
-impl Tick {
-    /// How long it took.
-    pub fn us(&self) -> u64 {
-        self.phases_us.iter().sum()
-    }
-
-    /// How much of that a phase was.
-    pub fn phase_us(&self, phase: Phase) -> u64 {
-        self.phases_us[phase as usize]
-    }
-
-    /// The phase that was most of it.
-    pub fn longest_phase(&self) -> Phase {
-        Phase::ALL.into_iter().max_by_key(|&phase| self.phase_us(phase)).expect("there are phases")
-    }
-}
+use super::longest::Longest;
+use super::tick::PHASES;
+pub use super::tick::{Phase, Tick, Traffic};
 
 /// The longest turns are remembered for so long, in spans of so long.
 const RECENT_SPAN_US: u64 = 5_000_000;
@@ -127,6 +34,13 @@ pub struct Ticks {
     phases_us: [u64; PHASES],
     /// By the numbers of their spans.
     recent: [Recent; RECENT_SPANS as usize],
+    /// How long all were without a processor, as far as it is known.
+    off_cpu_us: u64,
+    /// The longest since somebody asked for it.
+    lately_us: u64,
+    /// Up to when the last one is known to have run.
+    ran_until_us: u64,
+    longest_of_hour: Longest,
 }
 
 impl Ticks {
@@ -154,7 +68,12 @@ impl Ticks {
         if recent.span != span {
             *recent = Recent { span, us: 0 };
         }
-        recent.us = recent.us.max(tick.us());
+        let us = tick.us();
+        recent.us = recent.us.max(us);
+        self.lately_us = self.lately_us.max(us);
+        self.off_cpu_us += off_cpu_us;
+        self.ran_until_us = self.counted_us.saturating_sub(off_cpu_us);
+        self.longest_of_hour.note(&tick, us, self.counted_us);
         if tick.us() >= self.longest.us() {
             self.longest = tick;
         }
@@ -162,11 +81,13 @@ impl Ticks {
         tick
     }
 
-    /// Begins to count anew, in the middle of a tick: what is left of it counts.
+    /// Begins to count anew, in the middle of a tick: what is left of it counts. What the hour had stays.
     pub fn reset(&mut self) {
         let Tick { number, unix_ms, .. } = self.current;
         let current = Tick { number, unix_ms, ..Tick::default() };
-        *self = Ticks { current, counted_us: self.counted_us, ..Ticks::default() };
+        let longest_of_hour = std::mem::take(&mut self.longest_of_hour);
+        let Ticks { counted_us, lately_us, ran_until_us, .. } = *self;
+        *self = Ticks { current, counted_us, lately_us, ran_until_us, longest_of_hour, ..Ticks::default() };
     }
 
     /// The number of the one that is under way.
@@ -177,6 +98,26 @@ impl Ticks {
     /// The one that took longest.
     pub fn longest(&self) -> &Tick {
         &self.longest
+    }
+
+    /// How long the longest took since the last call.
+    pub fn take_lately_us(&mut self) -> u64 {
+        std::mem::take(&mut self.lately_us)
+    }
+
+    /// How long all were without a processor, as far as it is known: of long ones.
+    pub fn off_cpu_us(&self) -> u64 {
+        self.off_cpu_us
+    }
+
+    /// Up to when the last one that is over is known to have run.
+    pub fn ran_until_us(&self) -> u64 {
+        self.ran_until_us
+    }
+
+    /// The longest ones of the last hour.
+    pub fn longest_of_hour(&self) -> &Longest {
+        &self.longest_of_hour
     }
 
     /// How long the longest of the last minute took.

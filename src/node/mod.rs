@@ -22,7 +22,8 @@
 //! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn; `steps`: what a turn may take
 //! - `commands`: what each request does; `transaction`: requests that are run as one
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
-//!   for its data file; `renewing`: what it does about certificates
+//!   for its data file; `renewing`: what it does about certificates; `beat`: what it
+//!   does once a second
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
@@ -32,6 +33,7 @@
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod accounts;
+mod beat;
 mod channels;
 mod client;
 mod commands;
@@ -374,6 +376,7 @@ impl Node {
             .min(stranger_us)
             .min(self.sessions.failures.deadline_us())
             .min(self.accounts.logins.deadline_us())
+            .min(self.metrics.history.due_us())
     }
 
     /// The end of the process was asked for: who asks whether to send clients here is told so.

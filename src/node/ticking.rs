@@ -127,6 +127,9 @@ impl Node {
     /// A tick begins.
     fn time_tick(&mut self, now: Now) {
         self.timing.ticked = now;
+        if self.metrics.history.is_due(now.monotonic_us) {
+            self.note_second(now);
+        }
         let metrics = &mut self.metrics;
         let traffic = metrics.traffic();
         metrics.ticks.begin(now.monotonic_us, now.unix_ms, traffic);

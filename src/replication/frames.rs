@@ -1,5 +1,6 @@
 //! What a peer's bytes lead to: who says hello and becomes a link, who is refused, and what a link's frames do.
 
+use super::heard::Message;
 use super::here::Here;
 use super::inbound::{Inbound, it_sent};
 use super::link::Link;
@@ -9,7 +10,7 @@ use super::peers::handshake::{self, Refused, SPEAKS};
 use super::peers::linked::Linked;
 use super::peers::peer::Peer;
 use super::wire::{self, Cursor, Fault, Frame, Hello, Publication, Taken, VERSION, VERSION_MIN};
-use super::{Identity, Message, Replication};
+use super::{Identity, Replication};
 use crate::store::{NodeId, Now};
 
 /// Frames other than changes taken in one turn.

@@ -54,6 +54,7 @@
 //! - `unproven`: what is said and heard before the other side has proven the cluster's secret, where there is one
 //! - `conflicts`: writes to one key that did not know of each other, counted
 //! - `exchange`, `outbound`: what one tick does, and what it sends to a peer
+//! - `telling`: what peers are told beside changes: what clients publish; `heard`: what they say
 //!
 //! It does not know sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
 
@@ -61,6 +62,7 @@ mod conflicts;
 mod connecting;
 mod exchange;
 mod frames;
+mod heard;
 mod here;
 mod inbound;
 mod knowledge;
@@ -71,10 +73,12 @@ mod over_memory;
 mod peers;
 mod persisted;
 mod repair;
+mod telling;
 mod unproven;
 pub mod wire;
 
 pub use conflicts::Conflicts;
+pub use heard::Message;
 pub use here::Here;
 use knowledge::Knowledge;
 pub use limits::Limits;
@@ -97,13 +101,10 @@ use repair::purge::Purges;
 use repair::rollback::RollbackRecovery;
 pub use wire::Audience;
 use wire::vector::VersionVector;
-use wire::{Cursor, Publication, Terms};
+use wire::{Cursor, Terms};
 
 use crate::fault_injection;
 use crate::store::{Clock, NodeId, Now, Store};
-
-/// What a peer may be owed before it misses messages: far more than of changes, as nothing sends them again.
-const MESSAGES_OWED_BYTES_MAX: usize = 1 << 20;
 
 /// Who this node is.
 #[derive(Clone, Debug)]
@@ -112,17 +113,6 @@ pub struct Identity {
     pub node: NodeId,
     /// This process, a random number that is not 0.
     pub incarnation: u64,
-}
-
-/// What was said in a channel of another node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// For whom.
-    pub audience: Audience,
-    /// Where.
-    pub channel: Vec<u8>,
-    /// What.
-    pub message: Vec<u8>,
 }
 
 /// See the module.
@@ -275,24 +265,6 @@ impl Replication {
         Some(stable)
     }
 
-    /// Sends a message to every peer that is linked and reads. Those that are away, or behind, miss it, as a listener
-    /// does that is away: messages are not kept.
-    pub fn publish(&mut self, audience: Audience, channel: &[u8], message: &[u8]) {
-        for linked in self.peers.links().filter(|linked| audience == Audience::Channel || linked.knows_terms()) {
-            let session = linked.session();
-            let Some(connection) = self.connections.get_mut(session) else { continue };
-            if connection.stream.owed() < MESSAGES_OWED_BYTES_MAX {
-                Publication { audience, channel, message }.encode(connection.stream.outbox());
-                self.connections.touch(session);
-            }
-        }
-    }
-
-    /// What peers have said to listeners since the last call.
-    pub fn take_messages(&mut self) -> Vec<Message> {
-        std::mem::take(&mut self.messages)
-    }
-
     /// When to [`Replication::exchange`] although nothing happens, in monotonic microseconds.
     pub fn deadline_us(&self) -> u64 {
         self.peers.dial_us().min(self.due_us)
@@ -338,6 +310,11 @@ impl Replication {
     /// One peer; `None` where it is none. O(segments of the change list).
     pub fn status_of(&self, id: NodeId, store: &Store, now_us: u64) -> Option<PeerStatus> {
         self.peers.get(id).map(|peer| self.peers.status_of(peer, store, now_us))
+    }
+
+    /// How long a change takes until each peer has acknowledged it, in milliseconds. O(peers).
+    pub fn lags(&self, now_us: u64) -> impl Iterator<Item = (NodeId, Option<u64>)> {
+        self.peers.lags(now_us)
     }
 
     /// The ids of those linked peers that have acknowledged everything.

@@ -19,6 +19,7 @@ mod doors;
 mod framing;
 mod guards;
 mod health;
+mod history;
 mod hostile;
 mod listing;
 mod login;

@@ -1,10 +1,13 @@
 //! How far a connection that speaks HTTP is: what has come of a request, or what is left of an answer.
 
+use std::ops::Range;
+
 use super::batch::Batch;
 use crate::auth::logins::Logins;
 use crate::auth::{Access, Proof, Users};
 use crate::http::answer::Manner;
 use crate::http::body::Receiving;
+use crate::metrics::history::point::Column;
 use crate::node::exposition::{Cursor, Form, Page};
 use crate::node::walk::Walk;
 use crate::protocol::Command;
@@ -55,6 +58,8 @@ pub(super) enum Long {
     Keys(Box<Listing>),
     /// Figures.
     Page(Box<Exposing>),
+    /// How figures were.
+    History(Box<Telling>),
 }
 
 impl Long {
@@ -62,7 +67,7 @@ impl Long {
     fn command(&self) -> Command {
         match self {
             Long::Keys(_) => Command::Scan,
-            Long::Page(_) => Command::Info,
+            Long::Page(_) | Long::History(_) => Command::Info,
         }
     }
 }
@@ -72,6 +77,24 @@ pub(super) struct Exposing {
     pub(super) page: Page,
     pub(super) form: Form,
     pub(super) cursor: Cursor,
+}
+
+/// Columns of history, as far as they were sent.
+pub(super) struct Telling {
+    pub(super) step: Step,
+    /// The numbers of the points that are told.
+    pub(super) numbers: Range<u64>,
+    /// Their columns, and what each is called.
+    pub(super) columns: Vec<(Column, String)>,
+    /// The column under way, and the point that is next in it.
+    pub(super) at: (usize, u64),
+}
+
+/// How far points are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Second,
+    Ten,
 }
 
 /// A list of keys, as far as it was sent.

@@ -8,8 +8,8 @@
 //! - [`routes`]: what there is; [`asked`]: what a route is given, and what may become of it
 //! - [`slices`]: answers that take several turns
 //! - [`calls`]: commands as they are, by Upstash's protocol; [`batch`]: how far several are
-//! - [`health`], [`metrics`], [`status`], [`keys`], [`values`], [`watch`], [`me`], [`settings`], [`login`],
-//!   [`description`]: the routes
+//! - [`health`], [`metrics`], [`status`], [`history`], [`ticks`], [`keys`], [`values`], [`watch`], [`me`],
+//!   [`settings`], [`login`], [`description`]: the routes
 //! - [`page`]: the dashboard, whose files lie in `page/`
 //!
 //! A turn takes the next bytes and does what they are for. Its request may have to wait: for its body, which is received
@@ -22,6 +22,7 @@ mod calls;
 pub(super) mod conversation;
 mod description;
 mod health;
+mod history;
 mod keys;
 mod login;
 mod me;
@@ -32,6 +33,7 @@ mod routes;
 mod settings;
 mod slices;
 mod status;
+mod ticks;
 mod values;
 pub(super) mod watch;
 

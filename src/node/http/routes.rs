@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 
 use super::asked::{Asked, Handled, Refused};
-use super::{calls, description, health, keys, login, me, metrics, page, settings, status, values, watch};
+use super::{
+    calls, description, health, history, keys, login, me, metrics, page, settings, status, ticks, values, watch,
+};
 use crate::http::answer::{BYTES, JSON};
 use crate::http::head::Method;
 use crate::http::{Wrong, target};
@@ -80,6 +82,8 @@ static ROUTES: &[Route] = &[
     post_form("/logout", login::log_out),
     get("/v1/openapi.json", Who::Visitors, description::openapi),
     get("/v1/status", Who::Allowed(Command::Info), status::show),
+    get("/v1/history", Who::Allowed(Command::Info), history::show),
+    get("/v1/ticks", Who::Allowed(Command::Info), ticks::show),
     get("/v1/me", Who::Users, me::me),
     get("/v1/settings", Who::Users, settings::list),
     get("/v1/watch", Who::Users, watch::watch),

@@ -5,7 +5,7 @@
 //! made while the outbox is full. A slice takes what [`Steps`](crate::node::steps::Steps) allow, or some 16 KiB.
 
 use super::conversation::{Long, Slice};
-use super::{keys, metrics};
+use super::{history, keys, metrics};
 use crate::node::commands::context::Context;
 
 /// Writes the next slice.
@@ -13,5 +13,6 @@ pub(super) fn next(cx: &mut Context<'_>, long: &mut Long, out: &mut Vec<u8>) -> 
     match long {
         Long::Keys(listing) => keys::go_on(cx, listing, out),
         Long::Page(exposing) => metrics::go_on(cx, exposing, out),
+        Long::History(telling) => history::go_on(cx, telling, out),
     }
 }

@@ -51,6 +51,11 @@ impl Peers {
         self.all.values().map(|peer| self.status_of(peer, store, now_us)).collect()
     }
 
+    /// How long a change takes until each has acknowledged it, in milliseconds.
+    pub(in crate::replication) fn lags(&self, now_us: u64) -> impl Iterator<Item = (NodeId, Option<u64>)> {
+        self.all.values().map(move |peer| (peer.id(), peer.received_lag().ms(now_us)))
+    }
+
     /// One of them.
     pub(in crate::replication) fn status_of(&self, peer: &super::Peer, store: &Store, now_us: u64) -> PeerStatus {
         let tail = store.last_position();
