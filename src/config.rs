@@ -20,6 +20,7 @@ use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
 use crate::store::{NodeId, VALUE_BYTES_MAX};
 
+mod backups;
 mod cluster;
 mod http;
 mod log;
@@ -29,6 +30,7 @@ mod reach;
 mod tls;
 mod unix;
 
+pub use backups::{BackupArguments, RestoreArguments};
 pub use cluster::{ClusterFile, NodeAddress, members};
 use http::HttpArguments;
 use log::LogArguments;

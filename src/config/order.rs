@@ -4,16 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::backups::{BackupArguments, RestoreArguments};
 use super::cluster::{ClusterFile, NodeAddress};
 use super::reach::NodeArguments;
 
 /// What beside running a node this program does.
 #[derive(Debug, Subcommand)]
 pub enum Tool {
+    /// Take a backup of a node while it runs: one SQLite file with all keys, of one moment; or look through one
+    Backup(Box<BackupArguments>),
     /// Make an authority, and from it a certificate for each node of the config file and one for a client
     Certs(CertsArguments),
     /// Ask a node how it is: exit code 0 and a sentence where it is well, 1 where it is not, 2 where nobody can say
     Check(CheckArguments),
+    /// Put a backup into the data directory of a node that does not run; or set a whole cluster back to it
+    Restore(RestoreArguments),
     /// Print a secret for --cluster-secret-file: 32 random bytes as 64 hexadecimal digits
     Secret,
 }

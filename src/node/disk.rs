@@ -27,6 +27,7 @@ impl Node {
             }
             Settled::Failed(snapshot) => {
                 self.metrics.snapshots_failed += 1;
+                self.backups_saved(snapshot..=u64::MAX, false);
                 self.sessions.lost(Lost::MergesFrom(snapshot));
                 self.sessions.lost(Lost::Durability);
             }
@@ -40,9 +41,11 @@ impl Node {
         if let Some(took_us) = took_us {
             self.metrics.merges.note(took_us);
         }
+        let is_merged = failure.is_none();
         match failure {
             None => self.sessions.reached(Reached::Merged(snapshot)),
             Some(_) => self.sessions.lost(Lost::MergesUpTo(snapshot)),
         }
+        self.backups_saved(0..=snapshot, is_merged);
     }
 }

@@ -22,8 +22,8 @@
 //! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn; `steps`: what a turn may take
 //! - `commands`: what each request does; `transaction`: requests that are run as one
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
-//!   for its data file; `renewing`: what it does about certificates; `beat`: what it
-//!   does once a second
+//!   for its data file; `backups`, `backing_up`: copies of it that clients take; `renewing`: what it does about
+//!   certificates; `beat`: what it does once a second
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
@@ -33,6 +33,8 @@
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
 
 mod accounts;
+mod backing_up;
+mod backups;
 mod beat;
 mod channels;
 mod client;
@@ -86,6 +88,7 @@ mod writing;
 
 use accounts::Accounts;
 pub use accounts::UsersJob;
+use backups::Backups;
 use channels::Channels;
 use client::Client;
 use keyspace::Keyspace;
@@ -125,6 +128,7 @@ pub struct Node {
     metrics: Metrics,
     timing: Timing,
     readiness: Readiness,
+    backups: Backups,
     /// About nodes that are turned away.
     peer_log: Throttle,
     lookahead: Lookahead,
@@ -176,6 +180,7 @@ impl Node {
             metrics: Metrics::new(chance),
             timing: Timing::new(now()),
             readiness: Readiness::new(now()),
+            backups: Backups::default(),
             peer_log: Throttle::default(),
             lookahead: Lookahead::default(),
             scratch: Scratch::default(),
@@ -217,6 +222,7 @@ impl Node {
     pub fn close(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.remove(id) {
             self.channels.pubsub.forget(id, &session.client.listening);
+            self.backups.forget(id);
         }
     }
 

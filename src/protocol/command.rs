@@ -60,6 +60,7 @@ commands! {
     Health "health" -1 Other "node";
     Events "events" -1 Other "node";
     Status "status" 1 Other "node";
+    Backup "backup" -2 Other "node";
 
     Get "get" 2 Read "string";
     Set "set" -3 Write "string";

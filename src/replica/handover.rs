@@ -1,4 +1,4 @@
-//! What goes between the node and whoever writes its data file: pieces of work, and what became of them.
+//! What goes between the node and whoever writes or copies its data file: pieces of work, and what became of them.
 
 use crate::replication::PersistedState;
 use crate::store::Batch;
@@ -65,3 +65,31 @@ pub struct Merged {
     /// Why they do not.
     pub failure: Option<String>,
 }
+
+/// A piece of work about copies of the data file, each of which has a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyJob {
+    /// Make one: the rows of one moment, all that are there when it begins.
+    Make(u64),
+    /// Read a piece of one that was made.
+    Read {
+        /// Which.
+        copy: u64,
+        /// Where the piece begins; it ends after [`COPY_PIECE_BYTES`], or with the copy.
+        offset: u64,
+    },
+    /// Remove one, made or not.
+    Drop(u64),
+}
+
+/// What became of it; of nothing that was dropped meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyNews {
+    /// One was made and takes so many bytes, or was not.
+    Made(u64, Result<u64, String>),
+    /// A piece of one was read, or was not.
+    Read(u64, Result<Vec<u8>, String>),
+}
+
+/// Bytes of a copy that are read at a time.
+pub const COPY_PIECE_BYTES: u64 = 1 << 17;

@@ -6,6 +6,7 @@
 //! - [`Snapshotter`]: snapshots: when, what next; `retrying`: what a failure means; `unsaved`: since when something is
 //!   not on disk; [`group_commit`]: durability of one
 //!   write; `backup`: `SAVE`; [`handover`]: what goes to the data file's thread and comes back
+//! - [`recasting`]: a data file made of a backup, for the whole cluster
 //! - `saving`: what a replica does for its data file; `links`: what it does for other nodes
 //!
 //! What a replica of another kind would do in another way is behind these methods: who changes a key does not know
@@ -19,6 +20,7 @@ mod expiring;
 pub mod group_commit;
 pub mod handover;
 mod links;
+pub mod recasting;
 mod retrying;
 mod saving;
 pub mod snapshotter;
@@ -30,7 +32,7 @@ mod writing;
 pub use cluster::Cluster;
 pub use disk::Disk;
 pub use group_commit::Durability;
-pub use handover::{Checkpoint, Merged, Outcome, Save, Saved};
+pub use handover::{COPY_PIECE_BYTES, Checkpoint, CopyJob, CopyNews, Merged, Outcome, Save, Saved};
 pub use saving::Settled;
 pub use snapshotter::Snapshotter;
 pub use starting::Promises;

@@ -15,6 +15,7 @@ pub mod memory;
 mod off_cpu;
 pub mod process;
 mod proving;
+mod reports;
 pub mod signals;
 mod socket;
 pub mod starting;
@@ -50,8 +51,9 @@ use crate::logging;
 use crate::metrics::ticks::Phase;
 use crate::node::waits::Waits;
 use crate::node::{Node, Now, SessionId};
+use crate::snapshot::Writer;
+use crate::snapshot::copies::Copies;
 use crate::snapshot::file::DataFile;
-use crate::snapshot::{Report, Writer};
 
 const LISTENER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -87,6 +89,7 @@ pub struct Server {
     signals: Signals,
     node: Node,
     writer: Writer,
+    copies: Copies,
     background: Background,
     /// Where clients may speak TLS, or links are proven.
     handshakes: Option<Handshakes>,
@@ -153,7 +156,9 @@ impl Server {
                 waker.wake().expect("the poll lives as long as the process serves");
             }
         });
-        let [wake_from_writer, wake_from_background, wake_from_handshakes] = [(); 3].map(|()| Arc::clone(&wake));
+        let [wake_from_writer, wake_from_copies, wake_from_background, wake_from_handshakes] =
+            [(); 4].map(|()| Arc::clone(&wake));
+        let copies = Copies::of(&file, wake_from_copies)?;
         let mut node = node;
         node.time_by(move || started.elapsed().as_nanos() as u64);
         node.measure_by(usage::of_process);
@@ -174,6 +179,7 @@ impl Server {
             signals,
             node,
             writer,
+            copies,
             background,
             handshakes,
             proven_links: None,
@@ -280,17 +286,7 @@ impl Server {
             }
         }
         if self.woken.swap(false, Ordering::AcqRel) {
-            while let Some(report) = self.writer.take() {
-                match report {
-                    Report::Saved(saved) => self.node.saved(saved, self.now),
-                    Report::Merged(merged) => self.node.merged(merged, self.now),
-                }
-            }
-            let metrics = self.node.metrics();
-            metrics.disk_reserve_bytes = self.writer.reserve_bytes();
-            metrics.journal_bytes = self.writer.journal_bytes();
-            self.take_results();
-            self.take_handshakes();
+            self.take_reports();
         }
         self.accept();
     }
@@ -331,12 +327,6 @@ impl Server {
         for (id, connection) in &mut self.connections {
             connection.socket().look();
             queue(&mut self.ready, connection, id);
-        }
-    }
-
-    fn give_jobs(&mut self) {
-        while let Some(job) = self.node.next_users_job() {
-            self.background.give(Job::Users(job));
         }
     }
 

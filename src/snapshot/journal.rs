@@ -262,15 +262,19 @@ fn is_blank(path: &Path) -> bool {
 
 fn remove_files(path: &Path) {
     for suffix in FILES {
-        let name = name(path, suffix);
-        if let Err(error) = std::fs::remove_file(&name)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            log::warn!(
-                event = "file_left_behind", why:% = error;
-                "cannot remove {}: {error}; nothing in it is needed", name.display()
-            );
-        }
+        remove(&name(path, suffix));
+    }
+}
+
+/// Removes a file that is not needed, where it is there.
+pub(super) fn remove(name: &Path) {
+    if let Err(error) = std::fs::remove_file(name)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        log::warn!(
+            event = "file_left_behind", why:% = error;
+            "cannot remove {}: {error}; nothing in it is needed", name.display()
+        );
     }
 }
 

@@ -4,6 +4,9 @@
 //! - `journal`: commits appended, where they are too many to become rows at once
 //! - `merging`: ... and how they become rows later
 //! - `storage`: which of both, and when
+//! - [`backup_file`]: one that is read; [`restoring`]: ... put into a data directory; `exchange`: all or nothing; `aside`:
+//!   what becomes of what was there
+//! - [`copies`]: backups of it, taken while the node runs
 //! - `place`: where all of it lies, and whether what is open is what lies there
 //! - [`opening`]: what is accepted at the start, rows on their way back
 //! - `directory`: created and locked
@@ -13,7 +16,11 @@
 //!
 //! It does not know what a snapshot is made of or when one is due; see [`crate::replica`].
 
+mod aside;
+pub mod backup_file;
+pub mod copies;
 mod directory;
+mod exchange;
 mod fault;
 pub mod file;
 mod journal;
@@ -21,6 +28,7 @@ mod merging;
 pub mod opening;
 mod place;
 mod reserve;
+pub mod restoring;
 mod storage;
 
 use std::sync::Arc;

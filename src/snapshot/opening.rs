@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::directory;
 use super::fault::Fault;
 use super::file::{ADD_EXPIRY, DataFile, SCHEMA, SET_FORMAT, VIEW};
 use super::journal::Journal;
 use super::merging;
 use super::reserve;
+use super::{copies, directory, exchange};
 use crate::replica::{Checkpoint, Disk};
 use crate::replication::{PersistedState, Unreadable};
 use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
@@ -45,12 +45,16 @@ pub struct Opened {
 }
 
 /// What kind of file there is.
-enum Kind {
+pub(super) enum Kind {
     New,
     Ours,
     OursWithoutVersion,
     OursWithoutExpiry,
+    /// Of a format that this version does not know.
+    OursOfFormat(i64),
     Original,
+    /// It has these tables.
+    OfAnotherProgram(String),
 }
 
 impl DataFile {
@@ -58,6 +62,10 @@ impl DataFile {
     /// what to do; the file is then as it was.
     pub fn open(directory: &Path, node: NodeId, restore: Restore) -> Result<Opened, String> {
         let lock = directory::take(directory)?;
+        copies::remove_left(directory);
+        if exchange::complete(directory)? {
+            log::info!(event = "restore_completed"; "a restore that was under way is completed");
+        }
         let mut taken_over = take_over(directory, node);
         let mut given_up = 0;
         if taken_over.as_ref().is_err_and(Fault::is_full) {
@@ -143,10 +151,17 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     if is_cut(connection)? {
         return Ok((None, Found::Damaged("its last page is incomplete".to_owned())));
     }
-    let kind = match kind(connection)? {
-        Ok(kind) => kind,
-        Err(refusal) => return Ok((None, Found::Refused(refusal))),
+    let kind = kind(connection)?;
+    let refusal = match &kind {
+        Kind::OursOfFormat(format) => Some(format!("{}: start the version that wrote it", unknown_format(*format))),
+        Kind::OfAnotherProgram(tables) => Some(format!(
+            "is a database of another program (tables: {tables}): choose another --data-dir or move it away"
+        )),
+        Kind::New | Kind::Ours | Kind::OursWithoutVersion | Kind::OursWithoutExpiry | Kind::Original => None,
     };
+    if let Some(refusal) = refusal {
+        return Ok((None, Found::Refused(refusal)));
+    }
     if let Some(fault) = quick_check(connection)? {
         return Ok((None, Found::Damaged(fault)));
     }
@@ -163,6 +178,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     let mut adopted = None;
     match kind {
         Kind::Ours | Kind::OursWithoutVersion | Kind::OursWithoutExpiry => (),
+        Kind::OursOfFormat(_) | Kind::OfAnotherProgram(_) => unreachable!("they were refused"),
         Kind::New => create(connection, node)?,
         Kind::Original => adopted = Some(adopt(connection, node)?),
     }
@@ -199,44 +215,47 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
         }
         // The record is read either way, and the format is set by the first transaction that writes it anew.
         Kind::New | Kind::Ours | Kind::OursWithoutVersion | Kind::Original => (),
+        Kind::OursOfFormat(_) | Kind::OfAnotherProgram(_) => (),
     }
     Ok((adopted, Found::Checkpoint(checkpoint)))
 }
 
 /// SQLite would read the missing end of a last page as zeros. With a log beside the file the end may lie there: a crash
 /// while the log was moved into the file leaves such a file, and opening it repairs it.
-fn is_cut(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_cut(connection: &Connection) -> rusqlite::Result<bool> {
     let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let bytes = |path: &str| std::fs::metadata(path).map_or(0, |file| file.len());
     let path = connection.path().unwrap_or_default();
     Ok(bytes(path) % page_bytes.cast_unsigned() != 0 && bytes(&format!("{path}-wal")) == 0)
 }
 
-fn kind(connection: &Connection) -> rusqlite::Result<Result<Kind, String>> {
+pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     let number = |pragma| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let (application, format) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     if application == APPLICATION_ID {
         return Ok(match format {
-            FORMAT => Ok(Kind::Ours),
-            FORMAT_WITHOUT_VERSION => Ok(Kind::OursWithoutVersion),
-            FORMAT_WITHOUT_EXPIRY => Ok(Kind::OursWithoutExpiry),
-            _ => Err(format!(
-                "has format {format}, but this version knows format {FORMAT}: start the version that wrote it"
-            )),
+            FORMAT => Kind::Ours,
+            FORMAT_WITHOUT_VERSION => Kind::OursWithoutVersion,
+            FORMAT_WITHOUT_EXPIRY => Kind::OursWithoutExpiry,
+            _ => Kind::OursOfFormat(format),
         });
     }
     let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
     let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     if tables.is_empty() {
-        return Ok(Ok(Kind::New));
+        return Ok(Kind::New);
     }
     let mut columns = connection.prepare("SELECT name FROM pragma_table_info('kvstore')")?;
     let columns: Vec<String> = columns.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     if application == 0 && tables == ["kvstore"] && columns == ["key", "value"] {
-        return Ok(Ok(Kind::Original));
+        return Ok(Kind::Original);
     }
-    let tables = tables.join(", ");
-    Ok(Err(format!("is a database of another program (tables: {tables}): choose another --data-dir or move it away")))
+    Ok(Kind::OfAnotherProgram(tables.join(", ")))
+}
+
+/// What is said of such a file, after its name.
+pub(super) fn unknown_format(format: i64) -> String {
+    format!("has format {format}, but this version knows format {FORMAT}")
 }
 
 fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
@@ -308,7 +327,7 @@ fn adopt(connection: &Connection, node: NodeId) -> rusqlite::Result<u64> {
     Ok(count("SELECT count(*) FROM entry")? as u64)
 }
 
-enum Unloadable {
+pub(super) enum Unloadable {
     Sqlite(rusqlite::Error),
     Row(String),
 }
@@ -333,7 +352,7 @@ fn load(connection: &Connection, restore: &mut Restore) -> Result<(), Unloadable
     Ok(())
 }
 
-fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Unloadable> {
+pub(super) fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Unloadable> {
     let bytes = |column| match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Ok(Some(bytes)),
         ValueRef::Null => Ok(None),

@@ -13,13 +13,12 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::directory;
 use super::file::DataFile;
 use super::opening::create_anew;
+use super::{aside, directory};
 use crate::replica::Checkpoint;
 use crate::replication::PersistedState;
 use crate::store::NodeId;
@@ -101,7 +100,7 @@ impl Place {
     pub(super) fn begin_anew(&mut self) -> Result<DataFile, String> {
         self.open.clear();
         let taken = self.take_directory()?;
-        let in_the_way = self.in_the_way()?;
+        let in_the_way = aside::data_in(&self.directory)?;
         let backup = self.directory.join("backup.db");
         if !in_the_way.is_empty() {
             if taken != self.home && !self.is_ours(&backup) {
@@ -113,7 +112,11 @@ impl Place {
                     in_the_way.join(", ")
                 ));
             }
-            self.set_aside(&in_the_way)?;
+            let kept = aside::set_aside(&self.directory, &in_the_way)?;
+            log::warn!(
+                event = "file_set_aside";
+                "{} is not what this node has written last: it is kept in {}", in_the_way.join(", "), kept.display()
+            );
         }
         self.home = taken;
         let mut file = create_anew(&backup, self.node)?;
@@ -138,48 +141,11 @@ impl Place {
         Ok(taken)
     }
 
-    /// The names of what has the names of our files.
-    fn in_the_way(&self) -> Result<Vec<String>, String> {
-        let cannot = |error| format!("cannot list {}: {error}", self.directory.display());
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.directory).map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name().to_string_lossy().into_owned();
-            if name == "backup.db" || name.starts_with("backup.db-") || name.starts_with("backup.db.journal-") {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-
     /// Whether this process has written it.
     fn is_ours(&self, path: &Path) -> bool {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
         let incarnation = connection.ok().and_then(|connection| incarnation_in(&connection));
         incarnation.is_some() && incarnation == self.incarnation
-    }
-
-    /// Moves them, together and under their names, into a directory beside them.
-    fn set_aside(&self, names: &[String]) -> Result<(), String> {
-        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let cannot = |error| format!("cannot set {} aside: {error}", names.join(", "));
-        let mut number = 0;
-        let aside = loop {
-            let aside = self.directory.join(format!("set-aside-{unix_s}-{number}"));
-            match fs::create_dir(&aside) {
-                Ok(()) => break aside,
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(cannot(error)),
-            }
-        };
-        for name in names {
-            fs::rename(self.directory.join(name), aside.join(name)).map_err(cannot)?;
-        }
-        log::warn!(
-            event = "file_set_aside";
-            "{} is not what this node has written last: it is kept in {}", names.join(", "), aside.display()
-        );
-        Ok(())
     }
 }
 
@@ -233,7 +199,7 @@ mod tests {
             assert!(refusal.contains("holds data of its own"), "{refusal}");
         }
         assert!(here.join("backup.db").exists());
-        for name in place.in_the_way().expect("it can be listed") {
+        for name in aside::data_in(&here).expect("it can be listed") {
             fs::remove_file(here.join(name)).expect("it is there");
         }
         place.begin_anew().expect("nothing is in the way").close();

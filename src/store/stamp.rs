@@ -142,6 +142,11 @@ impl Clock {
             || self.last + half > self.ceiling
     }
 
+    /// The lowest clock value of that millisecond.
+    pub fn at(unix_ms: u64) -> u64 {
+        unix_ms << COUNTER_BITS
+    }
+
     /// The wall clock's milliseconds in a clock value.
     pub fn unix_ms(clock: u64) -> u64 {
         clock >> COUNTER_BITS

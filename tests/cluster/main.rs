@@ -17,6 +17,7 @@ mod overload;
 mod pauses;
 mod relay;
 mod requests;
+mod restores;
 mod secrets;
 mod sharing;
 mod starts;

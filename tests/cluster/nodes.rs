@@ -90,6 +90,11 @@ impl Cluster {
         fs::remove_dir_all(self.down[&id].path().join("data")).expect("its data is there");
     }
 
+    /// Where the data is of a node that does not run.
+    pub fn data_of(&self, id: usize) -> PathBuf {
+        self.down[&id].path().join("data")
+    }
+
     pub fn signal(&self, id: usize, signal: Signal) {
         self.running[&id].signal(signal);
     }

@@ -12,6 +12,7 @@ mod talk;
 
 mod access;
 mod authentication;
+mod backups;
 mod command_line;
 mod conversations;
 mod coverage;

@@ -148,6 +148,30 @@ struct SmallDisk {
     directory: TempDir,
 }
 
+#[test]
+fn without_room_for_a_copy_a_backup_is_refused_with_a_sentence_and_the_node_goes_on() {
+    let Some(disk) = SmallDisk::new("60m") else { return };
+    let server = disk.start(&["--snapshot-interval-ms=20"]);
+    let mut client = server.connect();
+    set(&mut client, 2_000);
+    wait_until_saved(&mut client);
+    let begin = || {
+        let mut client = server.connect();
+        client.send("*2\r\n$6\r\nBACKUP\r\n$5\r\nBEGIN\r\n");
+        client.line()
+    };
+    assert!(begin().starts_with(':'));
+    disk.fill(10 << 20);
+    let refused = begin();
+    assert!(refused.starts_with("-ERR the backup failed: a copy may take "), "{refused}");
+    assert!(refused.contains("free some space"), "{refused}");
+    set(&mut client, 2_100);
+    wait_until_saved(&mut client);
+    assert_eq!(client.info("snapshot_error"), "none");
+    disk.make_room();
+    assert!(begin().starts_with(':'));
+}
+
 impl SmallDisk {
     fn new(size: &str) -> Option<SmallDisk> {
         let directory = tempfile::tempdir().expect("there is a temporary directory");

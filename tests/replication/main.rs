@@ -1,6 +1,9 @@
 //! What replication costs, in counts: two or three pure nodes whose bytes are carried from one to the other.
 
 mod conflicts;
+#[allow(dead_code, reason = "each test binary uses its own part")]
+#[path = "../simulator/disk.rs"]
+mod disk;
 mod fuzz;
 mod hostile;
 mod losses;
@@ -8,6 +11,7 @@ mod pair;
 mod proofs;
 #[path = "../harness/pure.rs"]
 mod pure;
+mod restores;
 #[path = "../harness/scrape.rs"]
 mod scrape;
 mod sentences;

@@ -6,5 +6,8 @@ mod harness;
 #[allow(dead_code, reason = "the tests of TLS use all of it")]
 #[path = "../encryption/certificates.rs"]
 mod certificates;
+
+mod backups;
 mod reaching;
+mod restores;
 mod using;

@@ -8,6 +8,7 @@ use super::outcome::{DONE, Executed, Outcome};
 use crate::auth::Users;
 use crate::metrics::Metrics;
 use crate::node::accounts::Accounts;
+use crate::node::backups::Backups;
 use crate::node::channels::Channels;
 use crate::node::client::Client;
 use crate::node::keyspace::Keyspace;
@@ -54,6 +55,7 @@ pub(in crate::node) struct Context<'a> {
     pub(in crate::node) settings: &'a mut Settings,
     pub(in crate::node) timing: &'a mut Timing,
     pub(in crate::node) readiness: &'a mut Readiness,
+    pub(in crate::node) backups: &'a mut Backups,
     /// Whether a client has asked for the end of the process.
     pub(in crate::node) is_shutting_down: &'a mut bool,
 }

@@ -6,9 +6,10 @@
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
 //! - `connection`, `users`, `proving`, `acl`, `clients`, `monitoring`: conversations
-//! - `server`, `configuration`, `catalog`, `cluster`, `slowness`, `health`, `status`, `help`: the node
+//! - `server`, `backup`, `configuration`, `catalog`, `cluster`, `slowness`, `health`, `status`, `help`: the node
 
 mod acl;
+mod backup;
 mod bitfield;
 mod bits;
 mod catalog;
@@ -305,6 +306,7 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::UnwatchPrefix => watching::unwatch(cx),
         Command::Echo => cx.answer(Reply::Value(args.at(1))),
         Command::Events => events::events(cx, args),
+        Command::Backup => backup::backup(cx, args),
         Command::Help => cx.answer(Reply::Text(line::HELP)),
         Command::Health => health::health(cx, args),
         Command::Status => status::status(cx),

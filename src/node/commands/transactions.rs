@@ -17,7 +17,9 @@ pub(super) fn is_immediate(command: Command) -> bool {
 /// What ends the node, or has to wait for the disk, is no part of a transaction.
 pub(super) fn allow(command: Command) -> Result<(), Fail> {
     match command {
-        Command::Save | Command::Shutdown => Err(Fail::said("ERR Command not allowed inside a transaction")),
+        Command::Save | Command::Backup | Command::Shutdown => {
+            Err(Fail::said("ERR Command not allowed inside a transaction"))
+        }
         _ => Ok(()),
     }
 }

@@ -231,6 +231,7 @@ fn refusal(command: Command, args: Args<'_>, is_one_of_several: bool) -> Option<
         C::Subscribe | C::PSubscribe | C::SSubscribe | C::Unsubscribe | C::PUnsubscribe | C::SUnsubscribe => {
             Some("is for connections that listen: not over HTTP")
         }
+        C::Backup => Some("is for connections that speak RESP: not over HTTP"),
         C::Monitor => Some("is for connections that listen: not over HTTP"),
         C::WatchPrefix | C::UnwatchPrefix => Some("is for connections that listen: over HTTP there is GET /v1/watch"),
         C::Multi | C::Exec | C::Discard => Some("is no command over HTTP: POST /multi-exec runs several as one"),

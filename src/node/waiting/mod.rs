@@ -210,9 +210,12 @@ mod tests {
                 Until::Durable(_) | Until::Merged(_) => Then::Send,
                 Until::Copied { here: false, .. } => Then::TellPeers(Copies::default()),
                 Until::Copied { here: true, .. } => Then::TellAll(Copies::default()),
-                Until::Writable | Until::Unpaused | Until::Deadline | Until::Renewed(_) | Until::UsersFile(_) => {
-                    Then::Execute
-                }
+                Until::Writable
+                | Until::Unpaused
+                | Until::Deadline
+                | Until::Renewed(_)
+                | Until::UsersFile(_)
+                | Until::Copy(_) => Then::Execute,
             };
             waiting.add(Waiter { id, until, deadline_us, then });
         }

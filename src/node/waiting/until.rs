@@ -21,10 +21,12 @@ pub enum Cause {
     Renewal,
     /// The file of users is to be read or written.
     UsersFile,
+    /// A copy of the data file is to be made or read.
+    Backup,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Cause; 8] = [
+    pub(crate) const ALL: [Cause; 9] = [
         Cause::Durability,
         Cause::Merge,
         Cause::Copies,
@@ -33,12 +35,13 @@ impl Cause {
         Cause::Time,
         Cause::Renewal,
         Cause::UsersFile,
+        Cause::Backup,
     ];
 }
 
 /// A set of causes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Causes(u8);
+pub(crate) struct Causes(u16);
 
 impl Causes {
     /// Returns whether it is new.
@@ -76,6 +79,8 @@ pub(crate) enum Until {
     Renewed(u64),
     /// The job with this number on the file of users is done.
     UsersFile(u64),
+    /// The copy of the data file with this number is made, or a piece of it read.
+    Copy(u64),
 }
 
 // Many answers of a pipelining client may wait: what each waits for is kept small.
@@ -133,6 +138,7 @@ impl Until {
             Until::Deadline => Cause::Time,
             Until::Renewed(_) => Cause::Renewal,
             Until::UsersFile(_) => Cause::UsersFile,
+            Until::Copy(_) => Cause::Backup,
         }
     }
 
@@ -163,7 +169,8 @@ impl Until {
                 | Until::Unpaused
                 | Until::Deadline
                 | Until::Renewed(_)
-                | Until::UsersFile(_),
+                | Until::UsersFile(_)
+                | Until::Copy(_),
                 _,
             ) => false,
         }

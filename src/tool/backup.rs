@@ -1,0 +1,208 @@
+//! `kvstoreapp backup`: a copy of a node's data file, fetched while the node runs, or looked through.
+//!
+//! Pieces are asked for ahead, so that none waits for a way back and forth. They go to a file beside the one that was
+//! asked for, which gets its name once all of it is on disk and was found whole.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::client::Client;
+use super::client::reply::Reply;
+use super::failure::Failure;
+use crate::config::BackupArguments;
+use crate::snapshot::backup_file::{About, BackupFile};
+
+/// Pieces that are asked for ahead.
+const AHEAD: usize = 16;
+/// Longest piece that is taken.
+const PIECE_BYTES_MAX: usize = 64 << 20;
+/// Between two looks at how far it is, on a terminal.
+const SAY: Duration = Duration::from_millis(200);
+
+/// Takes one, or looks through one. What it says is for people.
+pub(super) fn run(arguments: &BackupArguments) -> Result<String, Failure> {
+    let file = &arguments.file;
+    if arguments.verify {
+        let backup = BackupFile::verify(file, unix_ms())?;
+        return Ok(format!("{} is whole: {}", file.display(), describe(&backup.about)));
+    }
+    if !arguments.force && file.exists() {
+        return Err(Failure::unknown(format!("{} is there already: say --force to write over it", file.display())));
+    }
+    let address = arguments.node.any_address().map_err(Failure::unknown)?;
+    let access = arguments.node.access().map_err(Failure::unknown)?;
+    let mut client = Client::meet(&address, &access)?;
+    let begun = Instant::now();
+    let part = Part::create(file)?;
+    // The rows are brought up to date and copied first, which takes as long as it takes.
+    client.set_patience(None)?;
+    let bytes = match client.ask(&["BACKUP", "BEGIN"], PIECE_BYTES_MAX)? {
+        Reply::Int(bytes) => u64::try_from(bytes).unwrap_or_default(),
+        Reply::Error(why) => return Err(refused(&address, &why)),
+        _ => return Err(strange(&address)),
+    };
+    client.set_patience(Some(Duration::from_secs(access.patience_s)))?;
+    fetch(&mut client, &part, bytes)?;
+    drop(client.ask(&["BACKUP", "END"], PIECE_BYTES_MAX)?);
+    let about = BackupFile::verify(&part.path, unix_ms())?.about;
+    part.put_in_place(file, arguments.force)?;
+    let (seconds, mib) = (begun.elapsed().as_secs_f64(), bytes as f64 / f64::from(1 << 20));
+    Ok(format!("{}: {}; {mib:.1} MiB in {seconds:.1} s", file.display(), describe(&about)))
+}
+
+/// Brings all of it into the file.
+fn fetch(client: &mut Client, part: &Part, bytes: u64) -> Result<(), Failure> {
+    let address = client.address().to_owned();
+    let cannot = |error| Failure::from(format!("cannot write {}: {error}", part.path.display()));
+    let mut out = BufWriter::with_capacity(1 << 20, &part.file);
+    let mut progress = Progress::new(bytes);
+    // How long pieces are is the node's affair: the first one tells.
+    let (mut asked, mut got, mut piece_bytes) = (0, 0, None);
+    let mut under_way = VecDeque::new();
+    while got < bytes {
+        let ahead = if piece_bytes.is_some() { AHEAD } else { 1 };
+        while asked < bytes && under_way.len() < ahead {
+            client.queue(&["BACKUP", "READ", &asked.to_string()]);
+            under_way.push_back(asked);
+            asked += piece_bytes.unwrap_or(bytes);
+        }
+        client.flush()?;
+        under_way.pop_front();
+        let piece = match client.answer(PIECE_BYTES_MAX)? {
+            Reply::Bulk(piece) => piece,
+            Reply::Error(why) => return Err(refused(&address, &why)),
+            _ => return Err(strange(&address)),
+        };
+        let length = piece.len() as u64;
+        let expected = piece_bytes.unwrap_or(length).min(bytes - got);
+        if length == 0 || length != expected {
+            return Err(format!("{address} sent a piece of {length} bytes where {expected} belong").into());
+        }
+        if piece_bytes.replace(piece_bytes.unwrap_or(length)).is_none() {
+            asked = length;
+        }
+        out.write_all(&piece).map_err(cannot)?;
+        got += length;
+        progress.show(got);
+    }
+    out.flush().and_then(|()| part.file.sync_all()).map_err(cannot)
+}
+
+fn refused(address: &str, why: &[u8]) -> Failure {
+    let why = String::from_utf8_lossy(why);
+    match why.strip_prefix("ERR ") {
+        Some(why) if why.starts_with("unknown command") => {
+            Failure::unknown(format!("{address} is of a version that gives no backups: upgrade it"))
+        }
+        Some(why) => Failure::from(format!("{address} gives no backup: {why}")),
+        None if why.starts_with("NOPERM ") => {
+            Failure::unknown(format!("{address} gives this user no backup (+backup is what it needs): {why}"))
+        }
+        None => Failure::from(format!("{address} gives no backup: {why}")),
+    }
+}
+
+fn strange(address: &str) -> Failure {
+    Failure::unknown(format!("{address} does not answer as a kvstoreapp: is it the right address?"))
+}
+
+/// What a backup is, for people.
+pub(super) fn describe(about: &About) -> String {
+    let About { format, node, keys, expired, taken, written, journals, .. } = about;
+    let expired = if *expired > 0 { format!(" ({expired} more have expired since)") } else { String::new() };
+    let taken = match (taken, written) {
+        (Some(taken), _) => format!("taken {taken} UTC"),
+        (None, Some(written)) => format!("a data file, last written {written} UTC by the clock of who wrote it"),
+        (None, None) => "a data file in which nothing was ever written".to_owned(),
+    };
+    let later = match journals {
+        0 => String::new(),
+        count => format!(
+            "; later changes are in {count} journals beside it: a start of its node, and a stop, brings them in"
+        ),
+    };
+    format!("format {format}, node {node}, {taken}, {keys} keys{expired}{later}")
+}
+
+/// The wall clock.
+pub(super) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+/// A file that is not whole yet; it goes with this, unless it got its place.
+struct Part {
+    path: PathBuf,
+    file: File,
+    is_placed: bool,
+}
+
+impl Part {
+    /// Beside that one, for nobody but its owner.
+    fn create(file: &Path) -> Result<Part, Failure> {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".part");
+        let path = PathBuf::from(name);
+        let created = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let cannot = |error| Failure::unknown(format!("cannot make {}: {error}", path.display()));
+        Ok(Part { file: created.map_err(cannot)?, path, is_placed: false })
+    }
+
+    /// Gives it its name, for good.
+    fn put_in_place(mut self, file: &Path, force: bool) -> Result<(), Failure> {
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // A link is refused where somebody has made that file meanwhile; not every file system has links.
+        let placed = match fs::hard_link(&self.path, file) {
+            Err(_) if force || !file.exists() => fs::rename(&self.path, file).map(|()| self.is_placed = true),
+            linked => linked,
+        };
+        let synced = placed.and_then(|()| File::open(directory)?.sync_all());
+        synced.map_err(|error| format!("cannot put {} in its place: {error}", file.display()).into())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            // It is of no use, and says so by its name where it stays.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// How far it is, where somebody looks: a line on a terminal that is written over again and again.
+struct Progress {
+    bytes: u64,
+    begun: Instant,
+    said: Option<Instant>,
+    is_looked_at: bool,
+}
+
+impl Progress {
+    fn new(bytes: u64) -> Progress {
+        let is_looked_at = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        Progress { bytes, begun: Instant::now(), said: None, is_looked_at }
+    }
+
+    fn show(&mut self, got: u64) {
+        let is_last = got >= self.bytes;
+        if !self.is_looked_at || (!is_last && self.said.is_some_and(|said| said.elapsed() < SAY)) {
+            return;
+        }
+        self.said = Some(Instant::now());
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let rate = mib(got) / self.begun.elapsed().as_secs_f64().max(0.001);
+        let left = mib(self.bytes - got) / rate.max(0.001);
+        let percent = got * 100 / self.bytes.max(1);
+        // Nobody is told where this cannot be said.
+        let _ = write!(
+            std::io::stderr(),
+            "\r{percent:3} % of {:.1} MiB, {rate:.0} MiB/s, {left:.0} s left \x1b[K{}",
+            mib(self.bytes),
+            if is_last { "\r\x1b[K" } else { "" }
+        );
+    }
+}
