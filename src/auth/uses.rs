@@ -58,7 +58,7 @@ impl Touch {
 pub fn keys(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize, Touch)> {
     let (first, step, count) = match command {
         Command::Watch => (1, 1, usize::MAX),
-        other => other.key_places(),
+        other => other.key_places(args),
     };
     let count = count.min(args.len().saturating_sub(first).div_ceil(step));
     (0..count).map(move |number| (first + number * step, touch(command, args, number)))
@@ -68,7 +68,7 @@ pub fn keys(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize, To
 pub(super) fn of_one_key(command: Command) -> Option<Touch> {
     let is_plain = command.subcommands().is_empty() && command.describe().kind != Kind::Other;
     let is_fixed = !matches!(command, Command::Set | Command::DelEx | Command::BitField);
-    let has_one = is_plain && is_fixed && command.key_places() == (1, 1, 1);
+    let has_one = is_plain && is_fixed && command.key_places(Args::new(b"", &[])) == (1, 1, 1);
     has_one.then(|| touch(command, Args::new(b"", &[]), 0))
 }
 
@@ -80,8 +80,8 @@ fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
     use Command::{
         Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Copy, Decr, DecrBy, Del, DelEx, DelIfEq, Delete, Digest,
         Expire, ExpireAt, ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, Lcs,
-        MGet, MSet, MSetNx, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set, SetBit,
-        SetEx, SetNx, SetRange, SubStr, Ttl, Unlink,
+        MGet, MSet, MSetEx, MSetNx, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set,
+        SetBit, SetEx, SetNx, SetRange, SubStr, Ttl, Unlink,
     };
     match command {
         Get | Digest | MGet | GetRange | SubStr | Lcs | BitCount | BitPos | BitFieldRo | GetBit | Ttl | PTtl
@@ -90,8 +90,8 @@ fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
         Set if args.from(3).any(|option| READING.iter().any(|word| option.eq_ignore_ascii_case(word))) => Touch::BOTH,
         DelEx if args.len() > 2 => Touch::BOTH,
         DelIfEq => Touch::BOTH,
-        Set | SetNx | SetEx | PSetEx | MSet | MSetNx | Append | SetRange | Del | DelEx | Delete | Unlink | Expire
-        | ExpireAt | PExpire | PExpireAt | Persist => Touch::WRITES,
+        Set | SetNx | SetEx | PSetEx | MSet | MSetEx | MSetNx | Append | SetRange | Del | DelEx | Delete | Unlink
+        | Expire | ExpireAt | PExpire | PExpireAt | Persist => Touch::WRITES,
         GetSet | GetDel | GetEx | Incr | Decr | IncrBy | DecrBy | IncrByFloat | SetBit => Touch::BOTH,
         BitField if only_reads(args) => Touch::READS,
         BitField => Touch::BOTH,
@@ -147,7 +147,7 @@ mod tests {
             let (name, part) = entry.name.split_once('|').map_or((entry.name, None), |(name, part)| (name, Some(part)));
             let command = Command::named(name.as_bytes()).expect("a command");
             let count = if entry.arity > 0 { entry.arity as usize } else { 7 };
-            let words: Vec<&str> = std::iter::once(name).chain(part).chain(["a"; 8]).take(count).collect();
+            let words: Vec<&str> = std::iter::once(name).chain(part).chain(["1"; 8]).take(count).collect();
             let text = words.concat();
             let mut end = 0;
             let spans: Vec<_> = words
@@ -157,13 +157,13 @@ mod tests {
                     end - word.len()..end
                 })
                 .collect();
-            let found: Vec<(usize, Touch)> = keys(command, Args::new(text.as_bytes(), &spans)).collect();
+            let args = Args::new(text.as_bytes(), &spans);
+            let found: Vec<(usize, Touch)> = keys(command, args).collect();
             let mut expected = Vec::new();
             for rule in entry.keys().into_iter().filter(|rule| !rule.flags.contains(&"not_key")) {
                 let has = |flags: &[&str]| flags.iter().any(|flag| rule.flags.contains(flag));
                 let touch = Touch { reads: has(&["access"]), writes: has(&["insert", "update", "delete"]) };
-                let last = if rule.last < 0 { count as i32 + rule.last } else { rule.index + rule.last };
-                expected.extend((rule.index..=last).step_by(rule.step as usize).map(|at| (at as usize, touch)));
+                expected.extend(rule.among(args).map(|at| (at, touch)));
             }
             if part.is_none() && !command.subcommands().is_empty() {
                 continue;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Command;
+use super::{Args, Command};
 
 const TEXT: &str = include_str!("catalog.txt");
 
@@ -61,14 +61,33 @@ pub struct Keys {
     pub flags: Vec<&'static str>,
     /// What else there is to say.
     pub note: Option<&'static str>,
-    /// Where the first is.
+    /// Where the search begins.
     pub index: i32,
-    /// How far on the last is; negative: how far from the end.
-    pub last: i32,
-    /// From one to the next.
-    pub step: i32,
-    /// Keys are in one of so many equal parts; 0: in all.
-    pub limit: i32,
+    /// Which they are from there on.
+    pub find: Find,
+}
+
+/// How keys are found from a place on.
+#[derive(Clone, Copy)]
+pub enum Find {
+    /// The first is there.
+    Range {
+        /// How far on the last is; negative: how far from the end.
+        last: i32,
+        /// From one to the next.
+        step: i32,
+        /// Keys are in one of so many equal parts; 0: in all.
+        limit: i32,
+    },
+    /// The request says how many.
+    Counted {
+        /// How far on it says so.
+        number: i32,
+        /// How far on the first is.
+        first: i32,
+        /// From one to the next.
+        step: i32,
+    },
 }
 
 /// An argument, or several of which some are given.
@@ -157,16 +176,22 @@ impl Entry {
 
     /// Where its keys are.
     pub fn keys(&self) -> Vec<Keys> {
-        self.lines_of("keys").map(Keys::parse).collect()
+        let counted = self.lines_of("numkeys").map(|line| {
+            Keys::parse(line, |[index, number, first, step]| (index, Find::Counted { number, first, step }))
+        });
+        let ranges = self
+            .lines_of("keys")
+            .map(|line| Keys::parse(line, |[index, last, step, limit]| (index, Find::Range { last, step, limit })));
+        counted.chain(ranges).collect()
     }
 
     /// The places of the first and the last key, and the step between keys, as they were said before there were rules
-    /// for it; zeros where there are no keys.
+    /// for it; zeros where there are no keys, or a request says how many.
     pub fn places(&self) -> [i32; 3] {
         let keys = self.keys();
         let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return [0; 3] };
-        let end = if last.last < 0 { last.last } else { last.index + last.last };
-        [first.index, end, first.step]
+        let (Find::Range { step, .. }, Find::Range { last: end, .. }) = (first.find, last.find) else { return [0; 3] };
+        [first.index, if end < 0 { end } else { last.index + end }, step]
     }
 
     /// Whether it is for Redis itself, or its tests.
@@ -210,22 +235,31 @@ where
 }
 
 impl Keys {
-    fn parse(line: &'static str) -> Keys {
+    fn parse(line: &'static str, find: impl Fn([i32; 4]) -> (i32, Find)) -> Keys {
         let (rule, note) = line.split_once(": ").map_or((line, None), |(rule, note)| (rule, Some(note)));
         let mut words = rule.split(' ');
-        let [index, last, step, limit] =
-            [(); 4].map(|()| words.next().and_then(|word| word.parse().ok()).expect("four numbers"));
-        Keys { flags: words.collect(), note, index, last, step, limit }
+        let numbers = [(); 4].map(|()| words.next().and_then(|word| word.parse().ok()).expect("four numbers"));
+        let (index, find) = find(numbers);
+        Keys { flags: words.collect(), note, index, find }
     }
 
-    /// The places of the keys among so many arguments.
-    pub fn among(&self, count: usize) -> impl Iterator<Item = usize> {
-        let last = match (self.last, self.limit) {
-            (last, _) if last >= 0 => self.index + last,
-            (last, 0) => count as i32 + last,
-            (last, limit) => self.index + (count as i32 - self.index) / limit + last,
+    /// The places of the keys among the arguments of a request.
+    pub fn among(&self, args: Args<'_>) -> impl Iterator<Item = usize> + use<> {
+        let count = args.len() as i32;
+        let (first, last, step) = match self.find {
+            Find::Range { last, step, .. } if last >= 0 => (self.index, self.index + last, step),
+            Find::Range { last, step, limit: 0 } => (self.index, count + last, step),
+            Find::Range { last, step, limit } => (self.index, self.index + (count - self.index) / limit + last, step),
+            Find::Counted { number, first, step } => {
+                let text = args.get((self.index + number) as usize).and_then(|text| std::str::from_utf8(text).ok());
+                let keys = text.and_then(|text| text.parse::<i32>().ok()).filter(|keys| *keys > 0);
+                let first = self.index + first;
+                let last = keys.and_then(|keys| first.checked_add((keys - 1).checked_mul(step)?));
+                // Each has something behind it, up to the next.
+                (first, last.filter(|last| last + step <= count).unwrap_or(first - 1), step)
+            }
         };
-        (self.index..=last.min(count as i32 - 1)).step_by(self.step as usize).map(|place| place as usize)
+        (first..=last.min(count - 1)).step_by(step as usize).map(|place| place as usize)
     }
 }
 
@@ -252,7 +286,6 @@ impl Argument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Args;
     use crate::protocol::command::Kind;
 
     #[test]
@@ -284,7 +317,10 @@ mod tests {
             });
             assert!(order.by_ref().is_sorted(), "{name}: categories in Redis' order");
             let keys = entry.keys();
-            assert!(keys.iter().all(|keys| !keys.flags.is_empty() && keys.step > 0), "{name}");
+            let step = |keys: &Keys| match keys.find {
+                Find::Range { step, .. } | Find::Counted { step, .. } => step,
+            };
+            assert!(keys.iter().all(|keys| !keys.flags.is_empty() && step(keys) > 0), "{name}");
             let read: usize = entry.arguments().iter().map(Argument::count).sum();
             let written = entry.lines.lines().filter(|line| line.trim_start().starts_with("- ")).count();
             assert_eq!(read, written, "{name}: every argument is read");
@@ -297,10 +333,13 @@ mod tests {
         for entry in catalog.commands() {
             let command = Command::named(entry.name.as_bytes()).expect("a command");
             assert_eq!(command.needs_memory(), entry.flags().any(|flag| flag == "denyoom"), "{}", entry.name);
-            let words: Vec<u8> = (0..8).collect();
+            // The second word may be a number.
+            let words = *b"01234567";
             let spans: Vec<_> = (0..8).map(|at| at..at + 1).collect();
-            let keys: Vec<u8> = command.keys(Args::new(&words, &spans)).flatten().copied().collect();
-            let places: Vec<u8> = entry.keys().iter().flat_map(|keys| keys.among(8)).map(|place| place as u8).collect();
+            let args = Args::new(&words, &spans);
+            let keys: Vec<u8> = command.keys(args).flatten().copied().collect();
+            let places: Vec<u8> =
+                entry.keys().iter().flat_map(|keys| keys.among(args)).map(|place| b'0' + place as u8).collect();
             if command.subcommands().is_empty() && command.describe().kind != Kind::Other {
                 assert_eq!(keys, places, "{}", entry.name);
             }

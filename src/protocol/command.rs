@@ -76,6 +76,7 @@ commands! {
     MGet "mget" -2 Read "string";
     MSet "mset" -3 Write "string";
     MSetNx "msetnx" -3 Write "string";
+    MSetEx "msetex" -4 Write "string";
     Append "append" 3 Write "string";
     StrLen "strlen" 2 Read "string";
     GetRange "getrange" 4 Read "string";
@@ -203,14 +204,14 @@ impl Command {
 
     /// The keys that it looks at or changes, as the catalog has them.
     pub fn keys(self, args: super::Args<'_>) -> impl Iterator<Item = &[u8]> {
-        let (first, step, count) = self.key_places();
+        let (first, step, count) = self.key_places(args);
         args.from(first).step_by(step).take(count)
     }
 
     /// Where among the arguments the keys are: the first, how far from one to the next, and how many at most.
-    pub fn key_places(self) -> (usize, usize, usize) {
+    pub fn key_places(self, args: super::Args<'_>) -> (usize, usize, usize) {
         use Command::{
-            BitOp, Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Lcs, MGet, MSet, MSetNx, Memory, Object,
+            BitOp, Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Lcs, MGet, MSet, MSetEx, MSetNx, Memory, Object,
             RandomKey, Rename, RenameNx, Scan, Touch, Unlink,
         };
         match self {
@@ -218,6 +219,8 @@ impl Command {
             _ if self.describe().kind == Kind::Other => (0, 1, 0),
             Copy | Lcs | Rename | RenameNx => (1, 1, 2),
             MSet | MSetNx => (1, 2, usize::MAX),
+            // One that says another number of keys than there are does nothing.
+            MSetEx => (2, 2, number_of_keys(args).filter(|count| args.len() >= 2 + 2 * count).unwrap_or(0)),
             Del | Exists | MGet | Touch | Unlink => (1, 1, usize::MAX),
             BitOp => (2, 1, usize::MAX),
             Memory | Object => (2, 1, 1),
@@ -233,8 +236,8 @@ impl Command {
     /// Whether Redis refuses it while more memory is in use than allowed (`denyoom`).
     pub fn needs_memory(self) -> bool {
         use Command::{
-            Append, BitField, BitOp, Copy, Decr, DecrBy, GetSet, Incr, IncrBy, IncrByFloat, MSet, MSetNx, PSetEx, Set,
-            SetBit, SetEx, SetNx, SetRange,
+            Append, BitField, BitOp, Copy, Decr, DecrBy, GetSet, Incr, IncrBy, IncrByFloat, MSet, MSetEx, MSetNx,
+            PSetEx, Set, SetBit, SetEx, SetNx, SetRange,
         };
         matches!(
             self,
@@ -249,6 +252,7 @@ impl Command {
                 | IncrBy
                 | IncrByFloat
                 | MSet
+                | MSetEx
                 | MSetNx
                 | PSetEx
                 | Set
@@ -311,6 +315,13 @@ impl Command {
     }
 }
 
+/// How many keys a request says that it has (`MSETEX 2 ...`); `None` where that is no such number.
+pub fn number_of_keys(args: super::Args<'_>) -> Option<usize> {
+    let text = std::str::from_utf8(args.get(1)?).ok()?;
+    let is_plain = text.starts_with(|first: char| ('1'..='9').contains(&first));
+    text.parse::<i32>().ok().filter(|_| is_plain)?.try_into().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,5 +336,28 @@ mod tests {
         }
         assert_eq!(Command::named(b"hset"), None);
         assert_eq!(Command::named(b"a name that is far too long"), None);
+    }
+
+    #[test]
+    fn keys_are_as_many_as_a_request_says_where_it_has_so_many() {
+        let check = |text: &str, expected: &[&str]| {
+            let mut end = 0;
+            let spans: Vec<_> = text
+                .split(' ')
+                .map(|word| {
+                    end += word.len() + 1;
+                    end - word.len() - 1..end - 1
+                })
+                .collect();
+            let args = crate::protocol::Args::new(text.as_bytes(), &spans);
+            let keys: Vec<&[u8]> = Command::MSetEx.keys(args).collect();
+            assert_eq!(keys, expected.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), "{text}");
+        };
+        check("MSETEX 1 a 1", &["a"]);
+        check("MSETEX 2 a 1 b 2 EX 10", &["a", "b"]);
+        check("MSETEX 1 a 1 b 2", &["a"]);
+        for wrong in ["0", "-1", "2", "01", "+1", "x", "1.5", "", "2147483647", "2147483648", "18446744073709551615"] {
+            check(&format!("MSETEX {wrong} a 1"), &[]);
+        }
     }
 }

@@ -115,13 +115,15 @@ impl Store {
         entry.value().filter(|_| !is_gone)
     }
 
-    /// Whether there is room for values of so many bytes that stay, each in the place of what its key has. What is set
-    /// twice is counted twice.
-    pub fn has_room<'a>(&self, values: impl Iterator<Item = (&'a [u8], usize)> + Clone) -> bool {
-        let cost = |(key, value_bytes): (&[u8], usize)| memory_bytes(key.len(), value_bytes, false);
+    /// Whether there is room for values of so many bytes, which expire or do not, each in the place of what its key has.
+    /// What is set twice is counted twice.
+    pub fn has_room<'a>(&self, values: impl Iterator<Item = (&'a [u8], usize, bool)> + Clone) -> bool {
+        let cost = |(key, value_bytes, expires): (&[u8], usize, bool)| {
+            memory_bytes(key.len(), value_bytes, expires) + if expires { INDEX_BYTES } else { 0 }
+        };
         let room = self.bytes_max.saturating_sub(self.bytes());
         let most = || values.clone().map(|value| cost(value) + KEY_OVERHEAD_BYTES).sum::<usize>();
-        let growth = |value: (&[u8], usize)| match self.find(self.hasher.hash(value.0), value.0) {
+        let growth = |value: (&[u8], usize, bool)| match self.find(self.hasher.hash(value.0), value.0) {
             None => cost(value) + KEY_OVERHEAD_BYTES,
             Some(slot) => {
                 let entry = self.entry(slot);

@@ -4,7 +4,7 @@ use super::fail::{Fail, SYNTAX, is};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::replies::Replies;
-use crate::protocol::catalog::{Argument, Catalog, Entry, Keys};
+use crate::protocol::catalog::{Argument, Catalog, Entry, Find, Keys};
 use crate::protocol::glob::Pattern;
 use crate::protocol::subcommand::{CommandInfo, Module};
 
@@ -78,8 +78,13 @@ fn describe_keys(out: &mut Replies, keys: &Keys) {
     out.answer(Reply::Value(b"flags"));
     statuses(out, &keys.flags);
     let begin = [("index", keys.index)];
-    let find = [("lastkey", keys.last), ("keystep", keys.step), ("limit", keys.limit)];
-    for (name, kind, spec) in [("begin_search", "index", &begin[..]), ("find_keys", "range", &find[..])] {
+    let (kind, find) = match keys.find {
+        Find::Range { last, step, limit } => ("range", [("lastkey", last), ("keystep", step), ("limit", limit)]),
+        Find::Counted { number, first, step } => {
+            ("keynum", [("keynumidx", number), ("firstkey", first), ("keystep", step)])
+        }
+    };
+    for (name, kind, spec) in [("begin_search", "index", &begin[..]), ("find_keys", kind, &find[..])] {
         out.answer(Reply::Value(name.as_bytes()));
         out.answer(Reply::Map(2));
         pair(out, "type", kind);
@@ -219,7 +224,10 @@ fn get_keys(cx: &mut Context<'_>, args: Args<'_>, answer: impl Fn(&mut Replies, 
     }
     let flags = flags_of(entry, &request);
     let found: Vec<(usize, &Keys)> =
-        rules.iter().flat_map(|keys| keys.among(count).map(move |place| (place, keys))).collect();
+        rules.iter().flat_map(|keys| keys.among(args.rest(2)).map(move |place| (place, keys))).collect();
+    if found.is_empty() {
+        return Err(Fail::said("ERR Invalid arguments specified for command"));
+    }
     cx.out.answer(Reply::Array(found.len()));
     for (place, keys) in found {
         answer(cx.out, request[place], flags.unwrap_or(&keys.flags));

@@ -1,7 +1,7 @@
 //! What each request does: the one `match`.
 //!
 //! - `fail`: why not, in Redis' words
-//! - `strings`, `comparing`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
+//! - `strings`, `comparing`, `several`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
@@ -35,6 +35,7 @@ mod publishing;
 mod room;
 mod scanning;
 mod server;
+mod several;
 mod slowness;
 mod status;
 mod strings;
@@ -256,9 +257,10 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::DelEx => comparing::del_ex(&mut cx.data, args),
         Command::DelIfEq => comparing::del_if_eq(&mut cx.data, args),
         Command::Digest => comparing::digest(&mut cx.data, args),
-        Command::MGet => strings::mget(&mut cx.data, args),
-        Command::MSet => strings::mset(&mut cx.data, args),
-        Command::MSetNx => strings::mset_nx(&mut cx.data, args),
+        Command::MGet => several::mget(&mut cx.data, args),
+        Command::MSet => several::mset(&mut cx.data, args),
+        Command::MSetNx => several::mset_nx(&mut cx.data, args),
+        Command::MSetEx => several::mset_ex(&mut cx.data, args),
         Command::Append => strings::append(&mut cx.data, args),
         Command::StrLen => strings::str_len(&mut cx.data, args),
         Command::GetRange | Command::SubStr => strings::get_range(&mut cx.data, args),

@@ -28,8 +28,9 @@ fn has_room(store: &Store, command: Command, args: Args<'_>) -> bool {
     let len = |key: &[u8]| store.get(key).map_or(0, <[u8]>::len);
     let (key, value) = (args.at(1), args.get(2).unwrap_or_default());
     match command {
-        Command::MSet | Command::MSetNx => {
-            let mut pairs = args.from(1).step_by(2).zip(args.from(2).step_by(2));
+        Command::MSet | Command::MSetNx | Command::MSetEx => {
+            let (first, step, count) = command.key_places(args);
+            let mut pairs = args.from(first).step_by(step).zip(args.from(first + 1).step_by(step)).take(count);
             pairs.all(|(key, value)| store.has_room_for(key, value.len(), false))
         }
         Command::Set | Command::SetNx | Command::GetSet => store.has_room_for(key, value.len(), false),

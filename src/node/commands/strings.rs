@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::comparing::Comparison;
 use super::expiring::{self, Deadline};
-use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is, wrong_arity};
+use super::fail::{Fail, SYNTAX, TOO_LONG, integer, is};
 use super::{Args, Command, DONE, Data, Executed, Outcome, Reply, Waits};
-use crate::protocol::{Refusal, line};
+use crate::protocol::line;
 use crate::store::{Form, Value};
 
 /// Bytes of a large value that are looked through in one turn: some 100 us.
@@ -227,27 +227,6 @@ pub(super) fn get_ex(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     DONE
 }
 
-pub(super) fn mget(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
-    cx.out.answer(Reply::Array(args.len() - 1));
-    args.from(1).for_each(|key| answer_value(cx, key));
-    DONE
-}
-
-pub(super) fn mset(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
-    check_pairs(args, Command::MSet)?;
-    put_all(cx, args)?;
-    cx.answer(Reply::Ok)
-}
-
-pub(super) fn mset_nx(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
-    check_pairs(args, Command::MSetNx)?;
-    if args.from(1).step_by(2).any(|key| cx.keys.store().get(key).is_some()) {
-        return cx.answer(Reply::Int(0));
-    }
-    put_all(cx, args)?;
-    cx.answer(Reply::Int(1))
-}
-
 pub(super) fn append(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
     let found = cx.keys.store().get(key);
@@ -315,7 +294,8 @@ pub(super) fn range_within(len: usize, start: i64, end: i64) -> Option<std::ops:
     (len > 0 && start <= end).then(|| start as usize..end as usize + 1)
 }
 
-fn answer_value(cx: &mut Data<'_>, key: &[u8]) {
+/// The key's value, or nothing.
+pub(super) fn answer_value(cx: &mut Data<'_>, key: &[u8]) {
     let Data { keys, out, .. } = cx;
     match keys.store().value(key) {
         Some(value) => out.answer_value(value),
@@ -324,23 +304,4 @@ fn answer_value(cx: &mut Data<'_>, key: &[u8]) {
             cx.out.answer(Reply::Nil);
         }
     }
-}
-
-/// Whether each key has its value.
-fn check_pairs(args: Args<'_>, command: Command) -> Result<(), Fail> {
-    if args.len().is_multiple_of(2) { Err(wrong_arity(command)) } else { Ok(()) }
-}
-
-fn put_all(cx: &mut Data<'_>, args: Args<'_>) -> Result<(), Fail> {
-    for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
-        cx.check(key, value)?;
-    }
-    if !cx.keys.store().has_room(args.from(1).step_by(2).zip(args.from(2).step_by(2).map(<[u8]>::len))) {
-        return Err(Refusal::OutOfMemory.into());
-    }
-    for (key, value) in args.from(1).step_by(2).zip(args.from(2).step_by(2)) {
-        cx.put_arg(key, value, None)?;
-        cx.notify('$', "set", key);
-    }
-    Ok(())
 }
