@@ -73,26 +73,26 @@ pub(super) fn of_one_key(command: Command) -> Option<Touch> {
 }
 
 /// Options of `SET` by which the value before comes out.
-const READING: [&[u8]; 5] = [b"GET", b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"];
+pub const READING_OPTIONS: [&str; 5] = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"];
 
 /// What happens to the key with this number.
 fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
     use Command::{
         Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Copy, Decr, DecrBy, Del, DelEx, DelIfEq, Delete, Digest,
-        Expire, ExpireAt, ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, Lcs,
-        MGet, MSet, MSetEx, MSetNx, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set,
+        Expire, ExpireAt, ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, IncrEx,
+        Lcs, MGet, MSet, MSetEx, MSetNx, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set,
         SetBit, SetEx, SetNx, SetRange, SubStr, Ttl, Unlink,
     };
     match command {
         Get | Digest | MGet | GetRange | SubStr | Lcs | BitCount | BitPos | BitFieldRo | GetBit | Ttl | PTtl
         | ExpireTime | PExpireTime => Touch::READS,
         // Whether a comparison holds says what the value is.
-        Set if args.from(3).any(|option| READING.iter().any(|word| option.eq_ignore_ascii_case(word))) => Touch::BOTH,
+        Set if args.from(3).any(reads) => Touch::BOTH,
         DelEx if args.len() > 2 => Touch::BOTH,
         DelIfEq => Touch::BOTH,
         Set | SetNx | SetEx | PSetEx | MSet | MSetEx | MSetNx | Append | SetRange | Del | DelEx | Delete | Unlink
         | Expire | ExpireAt | PExpire | PExpireAt | Persist => Touch::WRITES,
-        GetSet | GetDel | GetEx | Incr | Decr | IncrBy | DecrBy | IncrByFloat | SetBit => Touch::BOTH,
+        GetSet | GetDel | GetEx | Incr | Decr | IncrBy | DecrBy | IncrByFloat | IncrEx | SetBit => Touch::BOTH,
         BitField if only_reads(args) => Touch::READS,
         BitField => Touch::BOTH,
         Rename | RenameNx if number == 0 => Touch::BOTH,
@@ -103,6 +103,11 @@ fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
         BitOp => Touch::READS,
         _ => Touch::NEITHER,
     }
+}
+
+/// Whether the option is one by which the value before comes out.
+fn reads(option: &[u8]) -> bool {
+    READING_OPTIONS.iter().any(|word| option.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Whether all that is asked of a bit field is `GET`.

@@ -87,6 +87,7 @@ commands! {
     IncrBy "incrby" 3 Write "string";
     DecrBy "decrby" 3 Write "string";
     IncrByFloat "incrbyfloat" 3 Write "string";
+    IncrEx "increx" -2 Write "string";
     Lcs "lcs" -3 Read "string";
 
     Del "del" -2 Write "generic";
@@ -236,8 +237,8 @@ impl Command {
     /// Whether Redis refuses it while more memory is in use than allowed (`denyoom`).
     pub fn needs_memory(self) -> bool {
         use Command::{
-            Append, BitField, BitOp, Copy, Decr, DecrBy, GetSet, Incr, IncrBy, IncrByFloat, MSet, MSetEx, MSetNx,
-            PSetEx, Set, SetBit, SetEx, SetNx, SetRange,
+            Append, BitField, BitOp, Copy, Decr, DecrBy, GetSet, Incr, IncrBy, IncrByFloat, IncrEx, MSet, MSetEx,
+            MSetNx, PSetEx, Set, SetBit, SetEx, SetNx, SetRange,
         };
         matches!(
             self,
@@ -251,6 +252,7 @@ impl Command {
                 | Incr
                 | IncrBy
                 | IncrByFloat
+                | IncrEx
                 | MSet
                 | MSetEx
                 | MSetNx

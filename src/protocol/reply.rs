@@ -20,8 +20,8 @@ pub enum Reply<'a> {
     NilArray,
     /// A number.
     Int(i64),
-    /// A number with a fraction.
-    Double(f64),
+    /// A number with a fraction, in its digits.
+    Double(&'a str),
     /// A status.
     Simple(&'a str),
     /// Lines for a person, each with its end.

@@ -138,7 +138,7 @@ pub(super) fn encode(reply: Reply<'_>, resp3: bool, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\r\n");
         }
         Reply::Double(number) if resp3 => write!(out, ",{number}\r\n").expect("memory takes all"),
-        Reply::Double(number) => bulk(number.to_string().as_bytes(), out),
+        Reply::Double(number) => bulk(number.as_bytes(), out),
         Reply::Simple(text) => write!(out, "+{text}\r\n").expect("memory takes all"),
         Reply::Array(len) => header(b'*', len, out),
         Reply::Map(len) if resp3 => header(b'%', len, out),

@@ -13,7 +13,8 @@ use crate::harness::redis::Redis;
 use crate::reply::{Resp, words};
 
 /// What a later Redis brought, or Valkey.
-const LATER: [&str; 7] = ["client|no-touch", "client|setinfo", "delex", "delifeq", "digest", "msetex", "waitaof"];
+const LATER: [&str; 8] =
+    ["client|no-touch", "client|setinfo", "delex", "delifeq", "digest", "increx", "msetex", "waitaof"];
 /// Fields of `COMMAND DOCS` that are texts of Redis' own.
 const TEXTS: [&str; 3] = ["summary", "complexity", "history"];
 

@@ -150,13 +150,14 @@ fn log(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         let Entry { last, count, number, created_ms, updated_ms } = entry;
         let context = if last.is_in_transaction { "multi" } else { "toplevel" };
         let age_s = data.now.unix_ms.saturating_sub(*updated_ms) as f64 / 1_000.0;
+        let age_s = age_s.to_string();
         let fields = [
             ("count", Reply::Int(*count as i64)),
             ("reason", Reply::Value(last.reason.name().as_bytes())),
             ("context", Reply::Value(context.as_bytes())),
             ("object", Reply::Value(&last.object)),
             ("username", Reply::Value(&last.user)),
-            ("age-seconds", Reply::Double(age_s)),
+            ("age-seconds", Reply::Double(&age_s)),
             ("client-info", Reply::Value(last.client.as_bytes())),
             ("entry-id", Reply::Int(*number as i64)),
             ("timestamp-created", Reply::Int(*created_ms as i64)),

@@ -3,6 +3,7 @@
 use super::fail::{Fail, SYNTAX, is};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
+use crate::auth::uses::READING_OPTIONS;
 use crate::node::replies::Replies;
 use crate::protocol::catalog::{Argument, Catalog, Entry, Find, Keys};
 use crate::protocol::glob::Pattern;
@@ -247,14 +248,13 @@ fn entry_of<'a>(catalog: &'a Catalog, request: &[&[u8]]) -> Option<&'a Entry> {
     }
 }
 
-/// Options of `SET` by which the value before comes out.
-const READING: [&str; 5] = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"];
-
 /// What the request does to its keys, where that depends on its arguments.
 fn flags_of(entry: &Entry, request: &[&[u8]]) -> Option<&'static [&'static str]> {
     let changes: &[&str] = &["RW", "access", "update"];
     match entry.name {
-        "set" if request.iter().skip(3).any(|word| READING.iter().any(|option| is(word, option))) => Some(changes),
+        "set" if request.iter().skip(3).any(|word| READING_OPTIONS.iter().any(|option| is(word, option))) => {
+            Some(changes)
+        }
         "set" => Some(&["OW", "update"]),
         "delex" if request.len() > 2 => Some(&["RW", "access", "delete"]),
         "delex" => Some(&["RM", "delete"]),

@@ -17,7 +17,7 @@ const FRACTION_DIGITS: usize = 17;
 const EXPONENT_BIAS: i32 = 16_383;
 
 /// A number, or one past all of them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(super) struct Extended(X87DoubleExtended);
 
 impl Extended {
@@ -45,10 +45,24 @@ impl Extended {
         (!read.value.is_infinite() && !is_lost).then(|| signed(read.value))
     }
 
-    /// The sum, to the nearest number; `None` where there is none.
-    pub(super) fn plus(self, other: Extended) -> Option<Extended> {
-        let sum = (self.0 + other.0).value;
-        sum.is_finite().then_some(Extended(sum))
+    /// The largest number. The least is as far below zero.
+    pub(super) fn largest() -> Extended {
+        Extended(X87DoubleExtended::largest())
+    }
+
+    /// The sum, to the nearest number, or past all of them.
+    pub(super) fn plus(self, other: Extended) -> Extended {
+        Extended((self.0 + other.0).value)
+    }
+
+    /// The difference, to the nearest number, or past all of them.
+    pub(super) fn minus(self, other: Extended) -> Extended {
+        Extended((self.0 - other.0).value)
+    }
+
+    /// Whether it is a number, and not past all of them.
+    pub(super) fn is_finite(self) -> bool {
+        self.0.is_finite()
     }
 
     /// As `digits * 2^exponent`, and whether it is below zero.
@@ -57,6 +71,12 @@ impl Extended {
         let exponent = (bits >> 64 & 0x7fff) as i32;
         // Where it is 0, the digits are those of the least exponent, without a first 1.
         (bits >> 79 & 1 == 1, bits as u64, exponent.max(1) - EXPONENT_BIAS - 63)
+    }
+}
+
+impl From<i8> for Extended {
+    fn from(number: i8) -> Extended {
+        Extended(X87DoubleExtended::from_i128(number.into()).value)
     }
 }
 
@@ -114,7 +134,8 @@ mod tests {
 
     fn sum(one: &str, other: &str) -> Option<String> {
         let (one, other) = (Extended::parse(one.as_bytes())?, Extended::parse(other.as_bytes())?);
-        Some(one.plus(other).map_or("none".to_owned(), |sum| sum.to_string()))
+        let sum = one.plus(other);
+        Some(if sum.is_finite() { sum.to_string() } else { "none".to_owned() })
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What each request does: the one `match`.
 //!
 //! - `fail`: why not, in Redis' words
-//! - `strings`, `comparing`, `several`, `numbers`, `extended`, `lcs`, `bits`, `bitfield`: values
+//! - `strings`, `comparing`, `several`, `numbers`, `counting`, `extended`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `room`: whether memory allows a request
 //! - `transactions`, `publishing`, `watching`: more than one request, more than one client
@@ -19,6 +19,7 @@ mod comparing;
 mod configuration;
 mod connection;
 pub(super) mod context;
+mod counting;
 mod events;
 mod expiring;
 mod extended;
@@ -270,6 +271,7 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::IncrBy => numbers::incr_by(&mut cx.data, args),
         Command::DecrBy => numbers::decr_by(&mut cx.data, args),
         Command::IncrByFloat => numbers::incr_by_float(&mut cx.data, args),
+        Command::IncrEx => counting::incr_ex(&mut cx.data, args),
         Command::Lcs => lcs::lcs(&mut cx.data, args),
 
         Command::Del | Command::Unlink => keys::del(&mut cx.data, args),

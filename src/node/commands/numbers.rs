@@ -35,7 +35,11 @@ pub(super) fn incr_by_float(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let digits = before.len() + args.at(2).len();
     let before = Extended::parse(before).ok_or(NOT_FLOAT)?;
     let by = Extended::parse(args.at(2)).ok_or(NOT_FLOAT)?;
-    let sum = before.plus(by).ok_or(Fail::said("ERR increment would produce NaN or Infinity"))?.to_string();
+    let sum = before.plus(by);
+    if !sum.is_finite() {
+        return Err(Fail::said("ERR increment would produce NaN or Infinity"));
+    }
+    let sum = sum.to_string();
     cx.put(key, sum.as_bytes(), cx.keys.store().expiry(key))?;
     cx.note_form(key, Form::Sum);
     cx.notify('$', "incrbyfloat", key);
