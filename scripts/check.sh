@@ -62,7 +62,7 @@ fi
 
 # Redis clients. What is there in this release is not asked for again.
 install_clients() {
-    redis_py=redis==8.1.0 redis_py_5=redis==5.3.1 node_clients="ioredis@6.0.0 redis@6.3.1 @upstash/redis@1.39.0"
+    redis_py=redis[xxhash]==8.1.0 redis_py_5=redis==5.3.1 node_clients="ioredis@6.0.0 redis@6.3.1 @upstash/redis@1.39.0"
     if [ "$(cat target/clients/installed 2>/dev/null)" != "$redis_py" ]; then
         rm -rf target/clients && mkdir -p target && python3 -m venv target/clients
         target/clients/bin/pip install --quiet --disable-pip-version-check "$redis_py"

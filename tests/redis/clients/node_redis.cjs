@@ -30,6 +30,25 @@ async function main(RESP) {
   assert.equal(await a.lcs("one", "two"), "mytext");
   assert.equal((await a.lcsIdx("one", "two")).len, 6);
 
+  assert.equal(await a.set("lock", "mine", { condition: "NX", expiration: { type: "EX", value: 100 } }), "OK");
+  assert.equal(await a.set("lock", "other", { condition: "IFEQ", matchValue: "other" }), null);
+  assert.equal(await a.set("lock", "Hello world", { condition: "IFEQ", matchValue: "mine", GET: true }), "mine");
+  assert.equal(await a.digest("lock"), "b6acb9d84a38ff74");
+  assert.equal(await a.set("lock", "next", { condition: "IFDEQ", matchValue: "b6acb9d84a38ff74" }), "OK");
+  await soon(() => b.get("lock"), "next");
+  assert.equal(await a.delEx("lock", { condition: "IFEQ", matchValue: "mine" }), 0);
+  assert.equal(await a.delEx("lock", { condition: "IFNE", matchValue: "mine" }), 1);
+  await soon(() => b.exists("lock"), 0);
+  const times = { mode: "NX", expiration: { type: "EX", value: 1000 } };
+  assert.equal(await a.mSetEx(["m:1", "1", "m:2", "two"], times), 1);
+  assert.equal(await a.mSetEx(["m:2", "2", "m:3", "3"], times), 0);
+  await soon(() => b.mGet(["m:1", "m:2", "m:3"]), ["1", "two", null]);
+  const window = { upperBound: 2, expiration: { type: "EX", value: 1000, ENX: true } };
+  const calls = [await a.increx("calls", window), await a.increx("calls", window), await a.increx("calls", window)];
+  assert.deepEqual(calls, [[1, 1], [2, 1], [2, 0]]);
+  assert.deepEqual((await a.incrExByFloat("calls", 0.5)).map(Number), [2.5, 0.5]);
+  await soon(() => b.get("calls"), "2.5");
+
   const numbers = await Promise.all(Array.from({ length: 500 }, () => a.incr("n")));
   assert.deepEqual(numbers, Array.from({ length: 500 }, (_, number) => number + 1));
   assert.deepEqual(await a.multi().set("m", 1).incr("m").get("m").exec(), ["OK", 2, "2"]);

@@ -98,6 +98,46 @@ def strings():
     soon(lambda: b.get("z2"), "ünï")
 
 
+def compare_and_set():
+    # redis-py 5 does not know of it.
+    if not hasattr(a, "delex"):
+        return
+    equal(a.set("lock", "mine", nx=True, px=100_000), True)
+    equal(a.set("lock", "other", nx=True), None)
+    soon(lambda: b.get("lock"), "mine")
+    equal(a.set("lock", "other", ifeq="other", ex=100), None)
+    equal(a.set("lock", "mine", ifeq="mine", ex=1000), True)
+    soon(lambda: 900 < b.ttl("lock") <= 1000, True)
+    equal(a.set("lock", "mine too", ifne="mine", get=True), "mine")
+    equal(a.set("lock", "Hello world", ifne="other", get=True), "mine")
+    equal([a.digest("lock"), a.digest("nothing")], ["b6acb9d84a38ff74", None])
+    equal([raw_a.digest("lock"), a.digest_local("Hello world")], [b"b6acb9d84a38ff74", "b6acb9d84a38ff74"])
+    equal(a.set("lock", "next", ifdne=a.digest_local("Hello world")), None)
+    equal(a.set("lock", "next", ifdeq=a.digest_local("Hello world").upper()), True)
+    soon(lambda: b.get("lock"), "next")
+    equal([a.delex("lock", ifeq="other"), a.delex("lock", ifdne=a.digest("lock"))], [0, 0])
+    refused(lambda: a.delex("lock", ifdeq="1"), "must be exactly 16 hexadecimal characters")
+    equal([a.delex("lock", ifeq="next"), a.delex("lock")], [1, 0])
+    soon(lambda: b.exists("lock"), 0)
+    equal([a.set("lock", "mine"), a.execute_command("DELIFEQ", "lock", "mine")], [True, 1])
+
+    options = redis.commands.core.DataPersistOptions
+    equal(a.msetex({"m:1": 1, "m:2": "two"}, data_persist_option=options.NX, ex=1000), 1)
+    equal(a.msetex({"m:2": 2, "m:3": 3}, data_persist_option=options.NX, ex=1000), 0)
+    soon(lambda: b.mget("m:1", "m:2", "m:3"), ["1", "two", None])
+    equal(a.msetex({"m:1": 10, "m:2": 20}, data_persist_option=options.XX, keepttl=True), 1)
+    soon(lambda: [b.get("m:1"), 900 < b.ttl("m:2") <= 1000], ["10", True])
+    equal(a.command_getkeys("MSETEX", 2, "x", 1, "y", 2, "EX", 10), ["x", "y"])
+
+    equal([a.increx("calls", ubound=2, ex=1000, enx=True) for _ in range(3)], [[1, 1], [2, 1], [2, 0]])
+    soon(lambda: [b.get("calls"), 900 < b.ttl("calls") <= 1000], ["2", True])
+    equal(a.increx("calls", byint=-5, lbound=0, saturate=True, persist=True), [0, -2])
+    soon(lambda: [b.get("calls"), b.ttl("calls")], ["0", -1])
+    equal([float(number) for number in a.increx("calls", byfloat=1.5)], [1.5, 1.5])
+    soon(lambda: b.get("calls"), "1.5")
+    refused(lambda: a.increx("calls"), "not an integer")
+
+
 def expiry():
     equal(a.set("short", "x", px=1), True)
     soon(lambda: a.get("short"), None)
@@ -283,6 +323,7 @@ soon(b.dbsize, 0)
 for part in (
     connections,
     strings,
+    compare_and_set,
     expiry,
     bits,
     common_subsequence,
