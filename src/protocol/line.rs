@@ -62,18 +62,21 @@ const SLACK_BYTES: usize = 16;
 
 /// The answer to `HELP`.
 pub const HELP: &str = "\
-SET <key> <value>   give the key a value: the rest of the line, spaces and all
-GET <key>           the value, or KEY NOT FOUND
-DELETE <key>        forget the key: OK, or KEY NOT FOUND
-EXPIRE <key> <s>    forget the key after so many seconds: OK, or KEY NOT FOUND
-TTL <key>           the seconds that are left; -1: the key stays; or KEY NOT FOUND
-WAIT <n> <ms>       how many peers have your last write on disk: once n have, or after ms milliseconds
-PING                PONG
-AUTH [user] <pwd>   say who you are: the password is the rest of the line; without a user, the default one
-INFO                the node's state, one name and value per line
-STATUS              all nodes, as far as this one knows, and what it comes to: a line of JSON
-HELP                these lines
-QUIT                OK, then goodbye
+SET <key> <value>          give the key a value: the rest of the line, spaces and all
+GET <key>                  the value, or KEY NOT FOUND
+DELETE <key>               forget the key: OK, or KEY NOT FOUND
+SETNX <key> <value>        give the key a value if it has none: OK, or NOT SET
+SETIFEQ <key> <old> <new>  give the key a value if it has that one, a word: OK, or NOT SET
+DELIFEQ <key> <value>      forget the key if it has that value: OK, or NOT DELETED
+EXPIRE <key> <s>           forget the key after so many seconds: OK, or KEY NOT FOUND
+TTL <key>                  the seconds that are left; -1: the key stays; or KEY NOT FOUND
+WAIT <n> <ms>              how many peers have your last write on disk: once n have, or after ms milliseconds
+PING                       PONG
+AUTH [user] <pwd>          say who you are: the password is the rest of the line; without a user, the default one
+INFO                       the node's state, one name and value per line
+STATUS                     all nodes, as far as this one knows, and what it comes to: a line of JSON
+HELP                       these lines
+QUIT                       OK, then goodbye
 A key is any bytes but space and line ends. Anything else is answered INVALID COMMAND.
 A line that begins with * is RESP, as Redis clients speak it; one that begins with { is a JSON object.
 
@@ -170,15 +173,37 @@ fn parse<'a>(line: &'a [u8], value_bytes_max: usize, scratch: &'a mut Scratch) -
             let at = two(rest)?;
             let value = &rest[at + 1..];
             key(&rest[..at])?;
-            if value.is_empty() {
-                return Err(Reply::InvalidCommand);
-            }
-            if value.len() > value_bytes_max {
-                return Err(Reply::Error(Refusal::ValueTooLong(value_bytes_max)));
-            }
+            check_value(value, value_bytes_max)?;
             Command::Set
         }
         (6, Some(rest)) if verb.eq_ignore_ascii_case(b"DELETE") => one(rest, Command::Delete)?,
+        (5, Some(rest)) if verb.eq_ignore_ascii_case(b"SETNX") => {
+            let at = two(rest)?;
+            key(&rest[..at])?;
+            check_value(&rest[at + 1..], value_bytes_max)?;
+            // `SET <key> <value> NX`: both words are parts of the verb.
+            spans[0] = 0..3;
+            spans.push(3..5);
+            Command::Set
+        }
+        (7, Some(rest)) if verb.eq_ignore_ascii_case(b"SETIFEQ") => {
+            let at = two(rest)?;
+            key(&rest[..at])?;
+            let (begin, values) = (start + at + 1, &rest[at + 1..]);
+            let end = memchr(b' ', values).filter(|&end| end > 0).ok_or(Reply::InvalidCommand)?;
+            check_value(&values[end + 1..], value_bytes_max)?;
+            // `SET <key> <new> IFEQ <old>`.
+            spans[0] = 0..3;
+            spans[2] = begin + end + 1..line.len();
+            spans.extend([3..7, begin..begin + end]);
+            Command::Set
+        }
+        (7, Some(rest)) if verb.eq_ignore_ascii_case(b"DELIFEQ") => {
+            let at = two(rest)?;
+            key(&rest[..at])?;
+            check_value(&rest[at + 1..], value_bytes_max)?;
+            Command::DelIfEq
+        }
         (6, Some(rest)) if verb.eq_ignore_ascii_case(b"EXPIRE") => {
             let at = two(rest)?;
             key(&rest[..at])?;
@@ -225,6 +250,15 @@ fn key(bytes: &[u8]) -> Result<&[u8], Reply<'static>> {
         return Err(Reply::Error(Refusal::KeyTooLong));
     }
     Ok(bytes)
+}
+
+/// The rest of a line: not empty.
+fn check_value(bytes: &[u8], value_bytes_max: usize) -> Result<(), Reply<'static>> {
+    match bytes.len() {
+        0 => Err(Reply::InvalidCommand),
+        len if len > value_bytes_max => Err(Reply::Error(Refusal::ValueTooLong(value_bytes_max))),
+        _ => Ok(()),
+    }
 }
 
 /// Digits and nothing else.
@@ -288,6 +322,23 @@ mod tests {
         check("delete a", Command::Delete, &["a"]);
         check("ping\r", Command::Ping, &[]);
         check("expire a 10", Command::Expire, &["a", "10"]);
+    }
+
+    #[test]
+    fn conditions_are_those_of_set() {
+        check("SETNX a b c", Command::Set, &["a", "b c", "NX"]);
+        check("setnx a b", Command::Set, &["a", "b", "nx"]);
+        check("SETIFEQ a old the new one", Command::Set, &["a", "the new one", "IFEQ", "old"]);
+        check("SetIfEq a b  c", Command::Set, &["a", " c", "IfEq", "b"]);
+        check("DELIFEQ a the old one", Command::DelIfEq, &["a", "the old one"]);
+        for line in
+            ["SETNX", "SETNX a", "SETNX a ", "SETNX  b", "SETIFEQ a", "SETIFEQ a b", "SETIFEQ a b ", "SETIFEQ a  b"]
+        {
+            check_invalid(line);
+        }
+        for line in ["DELIFEQ", "DELIFEQ a", "DELIFEQ a ", "SETXX a b", "SETIFNE a b c"] {
+            check_invalid(line);
+        }
     }
 
     #[test]

@@ -75,8 +75,16 @@ fn the_generated_conversations_hold_what_they_should() {
     assert!(with(&|bytes| bytes.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n')) > 100);
     assert!(with(&|bytes| bytes.len() > KEY_BYTES_MAX) > 20);
     assert!(with(&|bytes| oracle(bytes).1) > 5, "some speak HTTP");
-    let answers =
-        ["INVALID COMMAND", "KEY NOT FOUND", "OK", "ERROR key too long", "ERROR value too long", "ERROR the last"];
+    let answers = [
+        "INVALID COMMAND",
+        "KEY NOT FOUND",
+        "NOT SET",
+        "NOT DELETED",
+        "OK",
+        "ERROR key too long",
+        "ERROR value too long",
+        "ERROR the last",
+    ];
     for answer in answers {
         assert!(answered_with(answer) > 10, "{answer}");
     }
@@ -104,10 +112,13 @@ fn valid(random: &mut Random) -> Vec<u8> {
     let key = random.choose(&["a", "b", "c\t", "\u{fc}", "GET", "last"]);
     let value = random.choose(&["1", "two words", " ", "\r\r", "OK", "GET a", "\0"]);
     let verb = |verb: &str, random: &mut Random| if random.once_in(2) { verb.to_lowercase() } else { verb.to_owned() };
-    let mut line = match random.below(8) {
+    let mut line = match random.below(11) {
         0..4 => format!("{} {key} {value}", verb("SET", random)),
         4 | 5 => format!("{} {key}", verb("GET", random)),
         6 => format!("{} {key}", verb("DELETE", random)),
+        7 => format!("{} {key} {value}", verb("SETNX", random)),
+        8 => format!("{} {key} {} {value}", verb("SETIFEQ", random), random.choose(&["1", "OK", "\r\r", "\0"])),
+        9 => format!("{} {key} {value}", verb("DELIFEQ", random)),
         _ => verb(random.choose(&["PING", "HELP", "INFO"]), random),
     };
     if random.once_in(3) {
@@ -136,7 +147,18 @@ fn malformed(random: &mut Random) -> Vec<u8> {
             .to_vec(),
         // Too many arguments, or verbs nobody knows.
         3 => random
-            .choose(&["GET a b", "DELETE a b", "PING 1", "INFO all", "GETS a", "SETNX a b", "*2", "$3"])
+            .choose(&[
+                "GET a b",
+                "DELETE a b",
+                "PING 1",
+                "INFO all",
+                "GETS a",
+                "SETXX a b",
+                "SETIFEQ a b",
+                "DELIFEQ a",
+                "*2",
+                "$3",
+            ])
             .as_bytes()
             .to_vec(),
         // A carriage return where none belongs.
@@ -209,6 +231,36 @@ fn oracle(conversation: &[u8]) -> (Vec<Vec<u8>>, bool) {
                     values.insert(key.to_vec(), value);
                     Some(b"OK".to_vec())
                 }
+            }
+            (b"SETNX" | b"DELIFEQ", [key, value @ ..]) if is_key(key) && !value.join(&b' ').is_empty() => {
+                let (value, found) = (value.join(&b' '), values.get(*key));
+                Some(match verb.as_slice() {
+                    _ if long(key) => too_long("key"),
+                    _ if value.len() > VALUE_BYTES_MAX => too_long("value"),
+                    b"SETNX" if found.is_some() => b"NOT SET".to_vec(),
+                    b"SETNX" => {
+                        values.insert(key.to_vec(), value);
+                        b"OK".to_vec()
+                    }
+                    _ if found != Some(&value) => b"NOT DELETED".to_vec(),
+                    _ => {
+                        values.remove(*key);
+                        b"OK".to_vec()
+                    }
+                })
+            }
+            (b"SETIFEQ", [key, old, new @ ..]) if is_key(key) && !old.is_empty() && !new.join(&b' ').is_empty() => {
+                let new = new.join(&b' ');
+                Some(if long(key) {
+                    too_long("key")
+                } else if new.len() > VALUE_BYTES_MAX {
+                    too_long("value")
+                } else if values.get(*key).map(Vec::as_slice) == Some(*old) {
+                    values.insert(key.to_vec(), new);
+                    b"OK".to_vec()
+                } else {
+                    b"NOT SET".to_vec()
+                })
             }
             _ => None,
         };

@@ -24,7 +24,9 @@ pub(super) enum Op {
     Get,
     Set,
     Delete,
+    Digest,
     MGet,
+    MSet,
     Exists,
     Expire,
     Ttl,
@@ -38,6 +40,18 @@ pub(super) enum Op {
     Wait,
     Watch,
     Unwatch,
+    /// `Set` with a condition: the answer says whether it was done.
+    #[serde(skip)]
+    SetIf,
+    /// `Set` that asks for the value before.
+    #[serde(skip)]
+    SetGet,
+    /// `Delete` with a condition.
+    #[serde(skip)]
+    DeleteIf,
+    /// `Incr` with bounds, or a time to live.
+    #[serde(skip)]
+    Count,
 }
 
 /// What a request was answered so far.
@@ -250,7 +264,7 @@ impl Op {
     /// The fields of the answer beside `id` and `ok`.
     fn describe<'a>(self, said: Said<'a>, answer: &mut Object<'a>) {
         let field = match self {
-            Op::Get => {
+            Op::Get | Op::SetGet => {
                 match said {
                     Said::Bytes(value) => put(answer, "value", "encoding", value),
                     other => drop(answer.insert("value", other.plain())),
@@ -300,11 +314,18 @@ impl Op {
                 answer.insert("ttl_ms", if ttl < 0 { Field::Nil } else { Field::Int(ttl) });
                 return;
             }
-            Op::Expire => {
-                answer.insert("done", Field::Bool(matches!(said, Said::Int(1))));
+            Op::Count => {
+                let Said::Array(parts) = said else { return };
+                let fields = ["value", "applied"].into_iter().zip(parts);
+                fields.for_each(|(name, part)| drop(answer.insert(name, part.plain())));
                 return;
             }
-            Op::Delete => "deleted",
+            Op::Expire | Op::MSet | Op::SetIf => {
+                answer.insert("done", Field::Bool(matches!(said, Said::Int(1) | Said::Ok)));
+                return;
+            }
+            Op::Delete | Op::DeleteIf => "deleted",
+            Op::Digest => "digest",
             Op::Exists => "count",
             Op::Incr => "value",
             Op::Info => "info",

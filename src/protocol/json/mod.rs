@@ -88,8 +88,34 @@ struct Asked<'a> {
     #[serde(borrow)]
     value: Option<Cow<'a, str>>,
     encoding: Option<Encoding>,
+    #[serde(borrow)]
+    values: Option<Vec<Cow<'a, str>>>,
     ttl_ms: Option<i64>,
+    #[serde(default)]
+    keep_ttl: bool,
+    #[serde(default)]
+    nx: bool,
+    #[serde(default)]
+    xx: bool,
+    #[serde(borrow)]
+    ifeq: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ifne: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ifdeq: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ifdne: Option<Cow<'a, str>>,
+    #[serde(default)]
+    get: bool,
     by: Option<i64>,
+    lbound: Option<i64>,
+    ubound: Option<i64>,
+    #[serde(default)]
+    saturate: bool,
+    #[serde(default)]
+    enx: bool,
+    #[serde(default)]
+    persist: bool,
     #[serde(borrow)]
     cursor: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -147,7 +173,7 @@ fn decode<'a>(
             return (Decoded::Failed(format!("ERR {error}"), end + 1), envelope);
         }
     };
-    let envelope = Some(Box::new(Envelope { id: object.id.clone(), op: object.op }));
+    let envelope = Some(Box::new(Envelope { id: object.id.clone(), op: object.does() }));
     scratch.clear();
     let decoded = match arguments(&object, scratch) {
         Ok(command) => Decoded::Request(Request { command: Some(command), args: scratch.args() }, end + 1),
@@ -181,22 +207,44 @@ pub fn tell_short(change: &Change<'_>, value_bytes_max: usize, out: &mut Vec<u8>
 
 /// The command that does what is asked for, and its arguments.
 fn arguments(object: &Asked<'_>, scratch: &mut Scratch) -> Result<Command, &'static str> {
-    let bytes = |text: &Cow<'_, str>, encoding: Option<Encoding>| match encoding {
-        None => Ok(text.as_bytes().to_vec()),
-        Some(Encoding::Base64) => BASE64.decode(text.as_bytes()).map_err(|_| "this is not base64"),
-    };
     let key = || bytes(object.key.as_ref().ok_or("the field key is missing")?, object.key_encoding);
-    let command = object.op.command();
+    let op = object.does();
+    let command = op.command();
     scratch.push(command.describe().name.as_bytes());
-    match object.op {
-        Op::Get | Op::Delete | Op::Ttl => scratch.push(&key()?),
-        Op::Set => {
+    match op {
+        Op::Get | Op::Delete | Op::Digest | Op::Ttl => scratch.push(&key()?),
+        Op::DeleteIf => {
+            scratch.push(&key()?);
+            object.comparisons(scratch)?;
+        }
+        Op::Set | Op::SetIf | Op::SetGet => {
             scratch.push(&key()?);
             scratch.push(&bytes(object.value.as_ref().ok_or("the field value is missing")?, object.encoding)?);
-            if let Some(ttl_ms) = object.ttl_ms {
-                scratch.push(b"PX");
-                scratch.push(ttl_ms.to_string().as_bytes());
+            words([(object.nx, "NX"), (object.xx, "XX"), (object.get, "GET"), (object.keep_ttl, "KEEPTTL")], scratch);
+            object.comparisons(scratch)?;
+            numbers([("PX", object.ttl_ms)], scratch);
+        }
+        Op::MSet => {
+            let keys = object.keys.as_deref().filter(|keys| !keys.is_empty()).ok_or("the field keys is missing")?;
+            let values = object.values.as_deref().ok_or("the field values is missing")?;
+            if values.len() != keys.len() {
+                return Err("there are not as many values as keys");
             }
+            scratch.push(keys.len().to_string().as_bytes());
+            for (key, value) in keys.iter().zip(values) {
+                scratch.push(&bytes(key, object.key_encoding)?);
+                scratch.push(&bytes(value, object.encoding)?);
+            }
+            words([(object.nx, "NX"), (object.xx, "XX"), (object.keep_ttl, "KEEPTTL")], scratch);
+            numbers([("PX", object.ttl_ms)], scratch);
+        }
+        Op::Count => {
+            scratch.push(&key()?);
+            let said = [("BYINT", object.by), ("LBOUND", object.lbound), ("UBOUND", object.ubound)];
+            numbers(said, scratch);
+            numbers([("PX", object.ttl_ms)], scratch);
+            words([(object.nx, "NX"), (object.xx, "XX")], scratch);
+            words([(object.saturate, "SATURATE"), (object.enx, "ENX"), (object.persist, "PERSIST")], scratch);
         }
         Op::MGet | Op::Exists => {
             let keys = object.keys.as_deref().or(object.key.as_ref().map(std::slice::from_ref));
@@ -256,13 +304,67 @@ fn arguments(object: &Asked<'_>, scratch: &mut Scratch) -> Result<Command, &'sta
     Ok(command)
 }
 
+/// A key or a value.
+fn bytes(text: &str, encoding: Option<Encoding>) -> Result<Vec<u8>, &'static str> {
+    match encoding {
+        None => Ok(text.as_bytes().to_vec()),
+        Some(Encoding::Base64) => BASE64.decode(text.as_bytes()).map_err(|_| "this is not base64"),
+    }
+}
+
+/// The words whose fields are true.
+fn words<const N: usize>(asked: [(bool, &str); N], scratch: &mut Scratch) {
+    asked.iter().filter(|(is_asked, _)| *is_asked).for_each(|(_, word)| scratch.push(word.as_bytes()));
+}
+
+/// The words whose fields have a number, each with it.
+fn numbers<const N: usize>(asked: [(&str, Option<i64>); N], scratch: &mut Scratch) {
+    for (word, number) in asked.iter().filter_map(|(word, number)| Some((word, (*number)?))) {
+        scratch.push(word.as_bytes());
+        scratch.push(number.to_string().as_bytes());
+    }
+}
+
+impl Asked<'_> {
+    /// What is to be done, which fields beside the op decide too.
+    fn does(&self) -> Op {
+        let compares = self.ifeq.is_some() || self.ifne.is_some() || self.ifdeq.is_some() || self.ifdne.is_some();
+        let has_bounds = self.lbound.is_some() || self.ubound.is_some() || self.saturate;
+        let has_expiry = self.ttl_ms.is_some() || self.enx || self.persist;
+        match self.op {
+            Op::Set if self.get => Op::SetGet,
+            Op::Set if self.nx || self.xx || compares => Op::SetIf,
+            Op::Delete if compares => Op::DeleteIf,
+            Op::Incr if has_bounds || has_expiry || self.nx || self.xx => Op::Count,
+            op => op,
+        }
+    }
+
+    /// What the value is to be compared with. A digest is text, however values are written.
+    fn comparisons(&self, scratch: &mut Scratch) -> Result<(), &'static str> {
+        let values = [("IFEQ", &self.ifeq, self.encoding), ("IFNE", &self.ifne, self.encoding)];
+        let digests = [("IFDEQ", &self.ifdeq, None), ("IFDNE", &self.ifdne, None)];
+        for (word, operand, encoding) in values.into_iter().chain(digests) {
+            if let Some(operand) = operand {
+                scratch.push(word.as_bytes());
+                scratch.push(&bytes(operand, encoding)?);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Op {
     fn command(self) -> Command {
         match self {
             Op::Get => Command::Get,
-            Op::Set => Command::Set,
+            Op::Set | Op::SetIf | Op::SetGet => Command::Set,
             Op::Delete => Command::Del,
+            Op::DeleteIf => Command::DelEx,
+            Op::Digest => Command::Digest,
+            Op::Count => Command::IncrEx,
             Op::MGet => Command::MGet,
+            Op::MSet => Command::MSetEx,
             Op::Exists => Command::Exists,
             Op::Expire => Command::PExpire,
             Op::Ttl => Command::PTtl,
