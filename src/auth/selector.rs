@@ -76,6 +76,10 @@ impl Selector {
             if command == Command::WatchPrefix && !self.keys.allow_all_after(args.at(1), Touch::READS) {
                 return Err(Denied::Key(1));
             }
+            // It holds all keys there are.
+            if command == Command::Backup && !self.keys.allow_all_after(b"", Touch::READS) {
+                return Err(Denied::Key(1));
+            }
         }
         if !self.channels.is_all() {
             for (at, how) in uses::channels(command, args) {

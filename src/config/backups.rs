@@ -14,7 +14,8 @@ Examples:\n  \
 kvstoreapp backup /backups/monday.db                              of the node on this machine\n  \
 kvstoreapp backup --address=db1:5000 --user=backup --password-file=pw --tls-ca-file=ca.crt /backups/monday.db\n  \
 kvstoreapp backup --verify /backups/monday.db\n\n\
-Of a cluster one node's backup is enough: each has all keys. The user needs +backup, which @admin has.\n\
+Of a cluster one node's backup is enough: each has all keys. The user needs +backup, which @admin has, and to\n\
+read all keys (%R~*).\n\
 Exit code 0: it is there and whole; 1: it is not; 2: the node could not be asked.")]
 pub struct BackupArguments {
     /// The file: it must not be there yet. It is SQLite: sqlite3 FILE 'select key, value from kvstore'

@@ -100,7 +100,7 @@ fn refused(address: &str, why: &[u8]) -> Failure {
         }
         Some(why) => Failure::from(format!("{address} gives no backup: {why}")),
         None if why.starts_with("NOPERM ") => {
-            Failure::unknown(format!("{address} gives this user no backup (+backup is what it needs): {why}"))
+            Failure::unknown(format!("{address} gives this user no backup (+backup and %R~* are what it needs): {why}"))
         }
         None => Failure::from(format!("{address} gives no backup: {why}")),
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::harness::sqlite::{assert_is_intact, sqlite3};
 use crate::harness::{Client, Server, wait_for};
-use crate::using::{Place, Said, tool};
+use crate::using::{Place, Said, flag, tool};
 
 /// Takes a backup of the node.
 pub fn back_up(server: &Server, file: &str) -> Said {
@@ -171,20 +171,40 @@ fn who_may_not_take_a_backup_is_told_what_it_needs_and_other_dialects_have_none(
     let server = Server::start(&[]);
     let mut client = server.connect();
     assert_eq!(ask(&mut client, &["ACL", "SETUSER", "ann", "on", ">pass", "+@all", "-@dangerous", "~*"]), "+OK");
-    assert_eq!(ask(&mut client, &["ACL", "SETUSER", "bob", "on", ">pass", "+ping", "+backup"]), "+OK");
+    assert_eq!(ask(&mut client, &["ACL", "SETUSER", "bob", "on", ">pass", "+ping", "+backup", "%R~*"]), "+OK");
+    assert_eq!(ask(&mut client, &["ACL", "SETUSER", "eve", "on", ">pass", "+@all", "~app:*"]), "+OK");
     let password = place.file("password", "pass\n");
     let address = server.address.to_string();
     let as_user = |user: &str| {
         tool(&["backup", "--address", &address, "--user", user, "--password-file", &password, &place.text(user)])
     };
-    let said = as_user("ann");
-    assert_eq!(said.code, 2);
-    assert!(said.err.contains("+backup is what it needs"), "{}", said.err);
+    for user in ["ann", "eve"] {
+        let said = as_user(user);
+        assert_eq!(said.code, 2);
+        assert!(said.err.contains("+backup and %R~* are what it needs"), "{}", said.err);
+    }
     assert_eq!(as_user("bob").code, 0);
     let mut line = server.connect();
     assert!(line.ask("BACKUP BEGIN").parse::<u64>().is_err());
     assert_eq!(ask(&mut client, &["MULTI"]), "+OK");
     assert!(ask(&mut client, &["BACKUP", "BEGIN"]).contains("not allowed inside a transaction"));
+}
+
+#[test]
+fn a_backup_comes_by_tls_and_by_a_unix_socket_as_well() {
+    let place = Place::new();
+    let tls = place.certificates("tls");
+    let (cert, key) = (flag("tls-cert", &tls, "node-0.crt"), flag("tls-key", &tls, "node-0.key"));
+    let socket = place.text("socket");
+    let server = Server::start(&[&cert, &key, "--tls=required", &format!("--unix-socket={socket}")]);
+    let ca = flag("tls-ca-file", &tls, "ca.crt");
+    let address = server.address.to_string();
+    for (number, flags) in [&["--address", &address, &ca][..], &["--address", &socket]].into_iter().enumerate() {
+        let file = place.text(&format!("{number}.db"));
+        let said = tool(&[&["backup", &file][..], flags].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_is_intact(Path::new(&file));
+    }
 }
 
 #[test]
@@ -238,6 +258,12 @@ fn a_file_that_is_no_whole_backup_is_called_so_and_by_what_it_lacks() {
         assert!(!place.path("nowhere").exists());
     }
     assert!(verify(&place.text("missing.db")).err.contains("cannot be read"));
+    // What is not in it is not passed over.
+    let beside = place.file("good.db.journal-7", "later");
+    assert!(verify(&file).text().contains("later changes are in 1 journals beside it"));
+    let said = tool(&["restore", &file, "--data-dir", &place.text("nowhere")]);
+    assert!(said.code == 1 && said.err.contains("has 1 journals beside it"), "{said:?}");
+    fs::remove_file(beside).expect("it is there");
     // A data file of a node that was stopped, or has crashed, is as good.
     let directory = server.kill();
     let said = verify(directory.path().join("data/backup.db").to_str().expect("it is text"));
