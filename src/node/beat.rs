@@ -1,4 +1,4 @@
-//! What the node does once a second, whatever else happens: it notes how it was.
+//! What the node does once a second, whatever else happens: it notes how it was, and tells other nodes how it is.
 
 use super::{Node, Now};
 use crate::metrics::history::Gauges;
@@ -20,5 +20,6 @@ impl Node {
         let (sums, longest_us) = (metrics.sums(), metrics.ticks.take_lately_us());
         let turns = (metrics.ticks.durations(), longest_us);
         metrics.history.note(now, &sums, turns, gauges, replica.replication().lags(now.monotonic_us));
+        self.report(now);
     }
 }

@@ -22,12 +22,11 @@
 //! - `serving`: a session's turn; `lookahead`: requests decoded before it is their turn; `steps`: what a turn may take
 //! - `commands`: what each request does; `transaction`: requests that are run as one
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
-//!   for its data file; `backups`, `backing_up`: copies of it that clients take; `renewing`: what it does about
-//!   certificates; `beat`: what it does once a second
+//!   for its data file; `backups`, `backing_up`: copies of it for clients; `renewing`: certificates; `beat`: each second
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
 //! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
-//!   tell; `health`: the same for a machine; `reporting`: the same at a glance, and of all nodes
+//!   tell; `health`: the same for a machine; `reporting`: at a glance, of all nodes and by their `reports`
 //! - `http`: what is asked in HTTP
 //!
 //! Time comes in with every call. It does not know sockets, threads, files or the system's clocks.
@@ -66,6 +65,7 @@ mod redacting;
 mod renewing;
 mod replies;
 mod reporting;
+mod reports;
 mod serving;
 pub mod session;
 mod sessions;
@@ -99,6 +99,7 @@ pub use origin::{Crowd, Origin, Source};
 pub use protection::Certificate;
 use readiness::Readiness;
 pub use replies::OUTBOX_BYTES_MAX;
+use reports::Reports;
 use session::Session;
 use sessions::Sessions;
 use settings::Settings;
@@ -129,6 +130,7 @@ pub struct Node {
     timing: Timing,
     readiness: Readiness,
     backups: Backups,
+    reports: Reports,
     /// About nodes that are turned away.
     peer_log: Throttle,
     lookahead: Lookahead,
@@ -181,6 +183,7 @@ impl Node {
             timing: Timing::new(now()),
             readiness: Readiness::new(now()),
             backups: Backups::default(),
+            reports: Reports::default(),
             peer_log: Throttle::default(),
             lookahead: Lookahead::default(),
             scratch: Scratch::default(),

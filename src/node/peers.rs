@@ -65,7 +65,7 @@ impl Node {
 
     /// Memory held for peers beside the store.
     pub fn peer_bytes(&self) -> usize {
-        self.keys.replica().replication().bytes()
+        self.keys.replica().replication().bytes() + self.reports.bytes()
     }
 
     /// A connection that began as a client's greets as a node's.

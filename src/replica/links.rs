@@ -1,7 +1,8 @@
 //! What a replica does for other nodes: their connections, their changes, and its own for them.
 
 use super::Replica;
-use crate::replication::{Audience, Channel, DueDial, Here, Message, SessionId, Trust, Turn};
+use crate::replication::wire::Status;
+use crate::replication::{Audience, Channel, DueDial, HeardStatus, Here, Message, SessionId, Trust, Turn};
 use crate::store::{NodeId, Now};
 
 impl Replica {
@@ -84,6 +85,16 @@ impl Replica {
     /// Sends a message to the listeners on other nodes.
     pub fn publish(&mut self, audience: Audience, channel: &[u8], message: &[u8]) {
         self.replication.publish(audience, channel, message);
+    }
+
+    /// Tells a linked peer how a node is.
+    pub fn tell_status(&mut self, to: NodeId, status: &Status<'_>) {
+        self.replication.tell_status(to, status);
+    }
+
+    /// What peers have told of nodes since the last call.
+    pub fn take_statuses(&mut self) -> impl Iterator<Item = HeardStatus> {
+        self.replication.take_statuses()
     }
 
     /// What peers have said to listeners here since the last call.

@@ -183,6 +183,7 @@ impl Replication {
                 }
             }
             Frame::Chunk(chunk) => return inbound.chunk(chunk),
+            Frame::Status(status) => self.hear_status(id, &status, here.now),
             Frame::Terms(terms) => {
                 let ours = self.terms(here.store);
                 if let Some(linked) = self.peers.linked_mut(id) {

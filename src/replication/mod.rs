@@ -54,7 +54,8 @@
 //! - `unproven`: what is said and heard before the other side has proven the cluster's secret, where there is one
 //! - `conflicts`: writes to one key that did not know of each other, counted
 //! - `exchange`, `outbound`: what one tick does, and what it sends to a peer
-//! - `telling`: what peers are told beside changes: what clients publish; `heard`: what they say
+//! - `telling`: what peers are told beside changes: what clients publish, and how nodes are; `heard`: what
+//!   they say
 //!
 //! It does not know sockets: whoever owns one says that a dial succeeded or failed, brings bytes and takes bytes away.
 
@@ -78,7 +79,8 @@ mod unproven;
 pub mod wire;
 
 pub use conflicts::Conflicts;
-pub use heard::Message;
+use heard::Statuses;
+pub use heard::{HeardStatus, Message};
 pub use here::Here;
 use knowledge::Knowledge;
 pub use limits::Limits;
@@ -133,6 +135,8 @@ pub struct Replication {
     forgets_alone: bool,
     /// What peers have said to listeners here.
     messages: Vec<Message>,
+    /// ... of nodes.
+    statuses: Statuses,
     scratch: Vec<u8>,
     /// When to look again although nothing happens.
     due_us: u64,
@@ -164,6 +168,7 @@ impl Replication {
             conflicts: Conflicts::default(),
             forgets_alone: false,
             messages: Vec::new(),
+            statuses: Statuses::default(),
             scratch: Vec::new(),
             due_us: now.monotonic_us,
         };
@@ -312,11 +317,6 @@ impl Replication {
         self.peers.get(id).map(|peer| self.peers.status_of(peer, store, now_us))
     }
 
-    /// How long a change takes until each peer has acknowledged it, in milliseconds. O(peers).
-    pub fn lags(&self, now_us: u64) -> impl Iterator<Item = (NodeId, Option<u64>)> {
-        self.peers.lags(now_us)
-    }
-
     /// The ids of those linked peers that have acknowledged everything.
     pub fn complete(&self, store: &Store) -> Vec<String> {
         self.peers.complete(store)
@@ -384,7 +384,7 @@ impl Replication {
     /// Memory held for all peers: what followers cost beside the store.
     pub fn bytes(&self) -> usize {
         let chunks: usize = self.peers.links().map(|linked| linked.inbound.chunks.memory_bytes()).sum();
-        self.connections.bytes() + chunks + self.scratch.capacity()
+        self.connections.bytes() + chunks + self.statuses.bytes() + self.scratch.capacity()
     }
 
     /// Who was a peer once, or becomes one, may hold what was deleted and forgotten meanwhile.

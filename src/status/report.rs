@@ -1,6 +1,7 @@
 //! One node's word of itself and of its links.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A node as it sees itself. Counts are since its start, or since `CONFIG RESETSTAT`; `INFO` has the same figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -115,5 +116,130 @@ impl NodeStatus {
     /// How it stands with another node.
     pub fn peer(&self, id: u16) -> Option<&PeerRow> {
         self.peers.iter().find(|row| row.id == id)
+    }
+}
+
+/// Longest text of another node that is shown.
+const TEXT_CHARS_MAX: usize = 500;
+/// Links of another node that are shown: more than there are nodes in any list.
+const ROWS_MAX: usize = 512;
+
+impl NodeStatus {
+    /// As it travels: JSON without what every reader takes for granted.
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut status = plain(self);
+        if let Some(Value::Array(rows)) = status.get_mut("peers") {
+            let granted = plain(&PeerRow::granted());
+            rows.iter_mut().for_each(|row| leave_out(row, &granted));
+        }
+        leave_out(&mut status, &plain(&NodeStatus::granted()));
+        serde_json::to_vec(&status).unwrap_or_default()
+    }
+
+    /// Reads what came over a link; `None`: it is none. Texts are made fit for a line.
+    pub fn from_wire(text: &[u8]) -> Option<NodeStatus> {
+        let mut status: Value = serde_json::from_slice(text).ok()?;
+        fill_in(&mut status, &plain(&NodeStatus::granted()));
+        if let Some(Value::Array(rows)) = status.get_mut("peers") {
+            rows.truncate(ROWS_MAX);
+            let granted = plain(&PeerRow::granted());
+            rows.iter_mut().for_each(|row| fill_in(row, &granted));
+        }
+        let mut status: NodeStatus = serde_json::from_value(status).ok()?;
+        let NodeStatus { version, durability, unready_why, disk_error, peers, .. } = &mut status;
+        [version, durability].into_iter().for_each(tidy);
+        [unready_why, disk_error].into_iter().flatten().for_each(tidy);
+        for PeerRow { state, agreement, difference, error, .. } in peers {
+            [state, agreement].into_iter().for_each(tidy);
+            [difference, error].into_iter().flatten().for_each(tidy);
+        }
+        Some(status)
+    }
+
+    /// What most nodes say most of the time, and what is meant by who says nothing of it. It stays as it is for ever, so
+    /// that versions understand each other.
+    fn granted() -> NodeStatus {
+        NodeStatus {
+            ready: true,
+            durability: "interval".to_owned(),
+            snapshot_interval_ms: 2_000,
+            clock_drift_ms_max: 60_000,
+            ..NodeStatus::default()
+        }
+    }
+}
+
+impl PeerRow {
+    /// As [`NodeStatus::granted`].
+    fn granted() -> PeerRow {
+        PeerRow {
+            state: "linked".to_owned(),
+            agreement: "agrees".to_owned(),
+            lag_changes_durable: Some(0),
+            lag_ms: Some(0),
+            lag_ms_durable: Some(0),
+            skew_ms: Some(0),
+            ..PeerRow::default()
+        }
+    }
+}
+
+fn plain(of: &impl Serialize) -> Value {
+    serde_json::to_value(of).unwrap_or_default()
+}
+
+fn leave_out(object: &mut Value, granted: &Value) {
+    if let Value::Object(fields) = object {
+        fields.retain(|name, value| granted.get(name) != Some(value));
+    }
+}
+
+fn fill_in(object: &mut Value, granted: &Value) {
+    if let (Value::Object(fields), Value::Object(granted)) = (object, granted) {
+        for (name, value) in granted.iter().filter(|(_, value)| !value.is_null()) {
+            fields.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+/// Short, and nothing that a terminal would obey.
+fn tidy(text: &mut String) {
+    if text.len() > TEXT_CHARS_MAX || text.contains(char::is_control) {
+        *text = text.chars().take(TEXT_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_travels_is_short_and_says_all() {
+        let healthy = PeerRow { id: 1, since_ms: 5, ..PeerRow::granted() };
+        let status = NodeStatus { id: 2, keys: 7, peers: vec![healthy, PeerRow::default()], ..NodeStatus::granted() };
+        let wire = String::from_utf8(status.to_wire()).expect("JSON is text");
+        assert!(wire.starts_with(r#"{"id":2,"keys":7,"peers":[{"id":1,"since_ms":5},{"#), "{wire}");
+        assert_eq!(NodeStatus::from_wire(wire.as_bytes()), Some(status));
+        let nothing = NodeStatus::default();
+        assert_eq!(NodeStatus::from_wire(&nothing.to_wire()), Some(nothing));
+    }
+
+    #[test]
+    fn nodes_of_other_versions_are_understood_and_others_are_not() {
+        let later = br#"{"id":1,"weather":"fine","peers":[{"id":2,"mood":[]}]}"#;
+        let status = NodeStatus::from_wire(later).expect("it is one");
+        assert_eq!((status.id, status.peers.len(), status.ready), (1, 1, true));
+        let deep = "[".repeat(60_000);
+        for text in ["", "{", "7", "{\"id\":-1}", "{\"id\":70000}", "{\"peers\":{}}", "\u{ff}", &deep] {
+            assert_eq!(NodeStatus::from_wire(text.as_bytes()), None, "{text:.40}");
+        }
+    }
+
+    #[test]
+    fn texts_of_others_are_one_short_line() {
+        let error = Some(format!("a\nb\u{1b}[2J{}", "x".repeat(9_000)));
+        let status = NodeStatus { disk_error: error, ..NodeStatus::default() };
+        let read = NodeStatus::from_wire(&status.to_wire()).and_then(|status| status.disk_error).expect("it has one");
+        assert!(read.starts_with("a b [2Jx") && read.len() == 500, "{read:.20}");
     }
 }

@@ -153,22 +153,25 @@ fn what_is_being_written_again_is_written_again_although_a_second_peer_knows_ano
 }
 
 #[test]
-fn a_peer_of_the_version_before_is_linked_in_its_version_whoever_dials() {
+fn a_peer_of_an_earlier_version_is_linked_in_its_version_whoever_dials() {
     let kinds = |frames: &[Vec<u8>]| -> Vec<u8> { frames.iter().map(|body| body[0]).collect() };
     const TERMS: u8 = 9;
-    for version in [VERSION_MIN, VERSION] {
+    const STATUS: u8 = 11;
+    for version in VERSION_MIN..=VERSION {
         let mut one = Stranger::new(2);
         one.dial(&Hello { version, ..one.hello(1) });
         one.tick();
+        (one.now.monotonic_us, one.now.unix_ms) = (one.now.monotonic_us + SECOND_US, one.now.unix_ms + 1_000);
         one.tick();
         let frames = one.hear(1);
         let Ok(Frame::Hello(hello)) = decode(&frames[0]) else { panic!("a hello comes first: {frames:?}") };
         assert_eq!(hello.version, version);
-        assert_eq!(kinds(&frames).contains(&TERMS), version == VERSION);
+        assert_eq!(kinds(&frames).contains(&TERMS), version >= 4);
+        assert_eq!(kinds(&frames).contains(&STATUS), version >= 5);
     }
 
     let mut one = Stranger::new(2);
-    for (session, version) in [(1, VERSION), (2, VERSION_MIN)] {
+    for (session, version) in (1..).zip((VERSION_MIN..=VERSION).rev()) {
         while one.node.next_dial(one.now).is_none() {
             one.tick();
         }
@@ -176,7 +179,7 @@ fn a_peer_of_the_version_before_is_linked_in_its_version_whoever_dials() {
         let frames = one.hear(session);
         assert!(matches!(decode(&frames[0]), Ok(Frame::Hello(hello)) if hello.version == version), "{frames:?}");
         let mut refusal = GREETING.to_vec();
-        let why = "refused by node 1: it speaks version 4 of the replication protocol".into();
+        let why = format!("refused by node 1: it speaks version {version} of the replication protocol").into();
         Refusal { why, slowly: true }.encode(&mut refusal);
         one.say(session, &refusal);
         one.node.lose_peer(session, "over", one.now);

@@ -15,6 +15,7 @@ mod restores;
 #[path = "../harness/scrape.rs"]
 mod scrape;
 mod sentences;
+mod statuses;
 mod stranger;
 
 use pair::{Mesh, SECOND_US};
@@ -57,7 +58,7 @@ fn a_hundred_thousand_changes_to_one_key_while_away_are_one_change_on_the_wire()
 }
 
 #[test]
-fn an_idle_link_costs_less_than_a_kilobyte_a_second() {
+fn an_idle_link_costs_some_half_a_kilobyte_a_second_each_way() {
     let mut mesh = Mesh::new(3);
     mesh.request(0, "SET a 0");
     mesh.settle();
@@ -65,7 +66,8 @@ fn an_idle_link_costs_less_than_a_kilobyte_a_second() {
     mesh.pass(60 * SECOND_US);
     let per_link_and_second = (mesh.bytes_sent(0) - before) / 60 / 2;
     println!("{per_link_and_second} bytes a second, one way");
-    assert!(2 * per_link_and_second < 1_000, "{per_link_and_second} bytes a second, one way");
+    // Some 315 of them to say how far each is, the rest how it is.
+    assert!(per_link_and_second < 650, "{per_link_and_second} bytes a second, one way");
 }
 
 #[test]

@@ -168,6 +168,11 @@ impl Mesh {
     }
 
     pub fn request(&mut self, node: usize, request: &str) {
+        self.ask(node, request);
+    }
+
+    /// The same, and what is answered at once.
+    pub fn ask(&mut self, node: usize, request: &str) -> String {
         let now = self.now(node);
         let one = &mut self.nodes[node];
         while one.waits(CLIENT) != Waits::ForInput {
@@ -175,8 +180,9 @@ impl Mesh {
             take_turns_at(one, now);
         }
         one.receive(CLIENT, format!("{request}\n").as_bytes(), now);
-        let owed = one.sendable(CLIENT).len();
-        one.sent(CLIENT, owed);
+        let answer = String::from_utf8_lossy(one.sendable(CLIENT)).into_owned();
+        one.sent(CLIENT, answer.len());
+        answer
     }
 
     /// The node is asked to set all these keys in one request.

@@ -47,7 +47,9 @@ impl Wiretap {
                 Frame::Ack(ack) if ack.diverged => Heard::Diverged,
                 Frame::Chunk(_) => Heard::Chunk,
                 Frame::Proof(proof) => Heard::Proof(proof),
-                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) => Heard::Other,
+                Frame::Hello(_) | Frame::Terms(_) | Frame::Ack(_) | Frame::Message(..) | Frame::Status(_) => {
+                    Heard::Other
+                }
             });
             taken += 8 + length;
         }

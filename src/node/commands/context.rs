@@ -15,6 +15,7 @@ use crate::node::keyspace::Keyspace;
 use crate::node::progress::Progress;
 use crate::node::readiness::Readiness;
 use crate::node::replies::Replies;
+use crate::node::reports::Reports;
 use crate::node::sessions::Sessions;
 use crate::node::settings::Settings;
 use crate::node::steps::{COPIED_PER_STEP, Steps};
@@ -56,6 +57,8 @@ pub(in crate::node) struct Context<'a> {
     pub(in crate::node) timing: &'a mut Timing,
     pub(in crate::node) readiness: &'a mut Readiness,
     pub(in crate::node) backups: &'a mut Backups,
+    /// What other nodes have said of themselves.
+    pub(in crate::node) reports: &'a mut Reports,
     /// Whether a client has asked for the end of the process.
     pub(in crate::node) is_shutting_down: &'a mut bool,
 }

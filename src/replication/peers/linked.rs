@@ -10,7 +10,7 @@ use crate::replication::link::chunks::ChunkReceiver;
 use crate::replication::repair::comparison::Comparison;
 use crate::replication::repair::purge::IncomingListing;
 use crate::replication::wire::vector::VersionVector;
-use crate::replication::wire::{Hello, VERSION_WITH_TERMS};
+use crate::replication::wire::{Hello, VERSION_WITH_STATUS, VERSION_WITH_TERMS};
 
 /// So long after a frame changes gather for the next, unless they fill one: a write to a socket and waking the peer
 /// cost as much as many changes do. The first after a pause goes at once.
@@ -93,6 +93,11 @@ impl Linked {
     /// Whether it understands terms and messages of shard channels.
     pub(in crate::replication) fn knows_terms(&self) -> bool {
         self.version >= VERSION_WITH_TERMS
+    }
+
+    /// Whether it understands how nodes are.
+    pub(in crate::replication) fn knows_statuses(&self) -> bool {
+        self.version >= VERSION_WITH_STATUS
     }
 
     /// The connection.

@@ -143,9 +143,9 @@ impl Peer {
         self.durable_vector = self.durable_vector.intersection(&hello.vector);
     }
 
-    /// It does not speak the version that was offered.
+    /// It does not speak the version that was offered: the one before it is next.
     pub(in crate::replication) fn offer_other_version(&mut self) {
-        self.version = if self.version == VERSION { VERSION_MIN } else { VERSION };
+        self.version = if self.version > VERSION_MIN { self.version - 1 } else { VERSION };
     }
 
     /// It offers this version, or agrees to it.

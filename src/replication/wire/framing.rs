@@ -39,10 +39,12 @@ pub enum Kind {
     Terms = 9,
     /// [`Proof`](super::Proof): before the hello of either side, where nodes have a secret.
     Proof = 10,
+    /// [`Status`](super::Status): how a node is, once a second.
+    Status = 11,
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 11] = [
         Kind::Hello,
         Kind::Refusal,
         Kind::Changes,
@@ -53,6 +55,7 @@ impl Kind {
         Kind::ShardMessage,
         Kind::Terms,
         Kind::Proof,
+        Kind::Status,
     ];
 
     /// The kind with this number.
@@ -80,7 +83,7 @@ mod tests {
     #[test]
     fn every_kind_is_found_by_its_number_and_no_other_number_is_one() {
         let known: Vec<u8> = (0..=u8::MAX).filter(|&number| Kind::of(number).is_some()).collect();
-        assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(known, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         assert!(Kind::ALL.iter().all(|&kind| Kind::of(kind as u8) == Some(kind)));
     }
 }

@@ -43,11 +43,13 @@ pub struct Hello {
 }
 
 /// The version of the frames, the latest that is spoken. Of two nodes the lower one's is.
-pub const VERSION: u16 = 4;
-/// The earliest that is spoken, too: without terms and shard messages.
+pub const VERSION: u16 = 5;
+/// The earliest that is spoken, too: without terms, shard messages and how nodes are.
 pub const VERSION_MIN: u16 = 3;
 /// From this one on nodes tell their terms, and messages of shard channels.
 pub(in crate::replication) const VERSION_WITH_TERMS: u16 = 4;
+/// From this one on nodes tell how they are.
+pub(in crate::replication) const VERSION_WITH_STATUS: u16 = 5;
 
 impl Hello {
     /// Writes the frame.

@@ -6,7 +6,7 @@
 //! - `changes`, `chunk`: changes, and values too large to go with theirs
 //! - `ack`: how far the peer is
 //! - `listing`: all keys, where deletions may have been missed
-//! - `message`: what clients publish; `terms`: what every node should have alike
+//! - `message`: what clients publish; `terms`: what every node should have alike; `status`: how nodes are
 //! - `stream`: the bytes of one connection
 //!
 //! A connection begins with [`GREETING`] from either side. Frames follow, the first of each side a [`Hello`]. The
@@ -44,6 +44,7 @@ mod message;
 mod nodes;
 mod proof;
 mod refusal;
+mod status;
 mod stream;
 mod terms;
 pub mod vector;
@@ -54,13 +55,14 @@ pub use chunk::Chunk;
 use codec::Reader;
 pub use cursor::Cursor;
 pub use framing::{GREETING, Kind, TLS_GREETING};
-pub(in crate::replication) use hello::VERSION_WITH_TERMS;
 pub use hello::{Hello, VERSION, VERSION_MIN};
+pub(in crate::replication) use hello::{VERSION_WITH_STATUS, VERSION_WITH_TERMS};
 pub(in crate::replication) use listing::ITEMS_MAX;
 pub use listing::{Items, Listing};
 pub use message::{Audience, Publication};
 pub use proof::{PROOF_BYTES, Proof};
 pub use refusal::Refusal;
+pub use status::{STATUS_BYTES_MAX, Status};
 pub(in crate::replication) use stream::{FrameStream, Taken};
 pub use terms::Terms;
 
@@ -85,6 +87,8 @@ pub enum Frame<'a> {
     Terms(Box<Terms>),
     /// The speaker has the cluster's secret.
     Proof(Proof),
+    /// How a node is.
+    Status(Status<'a>),
 }
 
 /// Why a body is no frame.
@@ -119,6 +123,7 @@ pub fn decode(body: &[u8]) -> Result<Frame<'_>, Fault> {
         Kind::Chunk => Chunk::decode(&mut reader).map(Frame::Chunk),
         Kind::Terms => Terms::decode(&mut reader).map(|terms| Frame::Terms(Box::new(terms))),
         Kind::Proof => Proof::decode(&mut reader).map(Frame::Proof),
+        Kind::Status => Status::decode(&mut reader).map(Frame::Status),
     };
     frame.filter(|_| reader.is_empty()).ok_or(Fault::Garbage("a frame that breaks its format"))
 }
