@@ -8,7 +8,7 @@ pub mod users;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 
 use crate::auth::file::Loaded;
 use crate::config::users::UsersFile;
@@ -28,6 +28,7 @@ mod order;
 mod proven_links;
 mod reach;
 mod tls;
+mod tools;
 mod unix;
 
 pub use backups::{BackupArguments, RestoreArguments};
@@ -40,6 +41,7 @@ use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
 pub use reach::{Access, AccessArguments, Login, NodeArguments, TlsTrust};
 use tls::TlsArguments;
+pub use tools::{CliArguments, ExportArguments, ImportArguments, Shell, StatusArguments, WatchArguments};
 pub use unix::UnixSocket;
 use unix::mode;
 
@@ -243,7 +245,12 @@ pub enum Order {
     /// Run a node.
     Serve(Box<Config>),
     /// Something that ends.
-    Use(Tool),
+    Use(Box<Tool>),
+}
+
+/// All flags and tools, for who describes them.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Why the program ends before it runs.
@@ -264,7 +271,7 @@ impl Config {
                 true => Stop::Mistake(sentence(&error)),
             })?;
         match arguments.tool.take() {
-            Some(tool) => Ok(Order::Use(tool)),
+            Some(tool) => Ok(Order::Use(Box::new(tool))),
             None => Config::check(arguments).map(|config| Order::Serve(Box::new(config))).map_err(Stop::Mistake),
         }
     }

@@ -23,9 +23,13 @@ fn main() -> ExitCode {
     match Config::load(std::env::args_os().skip(1)) {
         Ok(Order::Use(tool)) => match tool::run(&tool) {
             Ok(said) => {
-                say(&said);
+                if !said.is_empty() {
+                    say(&said);
+                }
                 ExitCode::SUCCESS
             }
+            // An answer that was shown has said why.
+            Err(failure) if failure.why.is_empty() => ExitCode::from(failure.code),
             Err(failure) => complain(&failure.why, failure.code),
         },
         Ok(Order::Serve(config)) if config.check_only => match starting::check(&config) {

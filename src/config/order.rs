@@ -7,6 +7,9 @@ use clap::{Args, Subcommand};
 use super::backups::{BackupArguments, RestoreArguments};
 use super::cluster::{ClusterFile, NodeAddress};
 use super::reach::NodeArguments;
+use super::tools::{
+    CliArguments, CompletionsArguments, ExportArguments, ImportArguments, ManArguments, StatusArguments, WatchArguments,
+};
 
 /// What beside running a node this program does.
 #[derive(Debug, Subcommand)]
@@ -15,16 +18,38 @@ pub enum Tool {
     Backup(Box<BackupArguments>),
     /// Make an authority, and from it a certificate for each node of the config file and one for a client
     Certs(CertsArguments),
+    /// Talk with a node: at a prompt with history, completion and help, or by a script
+    Cli(CliArguments),
     /// Ask a node how it is: exit code 0 and a sentence where it is well, 1 where it is not, 2 where nobody can say
     Check(CheckArguments),
     /// Put a backup into the data directory of a node that does not run; or set a whole cluster back to it
     Restore(RestoreArguments),
+    /// Write keys, values and expiries into a file, as lines of JSON
+    Export(ExportArguments),
+    /// Read keys, values and expiries from a file that export has written
+    Import(ImportArguments),
+    /// Say how all nodes are, together: exit code 0 only if all agree
+    Status(StatusArguments),
+    /// Show changes of keys as they happen, a line each
+    Watch(WatchArguments),
+    /// Print what a shell completes this program's command lines with
+    Completions(CompletionsArguments),
+    /// Print a page for man
+    Man(ManArguments),
     /// Print a secret for --cluster-secret-file: 32 random bytes as 64 hexadecimal digits
+    #[command(after_help = "\
+Examples:\n  \
+  (umask 077 && kvstoreapp secret > cluster.secret)")]
     Secret,
 }
 
 /// What certificates are asked for.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n  \
+  kvstoreapp certs --out tls --config node_config.json\n  \
+  kvstoreapp certs --out tls --name db.example --client ada --days 90\n\n\
+Exit code: 0, all files are made; 1, none is; 2, the command line is wrong.")]
 pub struct CertsArguments {
     /// Directory for the files; it is made where it is missing, and nothing in it is overwritten
     #[arg(long, value_name = "directory")]
@@ -49,6 +74,12 @@ pub struct CertsArguments {
 
 /// Which node is asked, and what.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n  \
+  kvstoreapp check                                 does it answer?\n  \
+  kvstoreapp check --ready --id 1                  may clients be sent to it?\n  \
+  kvstoreapp check --strict --address db1:5000     may the next one be restarted?\n\n\
+Exit code: 0, it is so; 1, it is not; 2, nobody can say.")]
 pub struct CheckArguments {
     /// Whether clients may be sent to it: it has caught up with the nodes that it could reach, and is not ending
     #[arg(long, conflicts_with = "strict")]

@@ -28,7 +28,7 @@ const BYTES_MAX: usize = 512;
 const LINE_BYTES_MAX: usize = BYTES_MAX + 2;
 
 /// Tools that ask nodes, and so may need a password.
-pub(super) const ASKING: [&str; 2] = ["backup", "check"];
+pub(super) const ASKING: [&str; 7] = ["backup", "check", "cli", "export", "import", "status", "watch"];
 
 /// A password in clear. Its bytes do not stay in memory.
 pub type Secret = Zeroizing<Vec<u8>>;

@@ -111,6 +111,18 @@ impl NodeArguments {
         })
     }
 
+    /// Where all nodes are, with their ids; one whose id nobody knows where that is what was named. An error is a sentence.
+    pub fn all_addresses(&self) -> Result<Vec<(Option<NodeId>, String)>, String> {
+        let file = ClusterFile::named(self.config.clone());
+        let is_alone = self.config.is_none() && file.is_absent();
+        if is_alone || self.address.is_some() || self.id.is_some() {
+            return Ok(vec![(None, self.address()?)]);
+        }
+        let nodes = file.read()?;
+        let ids = nodes.iter().enumerate();
+        Ok(ids.filter_map(|(id, node)| Some((Some(id as NodeId), node.as_ref()?.to_string()))).collect())
+    }
+
     /// How it is spoken with. An error is a sentence.
     pub fn access(&self) -> Result<Access, String> {
         self.access.check()

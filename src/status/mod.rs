@@ -22,3 +22,4 @@ pub use known::Known;
 pub use problem::{Level, Problem};
 pub use report::{NodeStatus, PeerRow};
 pub use verdict::{Verdict, verdict};
+pub use words::{count, time};

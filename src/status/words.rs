@@ -1,7 +1,7 @@
 //! Numbers as people read them in a sentence.
 
 /// A duration, to one or two digits that matter: `0.8 s`, `12 s`, `3 min`, `5 h`, `2 days`.
-pub(super) fn time(ms: u64) -> String {
+pub fn time(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
         10_000..120_000 => format!("{} s", ms / 1_000),
@@ -12,7 +12,7 @@ pub(super) fn time(ms: u64) -> String {
 }
 
 /// A number with its thousands apart.
-pub(super) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

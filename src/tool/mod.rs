@@ -3,23 +3,41 @@
 mod backup;
 pub mod certs;
 mod check;
-#[allow(dead_code, reason = "the tools behind `check` use all of it")]
+mod cli;
 mod client;
 mod failure;
+mod interrupt;
+mod pages;
 mod restore;
 mod secret;
+mod status;
+mod table;
+mod text;
+mod transfer;
+mod watch;
 
 pub use failure::Failure;
 
 use crate::config::Tool;
 
-/// Does it. What it has to say is a text.
+/// Does it. What it has to say is a text, empty where all is said.
 pub fn run(tool: &Tool) -> Result<String, Failure> {
+    let silent = |()| String::new();
     match tool {
         Tool::Backup(arguments) => backup::run(arguments),
         Tool::Certs(arguments) => Ok(certs::make(arguments)?),
         Tool::Check(arguments) => check::run(arguments),
+        Tool::Cli(arguments) => cli::run(arguments).map(silent),
+        Tool::Completions(arguments) => Ok(pages::completions(arguments.shell)),
+        Tool::Export(arguments) => transfer::export(arguments).map(silent),
+        Tool::Import(arguments) => transfer::import(arguments).map(silent),
+        Tool::Man(arguments) => match &arguments.out {
+            Some(directory) => Ok(pages::write_all(directory)?),
+            None => pages::man(arguments.tool.as_deref()).map_err(Failure::unknown),
+        },
         Tool::Restore(arguments) => restore::run(arguments),
         Tool::Secret => Ok(secret::make()?),
+        Tool::Status(arguments) => status::run(arguments),
+        Tool::Watch(arguments) => watch::run(arguments).map(silent),
     }
 }

@@ -36,17 +36,20 @@ const NOWHERE: &[&str] = &[];
 const RULES: &[(&[&str], &[&str], &str)] = &[
     (
         &["mio", "signal_hook", "signal_hook_mio"],
-        &["server", "main", "bin"],
+        &["server", "tool/interrupt.rs", "main", "bin"],
         "sockets and signals belong to the server",
     ),
     (&["slab"], EDGE, "connections are numbered at the edge"),
     (&["rustls"], &["server", "tool/client/secure.rs", "bin"], "TLS is behind one door for nodes and one for tools"),
     (&["rcgen"], &["server", "tool"], "certificates are made by a tool"),
     (&["rusqlite"], &["snapshot"], "SQLite is behind one door"),
+    (&["rustyline"], &["tool/cli/prompt.rs"], "who is at a terminal is asked in one place"),
+    (&["indicatif"], &["tool/transfer/progress.rs", "tool/transfer/import.rs"], "bars are for who waits for a tool"),
+    (&["clap_complete", "clap_mangen"], &["tool/pages.rs", "config/tools.rs"], "pages are made by a tool"),
     (&["clap"], &["config", "bin"], "what people write is understood in one place"),
     (
         &["serde", "serde_json", "base64"],
-        &["config", "http", "logging", "protocol", "status", "bin"],
+        &["config", "http", "logging", "protocol", "status", "tool", "bin"],
         "texts are understood where they come in, and made where they leave",
     ),
     (&["hmac"], &["secrets"], "whoever checks a proof is handed what it is checked with"),

@@ -8,6 +8,12 @@ mod harness;
 mod certificates;
 
 mod backups;
+mod pages;
 mod reaching;
 mod restores;
+mod status;
+mod talking;
+mod terminal;
+mod transfers;
 mod using;
+mod watching;

@@ -13,6 +13,8 @@ mod transport;
 pub(super) mod trouble;
 
 use std::io::{BufReader, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reply::{Parts, Reply};
@@ -74,6 +76,23 @@ impl Client {
         set.map_err(|error| trouble::lost(&self.address, &error))
     }
 
+    /// An answer may take as long as it takes, until somebody raises this: then the conversation is over.
+    pub(super) fn wait_until(&mut self, interrupt: Arc<AtomicBool>) -> Result<(), Trouble> {
+        let set = self.parts.source_mut().get_mut().wait_until(interrupt);
+        set.map_err(|error| trouble::lost(&self.address, &error))
+    }
+
+    /// Whether the connection is as the last answer left it, as far as this side can know.
+    pub(super) fn is_open(&self) -> bool {
+        let source = self.parts.source();
+        source.buffer().is_empty() && source.get_ref().is_quiet()
+    }
+
+    /// Whether more has come than was read.
+    pub(super) fn has_more(&self) -> bool {
+        !self.parts.source().buffer().is_empty()
+    }
+
     /// Puts a request behind those that are not sent yet.
     pub(super) fn queue(&mut self, words: &[impl AsRef<[u8]>]) {
         let _ = write!(self.unsent, "*{}\r\n", words.len());
@@ -82,6 +101,11 @@ impl Client {
             self.unsent.extend_from_slice(word.as_ref());
             self.unsent.extend_from_slice(b"\r\n");
         }
+    }
+
+    /// ... one in JSON, with its line's end.
+    pub(super) fn queue_line(&mut self, line: &str) {
+        self.unsent.extend_from_slice(line.as_bytes());
     }
 
     /// Bytes that are not sent yet.
@@ -109,6 +133,11 @@ impl Client {
     /// The next answer, or what the node says unasked, of at most so many bytes.
     pub(super) fn answer(&mut self, bytes_max: usize) -> Result<Reply, Trouble> {
         self.parts.reply(bytes_max).map_err(|error| trouble::lost(&self.address, &error))
+    }
+
+    /// The next line of an answer in JSON, without its end.
+    pub(super) fn line(&mut self) -> Result<&[u8], Trouble> {
+        self.parts.line().map_err(|error| trouble::lost(&self.address, &error))
     }
 
     /// The next part of an answer.

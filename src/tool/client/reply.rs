@@ -128,6 +128,12 @@ impl<R: BufRead> Parts<R> {
         }
     }
 
+    /// The next line that is no RESP, without its end.
+    pub(super) fn line(&mut self) -> Result<&[u8]> {
+        self.read_line()?;
+        Ok(&self.line)
+    }
+
     /// The next answer, of at most so many bytes and not nested too deep.
     pub(super) fn reply(&mut self, bytes_max: usize) -> Result<Reply> {
         let mut left = bytes_max;
@@ -177,10 +183,6 @@ impl<R: BufRead> Parts<R> {
     fn read_line(&mut self) -> Result<()> {
         self.line.clear();
         self.line.shrink_to(RESERVED_BYTES_MAX as usize);
-        self.go_on_with_line()
-    }
-
-    fn go_on_with_line(&mut self) -> Result<()> {
         (&mut self.source).take(BYTES_MAX).read_until(b'\n', &mut self.line)?;
         match &self.line[..] {
             [.., b'\r', b'\n'] => self.line.truncate(self.line.len() - 2),

@@ -65,7 +65,7 @@ pub(super) fn lost(address: &str, error: &Error) -> Trouble {
 }
 
 /// What a node says to whom it does not serve.
-pub(super) fn refusal(address: &str, said: &[u8]) -> Trouble {
+pub(in crate::tool) fn refusal(address: &str, said: &[u8]) -> Trouble {
     let said = String::from_utf8_lossy(said);
     let (code, text) = said.split_once(' ').unwrap_or((&said, ""));
     Trouble::Refused(match code {
