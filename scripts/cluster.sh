@@ -10,8 +10,9 @@ usage() {
 usage: scripts/cluster.sh start [options] [-- flags for every node]
        scripts/cluster.sh status | logs [id] | kill <id> | restart <id> | stop [--wipe] [--dir DIR]
 
-  start         starts every node of the config file on this machine, and waits until all are linked and ready
-  status        one line per node; exit code 0 only if all run
+  start         starts every node of the config file on this machine that does not run, and waits until all are linked
+                and ready. Nodes that run stay as they are; they are told to read the config file again
+  status        one line per process, and what kvstoreapp status says; exit code 0 only if all run and agree
   logs [id]     what one node, or each, has printed
   kill <id>     SIGKILL: what a crash is
   restart <id>  stops the node if it runs, starts it as it was started first, waits until it has caught up
@@ -95,6 +96,18 @@ start() {
     read_config
     find_binary
     local id cores
+    local old=()
+    new=()
+    for id in $(nodes); do
+        if running "$id"; then old+=("$id"); else new+=("$id"); fi
+    done
+    ((${#new[@]} > 0)) || fail "already running: node ${old[0]}, process $(pid_of "${old[0]}"), and all others"
+    # Those that run began with flags that the others need, too.
+    if ((${#old[@]} > 0 && ${#flags[@]} == 0)); then
+        secret=no
+        mapfile -t flags < <(sed 1d "$dir/node-${old[0]}.command" | grep -vE '^--(id|config|data-dir|cpu|tls-cert|tls-key)=')
+        ! grep -q '^--tls-cert=' "$dir/node-${old[0]}.command" || tls=yes
+    fi
     if [[ $tls = yes && ! -e $dir/tls ]]; then
         "$binary" certs --out="$dir/tls" --config="$config" >/dev/null || fail "nothing was started"
     fi
@@ -104,10 +117,7 @@ start() {
             fail "nothing was started"
         flags+=(--cluster-secret-file="$dir/cluster.secret")
     fi
-    for id in "${!ips[@]}"; do
-        ! running "$id" || fail "already running: node $id, process $(pid_of "$id")"
-    done
-    for id in $(nodes); do
+    for id in "${new[@]}"; do
         is_local "${ips[id]}" || fail "node $id is at ${ips[id]}: only processes on this machine (127.x, ::1," \
             "localhost) are started here. On each machine of the cluster, run: kvstoreapp --id=<n> --config $config"
         ! listens "$id" || fail "the port of node $id is taken: something listens on $(address "$id")." \
@@ -119,7 +129,7 @@ start() {
     mkdir -p "$dir"
     cores=$(nproc)
     trap 'give_up "interrupted"' INT TERM
-    for id in $(nodes); do
+    for id in "${new[@]}"; do
         {
             printf '%s\n' "$binary" --id="$id" --config="$config" --data-dir="$dir/node-$id"
             [[ $pin = no ]] || echo "--cpu=$((id % cores))"
@@ -129,32 +139,27 @@ start() {
         } >"$dir/node-$id.command"
         launch "$id"
     done
-    for id in $(nodes); do await_listening "$id" || give_up "node $id did not come up"; done
+    for id in "${new[@]}"; do await_listening "$id" || give_up "node $id did not come up"; done
+    for id in "${old[@]}"; do kill -HUP "$(pid_of "$id")"; done
     for id in $(nodes); do await_linked "$id" || give_up "node $id was not linked with all others"; done
     for id in $(nodes); do await_ready "$id" || give_up "node $id has not caught up with all others"; done
     for id in $(nodes); do echo "node $id  $(address "$id")  pid $(pid_of "$id")"; done
 }
 
 status() {
-    local id all=yes info
+    local id all=yes
+    find_binary
     for id in $(nodes); do
-        printf 'node %s  %s  ' "$id" "$(address "$id")"
-        if ! running "$id"; then
-            echo "not running"
-            all=no
-            continue
-        fi
-        info=$(ask "$id") || true
-        printf 'pid %s  running  ' "$(pid_of "$id")"
-        if [[ -n $info ]]; then
-            printf 'keys %s  linked %s of %s  ' "$(field keys)" "$(field peers_linked)" "$(($(field nodes) - 1))"
-            [[ $(field ready) = yes ]] && printf 'ready  ' || printf 'not ready: %s  ' "$(field ready_reason)"
-            sed -n 's/^peer_\([0-9]*\)_agreement: \(.*\)/with \1: \2/p' <<<"$info" | paste -sd, | sed 's/,/, /g'
+        if running "$id"; then
+            echo "node $id  $(address "$id")  pid $(pid_of "$id")  running"
         else
-            echo "does not answer"
+            echo "node $id  $(address "$id")  not running"
+            all=no
         fi
     done
-    [[ $all = yes ]]
+    echo
+    show_access
+    "$binary" status --config="$config" "${access[@]}" && [[ $all = yes ]]
 }
 
 logs() {
@@ -175,6 +180,7 @@ crash() {
 }
 
 restart() {
+    find_binary
     [[ -f $dir/node-$1.command ]] || fail "node $1 was not started here; start the cluster first"
     if running "$1"; then
         kill -TERM "$(pid_of "$1")"
@@ -193,12 +199,22 @@ restart() {
 }
 
 stop() {
-    local id ids unsaved=()
-    ids=$(started)
-    for id in $ids; do
+    # shellcheck disable=SC2046 # numbers
+    end $(started)
+    if [[ $wipe = yes && -d $dir ]]; then
+        # Only what was made here: the directory may hold other things.
+        rm -rf "$dir"/node-* "$dir/tls" "$dir/cluster.secret"
+        rmdir "$dir" || fail "$dir holds more than this cluster, and stays"
+    fi
+}
+
+# SIGTERM to these nodes, and their ends.
+end() {
+    local id unsaved=()
+    for id in "$@"; do
         ! running "$id" || kill -TERM "$(pid_of "$id")"
     done
-    for id in $ids; do
+    for id in "$@"; do
         if await_end "$id"; then
             rm -f "$dir/node-$id.pid" "$dir/node-$id.command"
         else
@@ -206,11 +222,6 @@ stop() {
         fi
     done
     ((${#unsaved[@]} == 0)) || fail "still saving after $patience_s s: node ${unsaved[*]}; ask again later"
-    if [[ $wipe = yes && -d $dir ]]; then
-        # Only what was made here: the directory may hold other things.
-        rm -rf "$dir"/node-* "$dir/tls" "$dir/cluster.secret"
-        rmdir "$dir" || fail "$dir holds more than this cluster, and stays"
-    fi
 }
 
 # --- the config file
@@ -329,32 +340,37 @@ says_listening() {
     tail -c +$((logged[$1] + 1)) "$dir/node-$1.log" | grep -q 'listening on '
 }
 
-# With all others that run.
+# With all others that run. Who may not ask that relies on what is ready.
 is_linked() {
-    local id info others=-1
+    local id linked others=-1
     for id in $(nodes); do ! running "$id" || others=$((others + 1)); done
-    info=$(ask "$1") && (($(field peers_linked) >= others))
+    show_access
+    if ! linked=$("$binary" cli --address="$(address "$1")" "${access[@]}" INFO replication 2>/dev/null); then
+        [[ $linked = NOAUTH* || $linked = NOPERM* ]]
+        return
+    fi
+    linked=$(sed -n 's/^connected_slaves:\([0-9]*\).*/\1/p' <<<"$linked")
+    [[ -n $linked ]] && ((linked >= others))
 }
 
 # It has all that those had which it reaches.
 is_ready() {
-    local info
-    info=$(ask "$1") && [[ $(field ready) = yes ]]
+    why_not_ready "$1" >/dev/null
 }
 
 why_not_ready() {
-    local info
-    info=$(ask "$1") && field ready_reason
+    show_access
+    "$binary" check --ready --address="$(address "$1")" "${access[@]}" 2>&1
 }
 
 # What was started stops, and the reason is said last.
 give_up() {
     local id
     trap - INT TERM
-    for id in $(started); do
+    for id in "${new[@]}"; do
         if ! running "$id" || [[ $1 = "node $id "* ]]; then last_lines "$id"; fi
     done
-    (stop) || true
+    (end "${new[@]}") || true
     fail "$1; all that was started is stopped"
 }
 
@@ -363,29 +379,16 @@ last_lines() {
     tail -c +$((${logged[$1]:-0} + 1)) "$dir/node-$1.log" | tail -n 10 >&2
 }
 
-# --- the network, without nc
-
 listens() {
     (exec 3<>"/dev/tcp/${ips[$1]}/${ports[$1]}") 2>/dev/null
 }
 
-# INFO; nothing where the node does not answer.
-ask() {
-    if grep -qsx -- --tls=required "$dir/node-$1.command"; then
-        printf 'INFO\nQUIT\n' | timeout 5 openssl s_client -quiet -verify_return_error -CAfile "$dir/tls/ca.crt" \
-            -connect "$(address "$1")" 2>/dev/null | sed '/^$/q'
-        return "${PIPESTATUS[1]}"
-    fi
-    (
-        exec 3<>"/dev/tcp/${ips[$1]}/${ports[$1]}"
-        echo INFO >&3
-        while IFS= read -r -t 5 line <&3 && [[ -n $line ]]; do echo "$line"; done
-    ) 2>/dev/null
-}
-
-# One field of $info.
-field() {
-    sed -n "s/^$1: //p" <<<"$info"
+# The flags by which the tools reach what was started here.
+show_access() {
+    access=()
+    [[ ! -f $dir/tls/ca.crt ]] || ! grep -qsx -- '--tls-cert=.*' "$dir"/node-*.command ||
+        access+=(--tls-ca-file="$dir/tls/ca.crt")
+    mapfile -t -O ${#access[@]} access < <(cat "$dir"/node-*.command 2>/dev/null | grep -m 1 '^--password-file=')
 }
 
 absolute() {

@@ -31,8 +31,9 @@ fn a_cluster_is_started_watched_crashed_restarted_and_stopped() {
     let refused = cluster.expect_failure("start", &[]);
     assert!(refused.contains("already running: node 0, process "), "{refused}");
     assert_eq!(cluster.processes().len(), 3);
-    let status = cluster.expect("status", &[]);
-    assert_eq!(status.matches("running  keys 1  linked 2 of 2  ready  with").count(), 3, "{status}");
+    let status = cluster.await_status();
+    assert!(status.contains("OK: 3 of 3 nodes agree"), "{status}");
+    assert_eq!((status.matches("  running\n").count(), status.matches("  agrees  ").count()), (3, 6), "{status}");
 
     cluster.expect("kill", &["1"]);
     assert_eq!(cluster.processes().len(), 2);
@@ -94,6 +95,35 @@ fn a_node_on_another_machine_is_not_started_here() {
     assert!(!cluster.state().exists());
 }
 
+#[test]
+fn a_node_that_was_appended_is_started_and_those_that_run_stay() {
+    let cluster = Cluster::of_nodes(3);
+    cluster.configure(2);
+    cluster.expect("start", &["--", "--snapshot-interval-ms=100"]);
+    assert_eq!(cluster.client(0).ask("SET color blue"), "OK");
+    let before = cluster.processes();
+    cluster.configure(3);
+    let started = cluster.expect("start", &[]);
+    assert_eq!(started.lines().count(), 3, "{started}");
+    assert!(before.len() == 2 && before.iter().all(|pid| cluster.processes().contains(pid)), "{started}");
+    assert_eq!(
+        (cluster.client(2).ask("GET color"), cluster.client(0).info("peers_linked")),
+        ("blue".into(), "2".into())
+    );
+    let log = cluster.expect("logs", &["2"]);
+    assert!(log.contains("a snapshot every 100 ms"), "it has the flags of the others: {log}");
+
+    // One that does not come up takes none of the others with it.
+    cluster.expect("kill", &["2"]);
+    fs::remove_dir_all(cluster.state().join("node-2")).expect("it is ours");
+    fs::create_dir(cluster.state().join("node-2")).expect("it is ours");
+    fs::write(cluster.state().join("node-2/backup.db"), "no data file").expect("the test's directory is writable");
+    let refused = cluster.expect_failure("start", &[]);
+    assert!(refused.contains("node 2 did not come up"), "{refused}");
+    assert_eq!(cluster.processes().len(), 2);
+    cluster.expect("stop", &["--wipe"]);
+}
+
 /// A config file, a place for state, and whatever the script starts there; all of it ends with the test.
 #[test]
 fn a_cluster_with_tls_has_certificates_of_its_own_and_answers_where_plain_text_is_refused() {
@@ -106,8 +136,8 @@ fn a_cluster_with_tls_has_certificates_of_its_own_and_answers_where_plain_text_i
 
     cluster.expect("start", &["--tls", "--", "--tls=required"]);
     assert_eq!(fs::read(cluster.state().join("tls/ca.crt")).expect("it stays"), authority);
-    let status = cluster.expect("status", &[]);
-    assert_eq!(status.matches("linked 1 of 1  ready  with").count(), 2, "{status}");
+    let status = cluster.await_status();
+    assert_eq!((status.matches("  ready  ").count(), status.matches("  agrees  ").count()), (2, 2), "{status}");
     assert!(cluster.client(1).ask("GET color").contains("speaks TLS alone"));
     harness::wait_for("the data", || (cluster.ask_by_tls(1, "GET color") == "blue\nOK\n").then_some(()));
     cluster.expect("stop", &["--wipe"]);
@@ -163,10 +193,21 @@ impl Cluster {
         let held = Addresses::reserve([127, 90, high, low].into(), count);
         let directory = tempfile::tempdir().expect("there is a temporary directory");
         let cluster = Cluster { directory, addresses: held.all.clone(), _held: held };
-        let entry = |address: &SocketAddr| format!(r#"{{ "ip": "{}", "port": {} }}"#, address.ip(), address.port());
-        let entries: Vec<String> = cluster.addresses.iter().map(entry).collect();
-        fs::write(cluster.config(), format!("[\n{}\n]\n", entries.join(",\n"))).expect("it is writable");
+        cluster.configure(count);
         cluster
+    }
+
+    /// Writes the config file of the first nodes.
+    fn configure(&self, count: usize) {
+        let entry = |address: &SocketAddr| format!(r#"{{ "ip": "{}", "port": {} }}"#, address.ip(), address.port());
+        let entries: Vec<String> = self.addresses[..count].iter().map(entry).collect();
+        fs::write(self.config(), format!("[\n{}\n]\n", entries.join(",\n"))).expect("it is writable");
+    }
+
+    /// What the script says of the nodes once all agree.
+    fn await_status(&self) -> String {
+        let agreed = || Some(self.run("status", &[])).filter(|(succeeded, _)| *succeeded);
+        harness::wait_for("all to agree", agreed).1
     }
 
     fn config(&self) -> PathBuf {
