@@ -211,6 +211,22 @@ pub fn put_chunk(manner: Manner<'_>, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The same of a part that is written where it goes: how long it is comes before it, in as many digits for each.
+pub fn put_chunk_by(manner: Manner<'_>, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    const DIGITS: usize = 8;
+    if manner.minor == 0 {
+        return write(out);
+    }
+    let begin = out.len();
+    out.extend_from_slice(b"00000000\r\n");
+    write(out);
+    let bytes = out.len() - begin - DIGITS - 2;
+    for place in 0..DIGITS {
+        out[begin + place] = b"0123456789abcdef"[bytes >> (4 * (DIGITS - 1 - place)) & 15];
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Writes the end of such a body.
 pub fn put_end(manner: Manner<'_>, out: &mut Vec<u8>) {
     if !manner.is_head && manner.minor != 0 {
@@ -292,6 +308,15 @@ mod tests {
                 put_end(manner, out);
             })
         };
+        for minor in [0, 1] {
+            let manner = Manner { minor, ..MANNER };
+            let by = written(|out| put_chunk_by(manner, out, |out| out.extend_from_slice(&[b'x'; 300])));
+            let expected = [
+                ["".to_owned(), "x".repeat(300), "".to_owned()],
+                ["0000012c\r\n".to_owned(), "x".repeat(300), "\r\n".to_owned()],
+            ];
+            assert_eq!(by, expected[usize::from(minor)].concat());
+        }
         assert_eq!(body(MANNER), "10\r\n0123456789abcdef\r\n0\r\n\r\n");
         assert_eq!(body(Manner { minor: 0, ..MANNER }), "0123456789abcdef");
         let begun = |manner| written(|out| Answer::ok(TEXT).write_begin(manner, out));

@@ -130,11 +130,11 @@ fn tell_behind(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, 
 
 /// Returns what it was to tell it.
 fn tell(session: &mut Session, change: &Change<'_>) -> u64 {
-    let mut event = Vec::new();
+    let out = session.out.bytes();
+    let before = out.len();
     match session.client.http.as_ref().and_then(|http| http.stream()) {
-        Some(manner) => watch::tell(manner, change, &mut event),
-        None => json::tell(change, &mut event),
+        Some(manner) => watch::tell(manner, change, out),
+        None => json::tell(change, out),
     }
-    session.out.answer_bytes(&event);
-    EVENT_LOOKS + (event.len() / LOOK_BYTES) as u64
+    EVENT_LOOKS + ((out.len() - before) / LOOK_BYTES) as u64
 }

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 use super::asked::{Asked, Handled, Refused};
-use crate::http::answer::{Answer, Manner, put_chunk};
+use crate::http::answer::{Answer, Manner, put_chunk, put_chunk_by};
 use crate::node::commands::context::{Context, Events};
 use crate::node::commands::{Executed, execute, perform};
 use crate::protocol::{Command, Request, Scratch, json};
@@ -55,8 +55,11 @@ pub(super) fn watch(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>
 
 /// Writes an event.
 pub(in crate::node) fn tell(manner: Manner<'_>, change: &Change<'_>, out: &mut Vec<u8>) {
-    let mut event = format!("id: {}\ndata: ", change.position).into_bytes();
-    json::tell_short(change, VALUE_BYTES_MAX, &mut event);
-    event.push(b'\n');
-    put_chunk(manner, &event, out);
+    put_chunk_by(manner, out, |out| {
+        out.extend_from_slice(b"id: ");
+        out.extend_from_slice(change.position.to_string().as_bytes());
+        out.extend_from_slice(b"\ndata: ");
+        json::tell_short(change, VALUE_BYTES_MAX, out);
+        out.push(b'\n');
+    });
 }

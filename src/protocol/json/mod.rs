@@ -5,19 +5,20 @@
 //! says so. Positions and cursors are strings: they are larger than what JavaScript counts to.
 
 pub mod answer;
+mod telling;
 
 use std::borrow::Cow;
 
-use answer::{Envelope, Field, Object, Op, Parts, put, write_line};
+use answer::{Envelope, Op, Parts};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use memchr::memchr;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::speech::{Progress, Speech, Traits};
 use super::{Command, Decoded, Refusal, Reply, Request, Scratch, TEXT_VALUE_BYTES_MAX, line, resp};
-use crate::store::Change;
+pub use telling::{tell, tell_short};
 
 /// See the module.
 pub(super) struct Json;
@@ -180,29 +181,6 @@ fn decode<'a>(
         Err(why) => Decoded::Failed(format!("ERR {why}"), end + 1),
     };
     (decoded, envelope)
-}
-
-/// Writes a change for who watches a prefix.
-pub fn tell(change: &Change<'_>, out: &mut Vec<u8>) {
-    tell_short(change, usize::MAX, out);
-}
-
-/// The same; of a value that is longer than this there is how long it is.
-pub fn tell_short(change: &Change<'_>, value_bytes_max: usize, out: &mut Vec<u8>) {
-    let stamp = json!({ "clock": change.stamp.clock.to_string(), "node": change.stamp.node });
-    let mut event = Object::new();
-    event.insert("event", Field::Text(if change.value.is_some() { "set" } else { "delete" }));
-    put(&mut event, "key", "key_encoding", change.key);
-    match change.value {
-        Some(value) if value.len() > value_bytes_max => {
-            event.insert("value_bytes", Field::Int(value.len() as i64));
-        }
-        Some(value) => put(&mut event, "value", "encoding", value),
-        None => (),
-    }
-    event.insert("stamp", Field::Value(&stamp));
-    event.insert("position", Field::Made(change.position.to_string()));
-    write_line(&event, out);
 }
 
 /// The command that does what is asked for, and its arguments.
