@@ -61,10 +61,12 @@ async function load() {
     if (wanted !== step) return;
     take(said);
     $("charts-note").hidden = true;
+    $("charts").hidden = false;
     show();
   } catch (error) {
     if (error.status && error.isKnown) {
       $("charts-note").hidden = false;
+      $("charts").hidden = !kept;
       write($("charts-note"), `No history: ${error.message}`);
     }
     throw error;

@@ -46,6 +46,7 @@ export function begin() {
 export function start() {
   stop = every(5000, async () => {
     all = (await get("/v1/ticks")).ticks;
+    $("ticks-empty").hidden = all.length > 0;
     show();
   });
 }

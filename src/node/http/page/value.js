@@ -202,12 +202,11 @@ function pretty(text) {
 }
 
 function hex(bytes) {
-  const lines = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const part = Array.from(bytes.subarray(at, at + 16));
-    const codes = part.map((byte) => byte.toString(16).padStart(2, "0"));
-    const left = codes.slice(0, 8).join(" ").padEnd(23), right = codes.slice(8).join(" ").padEnd(23);
-    lines.push(`${at.toString(16).padStart(8, "0")}  ${left}  ${right}  ${part.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "·")).join("")}`);
+  const lines = [], width = matchMedia("(max-width: 52rem)").matches ? 8 : 16;
+  for (let at = 0; at < bytes.length; at += width) {
+    const part = Array.from(bytes.subarray(at, at + width));
+    const codes = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(3 * width - 1);
+    lines.push(`${at.toString(16).padStart(8, "0")}  ${codes}  ${part.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "·")).join("")}`);
   }
   return lines.join("\n") || "(no bytes)";
 }

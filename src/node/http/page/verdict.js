@@ -4,6 +4,9 @@ import { $, el, every, mark, write, Rows, row, cells } from "./dom.js";
 import { get, reach } from "./api.js";
 import * as format from "./format.js";
 
+// A node that is stopped takes the question and does not answer.
+const PATIENCE_MS = 4000;
+
 const listeners = [];
 let told = "";
 
@@ -13,9 +16,11 @@ export const onStatus = (listener) => listeners.push(listener);
 export const FRESH_MS = 5000;
 export const isFresh = (node) => node.status !== null && node.age_ms !== null && node.age_ms <= FRESH_MS;
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function say(level, text, advice) {
   $("verdict").dataset.level = level;
-  write($("verdict-text"), text);
+  write($("verdict-text"), sentence(text));
   write($("verdict-advice"), advice);
   // The sentence changes each second, and is said aloud where it is another one.
   const gist = `${level} ${text.replace(/\d[\d.,]*/g, "")}`;
@@ -35,7 +40,7 @@ export function begin(me) {
   if (!me.may.info) return say("none", `Logged in as ${me.user}, who may not see how the nodes are (INFO)`, "");
   return every(1000, async () => {
     try {
-      const status = await get("/v1/status");
+      const status = await get("/v1/status", { signal: AbortSignal.timeout(PATIENCE_MS) });
       const { level, text, advice } = status.verdict;
       say(level, text, advice);
       showFigures(status, me.node);
@@ -84,7 +89,7 @@ function showProblems({ text, problems = [] }) {
   const said = JSON.stringify(others);
   if (list.dataset.said === said) return;
   list.dataset.said = said;
-  list.replaceChildren(...others.map((problem) => el(`li.${problem.level}`, null, el("strong", null, problem.text), ` ${problem.advice ?? ""}`)));
+  list.replaceChildren(...others.map((problem) => el(`li.${problem.level}`, null, el("strong", null, sentence(problem.text)), ` ${problem.advice ?? ""}`)));
 }
 
 const nodes = new Rows(
@@ -110,7 +115,7 @@ const nodes = new Rows(
 
 function stateOf(node, isOwn) {
   const now = node.status;
-  if (!now) return ["bad", "nothing is known of it"];
+  if (!now) return ["warn", "has not said yet how it is"];
   if (!isOwn && !isFresh(node)) return ["bad", `silent for ${format.ms(node.age_ms)}`];
   if (now.is_ending) return ["warn", "shutting down"];
   if (now.disk_error) return ["bad", `disk: ${now.disk_error}`];
