@@ -38,11 +38,15 @@ python3 -c 'import ensurepip' 2>/dev/null || need+=(python3-venv)
 tools=()
 command -v promtool >/dev/null || tools+=(prometheus)
 command -v prometheus-redis-exporter >/dev/null || tools+=(prometheus-redis-exporter)
+# What the dashboard is looked at with: another 300 MB. Where there is none to be had, its test says that it is skipped.
+browser=()
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    browser=(chromium)
 if [ "$(id -u)" = 0 ]; then # only root can make network namespaces; others skip those tests
     command -v ip >/dev/null || need+=(iproute2)
     command -v nft >/dev/null || need+=(nftables)
 fi
-if [ $((${#need[@]} + ${#tools[@]})) -gt 0 ]; then
+if [ $((${#need[@]} + ${#tools[@]} + ${#browser[@]})) -gt 0 ]; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
         # Debian starts a service that it installs, unless this file says that it may not (101).
         policy=/usr/sbin/policy-rc.d
@@ -54,7 +58,9 @@ if [ $((${#need[@]} + ${#tools[@]})) -gt 0 ]; then
         apt-get update -qq
         [ ${#need[@]} = 0 ] || install "${need[@]}"
         [ ${#tools[@]} = 0 ] || install --no-install-recommends "${tools[@]}"
-    else
+        [ ${#browser[@]} = 0 ] || install --no-install-recommends "${browser[@]}" ||
+            echo "check.sh: there is no chromium to be had: nobody looks at the dashboard" >&2
+    elif [ $((${#need[@]} + ${#tools[@]})) -gt 0 ]; then
         echo "check.sh: please install: ${need[*]} ${tools[*]}" >&2
         exit 1
     fi
@@ -62,7 +68,8 @@ fi
 
 # Redis clients. What is there in this release is not asked for again.
 install_clients() {
-    redis_py=redis[xxhash]==8.1.0 redis_py_5=redis==5.3.1 node_clients="ioredis@6.0.0 redis@6.3.1 @upstash/redis@1.39.0"
+    redis_py=redis[xxhash]==8.1.0 redis_py_5=redis==5.3.1
+    node_clients="ioredis@6.0.0 redis@6.3.1 @upstash/redis@1.39.0 playwright-core@1.65.1"
     if [ "$(cat target/clients/installed 2>/dev/null)" != "$redis_py" ]; then
         rm -rf target/clients && mkdir -p target && python3 -m venv target/clients
         target/clients/bin/pip install --quiet --disable-pip-version-check "$redis_py"
@@ -75,7 +82,7 @@ install_clients() {
     fi
     if [ "$(cat target/clients-node/installed 2>/dev/null)" != "$node_clients" ]; then
         rm -rf target/clients-node && mkdir -p target/clients-node
-        # shellcheck disable=SC2086 # three words
+        # shellcheck disable=SC2086 # several words
         npm install --prefix target/clients-node --no-audit --no-fund --no-save --silent $node_clients
         echo "$node_clients" >target/clients-node/installed
     fi

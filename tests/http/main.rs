@@ -14,6 +14,7 @@ mod answers;
 mod calls;
 mod checking;
 mod clients;
+mod dashboard;
 mod description;
 mod doors;
 mod framing;

@@ -1,0 +1,76 @@
+// The dashboard in a browser: what it shows of a node that has three keys, one of which is called as if it were HTML.
+// Says nothing where all is well.
+"use strict";
+const assert = require("node:assert");
+const { chromium } = require("playwright-core");
+const [, , base, executablePath] = process.argv;
+
+const NASTY = "<img src=x onerror=alert(1)>";
+
+async function main() {
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(60_000);
+    const errors = [];
+    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("dialog", (dialog) => { errors.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
+    page.on("request", (request) => new URL(request.url()).origin === base || errors.push(`outside: ${request.url()}`));
+    const ask = async (...words) => (await page.request.post(`${base}/`, { data: words })).json();
+
+    await page.goto(`${base}/`);
+    // The verdict, and the number of keys, are those of the node.
+    await page.waitForSelector('#verdict[data-level="ok"]');
+    await page.waitForFunction(() => document.querySelector("#figures dd")?.textContent === "3");
+    await page.waitForFunction(() => document.querySelectorAll("#charts canvas").length === 8);
+    const said = await page.textContent("#verdict-text");
+    const { verdict } = await (await page.request.get(`${base}/v1/status`)).json();
+    assert.equal(verdict.level, "ok");
+    assert.ok(said.length > 10, said);
+
+    // A key that reads like HTML is a text, and so is its value.
+    await page.click('nav a[href="#keys"]');
+    await page.waitForSelector("#key-list tbody tr");
+    assert.equal(await page.locator("#key-list tbody tr").count(), 3);
+    assert.equal(await page.locator("main img, main script, main b.alien").count(), 0);
+    await page.click(`#key-list a:text-is(${JSON.stringify(NASTY)})`);
+    await page.waitForSelector("#value pre");
+    assert.equal(await page.textContent("#value pre"), "<b class=alien>value</b>");
+    assert.equal(await page.locator("main b.alien").count(), 0);
+
+    // A deletion is undone with its expiry.
+    const before = (await ask("PEXPIRETIME", NASTY)).result;
+    await page.click("#value button.danger");
+    await page.waitForSelector("#undo button.primary");
+    assert.equal((await ask("EXISTS", NASTY)).result, 0);
+    await page.click("#undo button.primary");
+    await page.waitForSelector("#value pre");
+    assert.equal((await ask("GET", NASTY)).result, "<b class=alien>value</b>");
+    assert.equal((await ask("PEXPIRETIME", NASTY)).result, before);
+
+    // Changes come as they happen, and a value's bytes are shown as they are.
+    await page.click('nav a[href="#tail"]');
+    await page.waitForFunction(() => document.querySelector("#follow-state").textContent === "Following");
+    await ask("SET", "later", "blue");
+    await page.waitForSelector('#changes a:text-is("later")');
+    await page.goto(`${base}/#keys/${encodeURIComponent("bytes")}`);
+    await page.waitForSelector("#value pre");
+    assert.match(await page.textContent("#value pre"), /^00000000 {2}00 ff fe/);
+
+    for (const part of ["clients", "slow", "settings", "events"]) {
+      await page.click(`nav a[href="#${part}"]`);
+      await page.waitForFunction((part) => document.querySelector(`#${part} [role=status]`).textContent.length > 5, part);
+    }
+    assert.ok(await page.locator("#client-list tbody tr").count() > 0);
+    assert.ok(await page.locator("#event-list tbody tr").count() > 0);
+    assert.deepEqual(errors, []);
+  } finally {
+    await browser.close();
+  }
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
