@@ -24,7 +24,7 @@ fn a_browser_shows_what_a_node_has_and_undoes_a_deletion() {
           *3\r\n$3\r\nSET\r\n$5\r\nbytes\r\n$3\r\n\x00\xff\xfe\r\n*3\r\n$3\r\nSET\r\n$5\r\ncolor\r\n$4\r\nblue\r\n",
     );
     for _ in 0..3 {
-        assert_eq!(client.line(), "+OK");
+        assert_eq!(client.line(), "+OK\r");
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut node = Command::new("node");

@@ -21,13 +21,12 @@ async function main() {
 
     await page.goto(`${base}/`);
     // The verdict, and the number of keys, are those of the node.
-    await page.waitForSelector('#verdict[data-level="ok"]');
+    await page.waitForSelector('#verdict:not([data-level="wait"])');
     await page.waitForFunction(() => document.querySelector("#figures dd")?.textContent === "3");
     await page.waitForFunction(() => document.querySelectorAll("#charts canvas").length === 8);
-    const said = await page.textContent("#verdict-text");
     const { verdict } = await (await page.request.get(`${base}/v1/status`)).json();
-    assert.equal(verdict.level, "ok");
-    assert.ok(said.length > 10, said);
+    const gist = (text) => text.toLowerCase().replace(/[\d.]+/g, "");
+    await page.waitForFunction((text) => document.querySelector("#verdict-text").textContent.toLowerCase().replace(/[\d.]+/g, "") === text, gist(verdict.text));
 
     // A key that reads like HTML is a text, and so is its value.
     await page.click('nav a[href="#keys"]');

@@ -18,6 +18,8 @@ function point(at) {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => all.forEach((chart) => chart.plan()));
 const resized = new ResizeObserver((entries) => entries.forEach(({ target }) => target.chart.plan()));
 
+// Times that a chart may have lines at.
+const EVERY_MS = [10e3, 30e3, 60e3, 300e3, 900e3, 3600e3, 2 * 3600e3];
 const HEIGHT = 104, LEFT = 46, BOTTOM = 15, TOP = 5, RIGHT = 4;
 
 export class Chart {
@@ -134,7 +136,7 @@ export class Chart {
       ink.fillText(this.format(shown), LEFT - 5, Math.max(TOP + 2, y(at)));
     }
     const span = (this.length - 1) * this.points.stepMs;
-    const every = span > 3600e3 ? 3600e3 * (inner < 330 ? 2 : 1) : 300e3;
+    const every = EVERY_MS.find((ms) => (ms / span) * inner > 56) ?? 3 * 3600e3;
     ink.textAlign = "center";
     ink.textBaseline = "bottom";
     // Whole hours are those of the clock on the wall.
@@ -146,7 +148,7 @@ export class Chart {
       ink.moveTo(Math.round(place) + 0.5, TOP);
       ink.lineTo(Math.round(place) + 0.5, TOP + tall);
       ink.stroke();
-      if (place > LEFT + 12 && place < width - 14) ink.fillText(clock(at).slice(-8, -3), place, HEIGHT);
+      if (place > LEFT + 12 && place < width - 14) ink.fillText(every < 60e3 ? clock(at).slice(-8) : clock(at).slice(-8, -3), place, HEIGHT);
     }
     // What is longest is drawn first, so that the others lie on it.
     for (const { key, color: name } of [...this.series].reverse()) {
@@ -208,5 +210,5 @@ function nice(most) {
 
 function niceBytes(most) {
   const unit = most < 1024 ? 1 : 1024 ** Math.floor(Math.log2(most) / 10);
-  return nice(most / unit) * unit;
+  return most / unit > 512 ? unit * 1024 : nice(most / unit) * unit;
 }

@@ -6,6 +6,7 @@ import { Chart, onCursor } from "./charts.js";
 import * as format from "./format.js";
 
 const SPANS = { 1: 900, 10: 2160 };
+const SPAN_MIN = 60;
 const COLORS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"];
 
 let step = 1, kept = null, stop = null;
@@ -59,6 +60,11 @@ async function load() {
     const after = kept ? `&after=${kept.unixMs}` : "";
     const said = await get(`/v1/history?step=${wanted}${after}`);
     if (wanted !== step) return;
+    // The node's clock was set back, or another's history begins: all of it is asked for anew.
+    if (kept && said.unix_ms < kept.unixMs - 2 * kept.stepMs) {
+      kept = null;
+      return;
+    }
     take(said);
     $("charts-note").hidden = true;
     $("charts").hidden = false;
@@ -77,7 +83,7 @@ async function load() {
 function take(said) {
   const stepMs = said.step_ms, lengths = Object.values(said.columns).map((column) => column.length);
   const length = Math.max(0, ...lengths);
-  if (!kept || said.unix_ms < kept.unixMs || kept.stepMs !== stepMs) kept = { unixMs: said.unix_ms - length * stepMs, stepMs, columns: {} };
+  if (!kept || kept.stepMs !== stepMs) kept = { unixMs: said.unix_ms - length * stepMs, stepMs, columns: {} };
   const missing = Math.max(0, Math.min(SPANS[step], Math.round((said.unix_ms - kept.unixMs) / stepMs) - length));
   const before = Math.max(0, ...Object.values(kept.columns).map((column) => column.length));
   const names = new Set([...Object.keys(kept.columns), ...Object.keys(said.columns)]);
@@ -96,7 +102,9 @@ function show() {
   for (const name of ["reads", "writes", "others", "bytes_in", "bytes_out"]) shown[name] = rate(columns[name]);
   const { hits = [], misses = [] } = columns;
   shown.hit_rate = hits.map((n, at) => (n === null || n + misses[at] === 0 ? null : (100 * n) / (n + misses[at])));
-  const points = { unixMs: kept.unixMs, stepMs: kept.stepMs, columns: shown, span: SPANS[step] };
+  // A node that has not run for long has a chart of its own width.
+  const known = Math.max(0, ...Object.values(columns).map((column) => column.length));
+  const points = { unixMs: kept.unixMs, stepMs: kept.stepMs, columns: shown, span: Math.min(SPANS[step], Math.max(SPAN_MIN, known)) };
   const lags = Object.keys(columns).filter((name) => /^lag_ms_\d+$/.test(name));
   for (const one of charts) {
     if (one.isLag) {

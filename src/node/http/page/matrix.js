@@ -38,7 +38,7 @@ function build(ids) {
   $("matrix").replaceChildren(el("caption.aside", null, "What each node says of its links to the others"), el("thead", null, head), el("tbody", null, ...lines));
 }
 
-const lag = (row) => (row.lag_ms === null ? "no lag known yet" : `${format.ms(row.lag_ms)} · ${format.ms(row.lag_ms_durable)} disk`);
+const lag = (row) => (row.lag_ms === null ? "no lag known yet" : `${format.ms(row.lag_ms)} · ${format.ms(row.lag_ms_durable)}`);
 
 // How a node says that it stands with another, and what is wrong with it.
 function judge(node, id, isOwn) {

@@ -6,11 +6,12 @@ import { get, percent, shown } from "./api.js";
 import * as format from "./format.js";
 
 const ROWS_MAX = 250;
-// Rows made at once, and how often: more than anybody reads.
-const ROWS_PER_TURN = 25, TURN_MS = 200;
+// Rows made in a second, more than anybody reads, beside those of a burst; and how often.
+const ROWS_PER_S = 125, TURN_MS = 200;
 const VALUE_CHARS = 160;
 
 let source = null, held = [], isPaused = false, isPlanned = false, lastTurn = 0;
+let room = ROWS_MAX;
 let came = 0, skipped = 0, rate = 0, cameBefore = 0, timer = null;
 
 export function begin() {
@@ -60,6 +61,7 @@ function take(event) {
   if (!isPaused) plan();
 }
 
+// What came since the last turn is shown with the next frame.
 function plan() {
   if (isPlanned) return;
   isPlanned = true;
@@ -70,10 +72,11 @@ function plan() {
 function turn() {
   isPlanned = false;
   if (isPaused) return;
-  lastTurn = performance.now();
-  // After a pause all that was kept is shown.
-  const most = held.length > ROWS_MAX / 2 && !rate ? ROWS_MAX : ROWS_PER_TURN;
-  const shownNow = held.slice(-most);
+  const now = performance.now();
+  room = Math.min(ROWS_MAX, room + ((now - lastTurn) * ROWS_PER_S) / 1000);
+  lastTurn = now;
+  const shownNow = held.slice(-Math.max(1, Math.ceil(room)));
+  room -= shownNow.length;
   skipped += held.length - shownNow.length;
   held = [];
   const body = $("changes").tBodies[0];

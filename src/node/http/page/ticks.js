@@ -33,7 +33,7 @@ const rows = new Rows(
     const most = phases.sort(([, a], [, b]) => b - a).slice(0, 3);
     write(said, most.map(([name, us]) => `${name} ${format.us(us)}`).join(" · "));
     mark(line, "data-number", tick.number);
-    cells(line, format.clock(tick.unix_ms), format.us(tick.us), undefined, format.us(tick.off_cpu_us), format.count(tick.requests), format.bytes(tick.bytes_in), format.bytes(tick.bytes_out));
+    cells(line, format.clock(tick.unix_ms), format.us(tick.us), undefined, tick.off_cpu_us ? format.us(tick.off_cpu_us) : "none", format.count(tick.requests), format.bytes(tick.bytes_in), format.bytes(tick.bytes_out));
   },
 );
 

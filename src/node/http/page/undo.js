@@ -32,7 +32,7 @@ export function offer(gone) {
     try {
       await bringBack(gone);
       end();
-      done();
+      done(gone.key);
     } catch (error) {
       if (!error.isKnown) throw error;
       clearInterval(timer);

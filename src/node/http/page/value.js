@@ -13,7 +13,7 @@ let me, changed, opened = 0, now = null;
 
 export function begin(user, onChange) {
   [me, changed] = [user, onChange];
-  undo.begin(() => { changed(); if (now) open(now.key); });
+  undo.begin((key) => { changed(); if (!now) open(key); });
 }
 
 // The key that a percent-encoded text stands for.
