@@ -158,8 +158,11 @@ impl Answer {
             }
         }
         let date = Date(manner.unix_ms);
+        // A form of a page that has no referrer is sent as from nowhere, and would be refused.
+        let referrer = if *policy == NO_CONTENT { "no-referrer" } else { "same-origin" };
         put(format_args!(
-            "{headers}Date: {date}\r\nContent-Security-Policy: {policy}\r\nCache-Control: {cache}\r\n{SECURITY}"
+            "{headers}Date: {date}\r\nContent-Security-Policy: {policy}\r\nCache-Control: {cache}\r\nReferrer-Policy: \
+             {referrer}\r\n{SECURITY}"
         ));
         if let Some(origin) = manner.reader {
             put(format_args!(

@@ -32,7 +32,6 @@ pub const NO_CONTENT: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Headers of every answer: a value is nobody's page, and no script's.
 pub const SECURITY: &str = "\
 Cross-Origin-Resource-Policy: same-origin\r
-Referrer-Policy: no-referrer\r
 X-Content-Type-Options: nosniff\r
 ";
 
@@ -95,7 +94,7 @@ impl Speech for Http {
         let connection = if closes { "Connection: close\r\n" } else { "" };
         let head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{connection}\
-             Content-Security-Policy: {NO_CONTENT}\r\nCache-Control: no-store\r\n{SECURITY}\r\n",
+             Content-Security-Policy: {NO_CONTENT}\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n{SECURITY}\r\n",
             reason(status),
             body.len()
         );

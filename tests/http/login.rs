@@ -50,6 +50,8 @@ fn a_person_logs_in_and_is_that_user_until_they_log_out() {
         policy,
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
+    // Without one a browser says that the form comes from nowhere.
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
     let answer = log_in(&mut node, "user=alice&password=pass%2Bword", "Origin: http://127.0.0.1:5000\r\n");
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
     let set = answer.header("set-cookie").expect("there is one");

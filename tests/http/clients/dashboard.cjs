@@ -63,6 +63,13 @@ async function main() {
     }
     assert.ok(await page.locator("#client-list tbody tr").count() > 0);
     assert.ok(await page.locator("#event-list tbody tr").count() > 0);
+
+    // The form lets in, leads to the page, and the page lets out.
+    await page.goto(`${base}/login`);
+    await page.click("button");
+    await page.waitForURL(`${base}/`);
+    await page.click("#logout button");
+    await page.waitForURL(`${base}/login`);
     assert.deepEqual(errors, []);
   } finally {
     await browser.close();

@@ -87,6 +87,6 @@ function show(list, text, tookMs) {
   $("key-empty").hidden = all.length > 0;
   write($("key-empty"), next !== null ? "None in this part: go on with Next." : text ? "No key is like that." : "There are no keys yet.");
   write($("page-state"), `page ${cursors.length}${next === null ? ", the last" : ""}`);
-  write($("find-state"), `${format.count(all.length)} keys in ${format.ms(tookMs)}`);
+  write($("find-state"), `${format.count(all.length)} ${all.length === 1 ? "key" : "keys"} in ${format.ms(tookMs)}`);
   $("key-list").closest(".wide").scrollTop = 0;
 }

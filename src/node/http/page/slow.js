@@ -40,7 +40,7 @@ async function load() {
   try {
     const all = await call("SLOWLOG", "GET", ENTRIES, "TICK");
     rows.show(all, ([id]) => id);
-    write($("slow-state"), all.length < ENTRIES ? `${format.count(all.length)} requests` : `the last ${ENTRIES} requests`);
+    write($("slow-state"), all.length < ENTRIES ? `${format.count(all.length)} ${all.length === 1 ? "request" : "requests"}` : `the last ${ENTRIES} requests`);
     $("slow-list").nextElementSibling.hidden = all.length > 0;
   } catch (error) {
     write($("slow-state"), error.message);
