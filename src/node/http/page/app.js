@@ -6,41 +6,63 @@ import * as verdict from "./verdict.js";
 import * as matrix from "./matrix.js";
 import * as history from "./history.js";
 import * as ticks from "./ticks.js";
-import * as keys from "./keys.js";
-import * as tail from "./tail.js";
-import * as clients from "./clients.js";
-import * as slow from "./slow.js";
-import * as settings from "./settings.js";
-import * as events from "./events.js";
 
 const overview = {
   begin() { matrix.begin(); history.begin(); ticks.begin(); },
   start() { history.start(); ticks.start(); },
   leave() { history.leave(); ticks.leave(); },
 };
-const parts = { overview, keys, tail, clients, slow, settings, events };
+// The others are loaded when they are first shown.
+const parts = {
+  overview: () => overview,
+  keys: () => import("./keys.js"),
+  tail: () => import("./tail.js"),
+  clients: () => import("./clients.js"),
+  slow: () => import("./slow.js"),
+  settings: () => import("./settings.js"),
+  events: () => import("./events.js"),
+};
+const loaded = {};
 
-let shown = null;
+let me, shown = null;
 
-function show() {
+async function show() {
   const [wanted, place] = location.hash.slice(1).split(/\/(.*)/s);
   const links = [...document.querySelectorAll("nav a")].filter((link) => !link.hidden);
   const link = links.find((one) => one.hash === `#${wanted}`) ?? links[0];
   if (!link) return;
-  const name = link.hash.slice(1);
-  if (shown !== name) {
-    if (shown) { parts[shown].leave?.(); $(shown).hidden = true; }
+  const name = link.hash.slice(1), isOther = shown !== name;
+  if (isOther) {
+    if (shown) { loaded[shown]?.leave?.(); $(shown).hidden = true; }
     links.forEach((one) => (one === link ? one.setAttribute("aria-current", "page") : one.removeAttribute("aria-current")));
     link.scrollIntoView({ block: "nearest", inline: "nearest" });
     $(name).hidden = false;
     if (shown) window.scrollTo(0, 0);
     shown = name;
-    parts[name].start?.(place);
-  } else if (place) parts[name].start?.(place);
+    if (!loaded[name]) {
+      const part = await load(name);
+      if (!part) return;
+      if (!loaded[name]) part.begin?.(me);
+      loaded[name] = part;
+    }
+    // Somebody may have gone on meanwhile.
+    if (shown !== name) return;
+  }
+  if (isOther || place) loaded[name]?.start?.(place);
+}
+
+// A part whose file does not come is asked for again when it is chosen again.
+async function load(name) {
+  try { return await parts[name](); } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    if (shown === name) shown = null;
+    $(name).hidden = true;
+    return null;
+  }
 }
 
 async function begin() {
-  const me = await get("/v1/me");
+  me = await get("/v1/me");
   const before = sessionStorage.getItem("place");
   sessionStorage.removeItem("place");
   if (before && !location.hash) backTo(before);
@@ -52,9 +74,8 @@ async function begin() {
   $("login").hidden = me.is_login;
   write($("place"), `node ${me.node} · ${me.version}`);
   verdict.begin(me);
-  Object.values(parts).forEach((part) => part.begin?.(me));
   window.addEventListener("hashchange", show);
-  show();
+  await show();
 }
 
 const backTo = (hash) => window.history.replaceState(null, "", hash);
