@@ -27,6 +27,7 @@ mod log;
 mod order;
 mod proven_links;
 mod reach;
+mod scripts;
 mod tls;
 mod tools;
 mod unix;
@@ -40,6 +41,7 @@ pub use order::{CertsArguments, CheckArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
 pub use reach::{Access, AccessArguments, Login, NodeArguments, TlsTrust};
+use scripts::ScriptArguments;
 use tls::TlsArguments;
 pub use tools::{CliArguments, ExportArguments, ImportArguments, Shell, StatusArguments, WatchArguments};
 pub use unix::UnixSocket;
@@ -174,6 +176,9 @@ struct Arguments {
     /// (/readyz, kvstoreapp check --ready)
     #[arg(long, value_name = "s", default_value_t = READY_AFTER_S, value_parser = clap::value_parser!(u64).range(..=86_400))]
     ready_after_s: u64,
+
+    #[command(flatten)]
+    scripts: ScriptArguments,
 
     /// Check flags and config file, say what they mean, and exit
     #[arg(long)]
@@ -339,6 +344,7 @@ impl Config {
                 },
                 tls: arguments.tls.check()?,
                 http,
+                scripts: arguments.scripts.limits(),
                 ready_after_s: arguments.ready_after_s,
                 process: Process { log_level: log.level, unix_socket: shown, ..Process::default() },
             },

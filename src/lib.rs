@@ -23,6 +23,7 @@
 //! - [`metrics`]: what is counted and timed
 //! - [`http`]: HTTP as bytes: heads, bodies, guards against web pages, answers
 //! - [`status`]: what a node says of itself, and what several of them come to
+//! - [`scripting`]: scripts in Lua, run in a state that they can neither leave nor change
 //! - [`replica`]: one copy of the data as one value: its start, its changes, its ticks
 //! - [`node`]: replicas and the people who talk to them: sessions, commands, waiting, `INFO`
 //! - [`files`]: files that people put there for a node, read whole or not at all
@@ -49,6 +50,8 @@ pub mod metrics;
 pub mod http;
 
 pub mod status;
+
+pub mod scripting;
 
 pub mod replica;
 

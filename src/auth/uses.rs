@@ -66,7 +66,7 @@ pub fn keys(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize, To
 
 /// What happens to the one key of a command that always has one, as its first argument, and no options that decide.
 pub(super) fn of_one_key(command: Command) -> Option<Touch> {
-    let is_plain = command.subcommands().is_empty() && command.describe().kind != Kind::Other;
+    let is_plain = command.subcommands().is_empty() && !command.is_script() && command.describe().kind != Kind::Other;
     let is_fixed = !matches!(command, Command::Set | Command::DelEx | Command::BitField);
     let has_one = is_plain && is_fixed && command.key_places(Args::new(b"", &[])) == (1, 1, 1);
     has_one.then(|| touch(command, Args::new(b"", &[]), 0))
@@ -77,6 +77,9 @@ pub const READING_OPTIONS: [&str; 5] = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"]
 
 /// What happens to the key with this number.
 fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
+    if command.is_script() {
+        return if command.describe().kind == Kind::Write { Touch::BOTH } else { Touch::READS };
+    }
     use Command::{
         Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Copy, Decr, DecrBy, Del, DelEx, DelIfEq, Delete, Digest,
         Expire, ExpireAt, ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, IncrEx,

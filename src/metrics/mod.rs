@@ -56,6 +56,8 @@ pub struct Metrics {
     pub tls_shed: u64,
     /// Connections closed because they spoke plain text where TLS is required.
     pub plain_refused: u64,
+    /// Scripts that took more than they may.
+    pub scripts_ended: u64,
     /// Requests executed.
     pub requests: u64,
     /// Errors answered.

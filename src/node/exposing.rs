@@ -16,8 +16,8 @@ impl Node {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Option<Cursor> {
-        let Node { keys, channels, sessions, metrics, timing, settings, .. } = self;
-        let sources = Sources::of(keys, channels, sessions, metrics, timing, settings, now);
+        let Node { keys, channels, sessions, metrics, timing, settings, scripts, .. } = self;
+        let sources = Sources::of(keys, channels, sessions, (metrics, timing), settings, scripts, now);
         exposition::write(page, form, &sources, cursor, bytes_max, out)
     }
 }

@@ -1,9 +1,10 @@
 //! The keys as commands about data have them: what they are, what may be changed, and what a request may cost.
 
 use super::Now;
+use super::view::{Seen, View};
 use super::waiting::Copies;
 use crate::replica::Replica;
-use crate::store::Store;
+use crate::store::{Form, Store, Value};
 
 /// See the module.
 pub(super) struct Keyspace {
@@ -16,6 +17,8 @@ pub(super) struct Keyspace {
     pub(super) may_hide: bool,
     pub(super) may_be_over_limit: bool,
     random: fastrand::Rng,
+    /// What the request under way has written that nobody else sees; `None`: whatever is written is seen at once.
+    view: Option<Box<View>>,
 }
 
 impl Keyspace {
@@ -28,10 +31,11 @@ impl Keyspace {
             may_hide: false,
             may_be_over_limit: false,
             random: fastrand::Rng::with_seed(seed),
+            view: None,
         }
     }
 
-    /// What every key is.
+    /// What every key is, but for what is written in a [view](View).
     #[inline]
     pub(super) fn store(&self) -> &Store {
         self.replica.store()
@@ -71,10 +75,129 @@ impl Keyspace {
         self.store().last_position() - self.started_position
     }
 
+    /// The key's value.
+    #[inline]
+    pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        match &self.view {
+            None => self.store().get(key),
+            Some(view) => self.seen_in(view, key).map(Value::bytes),
+        }
+    }
+
+    /// The key's value with the memory it lies in.
+    #[inline]
+    pub(super) fn value(&self, key: &[u8]) -> Option<Value<'_>> {
+        match &self.view {
+            None => self.store().value(key),
+            Some(view) => self.seen_in(view, key),
+        }
+    }
+
+    #[cold]
+    fn seen_in<'a>(&'a self, view: &'a View, key: &[u8]) -> Option<Value<'a>> {
+        match view.find(key) {
+            None => self.store().value(key),
+            Some(seen) => seen.map(|seen| Value::from(&seen.value)),
+        }
+    }
+
+    /// When the key expires, in unix milliseconds.
+    pub(super) fn expiry(&self, key: &[u8]) -> Option<u64> {
+        match self.written(key) {
+            None => self.store().expiry(key),
+            Some(seen) => seen.and_then(|seen| seen.expiry),
+        }
+    }
+
+    /// How the key's value came about.
+    pub(super) fn form(&self, key: &[u8]) -> Form {
+        match self.written(key) {
+            None => self.store().form(key),
+            Some(seen) => seen.map_or(Form::Whole, |seen| seen.form),
+        }
+    }
+
+    /// What is written of the key in the view, if there is one.
+    fn written(&self, key: &[u8]) -> Option<Option<&Seen>> {
+        self.view.as_ref().and_then(|view| view.find(key))
+    }
+
+    /// Whether the limit on memory allows all these keys values of so many bytes, which expire or do not.
+    pub(super) fn has_room<'a>(&self, values: impl Iterator<Item = (&'a [u8], usize, bool)> + Clone) -> bool {
+        match &self.view {
+            None => self.store().has_room(values),
+            // What is written already has to find room beside.
+            Some(view) => self.store().has_room(values.chain(std::iter::once((&b""[..], view.bytes(), false)))),
+        }
+    }
+
+    /// How many keys have a value.
+    pub(super) fn count(&self) -> usize {
+        let Some(view) = &self.view else { return self.store().keys() };
+        let before = if view.is_flushed() { 0 } else { self.store().keys() };
+        let replaced = view.written().filter(|key| !view.is_flushed() && self.store().get(key).is_some()).count();
+        before - replaced + view.keys().count()
+    }
+
     /// Any key.
     pub(super) fn random_key(&mut self) -> Option<&[u8]> {
         let chance = self.random.u64(..);
-        self.replica.store().random_key(chance)
+        match &self.view {
+            None => self.replica.store().random_key(chance),
+            Some(view) => {
+                let stored = (0..8).filter_map(|turn| self.replica.store().random_key(chance.rotate_left(8 * turn)));
+                let mut still_there = stored.filter(|key| self.is_as_stored(key));
+                still_there.next().or_else(|| view.keys().next())
+            }
+        }
+    }
+
+    /// Whether nothing is written of the key in the view, if there is one.
+    #[inline]
+    pub(super) fn is_as_stored(&self, key: &[u8]) -> bool {
+        self.view.as_ref().is_none_or(|view| view.find(key).is_none())
+    }
+
+    /// What is written from here on is seen by this request alone, until it is [applied](Keyspace::apply_view) or
+    /// [dropped](Keyspace::take_view).
+    pub(super) fn begin_view(&mut self, now: Now) {
+        self.view = Some(Box::new(View::new(now.unix_ms)));
+    }
+
+    /// What the request under way has written that nobody else sees.
+    #[inline]
+    pub(super) fn view(&self) -> Option<&View> {
+        self.view.as_deref()
+    }
+
+    /// The same, to write more.
+    #[inline]
+    pub(super) fn view_mut(&mut self) -> Option<&mut View> {
+        self.view.as_deref_mut()
+    }
+
+    /// Everybody sees from here on what is written, and nobody what was written in the view.
+    pub(super) fn take_view(&mut self) -> Option<Box<View>> {
+        self.view.take()
+    }
+
+    /// All that was written in a view is written.
+    pub(super) fn apply_view(&mut self, view: View, now: Now) {
+        let written = view.into_written();
+        if written.is_flushed {
+            self.replica.flush(now);
+        }
+        for (key, seen) in written.changes {
+            match seen {
+                // There was room when it was written in the view, and nothing has come between.
+                Some(seen) => {
+                    let is_written = self.replica.set_moved(&key, &seen.value, seen.expiry, now).is_ok();
+                    debug_assert!(is_written, "keys that are reserved, or too many, were refused");
+                    self.replica.note_form(&key, seen.form);
+                }
+                None => drop(self.replica.delete(&key, now)),
+            }
+        }
     }
 
     /// Who has all of this node's writes up to the position on disk.

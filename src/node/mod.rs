@@ -2,8 +2,8 @@
 //!
 //! What it has:
 //!
-//! - `keyspace`: the keys, as commands about data see them; `writing`: how they are changed; `walk`: how all are gone
-//!   through
+//! - `keyspace`: the keys, as commands about data see them; `writing`: how they are changed; `view`: changes that may
+//!   still come to nothing; `walk`: how all are gone through
 //! - `sessions`: all conversations, and which of them something is to be done for; [`session`]: one of them, made of
 //!   `client` (who it is), `replies` (what it is owed; `outbox`: the bytes of that) and `progress` (how far a request is)
 //! - `channels`: who listens to what (`listening`, `pubsub`), and which changes are told (`notifications`)
@@ -79,6 +79,7 @@ mod ticking;
 mod timing;
 mod transaction;
 mod users_file;
+mod view;
 pub mod waiting;
 pub mod waits;
 mod walk;
@@ -94,7 +95,7 @@ use client::Client;
 use keyspace::Keyspace;
 pub use log_book::LogBook;
 use lookahead::Lookahead;
-pub use options::{Options, Process, Usage};
+pub use options::{Options, Process, Usage, parse_bytes};
 pub use origin::{Crowd, Origin, Source};
 pub use protection::Certificate;
 use readiness::Readiness;
@@ -135,23 +136,10 @@ pub struct Node {
     peer_log: Throttle,
     lookahead: Lookahead,
     scratch: Scratch,
+    scripts: crate::scripting::Engine,
     /// A client has asked for the end of the process.
     is_shutting_down: bool,
     ending: bool,
-}
-
-/// A number of bytes, K, M or G after it or not; `None` where it is none or too large.
-pub fn parse_bytes(text: &str) -> Option<u64> {
-    let lower = text.to_ascii_lowercase();
-    let lower = lower.strip_suffix('b').unwrap_or(&lower);
-    let unit = match lower.chars().next_back() {
-        Some('k') => 10,
-        Some('m') => 20,
-        Some('g') => 30,
-        Some(_) | None => 0,
-    };
-    let digits = if unit == 0 { lower } else { &lower[..lower.len() - 1] };
-    digits.parse::<u64>().ok()?.checked_mul(1 << unit)
 }
 
 impl Node {
@@ -187,6 +175,7 @@ impl Node {
             peer_log: Throttle::default(),
             lookahead: Lookahead::default(),
             scratch: Scratch::default(),
+            scripts: crate::scripting::Engine::new(commands::REDIS_VERSION),
             is_shutting_down: false,
             ending: false,
         })

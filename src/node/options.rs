@@ -8,6 +8,7 @@ use crate::protocol::Dialect;
 use crate::replica::Durability;
 use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
+use crate::scripting::Limits as ScriptLimits;
 use crate::store::VALUE_BYTES_MAX;
 
 /// How long other nodes are waited for before a node is ready, unless it is told otherwise.
@@ -42,6 +43,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// What of HTTP is served, and to whom.
     pub http: HttpOptions,
+    /// What a script may take.
+    pub scripts: ScriptLimits,
     /// After so long a node is ready whether it has caught up with all nodes or not.
     pub ready_after_s: u64,
     /// Where it runs.
@@ -131,6 +134,20 @@ pub struct CpuTime {
     pub system_us: u64,
 }
 
+/// A number of bytes, K, M or G after it or not; `None` where it is none or too large.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let lower = lower.strip_suffix('b').unwrap_or(&lower);
+    let unit = match lower.chars().next_back() {
+        Some('k') => 10,
+        Some('m') => 20,
+        Some('g') => 30,
+        Some(_) | None => 0,
+    };
+    let digits = if unit == 0 { lower } else { &lower[..lower.len() - 1] };
+    digits.parse::<u64>().ok()?.checked_mul(1 << unit)
+}
+
 impl Default for Options {
     /// As the program has it without flags.
     fn default() -> Options {
@@ -148,6 +165,7 @@ impl Default for Options {
             limits: Limits { clock_drift_ms_max: 60_000, tombstones_max: 1_000_000, whole_bytes_max: WHOLE_BYTES_MAX },
             tls: None,
             http: HttpOptions::default(),
+            scripts: ScriptLimits { time_ms: 5, memory_bytes: 8 << 20 },
             ready_after_s: READY_AFTER_S,
             process: Process::default(),
         }

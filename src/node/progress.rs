@@ -23,6 +23,12 @@ pub(super) struct Progress {
     pub(super) spent_us: u64,
     /// Whether a transaction is being run.
     pub(super) is_executing: bool,
+    /// ... or a script.
+    pub(super) is_scripted: bool,
+    /// Turns that a script may take to go through keys.
+    pub(super) script_turns: u64,
+    /// What the scripts of the transaction have taken so far, in nanoseconds.
+    pub(super) scripts_ns: u64,
     /// What the answer under way is to wait for.
     pub(super) held_until: Option<Until>,
 }
@@ -31,6 +37,12 @@ impl Progress {
     /// The request that was under way is refused.
     #[cold]
     pub(super) fn abandon(&mut self) {
-        *self = Progress { is_executing: self.is_executing, ..Progress::default() };
+        *self = Progress {
+            is_executing: self.is_executing,
+            is_scripted: self.is_scripted,
+            script_turns: self.script_turns,
+            scripts_ns: self.scripts_ns,
+            ..Progress::default()
+        };
     }
 }

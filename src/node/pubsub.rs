@@ -78,6 +78,16 @@ impl PubSub {
         }
     }
 
+    /// How many times a message to the channel is delivered here.
+    pub(super) fn count(&self, audience: Audience, channel: &[u8]) -> usize {
+        if audience == Audience::Shard {
+            return self.shards.get(channel).map_or(0, Vec::len);
+        }
+        let patterns = self.patterns.values().zip(self.parsed.values());
+        let matching = patterns.filter(|(_, pattern)| pattern.matches(channel));
+        self.channels.get(channel).map_or(0, Vec::len) + matching.map(|(listeners, _)| listeners.len()).sum::<usize>()
+    }
+
     /// Delivers a message to all who listen here, `own` among them. Returns how many times.
     pub(super) fn deliver(
         &self,

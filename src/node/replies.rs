@@ -39,6 +39,8 @@ pub(super) struct Replies {
     /// Of the answer under way what is written when it is whole.
     parts: Parts,
     outbox: Outbox,
+    /// Whether large values are copied: what is answered is read here and not sent.
+    is_within: bool,
 }
 
 impl Replies {
@@ -51,6 +53,22 @@ impl Replies {
             pushes: Vec::new(),
             parts: Parts::default(),
             outbox: Outbox::default(),
+            is_within: false,
+        }
+    }
+
+    /// What is answered to a script.
+    pub(super) fn within() -> Replies {
+        let mut replies = Replies::new(Dialect::default());
+        replies.speak_resp(false);
+        replies.is_within = true;
+        replies
+    }
+
+    /// RESP is spoken from here on, in its second or third version.
+    pub(super) fn speak_resp(&mut self, resp3: bool) {
+        if let Some(dialect) = Dialect::resp(if resp3 { 3 } else { 2 }) {
+            self.decoder.speak(dialect);
         }
     }
 
@@ -76,7 +94,7 @@ impl Replies {
 
     /// Answers with a value; a large one is sent from where it lies.
     pub(super) fn answer_value(&mut self, value: Value<'_>) {
-        let frame = if value.is_large() { self.dialect().value_frame(value.len()) } else { None };
+        let frame = if value.is_large() && !self.is_within { self.dialect().value_frame(value.len()) } else { None };
         let Some((before, after)) = frame else { return self.answer(Reply::Value(value.bytes())) };
         self.outbox.bytes().extend_from_slice(before.as_bytes());
         self.outbox.share(value);

@@ -43,8 +43,8 @@ impl Node {
         if readers.is_empty() {
             return;
         }
-        let Node { keys, channels, sessions, metrics, timing, settings, .. } = self;
-        let sources = Sources::of(keys, channels, sessions, metrics, timing, settings, now);
+        let Node { keys, channels, sessions, metrics, timing, settings, scripts, .. } = self;
+        let sources = Sources::of(keys, channels, sessions, (metrics, timing), settings, scripts, now);
         let status = own(&sources, self.is_shutting_down);
         let (node, text) = (status.id, status.to_wire());
         let Node { keys, reports, .. } = self;

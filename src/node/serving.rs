@@ -114,12 +114,24 @@ impl Node {
         now: Now,
     ) -> Context<'a> {
         let Node { keys, channels, sessions, settings, users, accounts, metrics, .. } = self;
-        let Node { timing, readiness, reports, backups, is_shutting_down, .. } = self;
+        let Node { timing, readiness, reports, scripts, backups, is_shutting_down, .. } = self;
         let Session { out, progress, client } = session;
         let events = Events { channels, sessions, id };
         let (steps, whole) = (Steps::new(), whole.cloned());
         let data = Data { keys, out, progress, events, metrics, steps, whole, now };
-        Context { data, client, users, accounts, settings, timing, readiness, reports, backups, is_shutting_down }
+        Context {
+            data,
+            client,
+            users,
+            accounts,
+            settings,
+            timing,
+            readiness,
+            reports,
+            scripts,
+            backups,
+            is_shutting_down,
+        }
     }
 }
 

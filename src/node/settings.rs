@@ -1,6 +1,7 @@
 //! Settings that can be changed while the node runs: what is asked for is checked as a whole, then done as a whole.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use log::LevelFilter;
 
@@ -13,6 +14,10 @@ use crate::auth::Password;
 
 /// Most clients that can be asked for.
 const CLIENTS_MAX: i64 = u32::MAX as i64;
+
+/// Memory that a script may be allowed, and the longest time.
+const SCRIPT_MEMORY_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 30;
+const SCRIPT_TIME_MS_MAX: i64 = 1_000;
 
 /// What the node was told about itself, and foreign settings that were set.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub(super) enum Change {
     LogLevel(LevelFilter),
     Password(Option<Password>),
     ProtectedMode(bool),
+    ScriptMemory(usize),
+    ScriptTime(u64),
     SlowLogThreshold(i64),
     SlowLogEntries(usize),
     DenialEntries(usize),
@@ -92,7 +99,7 @@ pub(super) fn is_known(name: &str) -> bool {
     OWN.contains(&name) || Foreign::named(name).is_some()
 }
 
-pub(super) const OWN: [&str; 21] = [
+pub(super) const OWN: [&str; 23] = [
     "aclfile",
     "acllog-max-len",
     "durability",
@@ -106,6 +113,8 @@ pub(super) const OWN: [&str; 21] = [
     "notify-keyspace-events",
     "protected-mode",
     "requirepass",
+    "script-memory",
+    "script-time-ms",
     "slowlog-log-slower-than",
     "slowlog-max-len",
     "snapshot-interval-ms",
@@ -148,6 +157,14 @@ impl Change {
                 Change::Notifications(parsed.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?)
             }
             "protected-mode" => Change::ProtectedMode(yes_no(value)?),
+            "script-memory" => {
+                let wanted = bytes(value)?;
+                if !SCRIPT_MEMORY_BYTES.contains(&wanted) {
+                    return Err("argument must be between 1mb and 1gb".to_owned());
+                }
+                Change::ScriptMemory(wanted as usize)
+            }
+            "script-time-ms" => Change::ScriptTime(integer(value, 1, SCRIPT_TIME_MS_MAX)? as u64),
             "slowlog-log-slower-than" => Change::SlowLogThreshold(integer(value, -1, i64::MAX)?),
             "acllog-max-len" => Change::DenialEntries(integer(value, 0, i64::MAX)? as usize),
             "slowlog-max-len" => Change::SlowLogEntries(integer(value, 0, i64::MAX)? as usize),

@@ -3,6 +3,7 @@
 use super::Node;
 use super::channels::Channels;
 use super::commands::context::{Data, Events};
+use super::view::Told;
 use crate::replication::Audience;
 
 impl Node {
@@ -34,7 +35,7 @@ impl Data<'_> {
     /// Whether the key is new and somebody wants to know.
     #[inline]
     pub(super) fn is_news(&self, key: &[u8]) -> bool {
-        self.events.channels.notifications.tells_new && self.keys.store().get(key).is_none()
+        self.events.channels.notifications.tells_new && self.keys.get(key).is_none()
     }
 
     /// Tells that a reader has missed the key.
@@ -50,7 +51,7 @@ impl Data<'_> {
     pub(super) fn miss_absent<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
         if self.events.channels.notifications.tells_missed {
             keys.for_each(|key| {
-                if self.keys.store().get(key).is_none() {
+                if self.keys.get(key).is_none() {
                     self.miss(key);
                 }
             });
@@ -61,6 +62,9 @@ impl Data<'_> {
     pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
         if self.events.channels.notifications.classes.is_empty() || self.events.channels.pubsub.is_empty() {
             return;
+        }
+        if let Some(view) = self.keys.view_mut() {
+            return view.tell(Told::Event(class, event.to_owned(), key.to_vec()));
         }
         for (channel, message) in self.events.channels.notifications.channels(class, event, key).into_iter().flatten() {
             self.deliver(Audience::Channel, &channel, &message);

@@ -1,10 +1,13 @@
 //! A tick: what is due before clients have their turns, and what follows them. Whoever owns the sockets calls both
 //! parts, and brings bytes in between.
 
+use std::rc::Rc;
+
 use super::timing::Timing;
 use super::{LogBook, Node, Now, Usage};
 use crate::metrics::ticks::{Phase, Tick};
 use crate::replica::Save;
+use crate::scripting::Clock;
 
 /// Time of a tick that goes to steps of clearing out what expired or was flushed, but for the last: 5 to 50 us each,
 /// and ten times that where much memory becomes free.
@@ -73,7 +76,9 @@ impl Node {
 
     /// What commands and the parts of a tick are timed by, in monotonic nanoseconds. It stands still where nobody gives one.
     pub fn time_by(&mut self, stopwatch: impl Fn() -> u64 + 'static) {
-        self.timing.stopwatch = Some(Box::new(stopwatch));
+        let stopwatch: Clock = Rc::new(stopwatch);
+        self.scripts.time_by(stopwatch.clone());
+        self.timing.stopwatch = Some(stopwatch);
     }
 
     /// What says what the process has used of the machine; `None` where nobody knows.

@@ -14,6 +14,7 @@ use crate::metrics::durations::Durations;
 use crate::metrics::latency::Latency;
 use crate::metrics::slow_log::SlowLog;
 use crate::protocol::{Args, Command};
+use crate::scripting::Clock;
 use crate::store::Now;
 
 /// More arguments than that may take long, whatever the command.
@@ -32,7 +33,7 @@ pub(super) struct Begun {
 /// See the module.
 pub(super) struct Timing {
     /// Monotonic nanoseconds. Nothing but how much of a tick goes to what can wait is decided by it.
-    pub(super) stopwatch: Option<Box<dyn Fn() -> u64>>,
+    pub(super) stopwatch: Option<Clock>,
     /// What the process has used of the machine.
     pub(super) measure: Option<Box<dyn Fn() -> Option<Usage>>>,
     /// When the node began, and the time of its last tick.

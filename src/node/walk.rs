@@ -48,17 +48,33 @@ impl Walk {
     }
 
     /// Looks at the keys of one table, as far as there are steps for it, and keeps those that are wanted as they will be
-    /// sent. Returns whether those were all of the table.
-    pub(super) fn advance(&mut self, store: &Store, dialect: Dialect, steps: &mut Steps) -> bool {
+    /// sent; `shows` says of each whether it is there for who asks. Returns whether those were all of the table.
+    pub(super) fn advance(
+        &mut self,
+        store: &Store,
+        shows: impl Fn(&[u8]) -> bool,
+        dialect: Dialect,
+        steps: &mut Steps,
+    ) -> bool {
         let (mut parts, mut found) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.found));
         let mut count = 0;
         let is_whole = self.look(store, steps, |key| {
-            count += 1;
-            dialect.answer(Reply::Value(key), &mut parts, &mut found);
+            if shows(key) {
+                count += 1;
+                dialect.answer(Reply::Value(key), &mut parts, &mut found);
+            }
         });
         (self.parts, self.found) = (parts, found);
         self.count += count;
         is_whole
+    }
+
+    /// Keeps those of some more keys that are wanted.
+    pub(super) fn add<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>, dialect: Dialect) {
+        for key in keys.filter(|key| self.wanted.has(key)) {
+            self.count += 1;
+            dialect.answer(Reply::Value(key), &mut self.parts, &mut self.found);
+        }
     }
 
     /// The same for who keeps nothing of them.
@@ -90,18 +106,23 @@ impl Walk {
             steps.spend(cost(key));
             self.looks += 1;
             last = Some(slot);
-            let is_wanted = match &self.wanted {
-                Wanted::All => true,
-                Wanted::None => false,
-                Wanted::Matching(pattern) => pattern.matches(key),
-                Wanted::Beginning(prefix) => key.starts_with(prefix),
-            };
-            if is_wanted {
+            if self.wanted.has(key) {
                 find(key);
             }
         }
         self.partly.retain(|partly| partly.until > until);
         self.cursor = next;
         true
+    }
+}
+
+impl Wanted {
+    fn has(&self, key: &[u8]) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::None => false,
+            Wanted::Matching(pattern) => pattern.matches(key),
+            Wanted::Beginning(prefix) => key.starts_with(prefix),
+        }
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::commands::context::Data;
 use super::commands::fail::Fail;
+use super::view::Seen;
 use super::{Node, Now};
 use crate::protocol::Refusal;
 use crate::replica::{Replica, Writers};
@@ -16,7 +17,11 @@ impl Data<'_> {
         let value = value.into();
         self.check(key, &value)?;
         let (is_news, now) = (self.is_news(key), self.now);
-        self.keys.replica_mut().set(key, value, expiry, now).map_err(|_| Refusal::OutOfMemory)?;
+        if self.keys.view().is_some() {
+            self.put_in_view(key, value, expiry, true)?;
+        } else {
+            self.keys.replica_mut().set(key, value, expiry, now).map_err(|_| Refusal::OutOfMemory)?;
+        }
         if is_news {
             self.notify('n', "new", key);
         }
@@ -28,7 +33,11 @@ impl Data<'_> {
     pub(super) fn put_moved(&mut self, key: &[u8], value: &Bytes, form: Form, expiry: Option<u64>) -> Result<(), Fail> {
         self.check(key, value)?;
         let (is_news, now) = (self.is_news(key), self.now);
-        self.keys.replica_mut().set_moved(key, value, expiry, now).map_err(|_| Refusal::OutOfMemory)?;
+        if self.keys.view().is_some() {
+            self.put_in_view(key, value.into(), expiry, false)?;
+        } else {
+            self.keys.replica_mut().set_moved(key, value, expiry, now).map_err(|_| Refusal::OutOfMemory)?;
+        }
         self.note_form(key, form);
         if is_news {
             self.notify('n', "new", key);
@@ -38,13 +47,28 @@ impl Data<'_> {
 
     /// Gives the key another expiry; its value stays as it came about.
     pub(super) fn put_expiry(&mut self, key: &[u8], value: &Bytes, expiry: Option<u64>) -> Result<(), Fail> {
-        let form = self.keys.store().form(key);
+        let form = self.keys.form(key);
         self.put_moved(key, value, form, expiry)
     }
 
     /// The value that the key was just given came about so.
     pub(super) fn note_form(&mut self, key: &[u8], form: Form) {
-        self.keys.replica_mut().note_form(key, form);
+        match self.keys.view_mut() {
+            None => self.keys.replica_mut().note_form(key, form),
+            Some(view) => view.note_form(key, form),
+        }
+    }
+
+    /// Gives the key a value that nobody else sees yet. `needs_room`: as far as the limit on memory allows it.
+    #[cold]
+    fn put_in_view(&mut self, key: &[u8], value: Value<'_>, expiry: Option<u64>, needs_room: bool) -> Result<(), Fail> {
+        if needs_room && !self.keys.has_room(std::iter::once((key, value.len(), expiry.is_some()))) {
+            return Err(Refusal::OutOfMemory.into());
+        }
+        if let Some(view) = self.keys.view_mut() {
+            view.set(key, Seen { value: value.lend(), expiry, form: Form::Whole });
+        }
+        Ok(())
     }
 
     /// Gives the key a value that came with the request: a large one stays where it lies.
@@ -69,7 +93,28 @@ impl Data<'_> {
     /// Forgets the key. Returns whether it had a value.
     pub(super) fn remove(&mut self, key: &[u8]) -> bool {
         let now = self.now;
+        if self.keys.view().is_some() {
+            return self.remove_in_view(key);
+        }
         self.keys.replica_mut().delete(key, now)
+    }
+
+    #[cold]
+    fn remove_in_view(&mut self, key: &[u8]) -> bool {
+        let was_there = self.keys.get(key).is_some();
+        if let Some(view) = self.keys.view_mut().filter(|_| was_there) {
+            view.delete(key);
+        }
+        was_there
+    }
+
+    /// Forgets all keys.
+    pub(super) fn remove_all(&mut self) {
+        let now = self.now;
+        match self.keys.view_mut() {
+            None => self.keys.replica_mut().flush(now),
+            Some(view) => view.flush(),
+        }
     }
 
     /// Whether the limits allow key and value.

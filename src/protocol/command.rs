@@ -164,6 +164,11 @@ commands! {
     WaitAof "waitaof" 4 Other "generic";
     Shutdown "shutdown" -1 Other "server";
     Lolwut "lolwut" -1 Other "server";
+    Eval "eval" -3 Write "scripting";
+    EvalSha "evalsha" -3 Write "scripting";
+    EvalRo "eval_ro" -3 Read "scripting";
+    EvalShaRo "evalsha_ro" -3 Read "scripting";
+    Script "script" -2 Other "scripting";
     Function "function" -2 Other "scripting";
     Acl "acl" -2 Other "server";
     Module "module" -2 Other "server";
@@ -209,6 +214,61 @@ impl Command {
         args.from(first).step_by(step).take(count)
     }
 
+    /// Whether it runs a script. Where its keys are is among its arguments.
+    pub fn is_script(self) -> bool {
+        matches!(self, Command::Eval | Command::EvalSha | Command::EvalRo | Command::EvalShaRo)
+    }
+
+    /// Whether a script may run it, as Redis has it (`noscript`).
+    pub fn is_for_scripts(self) -> bool {
+        use Command::{
+            Acl, Auth, BgSave, Client, Config, Debug, Discard, Eval, EvalRo, EvalSha, EvalShaRo, Exec, Function, Hello,
+            Latency, Module, Monitor, Multi, PSubscribe, PUnsubscribe, Quit, Reset, Role, SSubscribe, SUnsubscribe,
+            Save, Script, Shutdown, Subscribe, Unsubscribe, Unwatch, Wait, WaitAof, Watch,
+        };
+        !matches!(
+            self,
+            Acl | Auth
+                | BgSave
+                | Client
+                | Config
+                | Debug
+                | Discard
+                | Eval
+                | EvalRo
+                | EvalSha
+                | EvalShaRo
+                | Exec
+                | Function
+                | Hello
+                | Latency
+                | Module
+                | Monitor
+                | Multi
+                | PSubscribe
+                | PUnsubscribe
+                | Quit
+                | Reset
+                | Role
+                | SSubscribe
+                | SUnsubscribe
+                | Save
+                | Script
+                | Shutdown
+                | Subscribe
+                | Unsubscribe
+                | Unwatch
+                | Wait
+                | WaitAof
+                | Watch
+        )
+    }
+
+    /// Whether clients that speak RESP are told of it.
+    pub fn is_of_resp(self) -> bool {
+        self.describe().is_of_resp()
+    }
+
     /// Where among the arguments the keys are: the first, how far from one to the next, and how many at most.
     pub fn key_places(self, args: super::Args<'_>) -> (usize, usize, usize) {
         use Command::{
@@ -217,6 +277,10 @@ impl Command {
         };
         match self {
             DbSize | FlushAll | FlushDb | Keys | RandomKey | Scan => (0, 1, 0),
+            _ if self.is_script() => {
+                let count = args.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok());
+                (3, 1, count.filter(|count| count.checked_add(3).is_some_and(|end| end <= args.len())).unwrap_or(0))
+            }
             _ if self.describe().kind == Kind::Other => (0, 1, 0),
             Copy | Lcs | Rename | RenameNx => (1, 1, 2),
             MSet | MSetNx => (1, 2, usize::MAX),
@@ -269,7 +333,8 @@ impl Command {
     /// clients, or computes with long values.
     pub const fn can_take_long(self) -> bool {
         use Command::{
-            BitCount, BitOp, Client, Debug, Digest, Exec, Info, Keys, Lcs, PubSub, Publish, RandomKey, Scan, Status,
+            BitCount, BitOp, Client, Debug, Digest, Eval, EvalRo, EvalSha, EvalShaRo, Exec, Info, Keys, Lcs, PubSub,
+            Publish, RandomKey, Scan, Script, Status,
         };
         matches!(
             self,
@@ -278,6 +343,10 @@ impl Command {
                 | Client
                 | Debug
                 | Digest
+                | Eval
+                | EvalRo
+                | EvalSha
+                | EvalShaRo
                 | Exec
                 | Info
                 | Keys
@@ -286,6 +355,7 @@ impl Command {
                 | Publish
                 | RandomKey
                 | Scan
+                | Script
                 | Status
         )
     }

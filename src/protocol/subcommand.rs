@@ -162,6 +162,14 @@ subcommands! {
         ShardChannels "shardchannels" -2;
         ShardNumSub "shardnumsub" -2;
     }
+    Script {
+        Load "load" 3;
+        Exists "exists" -3;
+        Flush "flush" -2;
+        Kill "kill" 2;
+        Debug "debug" 3;
+        Help "help" 2;
+    }
     SlowLog {
         Get "get" -2;
         Help "help" 2;

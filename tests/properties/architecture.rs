@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The modules in the order of imports: each uses itself and those before it. `main.rs` and `bin/` use all.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "fault_injection",
     "store",
     "protocol",
@@ -15,6 +15,7 @@ const ORDER: [&str; 18] = [
     "metrics",
     "http",
     "status",
+    "scripting",
     "replica",
     "node",
     "files",
@@ -52,6 +53,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
         &["config", "http", "logging", "protocol", "status", "tool", "bin"],
         "texts are understood where they come in, and made where they leave",
     ),
+    (&["mlua"], &["scripting"], "Lua is behind one door"),
     (&["hmac"], &["secrets"], "whoever checks a proof is handed what it is checked with"),
     (&["simple_logger", "OffsetDateTime"], &["logging"], "the log leaves through one queue"),
     (&["rustix", "mimalloc"], EDGE, "pure modules know no operating system"),

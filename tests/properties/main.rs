@@ -24,6 +24,7 @@ mod random;
 mod rules;
 #[path = "../harness/scrape.rs"]
 mod scrape;
+mod scripts;
 mod statistics;
 mod store_model;
 #[path = "../fuzz/talk.rs"]

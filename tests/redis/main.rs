@@ -18,6 +18,7 @@ mod large;
 mod others;
 mod patterns;
 mod reply;
+mod scripting;
 mod statistics;
 mod strangers;
 mod sums;

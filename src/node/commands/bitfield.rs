@@ -33,10 +33,10 @@ enum Operation {
 pub(super) fn bitfield(cx: &mut Data<'_>, args: Args<'_>, only_reads: bool) -> Outcome {
     let operations = parse(cx, args, only_reads)?;
     let key = args.at(1);
-    let mut value = cx.keys.store().get(key).unwrap_or_default().to_vec();
+    let mut value = cx.keys.get(key).unwrap_or_default().to_vec();
     // As Redis does it, the value grows also for what does not fit.
     let writes = operations.iter().any(|operation| !matches!(operation, Operation::Get(_)));
-    let len_before = cx.keys.store().get(key).map(<[u8]>::len);
+    let len_before = cx.keys.get(key).map(<[u8]>::len);
     let (mut changed, mut fitted_any) = (false, false);
     if !writes {
         cx.miss_absent(args.from(1).take(1));
@@ -69,7 +69,7 @@ pub(super) fn bitfield(cx: &mut Data<'_>, args: Args<'_>, only_reads: bool) -> O
     }
     let changed = changed || (writes && len_before != Some(value.len()));
     if changed {
-        cx.put_built(key, value, cx.keys.store().expiry(key))?;
+        cx.put_built(key, value, cx.keys.expiry(key))?;
     }
     if writes {
         cx.note_form(key, Form::Edited);

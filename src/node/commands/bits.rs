@@ -32,7 +32,7 @@ pub(super) fn set_bit(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         Ok(bit @ (0 | 1)) => bit == 1,
         Ok(_) | Err(_) => return Err(Fail::said("ERR bit is not an integer or out of range")),
     };
-    let mut value = cx.keys.store().get(key).unwrap_or_default().to_vec();
+    let mut value = cx.keys.get(key).unwrap_or_default().to_vec();
     let grows = value.len() <= offset / 8;
     value.resize(value.len().max(offset / 8 + 1), 0);
     let mask = 0x80 >> (offset % 8);
@@ -48,7 +48,7 @@ pub(super) fn set_bit(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     } else {
         value[offset / 8] &= !mask;
     }
-    cx.put_built(key, value, cx.keys.store().expiry(key))?;
+    cx.put_built(key, value, cx.keys.expiry(key))?;
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setbit", key);
     cx.answer(Reply::Int(before.into()))?;
@@ -58,7 +58,7 @@ pub(super) fn set_bit(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
 pub(super) fn get_bit(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let offset = offset(args.at(2), readable(cx))?;
     cx.miss_absent(args.from(1).take(1));
-    let byte = cx.keys.store().get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
+    let byte = cx.keys.get(args.at(1)).and_then(|value| value.get(offset / 8)).copied();
     cx.answer(Reply::Int((byte.unwrap_or_default() >> (7 - offset % 8) & 1).into()))
 }
 
@@ -88,7 +88,7 @@ fn ones_before(value: &[u8], bits: usize) -> usize {
 
 pub(super) fn bit_count(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     cx.miss_absent(args.from(1).take(1));
-    let Some(value) = cx.keys.store().get(args.at(1)) else { return cx.answer(Reply::Int(0)) };
+    let Some(value) = cx.keys.get(args.at(1)) else { return cx.answer(Reply::Int(0)) };
     let (start, end) = match (args.get(2), args.get(3)) {
         (None, _) => (0, -1),
         (Some(_), None) => return Err(SYNTAX),
@@ -119,7 +119,7 @@ pub(super) fn bit_pos(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         _ => return Err(Fail::said("ERR The bit argument must be 1 or 0.")),
     };
     cx.miss_absent(args.from(1).take(1));
-    let Some(value) = cx.keys.store().get(args.at(1)) else {
+    let Some(value) = cx.keys.get(args.at(1)) else {
         return cx.answer(Reply::Int(if wanted { -1 } else { 0 }));
     };
     let start = args.get(3).map(integer).transpose()?;
@@ -167,7 +167,7 @@ pub(super) fn bit_op(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     }
     cx.miss_absent(args.from(3));
     // What is missing, or shorter than another, goes on with zeros.
-    let value = |key| cx.keys.store().get(key).unwrap_or_default();
+    let value = |key| cx.keys.get(key).unwrap_or_default();
     let len = args.from(3).map(|key| value(key).len()).max().unwrap_or_default();
     let mut combined = value(args.at(3)).to_vec();
     combined.resize(len, 0);

@@ -226,7 +226,7 @@ fn get_keys(cx: &mut Context<'_>, args: Args<'_>, answer: impl Fn(&mut Replies, 
     let flags = flags_of(entry, &request);
     let found: Vec<(usize, &Keys)> =
         rules.iter().flat_map(|keys| keys.among(args.rest(2)).map(move |place| (place, keys))).collect();
-    if found.is_empty() {
+    if found.is_empty() && !entry.flags().any(|flag| flag == "no_mandatory_keys") {
         return Err(Fail::said("ERR Invalid arguments specified for command"));
     }
     cx.out.answer(Reply::Array(found.len()));

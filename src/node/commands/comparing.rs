@@ -88,7 +88,7 @@ pub(super) fn del_if_eq(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
 
 /// Deletes the key where it has a value of which this is so.
 fn delete_if(cx: &mut Data<'_>, key: &[u8], comparison: Comparison<'_>) -> Outcome {
-    let value = cx.keys.store().get(key);
+    let value = cx.keys.get(key);
     let steps = comparison.steps(value);
     let is_done = value.is_some() && comparison.holds(value)?;
     if is_done {

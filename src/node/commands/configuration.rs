@@ -141,6 +141,8 @@ impl Context<'_> {
                 let _stays = users::changed(self);
             }
             Change::ProtectedMode(on) => self.settings.options.protected_mode = on,
+            Change::ScriptMemory(bytes) => self.settings.options.scripts.memory_bytes = bytes,
+            Change::ScriptTime(ms) => self.settings.options.scripts.time_ms = ms,
             Change::SlowLogThreshold(us) => self.timing.slow_log.threshold_us = us,
             Change::DenialEntries(entries) => self.accounts.log.entries_max = entries,
             Change::SlowLogEntries(entries) => self.timing.slow_log.entries_max = entries,
@@ -184,6 +186,8 @@ impl Context<'_> {
             "notify-keyspace-events" => self.events.channels.notifications.text(),
             "requirepass" => users::shown_password(self.users).to_owned(),
             "protected-mode" => if options.protected_mode { "yes" } else { "no" }.to_owned(),
+            "script-memory" => options.scripts.memory_bytes.to_string(),
+            "script-time-ms" => options.scripts.time_ms.to_string(),
             "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
             "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
             "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),

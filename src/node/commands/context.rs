@@ -23,6 +23,7 @@ use crate::node::timing::Timing;
 use crate::node::waiting::{Until, Waiter};
 use crate::protocol::Reply;
 use crate::replication::SessionId;
+use crate::scripting::Engine;
 use crate::store::Now;
 
 /// The keys, the time, and a place for replies.
@@ -59,6 +60,7 @@ pub(in crate::node) struct Context<'a> {
     pub(in crate::node) backups: &'a mut Backups,
     /// What other nodes have said of themselves.
     pub(in crate::node) reports: &'a mut Reports,
+    pub(in crate::node) scripts: &'a mut Engine,
     /// Whether a client has asked for the end of the process.
     pub(in crate::node) is_shutting_down: &'a mut bool,
 }
@@ -117,7 +119,7 @@ impl Data<'_> {
 
     /// The value of a key, and the count of hits and misses.
     pub(super) fn look_up(&mut self, key: &[u8]) -> Option<&[u8]> {
-        let found = self.keys.store().get(key);
+        let found = self.keys.get(key);
         match found {
             Some(_) => self.metrics.hits += 1,
             None => self.metrics.misses += 1,

@@ -209,7 +209,7 @@ fn count<N: Number>(cx: &mut Data<'_>, key: &[u8], asked: &Asked<'_>, by: Option
         return Err(Fail::said("ERR LBOUND can't be greater than UBOUND"));
     }
     let asked_expiry = asked.expires.map(|expires| expires.resolve(Command::IncrEx, cx.now)).transpose()?;
-    let found = cx.keys.store().get(key);
+    let found = cx.keys.get(key);
     let (is_there, digits) = (found.is_some(), found.map_or(0, <[u8]>::len));
     let before = found.map_or(Ok(N::of(0)), |text| N::parse(text).ok_or(N::NOT_HELD))?;
     if !before.is_finite() {
@@ -225,7 +225,7 @@ fn count<N: Number>(cx: &mut Data<'_>, key: &[u8], asked: &Asked<'_>, by: Option
         answer(cx, before, N::of(0));
         return cx.done_after(steps);
     };
-    let expiry_before = cx.keys.store().expiry(key);
+    let expiry_before = cx.keys.expiry(key);
     let new_expiry = asked_expiry.filter(|_| !asked.keeps_expiry || expiry_before.is_none());
     if new_expiry.is_some_and(|unix_ms| unix_ms <= cx.now.unix_ms) {
         if cx.remove(key) {

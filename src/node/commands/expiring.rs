@@ -58,10 +58,10 @@ pub(super) fn expire(cx: &mut Data<'_>, args: Args<'_>, unit_ms: i64, is_relativ
     let time = integer(args.at(2))?;
     let base = if is_relative { cx.now.unix_ms as i64 } else { 0 };
     let at = time.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base)).ok_or_else(|| invalid(command))?;
-    let Some(value) = cx.keys.store().value(key).map(Value::lend) else {
+    let Some(value) = cx.keys.value(key).map(Value::lend) else {
         return cx.answer(Reply::Done(false));
     };
-    let before = cx.keys.store().expiry(key);
+    let before = cx.keys.expiry(key);
     let Conditions { nx, xx, gt, lt } = conditions;
     let later = before.is_some_and(|before| at > before as i64);
     let earlier = before.is_none_or(|before| at < before as i64);
@@ -112,12 +112,12 @@ fn conditions(args: Args<'_>) -> Result<Conditions, Fail> {
 /// `TTL` and its like.
 pub(super) fn ttl(cx: &mut Data<'_>, args: Args<'_>, unit_ms: u64, is_relative: bool) -> Outcome {
     let key = args.at(1);
-    if cx.keys.store().get(key).is_none() {
+    if cx.keys.get(key).is_none() {
         cx.miss(key);
         let none = if cx.out.dialect().follows_redis() { Reply::Int(-2) } else { Reply::Nil };
         return cx.answer(none);
     }
-    let Some(expiry) = cx.keys.store().expiry(key) else { return cx.answer(Reply::Int(-1)) };
+    let Some(expiry) = cx.keys.expiry(key) else { return cx.answer(Reply::Int(-1)) };
     let ms = if is_relative { expiry.saturating_sub(cx.now.unix_ms) } else { expiry };
     // To the nearest second.
     cx.answer(Reply::Int(((ms + unit_ms / 2) / unit_ms) as i64))
@@ -125,8 +125,8 @@ pub(super) fn ttl(cx: &mut Data<'_>, args: Args<'_>, unit_ms: u64, is_relative: 
 
 pub(super) fn persist(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let value = cx.keys.store().value(key).map(Value::lend);
-    let (Some(value), Some(_)) = (value, cx.keys.store().expiry(key)) else { return cx.answer(Reply::Int(0)) };
+    let value = cx.keys.value(key).map(Value::lend);
+    let (Some(value), Some(_)) = (value, cx.keys.expiry(key)) else { return cx.answer(Reply::Int(0)) };
     cx.put_expiry(key, &value, None)?;
     cx.notify('g', "persist", key);
     cx.answer(Reply::Int(1))

@@ -26,6 +26,7 @@ fn lines(command: Command) -> &'static [&'static str] {
         Command::Module => MODULE,
         Command::Object => OBJECT,
         Command::PubSub => PUBSUB,
+        Command::Script => SCRIPT,
         Command::SlowLog => SLOWLOG,
         _ => &[],
     }
@@ -203,6 +204,19 @@ const PUBSUB: &[&str] = &[
     "    Return the currently active shard level channels matching a <pattern> (default: '*').",
     "SHARDNUMSUB [<shardchannel> ...]",
     "    Return the number of subscribers for the specified shard level channels.",
+];
+
+const SCRIPT: &[&str] = &[
+    "DEBUG NO",
+    "    Accepted: scripts cannot be debugged.",
+    "EXISTS <sha1> [<sha1> ...]",
+    "    Tell of each script whether this node has it.",
+    "FLUSH [ASYNC|SYNC]",
+    "    Forget all scripts.",
+    "KILL",
+    "    Always refused: a script that takes too long is ended by itself.",
+    "LOAD <script>",
+    "    Keep a script on this node without running it.",
 ];
 
 const SLOWLOG: &[&str] = &[

@@ -31,26 +31,26 @@ pub(super) fn delete(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn exists(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
-    let count = args.from(1).filter(|key| cx.keys.store().get(key).is_some()).count();
+    let count = args.from(1).filter(|key| cx.keys.get(key).is_some()).count();
     cx.miss_absent(args.from(1));
     cx.answer(Reply::Int(count as i64))
 }
 
 pub(super) fn type_of(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
-    let there = cx.keys.store().get(args.at(1)).is_some();
+    let there = cx.keys.get(args.at(1)).is_some();
     cx.miss_absent(args.from(1));
     cx.answer(Reply::Simple(if there { "string" } else { "none" }))
 }
 
 pub(super) fn rename(cx: &mut Data<'_>, args: Args<'_>, only_new: bool) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
-    let value = cx.keys.store().value(source).ok_or(NO_SUCH_KEY)?.lend();
-    let expiry = cx.keys.store().expiry(source);
-    if only_new && cx.keys.store().get(target).is_some() {
+    let value = cx.keys.value(source).ok_or(NO_SUCH_KEY)?.lend();
+    let expiry = cx.keys.expiry(source);
+    if only_new && cx.keys.get(target).is_some() {
         return cx.answer(Reply::Int(0));
     }
     if source != target {
-        let (form, takes_place) = (cx.keys.store().form(source), cx.keys.store().get(target).is_some());
+        let (form, takes_place) = (cx.keys.form(source), cx.keys.get(target).is_some());
         cx.put_moved(target, &value, form, expiry)?;
         if takes_place {
             cx.notify('n', "new", target);
@@ -81,15 +81,15 @@ pub(super) fn copy(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     if source == target {
         return Err(Fail::said("ERR source and destination objects are the same"));
     }
-    let Some(value) = cx.keys.store().value(source).map(Value::lend) else {
+    let Some(value) = cx.keys.value(source).map(Value::lend) else {
         cx.miss(source);
         return cx.answer(Reply::Int(0));
     };
-    if !replace && cx.keys.store().get(target).is_some() {
+    if !replace && cx.keys.get(target).is_some() {
         return cx.answer(Reply::Int(0));
     }
-    let (form, takes_place) = (cx.keys.store().form(source), cx.keys.store().get(target).is_some());
-    cx.put(target, &value, cx.keys.store().expiry(source))?;
+    let (form, takes_place) = (cx.keys.form(source), cx.keys.get(target).is_some());
+    cx.put(target, &value, cx.keys.expiry(source))?;
     cx.note_form(target, form);
     if takes_place {
         cx.notify('n', "new", target);
@@ -105,7 +105,7 @@ pub(super) fn random_key(cx: &mut Data<'_>) -> Outcome {
 }
 
 pub(super) fn db_size(cx: &mut Data<'_>) -> Outcome {
-    cx.answer(Reply::Int(cx.keys.store().keys() as i64))
+    cx.answer(Reply::Int(cx.keys.count() as i64))
 }
 
 pub(super) fn flush(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
@@ -113,7 +113,7 @@ pub(super) fn flush(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         Some(option) if args.len() > 2 || !(is(option, "ASYNC") || is(option, "SYNC")) => return Err(SYNTAX),
         Some(_) | None => (),
     }
-    cx.keys.replica_mut().flush(cx.now);
+    cx.remove_all();
     cx.answer(Reply::Ok)
 }
 
@@ -123,7 +123,7 @@ pub(super) fn object(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         return help(cx, Command::Object);
     }
     let key = args.at(2);
-    let Some(value) = cx.keys.store().get(key) else { return cx.answer(Reply::Nil) };
+    let Some(value) = cx.keys.get(key) else { return cx.answer(Reply::Nil) };
     match subcommand {
         Object::RefCount => cx.answer(Reply::Int(1)),
         Object::IdleTime => Err(Fail::said(
@@ -134,7 +134,7 @@ pub(super) fn object(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
         )),
         Object::Encoding | Object::Help => {
-            let encoding = encoding(value, cx.keys.store().form(key));
+            let encoding = encoding(value, cx.keys.form(key));
             cx.answer(Reply::Value(encoding.as_bytes()))
         }
     }

@@ -25,8 +25,8 @@ pub(super) fn lcs(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     if only_len && indices {
         return Err(Fail::said("ERR If you want both the length and indexes, please just use IDX."));
     }
-    let one = cx.keys.store().get(args.at(1)).unwrap_or_default();
-    let other = cx.keys.store().get(args.at(2)).unwrap_or_default();
+    let one = cx.keys.get(args.at(1)).unwrap_or_default();
+    let other = cx.keys.get(args.at(2)).unwrap_or_default();
     if (one.len() + 1).saturating_mul(other.len() + 1) > STEPS_MAX {
         return Err(Fail::said("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
     }

@@ -4,7 +4,7 @@
 //! - `strings`, `comparing`, `several`, `numbers`, `counting`, `extended`, `lcs`, `bits`, `bitfield`: values
 //! - `keys`, `scanning`, `expiring`: keys
 //! - `room`: whether memory allows a request
-//! - `transactions`, `publishing`, `watching`: more than one request, more than one client
+//! - `transactions`, `scripting`, `publishing`, `watching`: more than one request, more than one client
 //! - `connection`, `users`, `proving`, `acl`, `clients`, `monitoring`: conversations
 //! - `server`, `backup`, `configuration`, `catalog`, `cluster`, `slowness`, `health`, `status`, `help`: the node
 
@@ -35,6 +35,7 @@ pub(super) mod proving;
 mod publishing;
 mod room;
 mod scanning;
+mod scripting;
 mod server;
 mod several;
 mod slowness;
@@ -355,6 +356,10 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::WaitAof => server::wait_aof(cx, args),
         Command::Shutdown => server::shutdown(cx, args),
         Command::Lolwut => server::lolwut(cx),
+        Command::Eval | Command::EvalSha | Command::EvalRo | Command::EvalShaRo => {
+            scripting::eval(cx, command, args, timed)
+        }
+        Command::Script => scripting::script(cx, args),
         Command::Function => server::function(cx, args),
         Command::Acl => acl::acl(cx, args),
         Command::Module => catalog::module(cx, args),

@@ -28,7 +28,7 @@ pub(super) fn monitor(cx: &mut Context<'_>) -> Outcome {
 
 /// To Redis a monitor is a replica: it is told of keys, and does not touch them.
 pub(super) fn allow_monitor(command: Command) -> Result<(), Fail> {
-    if command.describe().kind == Kind::Other && !command.publishes() {
+    if command.describe().kind == Kind::Other && !command.publishes() && !command.is_script() {
         return Ok(());
     }
     Err(Fail::said("ERR Replica can't interact with the keyspace"))
@@ -40,8 +40,20 @@ pub(super) fn tell(cx: &mut Context<'_>, command: Command, args: Args<'_>) {
     if cx.events.sessions.administrative.contains(&full_name(command, args)) {
         return;
     }
+    let from = if cx.progress.is_scripted { "lua".to_owned() } else { cx.client.addresses.0.clone() };
+    tell_all(cx, command, args, &from);
+}
+
+/// Tells all monitors of a script that is about to run: what runs in it they are told after it.
+#[cold]
+pub(super) fn tell_of_script(cx: &mut Context<'_>, command: Command, args: Args<'_>) {
+    let from = cx.client.addresses.0.clone();
+    tell_all(cx, command, args, &from);
+}
+
+fn tell_all(cx: &mut Context<'_>, command: Command, args: Args<'_>, from: &str) {
     let (s, ms) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000);
-    let mut line = format!("{s}.{ms:03}000 [0 {}]", cx.client.addresses.0);
+    let mut line = format!("{s}.{ms:03}000 [0 {from}]");
     for arg in without_secrets(command, args) {
         line.push_str(" \"");
         arg.iter().for_each(|&byte| push_quoted(byte, &mut line));

@@ -8,12 +8,12 @@ use crate::store::Form;
 /// Atomic here; of two nodes that add at once the later one wins.
 pub(super) fn add(cx: &mut Data<'_>, args: Args<'_>, by: i64) -> Outcome {
     let key = args.at(1);
-    let before = match cx.keys.store().get(key) {
+    let before = match cx.keys.get(key) {
         Some(value) => integer(value)?,
         None => 0,
     };
     let sum = before.checked_add(by).ok_or(OVERFLOW)?;
-    cx.put(key, sum.to_string().as_bytes(), cx.keys.store().expiry(key))?;
+    cx.put(key, sum.to_string().as_bytes(), cx.keys.expiry(key))?;
     cx.notify('$', "incrby", key);
     cx.answer(Reply::Int(sum))
 }
@@ -31,7 +31,7 @@ pub(super) fn decr_by(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
 /// The sum as Redis writes it: see [`Extended`].
 pub(super) fn incr_by_float(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let before = cx.keys.store().get(key).unwrap_or(b"0");
+    let before = cx.keys.get(key).unwrap_or(b"0");
     let digits = before.len() + args.at(2).len();
     let before = Extended::parse(before).ok_or(NOT_FLOAT)?;
     let by = Extended::parse(args.at(2)).ok_or(NOT_FLOAT)?;
@@ -40,7 +40,7 @@ pub(super) fn incr_by_float(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         return Err(Fail::said("ERR increment would produce NaN or Infinity"));
     }
     let sum = sum.to_string();
-    cx.put(key, sum.as_bytes(), cx.keys.store().expiry(key))?;
+    cx.put(key, sum.as_bytes(), cx.keys.expiry(key))?;
     cx.note_form(key, Form::Sum);
     cx.notify('$', "incrbyfloat", key);
     cx.out.answer(Reply::Value(sum.as_bytes()));

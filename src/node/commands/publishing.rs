@@ -9,6 +9,7 @@ use super::{Args, Command, Context, DONE, Outcome, Reply, subcommands};
 use crate::node::SessionId;
 use crate::node::listening::Names;
 use crate::node::replies::Replies;
+use crate::node::view::Told;
 use crate::protocol::glob::Pattern;
 use crate::protocol::subcommand::PubSub;
 use crate::replication::Audience;
@@ -104,8 +105,15 @@ pub(super) fn publish(cx: &mut Context<'_>, args: Args<'_>, audience: Audience) 
         return Err(Fail::said("ERR message too long: at most 1 MiB with its channel's name"));
     }
     let steps = cx.events.channels.pubsub.steps(audience, channel);
-    let count = cx.deliver(audience, channel, message);
-    cx.keys.replica_mut().publish(audience, channel, message);
+    let count = if let Some(view) = cx.data.keys.view_mut() {
+        // Nobody hears of what may come to nothing.
+        view.tell(Told::Message(audience, channel.to_vec(), message.to_vec()));
+        cx.events.channels.pubsub.count(audience, channel)
+    } else {
+        let count = cx.deliver(audience, channel, message);
+        cx.keys.replica_mut().publish(audience, channel, message);
+        count
+    };
     cx.out.answer(Reply::Int(count as i64));
     cx.done_after(steps)
 }

@@ -17,13 +17,21 @@ const SCAN_KEYS_MAX: usize = 1 << 12;
 fn go_on(cx: &mut Data<'_>, walk: Box<Walk>, looks_max: usize) -> Option<Box<Walk>> {
     let mut walk = walk;
     loop {
-        let is_whole = walk.advance(cx.keys.store(), cx.out.dialect(), &mut cx.steps);
+        let Data { keys, out, steps, .. } = cx;
+        let is_whole = walk.advance(keys.store(), |key| keys.is_as_stored(key), out.dialect(), steps);
         if is_whole && (walk.cursor == 0 || walk.looks >= looks_max) {
+            if let Some(view) = keys.view().filter(|_| walk.cursor == 0) {
+                walk.add(view.keys(), out.dialect());
+            }
             return Some(walk);
         }
         // In a transaction nothing may come between.
         match (cx.steps.are_spent(), cx.progress.is_executing) {
-            (true, true) => cx.steps = Steps::new(),
+            (true, true) if cx.progress.is_scripted && cx.progress.script_turns == 0 => return None,
+            (true, true) => {
+                cx.progress.script_turns = cx.progress.script_turns.saturating_sub(1);
+                cx.steps = Steps::new();
+            }
             (true, false) => {
                 cx.progress.walk = Some(walk);
                 return None;

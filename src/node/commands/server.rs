@@ -73,8 +73,8 @@ pub(super) fn debug(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
             Err(String::from_utf8_lossy(args.at(2)).replace(['\r', '\n'], " ").into())
         }
         _ if is(part, "OBJECT") && args.len() == 3 => {
-            let Some(value) = cx.keys.store().get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
-            let encoding = encoding(value, cx.keys.store().form(args.at(2)));
+            let Some(value) = cx.keys.get(args.at(2)) else { return Err(super::fail::NO_SUCH_KEY) };
+            let encoding = encoding(value, cx.keys.form(args.at(2)));
             let (place, len) = (value.as_ptr(), value.len());
             let text = format!("Value at:{place:p} refcount:1 encoding:{encoding} serializedlength:{len}");
             cx.answer(Reply::Simple(&text))
@@ -101,9 +101,9 @@ pub(super) fn memory(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
                 }
             }
             let key = args.at(2);
-            let Some(value) = cx.keys.store().get(key) else { return cx.answer(Reply::Nil) };
-            let bytes = crate::store::memory_bytes(key.len(), value.len(), cx.keys.store().expiry(key).is_some())
-                + KEY_OVERHEAD_BYTES;
+            let Some(value) = cx.keys.get(key) else { return cx.answer(Reply::Nil) };
+            let bytes =
+                crate::store::memory_bytes(key.len(), value.len(), cx.keys.expiry(key).is_some()) + KEY_OVERHEAD_BYTES;
             cx.answer(Reply::Int(bytes as i64))
         }
         Memory::Stats => {

@@ -4,9 +4,9 @@ use super::expiring::Deadline;
 use super::fail::{Fail, SYNTAX, is, wrong_arity};
 use super::strings::answer_value;
 use super::{Args, Command, DONE, Data, Outcome, Reply};
+use crate::node::keyspace::Keyspace;
 use crate::protocol::Refusal;
 use crate::protocol::command::number_of_keys;
-use crate::store::Store;
 
 /// When keys that are set go by themselves.
 #[derive(Clone, Copy)]
@@ -19,10 +19,10 @@ enum Expiry {
 }
 
 impl Expiry {
-    fn of(self, store: &Store, key: &[u8]) -> Option<u64> {
+    fn of(self, keys: &Keyspace, key: &[u8]) -> Option<u64> {
         match self {
             Expiry::Never => None,
-            Expiry::Kept => store.expiry(key),
+            Expiry::Kept => keys.expiry(key),
             Expiry::At(unix_ms) => Some(unix_ms),
         }
     }
@@ -110,7 +110,7 @@ fn all_pairs<'a>(
 }
 
 fn all_are_there<'a>(cx: &Data<'_>, mut pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>, be_there: bool) -> bool {
-    pairs.all(|(key, _)| cx.keys.store().get(key).is_some() == be_there)
+    pairs.all(|(key, _)| cx.keys.get(key).is_some() == be_there)
 }
 
 /// Sets all, or none where the limits do not allow all.
@@ -122,12 +122,12 @@ fn put_all<'a>(
     for (key, value) in pairs.clone() {
         cx.check(key, value)?;
     }
-    let store = cx.keys.store();
-    if !store.has_room(pairs.clone().map(|(key, value)| (key, value.len(), expiry.of(store, key).is_some()))) {
+    let keys = &*cx.keys;
+    if !keys.has_room(pairs.clone().map(|(key, value)| (key, value.len(), expiry.of(keys, key).is_some()))) {
         return Err(Refusal::OutOfMemory.into());
     }
     for (key, value) in pairs {
-        let expiry_ms = expiry.of(cx.keys.store(), key);
+        let expiry_ms = expiry.of(cx.keys, key);
         cx.put_arg(key, value, expiry_ms)?;
         cx.notify('$', "set", key);
         if let Expiry::At(_) = expiry {

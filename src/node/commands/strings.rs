@@ -19,7 +19,7 @@ pub(super) fn get(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         let (lent, seen) = *looked_through;
         return answer_large_line(cx, lent, seen);
     }
-    match keys.store().value(args.at(1)) {
+    match keys.value(args.at(1)) {
         Some(value) if value.is_large() && out.dialect().forbids_newlines() => {
             metrics.hits += 1;
             let lent = value.lend();
@@ -103,9 +103,9 @@ pub(super) fn set(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let asked = Asked::parse(args)?;
     let expiry = match &asked.expires {
         Some(expires) => Some(expires.resolve(Command::Set, cx.now)?),
-        None => cx.keys.store().expiry(key).filter(|_| asked.keep_ttl),
+        None => cx.keys.expiry(key).filter(|_| asked.keep_ttl),
     };
-    let before = cx.keys.store().value(key);
+    let before = cx.keys.value(key);
     let (may, steps) = (asked.condition.holds(before.as_deref())?, asked.condition.steps(before.as_deref()));
     match (asked.get, before) {
         (true, Some(before)) => cx.out.answer_value(before),
@@ -161,7 +161,7 @@ impl<'a> Asked<'a> {
 }
 
 pub(super) fn set_nx(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
-    let is_new = cx.keys.store().get(args.at(1)).is_none();
+    let is_new = cx.keys.get(args.at(1)).is_none();
     if is_new {
         cx.put_arg(args.at(1), args.at(2), None)?;
         cx.notify('$', "set", args.at(1));
@@ -203,7 +203,7 @@ pub(super) fn get_ex(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
         (Some(option), Some(time)) if args.len() == 4 => Some(Deadline::named(option).ok_or(SYNTAX)?.with(time)),
         (Some(_), _) => return Err(SYNTAX),
     };
-    let Some(value) = cx.keys.store().value(key).map(Value::lend) else {
+    let Some(value) = cx.keys.value(key).map(Value::lend) else {
         cx.miss(key);
         return cx.answer(Reply::Nil);
     };
@@ -218,7 +218,7 @@ pub(super) fn get_ex(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
             cx.put_expiry(key, &value, Some(expiry))?;
             cx.notify('g', "expire", key);
         }
-        None if persists && cx.keys.store().expiry(key).is_some() => {
+        None if persists && cx.keys.expiry(key).is_some() => {
             cx.put_expiry(key, &value, None)?;
             cx.notify('g', "persist", key);
         }
@@ -229,14 +229,14 @@ pub(super) fn get_ex(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
 
 pub(super) fn append(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
-    let found = cx.keys.store().get(key);
+    let found = cx.keys.get(key);
     let (is_new, before) = (found.is_none(), found.unwrap_or_default());
     if before.len() + args.at(2).len() > cx.keys.value_bytes_max() {
         return Err(TOO_LONG);
     }
     let value = [before, args.at(2)].concat();
     let len = value.len() as i64;
-    cx.put_built(key, value, cx.keys.store().expiry(key))?;
+    cx.put_built(key, value, cx.keys.expiry(key))?;
     cx.note_form(key, if is_new { Form::Whole } else { Form::Edited });
     cx.notify('$', "append", key);
     cx.answer(Reply::Int(len))?;
@@ -253,7 +253,7 @@ pub(super) fn get_range(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (start, end) = (integer(args.at(2))?, integer(args.at(3))?);
     cx.miss_absent(args.from(1).take(1));
     let Data { keys, out, .. } = cx;
-    let value = keys.store().value(args.at(1)).unwrap_or(Value::new(b"", None));
+    let value = keys.value(args.at(1)).unwrap_or(Value::new(b"", None));
     out.answer_value(range(value.len(), start, end).map_or(Value::new(b"", None), |range| value.part(range)));
     DONE
 }
@@ -262,7 +262,7 @@ pub(super) fn set_range(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     let (key, part) = (args.at(1), args.at(3));
     let offset = integer(args.at(2))?;
     let offset = usize::try_from(offset).map_err(|_| Fail::said("ERR offset is out of range"))?;
-    let before = cx.keys.store().get(key).unwrap_or_default();
+    let before = cx.keys.get(key).unwrap_or_default();
     if part.is_empty() {
         let len = before.len() as i64;
         return cx.answer(Reply::Int(len));
@@ -274,7 +274,7 @@ pub(super) fn set_range(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     value.resize(value.len().max(offset + part.len()), 0);
     value[offset..offset + part.len()].copy_from_slice(part);
     let len = value.len() as i64;
-    cx.put_built(key, value, cx.keys.store().expiry(key))?;
+    cx.put_built(key, value, cx.keys.expiry(key))?;
     cx.note_form(key, Form::Edited);
     cx.notify('$', "setrange", key);
     cx.answer(Reply::Int(len))?;
@@ -297,7 +297,7 @@ pub(super) fn range_within(len: usize, start: i64, end: i64) -> Option<std::ops:
 /// The key's value, or nothing.
 pub(super) fn answer_value(cx: &mut Data<'_>, key: &[u8]) {
     let Data { keys, out, .. } = cx;
-    match keys.store().value(key) {
+    match keys.value(key) {
         Some(value) => out.answer_value(value),
         None => {
             cx.miss(key);

@@ -73,6 +73,7 @@ pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args
     }
     cx.out.answer(Reply::Array(queue.requests.len()));
     cx.progress.is_executing = true;
+    cx.progress.scripts_ns = 0;
     cx.timing.had_slow_part = false;
     let spent_us = std::mem::take(&mut cx.progress.spent_us);
     let mut ended = false;

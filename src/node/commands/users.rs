@@ -74,6 +74,23 @@ pub(super) fn allow_again(cx: &mut Context<'_>, command: Command, args: Args<'_>
     })
 }
 
+/// The same of a request of a script.
+#[cold]
+pub(super) fn allow_in_script(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    check(cx, command, args).map_err(|denied| {
+        Fail::said(match denied {
+            Denied::Command => "ERR The user executing the script can't run this command or subcommand",
+            Denied::Key(_) => {
+                "ERR The user executing the script can't access at least one of the keys mentioned in the command \
+                 arguments"
+            }
+            Denied::Channel(_) => {
+                "ERR The user executing the script can't publish to the channel mentioned in the command"
+            }
+        })
+    })
+}
+
 /// Whether the user that the client is may do this; what it may not is noted.
 fn check(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Result<(), Denied> {
     let user = cx.client.access.user();

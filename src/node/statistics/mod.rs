@@ -8,7 +8,7 @@
 //!   machines that collect figures call it, and `naming`: the whole name
 //! - here: the table
 //! - [`sources`]: what values are read from; `status`: those that are told at a glance
-//! - `server`, `replication`, `memory`, `persistence`, `traffic`, `tls`, `ticks`, `families`: the rows
+//! - `server`, `replication`, `memory`, `persistence`, `traffic`, `scripting`, `tls`, `ticks`, `families`: the rows
 
 pub mod exposed;
 mod families;
@@ -17,6 +17,7 @@ mod naming;
 mod persistence;
 mod replication;
 pub mod row;
+mod scripting;
 pub mod section;
 mod server;
 pub mod sources;
@@ -32,13 +33,14 @@ pub use sources::Sources;
 
 /// All rows, in the order in which lines have them.
 pub fn all() -> impl Iterator<Item = &'static Statistic> + Clone {
-    const TABLE: [&[Statistic]; 9] = [
+    const TABLE: [&[Statistic]; 10] = [
         server::IDENTITY,
         replication::STATISTICS,
         server::STATISTICS,
         memory::STATISTICS,
         persistence::STATISTICS,
         traffic::STATISTICS,
+        scripting::STATISTICS,
         tls::STATISTICS,
         ticks::STATISTICS,
         families::STATISTICS,

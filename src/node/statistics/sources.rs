@@ -21,6 +21,7 @@ use crate::node::settings::Settings;
 use crate::node::timing::Timing;
 use crate::replica::Snapshotter;
 use crate::replication::{PeerStatus, Replication, Unready};
+use crate::scripting::Engine;
 use crate::store::{Clock, NodeId, Store};
 
 /// See the module.
@@ -31,6 +32,7 @@ pub struct Sources<'a> {
     metrics: &'a Metrics,
     timing: &'a Timing,
     settings: &'a Settings,
+    scripts: &'a Engine,
     now: Now,
     usage: OnceCell<Option<Usage>>,
     unready: OnceCell<Option<Unready>>,
@@ -50,7 +52,7 @@ impl<'a> Sources<'a> {
     /// For a client that asks.
     pub(in crate::node) fn new(cx: &'a Context<'_>) -> Sources<'a> {
         let Data { keys, events: Events { channels, sessions, .. }, metrics, now, .. } = &cx.data;
-        Sources::of(keys, channels, sessions, metrics, cx.timing, cx.settings, *now)
+        Sources::of(keys, channels, sessions, (metrics, cx.timing), cx.settings, cx.scripts, *now)
     }
 
     /// While nobody has a turn.
@@ -58,9 +60,9 @@ impl<'a> Sources<'a> {
         keys: &'a Keyspace,
         channels: &'a Channels,
         sessions: &'a Sessions,
-        metrics: &'a Metrics,
-        timing: &'a Timing,
+        (metrics, timing): (&'a Metrics, &'a Timing),
         settings: &'a Settings,
+        scripts: &'a Engine,
         now: Now,
     ) -> Sources<'a> {
         Sources {
@@ -70,6 +72,7 @@ impl<'a> Sources<'a> {
             metrics,
             timing,
             settings,
+            scripts,
             now,
             usage: OnceCell::new(),
             unready: OnceCell::new(),
@@ -104,6 +107,10 @@ impl<'a> Sources<'a> {
 
     pub(super) fn store(&self) -> &Store {
         self.keys.store()
+    }
+
+    pub(super) fn scripts(&self) -> &Engine {
+        self.scripts
     }
 
     pub(super) fn clock(&self) -> &Clock {

@@ -48,6 +48,16 @@ async function main(protocol) {
   await assert.rejects(a.multi().set("m", 7).call("NOSUCH").exec(), /EXECABORT/);
   assert.equal(await a.get("m"), "5");
 
+  // However busy the machine is.
+  assert.equal(await a.config("SET", "script-time-ms", 1000), "OK");
+  const unlock = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
+  a.defineCommand("unlock", { numberOfKeys: 1, lua: unlock });
+  assert.equal(await a.set("lock", "mine", "PX", 100000, "NX"), "OK");
+  assert.equal(await a.unlock("lock", "another's"), 0);
+  await soon(() => b.get("lock"), "mine");
+  assert.equal(await a.unlock("lock", "mine"), 1);
+  await soon(() => b.exists("lock"), 0);
+
   const listener = new Redis({ ...options, ...readNode });
   const heard = [];
   const enough = new Promise((resolve) => {

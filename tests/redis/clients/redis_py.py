@@ -309,6 +309,33 @@ def scans():
     soon(lambda: b.dbsize(), before - 500)
 
 
+def scripts():
+    # However busy the machine is.
+    equal([node.config_set("script-time-ms", 1000) for node in (a, b)], [True, True])
+    lock = a.lock("resource", timeout=100)
+    equal([lock.acquire(blocking=False), a.lock("resource", timeout=100).acquire(blocking=False)], [True, False])
+    equal([lock.extend(100), lock.reacquire(), lock.owned()], [True, True, True])
+    soon(lambda: b.get("resource"), raw_a.get("resource").decode())
+    lock.release()
+    soon(lambda: b.exists("resource"), 0)
+    transfer = a.register_script("""
+        local sum = tonumber(redis.call('GET', KEYS[1]) or '0') - ARGV[1]
+        redis.call('SET', KEYS[1], sum)
+        return {sum, redis.call('INCRBY', KEYS[2], ARGV[1]), cjson.encode({at = KEYS[2]})}
+    """)
+    equal([transfer(keys=["from", "to"], args=[5]) for _ in range(2)][1], [-10, 10, '{"at":"to"}'])
+    soon(lambda: b.mget("from", "to"), ["-10", "10"])
+    # Each node keeps its own scripts; the client sends one again where it is asked to.
+    equal([b.script_exists(transfer.sha), a.script_exists(transfer.sha)], [[False], [True]])
+    equal(transfer(keys=["other", "to"], args=[1], client=b)[0], -1)
+    soon(lambda: a.get("other"), "-1")
+    refused(lambda: a.eval("return redis.call('HSET', 'h', 'a', 'b')", 0), "Unknown Redis command", "on @user_script:1")
+    with a.pipeline(transaction=True) as pipe:
+        transfer(keys=["from", "to"], args=[1], client=pipe)
+        pipe.get("from")
+        equal(pipe.execute()[-1], "-11")
+
+
 def pools():
     host, port = sys.argv[1].split(":")
     pool = redis.ConnectionPool(host=host, port=int(port), protocol=protocol, max_connections=8)
@@ -332,6 +359,7 @@ for part in (
     publishing,
     across_nodes,
     scans,
+    scripts,
     pools,
 ):
     try:
