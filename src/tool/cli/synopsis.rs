@@ -153,8 +153,9 @@ mod tests {
 
     #[test]
     fn help_says_what_a_command_takes() {
-        let set = "\n  SET key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT \
-                   unix-time-milliseconds|KEEPTTL]\n  summary: ";
+        let set = "\n  SET key value [NX|XX|IFEQ ifeq-value|IFNE ifne-value|IFDEQ ifdeq-digest|IFDNE ifdne-digest] \
+                   [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]\n  \
+                   summary: ";
         assert!(help("set").starts_with(set), "{}", help("set"));
         assert!(help("DEL").contains("  DEL key [key ...]\n"), "{}", help("DEL"));
         assert!(help("mset").contains("  MSET key value [key value ...]\n"), "{}", help("mset"));
