@@ -156,6 +156,7 @@ impl Writing<'_> {
 
     fn text(&mut self, text: &[u8]) -> mlua::Result<()> {
         self.bytes += text.len();
+        self.budget.charge(text.len())?;
         self.budget.allow_bytes(self.bytes)?;
         self.say(Reply::Value(text))
     }
