@@ -117,6 +117,12 @@ impl Answer {
         Answer { cache: "no-cache", ..self }
     }
 
+    /// Who asks has it already. The headers are those of the document all the same: a browser puts them in the place of
+    /// those that it has kept, a policy as well (RFC 9111, 4.3.4).
+    pub fn unchanged(self) -> Answer {
+        Answer { status: 304, ..self }
+    }
+
     /// Writes it with its body.
     pub fn write(&self, manner: Manner<'_>, body: &[u8], out: &mut Vec<u8>) {
         self.write_head(manner, body.len(), out);

@@ -94,6 +94,9 @@ fn a_browser_asks_whether_a_file_is_what_it_was() {
         let mut node = place();
         let again = ask(&mut node, 0, &format!("GET {path}"), &format!("If-None-Match: {tag}\r\n"), b"");
         assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag)));
+        for header in ["content-security-policy", "referrer-policy", "cache-control"] {
+            assert_eq!(again.header(header), first.header(header), "{path}: a browser keeps the later one");
+        }
         let other = ask(&mut node, 0, &format!("GET {path}"), "If-None-Match: \"1\"\r\n", b"");
         assert_eq!((other.status, &other.body), (200, &first.body));
     }

@@ -60,7 +60,7 @@ pub(super) fn file(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>)
 fn answer(cx: &mut Context<'_>, asked: &Asked<'_>, answer: Answer, text: &str) -> Result<Handled, Refused> {
     let tag = format!("\"{:016x}\"", key_hash(text.as_bytes()));
     match unmet(asked.head, Some(&tag))? {
-        Some(304) => asked.answer_empty(cx, &Answer::new(304, HTML).with("ETag", tag).kept()),
+        Some(304) => asked.answer_empty(cx, &answer.unchanged().with("ETag", tag).kept()),
         Some(_) => return Err(Wrong::new(412, "the file is not as the request wants it to be").into()),
         None => asked.answer(cx, &answer.with("ETag", tag).kept(), text.as_bytes()),
     }
