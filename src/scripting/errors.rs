@@ -8,6 +8,8 @@ use super::raised::{Cause, Raised};
 
 /// What Lua says where memory is not enough.
 const NO_MEMORY: &[u8] = b"not enough memory";
+/// What is told of an error's words.
+const WORDS_BYTES_MAX: usize = 4 << 10;
 
 /// What a script failed with, for its client.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +111,7 @@ pub(super) fn report(lua: &Lua, budget: &Budget, value: &Value) -> Report {
         Value::Nil => with_code(b"nil"),
         other => with_code(format!("a {} was raised", other.type_name()).as_bytes()),
     };
+    let words = words[..words.len().min(WORDS_BYTES_MAX)].to_vec();
     Report { words, place }
 }
 
@@ -121,5 +124,5 @@ fn without_prelude(text: &[u8]) -> &[u8] {
 }
 
 fn with_code(text: &[u8]) -> Vec<u8> {
-    [b"ERR ", text].concat()
+    [b"ERR ", &text[..text.len().min(WORDS_BYTES_MAX)]].concat()
 }

@@ -13,6 +13,8 @@ use super::raised::Raised;
 
 /// Where a script's writes go, as `redis.set_repl` numbers it.
 const REPL_ALL: i64 = 3;
+/// Longest line that a script has logged, as with Redis.
+const LINE_BYTES_MAX: usize = 1 << 10;
 
 /// What a script sets for itself.
 #[derive(Default)]
@@ -127,6 +129,13 @@ pub(super) fn line_of_log(lua: &Lua, values: MultiValue) -> mlua::Result<(Urgenc
         Value::Integer(_) | Value::Number(_) => return refuse("ERR Invalid debug level."),
         _ => return refuse("ERR First argument must be a number (log level)."),
     };
-    let parts = (2..=args.len()).filter_map(|number| args.text(number).ok());
-    Ok((urgency, parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" ")))
+    let mut line = Vec::new();
+    for part in (2..=args.len()).filter_map(|number| args.text(number).ok()) {
+        if !line.is_empty() {
+            line.push(b' ');
+        }
+        let left = LINE_BYTES_MAX.saturating_sub(line.len());
+        line.extend(part.as_bytes().iter().take(left));
+    }
+    Ok((urgency, String::from_utf8_lossy(&line).into_owned()))
 }

@@ -25,6 +25,8 @@ use super::{bits, json, packs, strings, structs, tables};
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
 /// Longest text that a script compiles.
 const LOADED_BYTES_MAX: usize = 8 << 10;
+/// Texts that a script is given between two looks.
+const TEXTS_PER_LOOK: usize = 8;
 /// What a script is called in errors, as in Redis.
 const SCRIPT_NAME: &str = "@user_script";
 
@@ -138,6 +140,10 @@ impl Machine {
         let list = |texts: &[&[u8]]| -> mlua::Result<Table> {
             let table = lua.create_table_with_capacity(texts.len(), 0)?;
             for (index, text) in texts.iter().enumerate() {
+                // Lua hashes long texts by a few of their bytes: it may have to compare one with all before it.
+                if index.is_multiple_of(TEXTS_PER_LOOK) {
+                    shared.budget.look()?;
+                }
                 table.raw_set(index + 1, lua.create_string(text)?)?;
             }
             Ok(table)
@@ -274,7 +280,7 @@ fn libraries(lua: &Lua, shared: &Shared) -> mlua::Result<Table> {
     libraries.raw_set("bit", bits::library(lua)?)?;
     libraries.raw_set("cjson", json::library(lua, &shared.budget, &shared.json)?)?;
     libraries.raw_set("cmsgpack", packs::library(lua, &shared.budget)?)?;
-    libraries.raw_set("struct", structs::library(lua)?)?;
+    libraries.raw_set("struct", structs::library(lua, &shared.budget)?)?;
     Ok(libraries)
 }
 

@@ -1,17 +1,23 @@
 //! `struct`: numbers and texts as C lays them out, as `lstruct.c` does it that Redis has.
 
+use std::rc::Rc;
+
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::arguments::Arguments;
+use super::budget::Budget;
 use super::numbers::truncated;
 
 /// Longest number.
 const INTEGER_BYTES_MAX: usize = 32;
+/// Longest format: nobody looks while it is gone through.
+const FORMAT_BYTES_MAX: usize = 4 << 10;
 
 /// What is found under `struct`.
-pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
+pub(super) fn library(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let pack = |lua: &Lua, values: MultiValue| pack(&Arguments::new(lua, "pack", values));
+    let of = budget.clone();
+    let pack = move |lua: &Lua, values: MultiValue| pack(&of, &Arguments::new(lua, "pack", values));
     table.raw_set("pack", lua.create_function(pack)?)?;
     let unpack = |lua: &Lua, values: MultiValue| unpack(&Arguments::new(lua, "unpack", values));
     table.raw_set("unpack", lua.create_function(unpack)?)?;
@@ -62,8 +68,11 @@ impl Item {
 }
 
 impl<'a> Format<'a> {
-    fn new(text: &'a [u8]) -> Format<'a> {
-        Format { rest: text, is_big: cfg!(target_endian = "big"), align: 1 }
+    fn new(text: &'a [u8], args: &Arguments<'_>) -> mlua::Result<Format<'a>> {
+        if text.len() > FORMAT_BYTES_MAX {
+            return Err(args.error(&format!("format too long: at most {FORMAT_BYTES_MAX} bytes")));
+        }
+        Ok(Format { rest: text, is_big: cfg!(target_endian = "big"), align: 1 })
     }
 
     fn number(&mut self, default: usize, args: &Arguments<'_>) -> mlua::Result<usize> {
@@ -133,10 +142,10 @@ impl<'a> Format<'a> {
     }
 }
 
-fn pack(args: &Arguments<'_>) -> mlua::Result<Value> {
+fn pack(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<Value> {
     let text = args.text(1)?;
     let text = text.as_bytes();
-    let mut format = Format::new(&text);
+    let mut format = Format::new(&text, args)?;
     let (mut out, mut next) = (Vec::new(), 2);
     while let Some(item) = format.next(args)? {
         out.resize(out.len() + item.gap(out.len(), format.align), 0);
@@ -156,7 +165,11 @@ fn pack(args: &Arguments<'_>) -> mlua::Result<Value> {
             Item::Float => format.push(&(number(args, next)? as f32).to_le_bytes(), &mut out),
             Item::Double => format.push(&number(args, next)?.to_le_bytes(), &mut out),
             Item::Text => {
-                out.extend_from_slice(&args.text(next)?.as_bytes());
+                let given = args.text(next)?;
+                let given = given.as_bytes();
+                budget.charge(given.len())?;
+                budget.allow_bytes(out.len() + given.len())?;
+                out.extend_from_slice(&given);
                 out.push(0);
             }
             Item::Characters(count) => {
@@ -166,6 +179,8 @@ fn pack(args: &Arguments<'_>) -> mlua::Result<Value> {
                 if given.len() < count {
                     return Err(args.bad(next + 1, "string too short"));
                 }
+                budget.charge(count)?;
+                budget.allow_bytes(out.len() + count)?;
                 out.extend_from_slice(&given[..count]);
             }
         }
@@ -184,7 +199,7 @@ fn unpack(args: &Arguments<'_>) -> mlua::Result<MultiValue> {
     let (text, data) = (text.as_bytes(), data.as_bytes());
     let start = args.integer_or(3, 1)? - 1;
     let mut at = usize::try_from(start).map_err(|_| args.bad(3, "offset must be 1 or greater"))?;
-    let mut format = Format::new(&text);
+    let mut format = Format::new(&text, args)?;
     let mut values: Vec<Value> = Vec::new();
     let short = || args.bad(2, "data string too short");
     while let Some(item) = format.next(args)? {
@@ -232,7 +247,7 @@ fn unpack(args: &Arguments<'_>) -> mlua::Result<MultiValue> {
 fn size(args: &Arguments<'_>) -> mlua::Result<Value> {
     let text = args.text(1)?;
     let text = text.as_bytes();
-    let (mut format, mut at) = (Format::new(&text), 0);
+    let (mut format, mut at) = (Format::new(&text, args)?, 0);
     while let Some(item) = format.next(args)? {
         at += item.gap(at, format.align);
         match item {

@@ -57,6 +57,9 @@ const HOSTILE: &[&str] = &[
     "while true do redis.call('keys', '*') end",
     "while true do redis.call('append', 'long', string.rep('x', 100000)) end",
     "local function f(s) return (string.gsub(s, '.', f)) end while true do f('a') end",
+    "local s, t = string.rep('x', 1000000), {} for i = 1, 4000 do t[i] = s end \
+     return #struct.pack(string.rep('s', 4000), unpack(t))",
+    "while true do cjson.encode({string.rep('\\1', 1000000)}) end",
 ];
 
 /// Those that are answered or refused at once, and reach nothing that is not theirs.
@@ -92,6 +95,8 @@ const REFUSED: &[&str] = &[
     "return string.rep('(', 300) .. loadstring(string.rep('(', 300))",
     "error({})",
     "error(function() end)",
+    "return struct.unpack(string.rep('b', 3000000), string.rep('b', 3000000))",
+    "return struct.size(string.rep('b', 7000000))",
 ];
 
 struct Guarded {
@@ -161,6 +166,38 @@ fn what_a_script_must_not_do_is_refused() {
         let answer = guarded.say(&["EVAL", &script.replace("\\27", "\x1b"), "0"]);
         assert!(answer.starts_with("-ERR "), "{script}: {answer}");
         guarded.assert_unchanged(script);
+    }
+}
+
+#[test]
+fn what_a_script_is_given_counts_against_its_time() {
+    let mut guarded = Guarded::new();
+    let args: Vec<String> = (0..60_000).map(|number| number.to_string()).collect();
+    let words: Vec<&str> = ["EVAL", "return #ARGV", "0"].into_iter().chain(args.iter().map(String::as_str)).collect();
+    assert_eq!(guarded.say(&words[..1_003]), ":1000\r\n");
+    let answer = guarded.say(&words);
+    assert!(answer.starts_with("-ERR the script took longer"), "{answer}");
+}
+
+#[test]
+fn the_words_of_an_error_are_told_as_far_as_somebody_reads_them() {
+    let mut guarded = Guarded::new();
+    for script in ["error(string.rep('a', 1000000))", "return redis.call(string.rep('a', 1000000))"] {
+        let answer = guarded.say(&["EVAL", script, "0"]);
+        assert!(answer.starts_with("-ERR ") && answer.len() < 5_000, "{} bytes", answer.len());
+    }
+}
+
+#[test]
+fn a_script_that_was_ended_ends_its_clients_turn() {
+    let mut guarded = Guarded::new();
+    let request = b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n".repeat(3);
+    guarded.node.receive(0, &request, NOW);
+    for _ in 0..3 {
+        let answer = String::from_utf8_lossy(guarded.node.sendable(0)).into_owned();
+        assert_eq!(answer.matches("-ERR the script took").count(), 1, "one in each turn: {answer}");
+        guarded.node.sent(0, answer.len());
+        guarded.node.resume(0, NOW);
     }
 }
 

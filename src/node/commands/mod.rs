@@ -71,7 +71,7 @@ pub(super) fn run(cx: &mut Context<'_>, request: Request<'_>) -> Executed {
         cx.progress.abandon();
         cx.metrics.note_error(fail.code());
         cx.out.answer_instead(start, fail.reply());
-        Executed::Answered
+        if cx.steps.are_spent() { Executed::Exhausted } else { Executed::Answered }
     });
     if let Executed::Stopped(_) = executed {
         return executed;
@@ -100,7 +100,7 @@ pub(super) fn perform(
             cx.progress.abandon();
             cx.metrics.note_error(fail.code());
             answer(cx, Err(fail));
-            Executed::Answered
+            if cx.steps.are_spent() { Executed::Exhausted } else { Executed::Answered }
         }
     };
     cx.metrics.requests += 1;

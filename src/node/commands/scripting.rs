@@ -13,6 +13,7 @@ use super::{
     users,
 };
 use crate::node::replies::Replies;
+use crate::node::steps::STEPS_PER_TURN;
 use crate::node::view::Told;
 use crate::protocol::subcommand::Script;
 use crate::scripting::{Digest, Failed, Host, NO_SCRIPT, Shebang, Urgency, digest_of, hex, parse_digest};
@@ -61,8 +62,8 @@ pub(super) fn eval(cx: &mut Context<'_>, command: Command, args: Args<'_>, run: 
     let keys: Vec<&[u8]> = args.from(3).take(count).collect();
     let rest: Vec<&[u8]> = args.from(3 + count).collect();
     let reads_only = reads_only || shebang.no_writes;
-    let steps = run_script(cx, &digest, (&keys, &rest), Mode { reads_only, shebang, began_ns, run })?;
-    cx.done_after(steps)
+    run_script(cx, &digest, (&keys, &rest), Mode { reads_only, shebang, began_ns, run })?;
+    cx.done_after(0)
 }
 
 /// How a script is run.
@@ -73,8 +74,8 @@ struct Mode {
     run: Run,
 }
 
-/// Runs a script that is there, and answers. Returns how many steps of the turn it took.
-fn run_script(cx: &mut Context<'_>, digest: &Digest, texts: (&[&[u8]], &[&[u8]]), mode: Mode) -> Result<usize, Fail> {
+/// Runs a script that is there, and answers. It takes steps of the turn, one that was ended all.
+fn run_script(cx: &mut Context<'_>, digest: &Digest, texts: (&[&[u8]], &[&[u8]]), mode: Mode) -> Result<(), Fail> {
     // Of the scripts of one transaction each has what those before it have left.
     let spent_ns = if cx.progress.is_executing { cx.progress.scripts_ns } else { 0 };
     let limits = cx.settings.options.scripts;
@@ -102,19 +103,24 @@ fn run_script(cx: &mut Context<'_>, digest: &Digest, texts: (&[&[u8]], &[&[u8]])
     (cx.client.command, cx.client.subcommand) = asked;
     cx.client.refused_database = database;
     let changes = cx.keys.view().map_or(0, |view| view.len());
+    // Whatever became of it, others have waited.
+    cx.steps.spend(looks * STEPS_PER_LOOK + changes * STEPS_PER_CHANGE);
     match ran {
-        Ok(()) => publish(cx),
+        Ok(()) => {
+            publish(cx);
+            Ok(())
+        }
         Err(Failed::Raised(why)) => {
             publish(cx);
-            return Err(why.into());
+            Err(why.into())
         }
         Err(Failed::Ended(cause)) => {
             forget(cx);
             cx.metrics.scripts_ended += 1;
-            return Err(Fail::said(cause.words()));
+            cx.steps.spend(STEPS_PER_TURN);
+            Err(Fail::said(cause.words()))
         }
     }
-    Ok(looks * STEPS_PER_LOOK + changes * STEPS_PER_CHANGE)
 }
 
 /// All that was written in the view is written, and told.

@@ -10,6 +10,8 @@ use crate::scripting::tables::index_of;
 
 /// Values between two looks.
 const VALUES_PER_LOOK: usize = 256;
+/// Bytes of a text that are written between two.
+const BYTES_PER_LOOK: usize = 4 << 10;
 
 /// A text that is written.
 pub(super) struct Writing<'a> {
@@ -71,9 +73,12 @@ impl<'a> Writing<'a> {
     }
 
     fn text(&mut self, text: &[u8]) -> mlua::Result<()> {
-        self.budget.charge(text.len())?;
         self.out.push(b'"');
-        for &byte in text {
+        for (index, &byte) in text.iter().enumerate() {
+            if index > 0 && index.is_multiple_of(BYTES_PER_LOOK) {
+                self.budget.look()?;
+                self.budget.allow_bytes(self.out.len())?;
+            }
             match byte {
                 b'"' => self.out.extend_from_slice(b"\\\""),
                 b'\\' => self.out.extend_from_slice(b"\\\\"),
@@ -83,7 +88,10 @@ impl<'a> Writing<'a> {
                 b'\n' => self.out.extend_from_slice(b"\\n"),
                 12 => self.out.extend_from_slice(b"\\f"),
                 b'\r' => self.out.extend_from_slice(b"\\r"),
-                0..=31 | 127 => self.out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+                0..=31 | 127 => {
+                    let digit = |half: u8| b"0123456789abcdef"[usize::from(half)];
+                    self.out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+                }
                 _ => self.out.push(byte),
             }
         }
