@@ -23,9 +23,17 @@ pub struct Known {
 /// What is older says nothing of how a node is: two words of it and more are missing.
 const FRESH_MS: u64 = 5_000;
 
+/// A node that nobody is linked with and that has not said anything for that long is away, and not behind a cut link.
+const RECENT_MS: u64 = 2_500;
+
 impl Known {
     /// What it said a moment ago; none where that is longer ago.
     pub fn fresh(&self) -> Option<&NodeStatus> {
         self.status.as_ref().filter(|_| self.age_ms.is_some_and(|age_ms| age_ms <= FRESH_MS))
+    }
+
+    /// Whether it has said something just now.
+    pub fn is_heard(&self) -> bool {
+        self.status.is_some() && self.age_ms.is_some_and(|age_ms| age_ms <= RECENT_MS)
     }
 }

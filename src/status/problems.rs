@@ -266,7 +266,7 @@ fn fresh(nodes: &[Known]) -> impl Iterator<Item = &NodeStatus> + Clone {
 /// Whether nobody hears of a node: it does not say how it is, and no other is linked with it.
 fn is_away(nodes: &[Known], node: &Known) -> bool {
     let is_linked = |status: &NodeStatus| status.peer(node.id).is_some_and(PeerRow::is_linked);
-    node.fresh().is_none() && !fresh(nodes).any(is_linked)
+    !node.is_heard() && !fresh(nodes).any(is_linked)
 }
 
 /// The pairs of nodes of which one says this of the other, each once, with the error that it names.

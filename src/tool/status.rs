@@ -122,10 +122,10 @@ fn seen(id: NodeId, address: &str, said: &[ClusterStatus]) -> Known {
 }
 
 impl Found {
-    /// Whether all nodes agree and none is in trouble.
+    /// Whether all nodes have said so themselves, all agree, and none is in trouble.
     fn is_well(&self) -> bool {
         let verdict = &self.status.verdict;
-        verdict.agreeing == verdict.nodes && verdict.level != Level::Bad
+        self.unasked.is_empty() && verdict.agreeing == verdict.nodes && verdict.level != Level::Bad
     }
 
     /// What `STATUS` answers, and why nodes could not be asked.
@@ -142,7 +142,13 @@ impl Found {
             Level::Warn => "WARNING",
             Level::Bad => "BAD",
         };
-        let mut text = format!("{level}: {}\n", verdict.text);
+        let mut text = match self.unasked.keys().next() {
+            // One that has just stopped is still well spoken of by the others.
+            Some(id) if verdict.level == Level::Ok => {
+                format!("WARNING: node {id} could not be asked; the others say: {}\n", verdict.text)
+            }
+            Some(_) | None => format!("{level}: {}\n", verdict.text),
+        };
         if let Some(advice) = &verdict.advice {
             text += &format!("  {advice}\n");
         }

@@ -111,6 +111,15 @@ fn a_node_that_nobody_hears_of_is_away_since_it_was_lost() {
         Level::Bad,
         text,
     );
+    // ... and soon after it was killed: it has not said a word since.
+    check(
+        |nodes| {
+            lose(nodes);
+            nodes[2].age_ms = Some(3_000);
+        },
+        Level::Bad,
+        text,
+    );
 }
 
 #[test]
