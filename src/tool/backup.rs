@@ -4,15 +4,15 @@
 //! asked for, which gets its name once all of it is on disk and was found whole.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::client::Client;
 use super::client::reply::Reply;
 use super::failure::Failure;
+use super::placing;
 use crate::config::BackupArguments;
 use crate::snapshot::backup_file::{About, BackupFile};
 
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &BackupArguments) -> Result<String, Failure> {
         let backup = BackupFile::verify(file, unix_ms())?;
         return Ok(format!("{} is whole: {}", file.display(), describe(&backup.about)));
     }
+    placing::check(file)?;
     if !arguments.force && file.exists() {
         return Err(Failure::unknown(format!("{} is there already: say --force to write over it", file.display())));
     }
@@ -143,12 +144,8 @@ struct Part {
 impl Part {
     /// Beside that one, for nobody but its owner.
     fn create(file: &Path) -> Result<Part, Failure> {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".part");
-        let path = PathBuf::from(name);
-        let created = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let cannot = |error| Failure::unknown(format!("cannot make {}: {error}", path.display()));
-        Ok(Part { file: created.map_err(cannot)?, path, is_placed: false })
+        let (path, file) = placing::create_beside(file)?;
+        Ok(Part { file, path, is_placed: false })
     }
 
     /// Gives it its name, for good.

@@ -8,6 +8,7 @@ mod client;
 mod failure;
 mod interrupt;
 mod pages;
+mod placing;
 mod restore;
 mod secret;
 mod status;

@@ -126,3 +126,26 @@ impl Naming for Server {
         (self, address)
     }
 }
+
+#[test]
+fn what_is_no_file_is_left_as_it_is() {
+    let place = Place::new();
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let (target, link, dangling) = (place.file("target", "kept"), place.path("link"), place.path("dangling"));
+    std::os::unix::fs::symlink(&target, &link).expect("the directory takes a link");
+    std::os::unix::fs::symlink(place.path("nowhere"), &dangling).expect("the directory takes a link");
+    for file in [&link, &dangling, &place.path(".")] {
+        let file = file.to_str().expect("a path is text");
+        for words in [&["backup", "--force", file][..], &["backup", file], &["export", file]] {
+            let said = tool(&[words, &["--address", &address]].concat());
+            assert!(said.code == 2 && said.err.contains("is no file, and is left as it is"), "{words:?}: {said:?}");
+        }
+    }
+    assert!(link.is_symlink() && dangling.is_symlink() && !place.path("nowhere").exists());
+    assert_eq!(std::fs::read(&target).expect("it is there"), b"kept");
+    // What is beside it is no way to another file, either.
+    std::os::unix::fs::symlink(&target, place.path("new.part")).expect("the directory takes a link");
+    let said = tool(&["export", &place.text("new"), "--address", &address]);
+    assert_eq!((said.code, std::fs::read(&target).expect("it is there")), (0, b"kept".to_vec()), "{said:?}");
+}

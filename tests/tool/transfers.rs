@@ -179,7 +179,7 @@ fn a_connection_that_breaks_is_an_error_that_says_how_far_it_came() {
     let said = tool(&["import", "/nosuch", "--address", &address]);
     assert!(said.code == 2 && said.err.contains("cannot read /nosuch"), "{said:?}");
     let said = tool(&["export", "/nosuch/file", "--address", &address]);
-    assert!(said.code == 2 && said.err.contains("cannot write /nosuch/file.part"), "{said:?}");
+    assert!(said.code == 2 && said.err.contains("cannot make /nosuch/file.part"), "{said:?}");
 }
 
 #[test]

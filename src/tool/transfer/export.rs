@@ -14,6 +14,7 @@ use crate::config::ExportArguments;
 use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
 use crate::tool::failure::{FAILED, Failure};
+use crate::tool::placing;
 use crate::tool::text::text;
 
 /// Keys that are asked for at a time.
@@ -147,11 +148,8 @@ impl Target {
             return Ok(Target::Stdout(BufWriter::new(stdout())));
         }
         let path = PathBuf::from(name);
-        let mut beside = path.clone().into_os_string();
-        beside.push(".part");
-        let beside = PathBuf::from(beside);
-        let file = File::create(&beside);
-        let file = file.map_err(|error| Failure::unknown(format!("cannot write {}: {error}", beside.display())))?;
+        placing::check(&path)?;
+        let (beside, file) = placing::create_beside(&path)?;
         Ok(Target::File { out: BufWriter::with_capacity(1 << 20, file), beside, path })
     }
 
