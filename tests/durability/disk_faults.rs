@@ -40,8 +40,9 @@ fn full_disk(fault: &str, reason: &str) {
     assert_eq!(client.ask("GET during-999"), "value 999");
     assert_eq!(client.ask("GET before-2"), "value 2");
     assert!(client.info("snapshot_error").contains(reason), "{}", client.info("snapshot_error"));
-    assert_eq!(server.later_lines(FAILED).len(), 1, "{:?}", server.later_lines(""));
-    let said = server.later_lines(FAILED).remove(0);
+    let said = server.logged(FAILED);
+    assert_eq!(said.len(), 1, "{said:?}");
+    let said = &said[0];
     assert!(said.contains(reason) && said.contains("check free space"), "{said}");
 
     disk.recover();
@@ -91,7 +92,7 @@ fn under_commit_durability_a_write_that_the_disk_does_not_take_is_answered_with_
     assert_eq!(client.ask("GET b"), "KEY NOT FOUND");
     assert_ne!(client.ask("GET a"), "KEY NOT FOUND");
     wait_for("several failures", || (number(&mut client, "snapshots_failed") >= 3).then_some(()));
-    assert_eq!(server.later_lines(FAILED).len(), 1, "{:?}", server.later_lines(""));
+    assert_eq!(server.logged(FAILED).len(), 1, "{:?}", server.later_lines(""));
 
     disk.recover();
     wait_for("writes to succeed again", || (client.ask("SET b after") == "OK").then_some(()));

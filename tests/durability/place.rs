@@ -106,8 +106,10 @@ fn under_commit_durability_ok_means_on_disk_at_the_path_whatever_becomes_of_it()
         let refusals = write(&mut client);
         let said = refusals.first().unwrap_or_else(|| panic!("{what}: the first write was answered OK"));
         assert!(said.starts_with("ERROR the disk failed"), "{what}: {said}");
-        let failed = server.later_lines("while the node runs");
-        assert!(failed.iter().any(|line| line.contains("snapshot failed")), "{what}: {failed:?}");
+        wait_for("the log to say so", || {
+            let failed = server.later_lines("while the node runs");
+            failed.iter().any(|line| line.contains("snapshot failed")).then_some(())
+        });
         assert_ne!(client.info("snapshots_failed"), "0");
         assert_holds_all(Server::start_in(server.kill(), &[]), what);
     }
@@ -166,7 +168,7 @@ fn what_lies_in_the_way_is_set_aside_as_it_is() {
         .collect();
     assert_eq!(aside.len(), 1, "{aside:?}");
     assert_eq!(fs::read(aside[0].join("backup.db")).expect("it was kept"), b"something else");
-    let said = server.later_lines("is not what this node has written last: it is kept in");
+    let said = server.logged("is not what this node has written last: it is kept in");
     assert_eq!(said.len(), 1, "{said:?}");
 }
 

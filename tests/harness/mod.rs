@@ -115,6 +115,11 @@ impl Server {
         lines.iter().filter(|line| line.contains(text)).cloned().collect()
     }
 
+    /// The same, once there is one: what the node has logged comes here by two threads, and later than its answers.
+    pub fn logged(&self, text: &str) -> Vec<String> {
+        wait_for("a log line", || Some(self.later_lines(text)).filter(|lines| !lines.is_empty()))
+    }
+
     pub fn data_file(&self) -> PathBuf {
         self.directory.path().join("data/backup.db")
     }
