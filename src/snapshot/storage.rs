@@ -68,7 +68,7 @@ pub(super) struct Storage {
     /// When changes were committed last.
     written: Instant,
     merging: Merging,
-    /// Number of the last journal.
+    /// Number of the last journal, or of the last that is in the rows: those up to that one count as merged.
     number: u64,
     merge_due: Instant,
     merge_pause: Duration,
@@ -85,7 +85,7 @@ impl Storage {
             reserve: file.reserve(),
             directory,
             position: file.position(),
-            number: 0,
+            number: file.last_merged().map_err(std::io::Error::other)?,
             file: Some(file),
             journal: None,
             unmerged: Vec::new(),

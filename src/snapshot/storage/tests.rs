@@ -264,6 +264,38 @@ fn a_journal_goes_on_from_a_commit_that_was_rolled_back_and_that_a_crash_shows()
 }
 
 #[test]
+fn a_journal_goes_on_after_one_of_an_earlier_start_that_held_forgotten_deletions_alone() {
+    let mut random = Rng::with_seed(6);
+    let mut world = World::new();
+    let many = ROWS_MAX as u64 + 10;
+    for key in 0..many {
+        let key = key.to_be_bytes();
+        world.clock += 2;
+        world.store.set(&key, &b"value"[..], Stamp { clock: world.clock - 1, node: 0 }).expect("there is room");
+        world.store.delete(&key, Stamp { clock: world.clock, node: 0 });
+    }
+    let save_and_merge = |world: &mut World| {
+        world.storage.merge_due += Duration::from_secs(3600);
+        world.save(true);
+        assert!(world.storage.has_journals());
+        world.merge();
+        world.wait_for_merge();
+        assert!(!world.storage.has_journals());
+    };
+    save_and_merge(&mut world);
+    let position = world.durable;
+    // It brings no position, so the next journal begins where this one did.
+    world.collect();
+    save_and_merge(&mut world);
+    assert_eq!((world.durable, world.store.tombstones()), (position, 0));
+    world = world.crash();
+    (0..many).for_each(|_| world.write(&mut random, 1_000_000));
+    world.save(true);
+    assert!(world.storage.has_journals());
+    world.crash();
+}
+
+#[test]
 fn a_journal_is_not_applied_to_another_state_of_the_file_or_twice() {
     let mut random = Rng::with_seed(2);
     let mut world = World::new();
