@@ -7,6 +7,7 @@
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
+//! - [`quoting`]: words between spaces or in quotes
 //! - [`glob`]: patterns that keys and channels are compared with
 //! - [`http`]: what is no dialect here is told so
 //!
@@ -22,6 +23,7 @@ pub mod glob;
 pub mod http;
 pub mod json;
 pub mod line;
+pub mod quoting;
 pub mod reply;
 pub mod request;
 pub mod resp;

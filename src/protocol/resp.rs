@@ -11,7 +11,7 @@ use memchr::memchr;
 
 use super::speech::{Known, Progress, Speech, Traits};
 use super::words::{INVALID_COMMAND, InWords};
-use super::{Args, Command, Decoded, Reply, Request, Scratch, http};
+use super::{Args, Command, Decoded, Reply, Request, Scratch, http, quoting};
 use crate::store::KEY_BYTES_MAX;
 
 /// Most arguments of a request.
@@ -303,7 +303,7 @@ fn inline<'a>(bytes: &'a [u8], first: bool, scratch: &'a mut Scratch) -> Decoded
     if first && (http::is_opening(line) || http::names_version(line)) {
         return Decoded::Http;
     }
-    if split_words(line, scratch).is_none() {
+    if quoting::split(line, scratch).is_none() {
         return fatal("unbalanced quotes in request");
     }
     if scratch.spans.is_empty() {
@@ -315,78 +315,4 @@ fn inline<'a>(bytes: &'a [u8], first: bool, scratch: &'a mut Scratch) -> Decoded
         return Decoded::Http;
     }
     Decoded::Request(Request { command: Command::named(name), args }, end + 1)
-}
-
-/// Words between spaces; `"..."` with the escapes of C and `\xHH`, `'...'` with `\'` alone. `None` where a quote does
-/// not end, or ends within a word.
-fn split_words(line: &[u8], scratch: &mut Scratch) -> Option<()> {
-    let mut rest = line;
-    loop {
-        let blank = rest.iter().take_while(|byte| is_space(**byte)).count();
-        rest = &rest[blank..];
-        if rest.is_empty() {
-            return Some(());
-        }
-        let start = scratch.text.len();
-        loop {
-            match rest {
-                [] => break,
-                [byte, ..] if is_space(*byte) => break,
-                [quote @ (b'"' | b'\''), after @ ..] => {
-                    rest = quoted(*quote, after, &mut scratch.text)?;
-                    if rest.first().is_some_and(|byte| !is_space(*byte)) {
-                        return None;
-                    }
-                    break;
-                }
-                [byte, after @ ..] => {
-                    scratch.text.push(*byte);
-                    rest = after;
-                }
-            }
-        }
-        scratch.spans.push(start..scratch.text.len());
-    }
-}
-
-/// What follows the closing quote.
-fn quoted<'a>(quote: u8, text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let mut rest = text;
-    loop {
-        rest = match (quote, rest) {
-            (_, []) => return None,
-            (_, [byte, after @ ..]) if *byte == quote => return Some(after),
-            (b'"', [b'\\', b'x', high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
-                out.push(hex(*high)? << 4 | hex(*low)?);
-                after
-            }
-            (b'"', [b'\\', escaped, after @ ..]) => {
-                out.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 8,
-                    b'a' => 7,
-                    other => *other,
-                });
-                after
-            }
-            (b'\'', [b'\\', b'\'', after @ ..]) => {
-                out.push(b'\'');
-                after
-            }
-            (_, [byte, after @ ..]) => {
-                out.push(*byte);
-                after
-            }
-        };
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
 }

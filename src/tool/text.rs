@@ -1,4 +1,4 @@
-//! Bytes as text: in JSON as the node's own dialect has them, and for people.
+//! Bytes as text in JSON, as the node's own dialect has them.
 
 use std::borrow::Cow;
 
@@ -28,29 +28,4 @@ pub(super) fn bytes(text: &str, encoding: Option<Encoding>) -> Option<Cow<'_, [u
         None => Some(Cow::Borrowed(text.as_bytes())),
         Some(Encoding::Base64) => BASE64.decode(text).ok().map(Cow::Owned),
     }
-}
-
-/// As people are shown bytes: in quotes, with what cannot be seen escaped.
-pub(super) fn quote(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &byte in bytes {
-        match byte {
-            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            7 => out.extend_from_slice(b"\\a"),
-            8 => out.extend_from_slice(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
-}
-
-/// ... as a text.
-pub(super) fn quoted(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len() + 2);
-    quote(bytes, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -16,8 +16,9 @@ use serde_json::json;
 use super::client::Client;
 use super::client::trouble::Trouble;
 use super::failure::Failure;
-use super::text::{Encoding, bytes, quoted};
+use super::text::{Encoding, bytes};
 use crate::config::{Access, WatchArguments};
+use crate::protocol::quoting::quoted;
 
 /// Time between two attempts to connect again.
 const PAUSE: Duration = Duration::from_millis(500);

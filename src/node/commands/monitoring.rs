@@ -9,6 +9,7 @@ use super::subcommands::full_name;
 use super::{Args, Command, Context, DONE, Kind, Outcome, Reply};
 use crate::node::redacting::without_secrets;
 use crate::protocol::catalog::Catalog;
+use crate::protocol::quoting::quoted;
 
 pub(super) fn monitor(cx: &mut Context<'_>) -> Outcome {
     if cx.progress.is_executing {
@@ -55,9 +56,8 @@ fn tell_all(cx: &mut Context<'_>, command: Command, args: Args<'_>, from: &str) 
     let (s, ms) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000);
     let mut line = format!("{s}.{ms:03}000 [0 {from}]");
     for arg in without_secrets(command, args) {
-        line.push_str(" \"");
-        arg.iter().for_each(|&byte| push_quoted(byte, &mut line));
-        line.push('"');
+        line.push(' ');
+        line.push_str(&quoted(arg));
     }
     let Data { events: Events { sessions, id, .. }, out, .. } = &mut cx.data;
     for other in sessions.monitors.clone() {
@@ -66,20 +66,6 @@ fn tell_all(cx: &mut Context<'_>, command: Command, args: Args<'_>, from: &str) 
         } else {
             sessions.tell(other, &[Reply::Simple(&line)]);
         }
-    }
-}
-
-/// As C would write it.
-fn push_quoted(byte: u8, line: &mut String) {
-    match byte {
-        b'"' | b'\\' => line.extend(['\\', char::from(byte)]),
-        b'\n' => line.push_str("\\n"),
-        b'\r' => line.push_str("\\r"),
-        b'\t' => line.push_str("\\t"),
-        7 => line.push_str("\\a"),
-        8 => line.push_str("\\b"),
-        b' '..=b'~' => line.push(char::from(byte)),
-        other => line.push_str(&format!("\\x{other:02x}")),
     }
 }
 

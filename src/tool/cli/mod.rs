@@ -1,6 +1,6 @@
 //! `kvstoreapp cli`: a conversation with a node, by somebody at a terminal or by a script.
 //!
-//! - `words`: a line as words; `synopsis`: what commands take; `history`: what is remembered of what was typed
+//! - `synopsis`: what commands take; `history`: what is remembered of what was typed
 //! - `form`: answers as they are shown
 //! - `conversation`: commands, transactions and streams over connections that may be lost
 //! - `prompt`: the terminal
@@ -10,7 +10,6 @@ mod form;
 mod history;
 mod prompt;
 mod synopsis;
-mod words;
 
 use std::io::{BufRead, BufWriter, IsTerminal, Stdout, Write, stderr, stdin, stdout};
 
@@ -22,6 +21,7 @@ use synopsis::Synopses;
 use super::failure::{FAILED, Failure};
 use super::interrupt;
 use crate::config::CliArguments;
+use crate::protocol::{Scratch, quoting};
 
 /// Does what is asked, or listens to who asks.
 pub(super) fn run(arguments: &CliArguments) -> Result<(), Failure> {
@@ -58,7 +58,14 @@ fn given(words: &[String]) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 fn parse(line: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
-    words::split(line).ok_or_else(|| Failure::unknown(format!("{UNBALANCED}: {:.100}", line.escape_ascii())))
+    split(line).ok_or_else(|| Failure::unknown(format!("{UNBALANCED}: {:.100}", line.escape_ascii())))
+}
+
+/// A line's words.
+fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut scratch = Scratch::default();
+    quoting::split(line, &mut scratch)?;
+    Some(scratch.args().iter().map(<[u8]>::to_vec).collect())
 }
 
 /// What is wrong with a line that cannot be split.
@@ -107,7 +114,7 @@ fn talk(conversation: &mut Conversation, prompt: &mut Prompt) {
             Typed::Nothing => continue,
             Typed::End => return,
         };
-        let Some(words) = words::split(line.as_bytes()) else {
+        let Some(words) = split(line.as_bytes()) else {
             complain(&mut out, UNBALANCED);
             continue;
         };

@@ -3,8 +3,8 @@
 use std::io::{Result, Write};
 
 use super::place::Place;
+use crate::protocol::quoting::quoted;
 use crate::tool::client::reply::{Kind, Part};
-use crate::tool::text::quote;
 
 /// Shows a part; the line's end comes before the next.
 pub(super) fn part(place: &Place<'_>, part: &Part, out: &mut impl Write) -> Result<()> {
@@ -15,11 +15,7 @@ pub(super) fn part(place: &Place<'_>, part: &Part, out: &mut impl Write) -> Resu
         Part::Int(number) => write!(out, "(integer) {number}"),
         Part::Number(text) => out.write_all(b"(double) ").and_then(|()| out.write_all(text)),
         Part::Bool(is_so) => write!(out, "({is_so})"),
-        Part::Bulk(bytes) => {
-            let mut quoted = Vec::with_capacity(bytes.len() + 2);
-            quote(bytes, &mut quoted);
-            out.write_all(&quoted)
-        }
+        Part::Bulk(bytes) => out.write_all(quoted(bytes).as_bytes()),
         Part::Nil => out.write_all(b"(nil)"),
         Part::Begin(kind, 0) => out.write_all(match kind {
             Kind::Array => b"(empty array)",
