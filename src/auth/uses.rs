@@ -143,6 +143,7 @@ pub fn channels(command: Command, args: Args<'_>) -> impl Iterator<Item = (usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Scratch;
     use crate::protocol::catalog::Catalog;
 
     /// Those whose options decide.
@@ -155,17 +156,10 @@ mod tests {
             let (name, part) = entry.name.split_once('|').map_or((entry.name, None), |(name, part)| (name, Some(part)));
             let command = Command::named(name.as_bytes()).expect("a command");
             let count = if entry.arity > 0 { entry.arity as usize } else { 7 };
-            let words: Vec<&str> = std::iter::once(name).chain(part).chain(["1"; 8]).take(count).collect();
-            let text = words.concat();
-            let mut end = 0;
-            let spans: Vec<_> = words
-                .iter()
-                .map(|word| {
-                    end += word.len();
-                    end - word.len()..end
-                })
-                .collect();
-            let args = Args::new(text.as_bytes(), &spans);
+            let words = std::iter::once(name).chain(part).chain(["1"; 8]).take(count);
+            let mut scratch = Scratch::default();
+            words.for_each(|word| scratch.push(word.as_bytes()));
+            let args = scratch.args();
             let found: Vec<(usize, Touch)> = keys(command, args).collect();
             let mut expected = Vec::new();
             for rule in entry.keys().into_iter().filter(|rule| !rule.flags.contains(&"not_key")) {
@@ -187,15 +181,9 @@ mod tests {
     #[test]
     fn options_decide_whether_a_value_is_read_or_written() {
         let check = |command: Command, text: &str, expected: Touch| {
-            let mut end = 0;
-            let spans: Vec<_> = text
-                .split(' ')
-                .map(|word| {
-                    end += word.len() + 1;
-                    end - word.len() - 1..end - 1
-                })
-                .collect();
-            let found: Vec<_> = keys(command, Args::new(text.as_bytes(), &spans)).collect();
+            let mut scratch = Scratch::default();
+            text.split(' ').for_each(|word| scratch.push(word.as_bytes()));
+            let found: Vec<_> = keys(command, scratch.args()).collect();
             assert_eq!(found, [(1, expected)], "{text}");
         };
         check(Command::Set, "SET a 1", Touch::WRITES);

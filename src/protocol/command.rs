@@ -397,6 +397,7 @@ pub fn number_of_keys(args: super::Args<'_>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Scratch;
 
     #[test]
     fn every_command_is_found_by_its_name_in_any_case() {
@@ -413,16 +414,9 @@ mod tests {
     #[test]
     fn keys_are_as_many_as_a_request_says_where_it_has_so_many() {
         let check = |text: &str, expected: &[&str]| {
-            let mut end = 0;
-            let spans: Vec<_> = text
-                .split(' ')
-                .map(|word| {
-                    end += word.len() + 1;
-                    end - word.len() - 1..end - 1
-                })
-                .collect();
-            let args = crate::protocol::Args::new(text.as_bytes(), &spans);
-            let keys: Vec<&[u8]> = Command::MSetEx.keys(args).collect();
+            let mut scratch = Scratch::default();
+            text.split(' ').for_each(|word| scratch.push(word.as_bytes()));
+            let keys: Vec<&[u8]> = Command::MSetEx.keys(scratch.args()).collect();
             assert_eq!(keys, expected.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), "{text}");
         };
         check("MSETEX 1 a 1", &["a"]);

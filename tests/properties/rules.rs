@@ -1,7 +1,7 @@
 //! Rules of users: what a user is shown as leads to the same user, for all that can be asked of it.
 
 use kvstoreapp::auth::{UserId, Users};
-use kvstoreapp::protocol::{Args, Command};
+use kvstoreapp::protocol::{Command, Scratch};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -106,15 +106,9 @@ const REQUESTS: &[&str] = &[
 ];
 
 fn is_allowed(users: &Users, id: UserId, request: &str) -> bool {
-    let mut end = 0;
-    let spans: Vec<_> = request
-        .split(' ')
-        .map(|word| {
-            end += word.len() + 1;
-            end - word.len() - 1..end - 1
-        })
-        .collect();
-    let args = Args::new(request.as_bytes(), &spans);
+    let mut scratch = Scratch::default();
+    request.split(' ').for_each(|word| scratch.push(word.as_bytes()));
+    let args = scratch.args();
     let command = Command::named(args.at(0)).expect("there is such a command");
     users.check(id, command, args).is_ok()
 }
