@@ -61,23 +61,23 @@ impl Ticks {
         // After a reset what is left of the tick may be shorter than what all of it had lost.
         let off_cpu_us = off_cpu_us.min(self.current.us());
         let tick = Tick { traffic: traffic.since(self.before), off_cpu_us, ..self.current };
-        self.durations.note(tick.us());
+        let us = tick.us();
+        self.durations.note(us);
         self.phases_us.iter_mut().zip(tick.phases_us).for_each(|(all, us)| *all += us);
         let span = self.counted_us / RECENT_SPAN_US;
         let recent = &mut self.recent[(span % RECENT_SPANS) as usize];
         if recent.span != span {
             *recent = Recent { span, us: 0 };
         }
-        let us = tick.us();
         recent.us = recent.us.max(us);
         self.lately_us = self.lately_us.max(us);
         self.off_cpu_us += off_cpu_us;
         self.ran_until_us = self.counted_us.saturating_sub(off_cpu_us);
         self.longest_of_hour.note(&tick, us, self.counted_us);
-        if tick.us() >= self.longest.us() {
+        if us >= self.longest.us() {
             self.longest = tick;
         }
-        self.on_cpu_us_max = self.on_cpu_us_max.max(tick.us().saturating_sub(off_cpu_us));
+        self.on_cpu_us_max = self.on_cpu_us_max.max(us.saturating_sub(off_cpu_us));
         tick
     }
 
