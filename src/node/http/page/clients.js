@@ -1,6 +1,6 @@
 // Who is connected, and an end to that.
 
-import { $, cells, el, every, mark, row, Rows, twice, write } from "./dom.js";
+import { $, cells, el, every, mark, row, Rows, told, twice, write } from "./dom.js";
 import { call } from "./api.js";
 import * as format from "./format.js";
 
@@ -39,16 +39,11 @@ export function start() {
 
 export const leave = () => stop?.();
 
-async function load() {
-  try {
-    const text = await call("CLIENT", "LIST");
-    all = text.split("\n").filter(Boolean).map((line) => Object.fromEntries(line.split(" ").map((part) => [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)])));
-    show();
-  } catch (error) {
-    write($("clients-state"), error.message);
-    throw error;
-  }
-}
+const load = told($("clients-state"), async () => {
+  const text = await call("CLIENT", "LIST");
+  all = text.split("\n").filter(Boolean).map((line) => Object.fromEntries(line.split(" ").map((part) => [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)])));
+  show();
+});
 
 function show() {
   const text = $("clients-text").value.toLowerCase();

@@ -73,6 +73,16 @@ export function twice(label, sure, act) {
   return button;
 }
 
+// `work`, which where it fails says in the text why, beside what its caller makes of that.
+export const told = (text, work) => async () => {
+  try {
+    await work();
+  } catch (error) {
+    write(text, error.message);
+    throw error;
+  }
+};
+
 // Calls `work` at once and then so many milliseconds after it was done, while the page is seen, until it is stopped.
 export function every(ms, work) {
   let timer, stopped = false, running = false;

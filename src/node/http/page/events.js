@@ -1,6 +1,6 @@
 // The last log lines that have a code, the newest first.
 
-import { $, cells, el, every, mark, row, Rows, write } from "./dom.js";
+import { $, cells, el, every, mark, row, Rows, told, write } from "./dom.js";
 import { call, pairs } from "./api.js";
 import * as format from "./format.js";
 
@@ -33,18 +33,13 @@ export function start() {
 export const leave = () => stop?.();
 
 // Numbers go on from one start of the node to the next time that it is asked, and begin anew with it.
-async function load() {
-  try {
-    const after = all[0]?.number ?? 0;
-    const said = (await call("EVENTS", "COUNT", EVENTS, "AFTER", after)).map(read);
-    if (said.length === 0 && after > 0 && (await call("EVENTS", "COUNT", 1)).map(read)[0]?.number < after) all = [];
-    all = [...said.reverse(), ...all].slice(0, EVENTS);
-    show();
-  } catch (error) {
-    write($("events-state"), error.message);
-    throw error;
-  }
-}
+const load = told($("events-state"), async () => {
+  const after = all[0]?.number ?? 0;
+  const said = (await call("EVENTS", "COUNT", EVENTS, "AFTER", after)).map(read);
+  if (said.length === 0 && after > 0 && (await call("EVENTS", "COUNT", 1)).map(read)[0]?.number < after) all = [];
+  all = [...said.reverse(), ...all].slice(0, EVENTS);
+  show();
+});
 
 function read(list) {
   const event = pairs(list);

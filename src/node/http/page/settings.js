@@ -1,6 +1,6 @@
 // Settings that are not as by default, and a way to change those that can be while the node runs.
 
-import { $, cells, el, every, mark, row, Rows, write } from "./dom.js";
+import { $, cells, el, every, mark, row, Rows, told, write } from "./dom.js";
 import { call, get } from "./api.js";
 
 let me, all = [], edited = null, stop = null;
@@ -33,15 +33,10 @@ export function start() {
 
 export const leave = () => stop?.();
 
-async function load() {
-  try {
-    all = (await get("/v1/settings")).settings.sort((a, b) => (a.name < b.name ? -1 : 1));
-    show();
-  } catch (error) {
-    write($("settings-state"), error.message);
-    throw error;
-  }
-}
+const load = told($("settings-state"), async () => {
+  all = (await get("/v1/settings")).settings.sort((a, b) => (a.name < b.name ? -1 : 1));
+  show();
+});
 
 function show() {
   const changed = all.filter(differs);

@@ -1,6 +1,6 @@
 // Requests that took long, each with the tick that it was in.
 
-import { $, cells, every, mark, row, Rows, twice, write } from "./dom.js";
+import { $, cells, every, mark, row, Rows, told, twice, write } from "./dom.js";
 import { call, pairs, shown } from "./api.js";
 import * as format from "./format.js";
 
@@ -36,14 +36,9 @@ export function start() {
 
 export const leave = () => stop?.();
 
-async function load() {
-  try {
-    const all = await call("SLOWLOG", "GET", ENTRIES, "TICK");
-    rows.show(all, ([id]) => id);
-    write($("slow-state"), all.length < ENTRIES ? `${format.count(all.length)} ${all.length === 1 ? "request" : "requests"}` : `the last ${ENTRIES} requests`);
-    $("slow-list").nextElementSibling.hidden = all.length > 0;
-  } catch (error) {
-    write($("slow-state"), error.message);
-    throw error;
-  }
-}
+const load = told($("slow-state"), async () => {
+  const all = await call("SLOWLOG", "GET", ENTRIES, "TICK");
+  rows.show(all, ([id]) => id);
+  write($("slow-state"), all.length < ENTRIES ? `${format.count(all.length)} ${all.length === 1 ? "request" : "requests"}` : `the last ${ENTRIES} requests`);
+  $("slow-list").nextElementSibling.hidden = all.length > 0;
+});
