@@ -4,15 +4,15 @@
 //! asked for, which gets its name once all of it is on disk and was found whole.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::client::reply::Reply;
+use super::clock::unix_ms;
 use super::failure::Failure;
-use super::placing;
+use super::placing::{self, Part};
+use super::progress;
 use crate::config::BackupArguments;
 use crate::snapshot::backup_file::{About, BackupFile};
 
@@ -20,8 +20,6 @@ use crate::snapshot::backup_file::{About, BackupFile};
 const AHEAD: usize = 16;
 /// Longest piece that is taken.
 const PIECE_BYTES_MAX: usize = 64 << 20;
-/// Between two looks at how far it is, on a terminal.
-const SAY: Duration = Duration::from_millis(200);
 
 /// Takes one, or looks through one. What it says is for people.
 pub(super) fn run(arguments: &BackupArguments) -> Result<String, Failure> {
@@ -38,7 +36,7 @@ pub(super) fn run(arguments: &BackupArguments) -> Result<String, Failure> {
     let access = arguments.node.access().map_err(Failure::unknown)?;
     let mut client = Client::meet(&address, &access)?;
     let begun = Instant::now();
-    let part = Part::create(file)?;
+    let mut part = Part::beside(file)?;
     // The rows are brought up to date and copied first, which takes as long as it takes.
     client.set_patience(None)?;
     let bytes = match client.ask(&["BACKUP", "BEGIN"], PIECE_BYTES_MAX)? {
@@ -47,20 +45,18 @@ pub(super) fn run(arguments: &BackupArguments) -> Result<String, Failure> {
         _ => return Err(strange(&address)),
     };
     client.set_patience(Some(Duration::from_secs(access.patience_s)))?;
-    fetch(&mut client, &part, bytes)?;
+    fetch(&mut client, &mut part, bytes)?;
     drop(client.ask(&["BACKUP", "END"], PIECE_BYTES_MAX)?);
-    let about = BackupFile::verify(&part.path, unix_ms())?.about;
-    part.put_in_place(file, arguments.force)?;
+    let about = BackupFile::verify(part.path(), unix_ms())?.about;
+    part.put_in_place(arguments.force)?;
     let (seconds, mib) = (begun.elapsed().as_secs_f64(), bytes as f64 / f64::from(1 << 20));
     Ok(format!("{}: {}; {mib:.1} MiB in {seconds:.1} s", file.display(), describe(&about)))
 }
 
 /// Brings all of it into the file.
-fn fetch(client: &mut Client, part: &Part, bytes: u64) -> Result<(), Failure> {
+fn fetch(client: &mut Client, part: &mut Part, bytes: u64) -> Result<(), Failure> {
     let address = client.address().to_owned();
-    let cannot = |error| Failure::from(format!("cannot write {}: {error}", part.path.display()));
-    let mut out = BufWriter::with_capacity(1 << 20, &part.file);
-    let mut progress = Progress::new(bytes);
+    let bar = progress::of_bytes(bytes);
     // How long pieces are is the node's affair: the first one tells.
     let (mut asked, mut got, mut piece_bytes) = (0, 0, None);
     let mut under_way = VecDeque::new();
@@ -86,11 +82,12 @@ fn fetch(client: &mut Client, part: &Part, bytes: u64) -> Result<(), Failure> {
         if piece_bytes.replace(piece_bytes.unwrap_or(length)).is_none() {
             asked = length;
         }
-        out.write_all(&piece).map_err(cannot)?;
+        part.write_all(&piece).map_err(|error| part.failed(&error))?;
         got += length;
-        progress.show(got);
+        bar.inc(length);
     }
-    out.flush().and_then(|()| part.file.sync_all()).map_err(cannot)
+    bar.finish_and_clear();
+    part.sync()
 }
 
 fn refused(address: &str, why: &[u8]) -> Failure {
@@ -127,79 +124,4 @@ pub(super) fn describe(about: &About) -> String {
         ),
     };
     format!("format {format}, node {node}, {taken}, {keys} keys{expired}{later}")
-}
-
-/// The wall clock.
-pub(super) fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
-}
-
-/// A file that is not whole yet; it goes with this, unless it got its place.
-struct Part {
-    path: PathBuf,
-    file: File,
-    is_placed: bool,
-}
-
-impl Part {
-    /// Beside that one, for nobody but its owner.
-    fn create(file: &Path) -> Result<Part, Failure> {
-        let (path, file) = placing::create_beside(file)?;
-        Ok(Part { file, path, is_placed: false })
-    }
-
-    /// Gives it its name, for good.
-    fn put_in_place(mut self, file: &Path, force: bool) -> Result<(), Failure> {
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // A link is refused where somebody has made that file meanwhile; not every file system has links.
-        let placed = match fs::hard_link(&self.path, file) {
-            Err(_) if force || !file.exists() => fs::rename(&self.path, file).map(|()| self.is_placed = true),
-            linked => linked,
-        };
-        let synced = placed.and_then(|()| File::open(directory)?.sync_all());
-        synced.map_err(|error| format!("cannot put {} in its place: {error}", file.display()).into())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.is_placed {
-            // It is of no use, and says so by its name where it stays.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// How far it is, where somebody looks: a line on a terminal that is written over again and again.
-struct Progress {
-    bytes: u64,
-    begun: Instant,
-    said: Option<Instant>,
-    is_looked_at: bool,
-}
-
-impl Progress {
-    fn new(bytes: u64) -> Progress {
-        let is_looked_at = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        Progress { bytes, begun: Instant::now(), said: None, is_looked_at }
-    }
-
-    fn show(&mut self, got: u64) {
-        let is_last = got >= self.bytes;
-        if !self.is_looked_at || (!is_last && self.said.is_some_and(|said| said.elapsed() < SAY)) {
-            return;
-        }
-        self.said = Some(Instant::now());
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let rate = mib(got) / self.begun.elapsed().as_secs_f64().max(0.001);
-        let left = mib(self.bytes - got) / rate.max(0.001);
-        let percent = got * 100 / self.bytes.max(1);
-        // Nobody is told where this cannot be said.
-        let _ = write!(
-            std::io::stderr(),
-            "\r{percent:3} % of {:.1} MiB, {rate:.0} MiB/s, {left:.0} s left \x1b[K{}",
-            mib(self.bytes),
-            if is_last { "\r\x1b[K" } else { "" }
-        );
-    }
 }

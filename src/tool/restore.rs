@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::backup::unix_ms;
+use super::clock::unix_ms;
 use super::failure::Failure;
 use crate::config::RestoreArguments;
 use crate::server::process::fill_with_chance;

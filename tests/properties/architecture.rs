@@ -45,7 +45,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     (&["rcgen"], &["server", "tool"], "certificates are made by a tool"),
     (&["rusqlite"], &["snapshot"], "SQLite is behind one door"),
     (&["rustyline"], &["tool/cli/prompt.rs"], "who is at a terminal is asked in one place"),
-    (&["indicatif"], &["tool/transfer/progress.rs", "tool/transfer/import.rs"], "bars are for who waits for a tool"),
+    (&["indicatif"], &["tool/progress.rs", "tool/transfer/import.rs"], "bars are for who waits for a tool"),
     (&["clap_complete", "clap_mangen"], &["tool/pages.rs", "config/tools.rs"], "pages are made by a tool"),
     (&["clap"], &["config", "bin"], "what people write is understood in one place"),
     (

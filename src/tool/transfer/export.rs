@@ -3,18 +3,17 @@
 //! A page of keys is asked for at a time, and with their values the next page. Value and expiry of a key are read in one
 //! transaction, so that they belong together. A file has its name once it is whole and on the disk.
 
-use std::fs::File;
 use std::io::{BufWriter, Write, stderr, stdout};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
-use super::progress;
 use super::row::Row;
 use crate::config::ExportArguments;
 use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
 use crate::tool::failure::{FAILED, Failure};
-use crate::tool::placing;
+use crate::tool::placing::{self, Part};
+use crate::tool::progress;
 use crate::tool::text::text;
 
 /// Keys that are asked for at a time.
@@ -25,12 +24,8 @@ const ANSWER_BYTES_MAX: usize = 80 << 20;
 /// Where lines go.
 enum Target {
     Stdout(BufWriter<std::io::Stdout>),
-    /// A file beside the one that is asked for, until all is in it.
-    File {
-        out: BufWriter<File>,
-        beside: PathBuf,
-        path: PathBuf,
-    },
+    /// A file beside the one that is asked for, until all is in it: nobody takes a part for a whole.
+    File(Part),
 }
 
 /// Writes all of it, or fails with how far it came.
@@ -43,7 +38,6 @@ pub(in crate::tool) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let mut written = 0;
     let copied = copy(&mut client, arguments.pattern(), &mut target, &mut written);
     if let Err(failure) = copied.and_then(|()| target.finish()) {
-        target.give_up();
         let Failure { code: _, why } = failure;
         return Err(Failure { code: FAILED, why: format!("{why} ({written} keys were read until then)") });
     }
@@ -147,42 +141,31 @@ impl Target {
         if name == "-" {
             return Ok(Target::Stdout(BufWriter::new(stdout())));
         }
-        let path = PathBuf::from(name);
-        placing::check(&path)?;
-        let (beside, file) = placing::create_beside(&path)?;
-        Ok(Target::File { out: BufWriter::with_capacity(1 << 20, file), beside, path })
+        let place = Path::new(name);
+        placing::check(place)?;
+        Ok(Target::File(Part::beside(place)?))
     }
 
     fn write(&mut self, row: &Row<'_>) -> Result<(), Failure> {
         let written = match self {
             Target::Stdout(out) => serde_json::to_writer(&mut *out, row).map(|()| out.write_all(b"\n")),
-            Target::File { out, .. } => serde_json::to_writer(&mut *out, row).map(|()| out.write_all(b"\n")),
+            Target::File(part) => serde_json::to_writer(&mut *part, row).map(|()| part.write_all(b"\n")),
         };
-        written.map_err(std::io::Error::from).flatten().map_err(|error| self.failed(&error))
+        written.map_err(std::io::Error::from).flatten().map_err(|error| match self {
+            Target::Stdout(_) => unwritten(&error),
+            Target::File(part) => part.failed(&error),
+        })
     }
 
     /// All is written: it is on the disk, under its name, when this returns.
-    fn finish(&mut self) -> Result<(), Failure> {
-        let finished = match self {
-            Target::Stdout(out) => out.flush(),
-            Target::File { out, beside, path } => {
-                out.flush().and_then(|()| out.get_ref().sync_all()).and_then(|()| std::fs::rename(beside, path))
-            }
-        };
-        finished.map_err(|error| self.failed(&error))
-    }
-
-    /// What was written is no file that somebody could take for a whole one.
-    fn give_up(&self) {
-        if let Target::File { beside, .. } = self {
-            let _ = std::fs::remove_file(beside);
-        }
-    }
-
-    fn failed(&self, error: &std::io::Error) -> Failure {
+    fn finish(self) -> Result<(), Failure> {
         match self {
-            Target::Stdout(_) => Failure::from(format!("cannot write to stdout: {error}")),
-            Target::File { beside, .. } => Failure::from(format!("cannot write {}: {error}", beside.display())),
+            Target::Stdout(mut out) => out.flush().map_err(|error| unwritten(&error)),
+            Target::File(mut part) => part.sync().and_then(|()| part.put_in_place(true)),
         }
     }
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::from(format!("cannot write to stdout: {error}"))
 }

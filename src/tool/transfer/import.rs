@@ -6,16 +6,17 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write, stderr, stdin};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::progress;
 use super::row::Row;
 use crate::config::ImportArguments;
 use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
+use crate::tool::clock::unix_ms;
 use crate::tool::failure::{FAILED, Failure};
+use crate::tool::progress;
 use crate::tool::text::bytes;
 
 /// What is sent at once: so many bytes, unless one value is longer, and so many writes. Their answers fit into what the
@@ -127,7 +128,7 @@ impl Import<'_> {
         let key = bytes(&row.key, row.key_encoding).ok_or("the key is no base64")?;
         let value = bytes(&row.value, row.encoding).ok_or("the value is no base64")?;
         let at = row.expires_at_ms.map(|at| at.to_string());
-        if row.expires_at_ms.is_some_and(|at| at <= unix_ms()) {
+        if row.expires_at_ms.is_some_and(|at| at <= unix_ms() as i64) {
             return Ok(false);
         }
         let mut words = vec![&b"SET"[..], &key, &value];
@@ -166,8 +167,4 @@ impl Import<'_> {
         }
         Ok(())
     }
-}
-
-fn unix_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

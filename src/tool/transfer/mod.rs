@@ -11,7 +11,6 @@
 
 mod export;
 mod import;
-mod progress;
 mod row;
 
 pub(super) use export::run as export;
