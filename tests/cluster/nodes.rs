@@ -138,6 +138,14 @@ impl Cluster {
         lives.flat_map(|(_, log)| lines(log)).filter(|line| line.contains(text)).collect()
     }
 
+    /// The events with this code that a node keeps. They are there at once, where lines of the log come later.
+    pub fn events(&self, id: usize, code: &str) -> Vec<serde_json::Value> {
+        let answer = self.client(id).ask(r#"{"op":"events"}"#);
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("an object");
+        let all = answer["events"].as_array().expect("a list");
+        all.iter().filter(|event| event["event"] == code).cloned().collect()
+    }
+
     pub fn await_log(&self, id: usize, text: &str) {
         wait_for(&format!("node {id} to log '{text}'"), || (!self.logged(id, text).is_empty()).then_some(()));
     }

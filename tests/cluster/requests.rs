@@ -51,8 +51,9 @@ fn a_flush_an_expiry_and_a_transaction_are_seen_on_the_other_node() {
     await_answer(&mut other, "GET key99", "$-1");
     await_answer(&mut other, "DBSIZE", ":0");
 
-    assert_eq!(ask(&mut one, "SET brief here PX 300"), "+OK");
+    assert_eq!(ask(&mut one, "SET brief here PX 3600000"), "+OK");
     await_answer(&mut other, "EXISTS brief", ":1");
+    assert_eq!(ask(&mut one, "PEXPIRE brief 300"), ":1");
     await_answer(&mut other, "EXISTS brief", ":0");
     assert_eq!(ask(&mut one, "EXISTS brief"), ":0");
 

@@ -112,18 +112,23 @@ fn save_holds_up_nobody_else_and_its_own_client_only_as_any_answer_does() {
     let server = disk.start(&["--snapshot-interval-ms=60000"]);
     let mut client = server.connect();
     write(&mut client, 0..5_000);
-    // A reader's lock makes a merge wait, up to a second.
-    let other = rusqlite::Connection::open(server.data_file()).expect("it is there");
-    other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
-    let mut saver = server.connect();
-    saver.send("*1\r\n$4\r\nSAVE\r\n*2\r\n$3\r\nGET\r\n$6\r\nload-1\r\n");
-    let mut second = server.connect();
-    for n in 0..100 {
-        assert_eq!(second.ask(&format!("SET other {n}")), "OK");
-    }
-    assert_eq!(persistence(&server, "rdb_bgsave_in_progress"), "1");
-    drop(other);
-    assert_eq!([saver.line(), saver.line(), saver.line()], ["+OK\r", "$1\r", "1\r"]);
+    let saves_meanwhile = || {
+        // A reader's lock makes a merge wait, up to a second.
+        let other = rusqlite::Connection::open(server.data_file()).expect("it is there");
+        other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
+        let mut saver = server.connect();
+        saver.send("*1\r\n$4\r\nSAVE\r\n*2\r\n$3\r\nGET\r\n$6\r\nload-1\r\n");
+        let mut second = server.connect();
+        for n in 0..100 {
+            assert_eq!(second.ask(&format!("SET other {n}")), "OK");
+        }
+        let is_under_way = persistence(&server, "rdb_bgsave_in_progress") == "1";
+        drop(other);
+        let answers = [saver.line(), saver.line(), saver.line()];
+        is_under_way && answers == ["+OK\r", "$1\r", "1\r"]
+    };
+    // Where the machine is so slow that a second passes it shows nothing; then again.
+    assert!((0..10).any(|_| saves_meanwhile()));
     assert_eq!(sqlite3(&server.data_file(), "SELECT count(*) FROM kvstore WHERE key LIKE 'load-%'").trim(), "5000");
 }
 
