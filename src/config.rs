@@ -124,6 +124,10 @@ struct Arguments {
     #[arg(long)]
     busy_poll: bool,
 
+    /// Databases that clients may SELECT, 1 to 16; what other nodes write into further ones is kept all the same
+    #[arg(long, value_name = "count", default_value = "16", value_parser = clap::value_parser!(u8).range(1..=16))]
+    databases: u8,
+
     /// Clients connected at once; further ones are told so and closed
     #[arg(long, value_name = "count", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_clients: u32,
@@ -331,6 +335,7 @@ impl Config {
                 },
                 snapshot_interval_ms: arguments.snapshot_interval_ms,
                 value_bytes_max,
+                databases: arguments.databases.into(),
                 clients_max: arguments.max_clients as SessionId,
                 protected_mode: arguments.protected_mode == YesNo::Yes,
                 memory_bytes_max: arguments.max_memory as usize,

@@ -83,8 +83,8 @@ fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
     use Command::{
         Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Copy, Decr, DecrBy, Del, DelEx, DelIfEq, Delete, Digest,
         Expire, ExpireAt, ExpireTime, Get, GetBit, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, IncrEx,
-        Lcs, MGet, MSet, MSetEx, MSetNx, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename, RenameNx, Set,
-        SetBit, SetEx, SetNx, SetRange, SubStr, Ttl, Unlink,
+        Lcs, MGet, MSet, MSetEx, MSetNx, Move, PExpire, PExpireAt, PExpireTime, PSetEx, PTtl, Persist, Rename,
+        RenameNx, Set, SetBit, SetEx, SetNx, SetRange, SubStr, Ttl, Unlink,
     };
     match command {
         Get | Digest | MGet | GetRange | SubStr | Lcs | BitCount | BitPos | BitFieldRo | GetBit | Ttl | PTtl
@@ -98,6 +98,7 @@ fn touch(command: Command, args: Args<'_>, number: usize) -> Touch {
         GetSet | GetDel | GetEx | Incr | Decr | IncrBy | DecrBy | IncrByFloat | IncrEx | SetBit => Touch::BOTH,
         BitField if only_reads(args) => Touch::READS,
         BitField => Touch::BOTH,
+        Move => Touch::BOTH,
         Rename | RenameNx if number == 0 => Touch::BOTH,
         Rename | RenameNx => Touch::WRITES,
         Copy if number == 0 => Touch::READS,

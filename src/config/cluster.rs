@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::replica::snapshotter::CLOCK_AHEAD_MS;
-use crate::store::NodeId;
 use crate::store::stamp::AHEAD_MS;
+use crate::store::{NODES_MAX, NodeId};
 
 /// Where the cluster is described, unless `--config` says otherwise.
 const CONFIG_DEFAULT: &str = "node_config.json";
@@ -87,9 +87,9 @@ impl ClusterFile {
         if nodes.is_empty() {
             return Err(format!("the config file {name} lists no node"));
         }
-        if nodes.len() > usize::from(NodeId::MAX) {
+        if nodes.len() > NODES_MAX {
             let count = nodes.len();
-            return Err(format!("the config file {name} lists {count} nodes, but at most {} can be", NodeId::MAX));
+            return Err(format!("the config file {name} lists {count} nodes, but at most {NODES_MAX} can be"));
         }
         let is_cluster = nodes.iter().flatten().count() > 1;
         let mut seen = HashMap::new();

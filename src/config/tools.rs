@@ -125,6 +125,10 @@ pub struct ExportArguments {
     #[arg(long, value_name = "pattern")]
     pattern: Option<String>,
 
+    /// Whose keys these are: the number of the database
+    #[arg(long, value_name = "n", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..16))]
+    pub db: u8,
+
     /// Which node.
     #[command(flatten)]
     pub node: NodeArguments,
@@ -170,6 +174,10 @@ pub struct ImportArguments {
     /// End with the first line that is wrong
     #[arg(long)]
     pub strict: bool,
+
+    /// Whose keys these are: the number of the database
+    #[arg(long, value_name = "n", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..16))]
+    pub db: u8,
 
     /// Which node.
     #[command(flatten)]

@@ -12,6 +12,7 @@ use super::waits::Waits;
 use crate::auth::Access;
 use crate::http::body::Receiving;
 use crate::protocol::Command;
+use crate::store::Database;
 
 /// See the module.
 pub(super) struct Client {
@@ -51,6 +52,8 @@ pub(super) struct Client {
     /// The command that came last, and its subcommand where it has some.
     pub(super) command: Option<Command>,
     pub(super) subcommand: Option<&'static str>,
+    /// The database that its requests are about.
+    pub(super) database: Database,
     /// The database that it asked for and could not have; until it asks for one that there is it gets no data.
     pub(super) refused_database: Option<Box<str>>,
     /// The transaction that is being put together.
@@ -95,6 +98,7 @@ impl Client {
             touched: false,
             command: None,
             subcommand: None,
+            database: Database::ZERO,
             refused_database: None,
             queue: None,
             watched: Watched::default(),

@@ -4,7 +4,7 @@ use super::Now;
 use super::view::{Seen, View};
 use super::waiting::Copies;
 use crate::replica::Replica;
-use crate::store::{Form, Store, Value};
+use crate::store::{Database, Form, Store, Value};
 
 /// See the module.
 pub(super) struct Keyspace {
@@ -53,6 +53,18 @@ impl Keyspace {
         &mut self.replica
     }
 
+    /// Whoever names a key means this database from here on.
+    #[inline]
+    pub(super) fn select(&mut self, database: Database) {
+        self.replica.select(database);
+    }
+
+    /// The database that who names a key means.
+    #[inline]
+    pub(super) fn selected(&self) -> Database {
+        self.store().selected()
+    }
+
     /// Longest value.
     pub(super) fn value_bytes_max(&self) -> usize {
         self.value_bytes_max
@@ -95,7 +107,7 @@ impl Keyspace {
 
     #[cold]
     fn seen_in<'a>(&'a self, view: &'a View, key: &[u8]) -> Option<Value<'a>> {
-        match view.find(key) {
+        match view.find(self.selected(), key) {
             None => self.store().value(key),
             Some(seen) => seen.map(|seen| Value::from(&seen.value)),
         }
@@ -119,7 +131,7 @@ impl Keyspace {
 
     /// What is written of the key in the view, if there is one.
     fn written(&self, key: &[u8]) -> Option<Option<&Seen>> {
-        self.view.as_ref().and_then(|view| view.find(key))
+        self.view.as_ref().and_then(|view| view.find(self.selected(), key))
     }
 
     /// Whether the limit on memory allows all these keys values of so many bytes, which expire or do not.
@@ -131,15 +143,18 @@ impl Keyspace {
         }
     }
 
-    /// How many keys have a value.
+    /// How many keys of the selected database have a value.
     pub(super) fn count(&self) -> usize {
-        let Some(view) = &self.view else { return self.store().keys() };
-        let before = if view.is_flushed() { 0 } else { self.store().keys() };
-        let replaced = view.written().filter(|key| !view.is_flushed() && self.store().get(key).is_some()).count();
-        before - replaced + view.keys().count()
+        let database = self.selected();
+        let stored = self.store().keys_in(database);
+        let Some(view) = &self.view else { return stored };
+        let is_flushed = view.is_flushed(database);
+        let before = if is_flushed { 0 } else { stored };
+        let replaced = view.written(database).filter(|key| !is_flushed && self.store().get(key).is_some()).count();
+        before - replaced + view.keys(database).count()
     }
 
-    /// Any key.
+    /// Any key of the selected database.
     pub(super) fn random_key(&mut self) -> Option<&[u8]> {
         let chance = self.random.u64(..);
         match &self.view {
@@ -147,7 +162,7 @@ impl Keyspace {
             Some(view) => {
                 let stored = (0..8).filter_map(|turn| self.replica.store().random_key(chance.rotate_left(8 * turn)));
                 let mut still_there = stored.filter(|key| self.is_as_stored(key));
-                still_there.next().or_else(|| view.keys().next())
+                still_there.next().or_else(|| view.keys(self.selected()).next())
             }
         }
     }
@@ -155,7 +170,7 @@ impl Keyspace {
     /// Whether nothing is written of the key in the view, if there is one.
     #[inline]
     pub(super) fn is_as_stored(&self, key: &[u8]) -> bool {
-        self.view.as_ref().is_none_or(|view| view.find(key).is_none())
+        self.view.as_ref().is_none_or(|view| view.find(self.selected(), key).is_none())
     }
 
     /// What is written from here on is seen by this request alone, until it is [applied](Keyspace::apply_view) or
@@ -184,10 +199,13 @@ impl Keyspace {
     /// All that was written in a view is written.
     pub(super) fn apply_view(&mut self, view: View, now: Now) {
         let written = view.into_written();
-        if written.is_flushed {
+        let own = self.selected();
+        for database in written.flushed {
+            self.replica.select(database);
             self.replica.flush(now);
         }
-        for (key, seen) in written.changes {
+        for ((database, key), seen) in written.changes {
+            self.replica.select(database);
             match seen {
                 // There was room when it was written in the view, and nothing has come between.
                 Some(seen) => {
@@ -198,6 +216,7 @@ impl Keyspace {
                 None => drop(self.replica.delete(&key, now)),
             }
         }
+        self.replica.select(own);
     }
 
     /// Who has all of this node's writes up to the position on disk.

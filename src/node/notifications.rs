@@ -1,6 +1,8 @@
 //! Changes of keys as messages (keyspace notifications,
 //! <https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/>).
 
+use crate::store::Database;
+
 /// Which changes are told of: Redis' letters, `K` and `E` for the two kinds of channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Notifications {
@@ -39,10 +41,17 @@ impl Notifications {
     }
 
     /// The channels that are told of an event of this class.
-    pub(super) fn channels(&self, class: char, event: &str, key: &[u8]) -> [Option<(Vec<u8>, Vec<u8>)>; 2] {
+    pub(super) fn channels(
+        &self,
+        class: char,
+        event: &str,
+        database: Database,
+        key: &[u8],
+    ) -> [Option<(Vec<u8>, Vec<u8>)>; 2] {
         let wanted = |kind: char| self.classes.contains(class) && self.classes.contains(kind);
-        let by_key = || ([b"__keyspace@0__:", key].concat(), event.as_bytes().to_vec());
-        let by_event = || (format!("__keyevent@0__:{event}").into_bytes(), key.to_vec());
+        let number = database.number();
+        let by_key = || ([format!("__keyspace@{number}__:").as_bytes(), key].concat(), event.as_bytes().to_vec());
+        let by_event = || (format!("__keyevent@{number}__:{event}").into_bytes(), key.to_vec());
         [wanted('K').then(by_key), wanted('E').then(by_event)]
     }
 }

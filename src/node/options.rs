@@ -9,7 +9,7 @@ use crate::replica::Durability;
 use crate::replication::Limits;
 use crate::replication::WHOLE_BYTES_MAX;
 use crate::scripting::Limits as ScriptLimits;
-use crate::store::VALUE_BYTES_MAX;
+use crate::store::{DATABASES_MAX, Database, VALUE_BYTES_MAX};
 
 /// How long other nodes are waited for before a node is ready, unless it is told otherwise.
 pub const READY_AFTER_S: u64 = 30;
@@ -25,6 +25,8 @@ pub struct Options {
     pub dialect: Dialect,
     /// Longest value.
     pub value_bytes_max: usize,
+    /// Databases that clients may select.
+    pub databases: usize,
     /// Clients at once.
     pub clients_max: usize,
     /// Whether clients and nodes of other machines are turned away while nothing has to be proven.
@@ -148,6 +150,13 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << unit)
 }
 
+impl Options {
+    /// The database of this number, where clients may select it.
+    pub fn database(&self, number: u64) -> Option<Database> {
+        usize::try_from(number).ok().filter(|&number| number < self.databases).and_then(Database::new)
+    }
+}
+
 impl Default for Options {
     /// As the program has it without flags.
     fn default() -> Options {
@@ -156,6 +165,7 @@ impl Default for Options {
             snapshot_interval_ms: 2_000,
             dialect: Dialect::default(),
             value_bytes_max: VALUE_BYTES_MAX,
+            databases: DATABASES_MAX,
             clients_max: 10_000,
             protected_mode: true,
             memory_bytes_max: 0,

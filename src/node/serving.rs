@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use super::commands::context::{Context, Data, Events};
-use super::commands::{self, Executed};
+use super::commands::{self, Executed, OUT_OF_RANGE};
 use super::http::{Step, is_served, serve as serve_http};
 use super::lookahead::{Lookahead, is_write, key_span};
 use super::replies::OUTBOX_BYTES_MAX;
@@ -94,9 +94,12 @@ impl Node {
     /// the cache. [`PREFETCHED`] clients at most.
     pub fn prefetch<'a>(&mut self, group: impl Iterator<Item = (SessionId, &'a [u8])>) {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let value_bytes_max = self.keys.value_bytes_max();
+        let (value_bytes_max, selected) = (self.keys.value_bytes_max(), self.keys.store().selected());
         let first = |(id, bytes): (SessionId, &'a [u8])| {
             let session = self.session(id).filter(|session| session.client.inbox.is_empty())?;
+            if session.client.database != selected {
+                return None;
+            }
             let (request, _) = session.out.decoder.decode_plain(bytes, value_bytes_max, &mut scratch)?;
             let span = key_span(request.args.spans())?.clone();
             Some((&bytes[span], is_write(request.command)))
@@ -116,6 +119,7 @@ impl Node {
         let Node { keys, channels, sessions, settings, users, accounts, metrics, .. } = self;
         let Node { timing, readiness, reports, scripts, backups, is_shutting_down, .. } = self;
         let Session { out, progress, client } = session;
+        keys.select(client.database);
         let events = Events { channels, sessions, id };
         let (steps, whole) = (Steps::new(), whole.cloned());
         let data = Data { keys, out, progress, events, metrics, steps, whole, now };
@@ -245,7 +249,7 @@ fn hang_up_on_stranger(cx: &mut Context<'_>, rest: &[u8]) -> One {
 fn serve_one(cx: &mut Context<'_>, rest: &[u8], scratch: &mut Scratch) -> One {
     let count = match decode(cx, rest, scratch) {
         Decoded::Request(_, count) if is_too_long(cx, count) => return hang_up_on_stranger(cx, rest),
-        Decoded::Request(request, count) => return execute(cx, request, count),
+        Decoded::Request(request, count) => return execute_apart(cx, request, count),
         Decoded::Blank(count) => count,
         Decoded::Malformed(reply, count) => {
             refuse(cx, commands::to_stranger(cx, reply));
@@ -321,6 +325,32 @@ fn execute(cx: &mut Context<'_>, request: Request<'_>, count: usize) -> One {
     cx.metrics.requests += 1;
     cx.out.decoder.note_valid();
     if stops { One::Stop(count) } else { One::Used(count) }
+}
+
+/// The same of a request that may be about another database than the session's.
+fn execute_apart(cx: &mut Context<'_>, request: Request<'_>, count: usize) -> One {
+    let Some(number) = cx.out.decoder.asked_database() else { return execute(cx, request, count) };
+    let chosen = match (cx.settings.options.database(number), &mut cx.client.queue) {
+        (Some(database), None) => Ok(database),
+        // It would be run with the others, as one of the session's database.
+        (_, Some(queue)) => {
+            queue.is_spoilt = true;
+            Err("ERR db is not for a transaction: SELECT in it")
+        }
+        (None, None) => Err(OUT_OF_RANGE),
+    };
+    let database = match chosen {
+        Ok(database) => database,
+        Err(why) => {
+            refuse(cx, Reply::Fail(why));
+            return One::Used(count);
+        }
+    };
+    cx.keys.select(database);
+    let one = execute(cx, request, count);
+    let own = cx.client.database;
+    cx.keys.select(own);
+    one
 }
 
 /// What became of what lay there.

@@ -11,6 +11,7 @@ use super::waiting::{Copies, Lost, Pause, Reached, Then, Until, Waiter, Waiting}
 use super::waits::Waits;
 use super::watchers::Watchers;
 use crate::protocol::Reply;
+use crate::store::Database;
 
 /// What a client that listens to channels may be owed.
 pub(super) const LISTENER_BYTES_MAX: usize = 32 << 20;
@@ -100,9 +101,9 @@ impl Sessions {
         }
     }
 
-    /// It watches a prefix, and knows all changes up to a position.
-    pub(super) fn watch(&mut self, id: SessionId, prefix: Rc<[u8]>, told: u64) {
-        self.watchers.add(id, prefix, told);
+    /// It watches a prefix in a database, and knows all changes up to a position.
+    pub(super) fn watch(&mut self, id: SessionId, database: Database, prefix: Rc<[u8]>, told: u64) {
+        self.watchers.add(id, database, prefix, told);
     }
 
     /// It watches nothing.

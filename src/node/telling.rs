@@ -5,6 +5,7 @@ use super::channels::Channels;
 use super::commands::context::{Data, Events};
 use super::view::Told;
 use crate::replication::Audience;
+use crate::store::Database;
 
 impl Node {
     /// Tells of what peers have changed after a position: values set and keys deleted, by whatever command.
@@ -15,17 +16,18 @@ impl Node {
             return;
         }
         let theirs = store.changes_after(position).filter(|change| change.stamp.node != own);
-        let told: Vec<_> = theirs.map(|change| (change.key.to_vec(), change.value.is_some())).collect();
-        for (key, is_set) in told {
+        let told: Vec<_> =
+            theirs.map(|change| (change.database, change.key.to_vec(), change.value.is_some())).collect();
+        for (database, key, is_set) in told {
             let (class, event) = if is_set { ('$', "set") } else { ('g', "del") };
-            self.notify(class, event, &key);
+            self.notify(class, event, database, &key);
         }
     }
 
     /// Tells of a change that no client made.
-    pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
+    pub(super) fn notify(&mut self, class: char, event: &str, database: Database, key: &[u8]) {
         let Node { channels: Channels { pubsub, notifications }, sessions, .. } = self;
-        for (channel, message) in notifications.channels(class, event, key).into_iter().flatten() {
+        for (channel, message) in notifications.channels(class, event, database, key).into_iter().flatten() {
             pubsub.deliver(sessions, None, Audience::Channel, &channel, &message);
         }
     }
@@ -58,15 +60,21 @@ impl Data<'_> {
         }
     }
 
-    /// Tells of a change of a key. Costs nothing where nobody wants to know.
+    /// Tells of a change of a key of the selected database. Costs nothing where nobody wants to know.
     pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
+        self.notify_of(class, event, self.keys.store().selected(), key);
+    }
+
+    /// The same of a key of this database.
+    pub(super) fn notify_of(&mut self, class: char, event: &str, database: Database, key: &[u8]) {
         if self.events.channels.notifications.classes.is_empty() || self.events.channels.pubsub.is_empty() {
             return;
         }
         if let Some(view) = self.keys.view_mut() {
-            return view.tell(Told::Event(class, event.to_owned(), key.to_vec()));
+            return view.tell(Told::Event(class, event.to_owned(), database, key.to_vec()));
         }
-        for (channel, message) in self.events.channels.notifications.channels(class, event, key).into_iter().flatten() {
+        let channels = self.events.channels.notifications.channels(class, event, database, key);
+        for (channel, message) in channels.into_iter().flatten() {
             self.deliver(Audience::Channel, &channel, &message);
         }
     }

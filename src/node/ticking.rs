@@ -64,13 +64,13 @@ impl Node {
     fn clear_out(&mut self) -> bool {
         let mut told = Vec::new();
         let is_told = !self.channels.pubsub.is_empty();
-        let expired = self.keys.replica_mut().clear_out(|key| {
+        let expired = self.keys.replica_mut().clear_out(|database, key| {
             if is_told {
-                told.push(key.to_vec());
+                told.push((database, key.to_vec()));
             }
         });
         self.metrics.keys_expired += expired as u64;
-        told.iter().for_each(|key| self.notify('x', "expired", key));
+        told.iter().for_each(|(database, key)| self.notify('x', "expired", *database, key));
         self.keys.replica().can_clear_out()
     }
 

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use crate::protocol::command::Kind;
 use crate::protocol::{Args, Command};
-use crate::store::Stamp;
+use crate::store::{Database, Stamp};
 
-/// Keys that were looked at, and the state each had then.
-pub(super) type Watched = Vec<(Vec<u8>, (bool, Option<Stamp>))>;
+/// Keys that were looked at, each with its database, and the state each had then.
+pub(super) type Watched = Vec<(Database, Vec<u8>, (bool, Option<Stamp>))>;
 
 /// A request that waits for the others.
 pub(super) struct Queued {

@@ -3,12 +3,12 @@
 //! Its own reads see it first, and it is told of nothing that it told others. In the end all of it is
 //! [applied](super::keyspace::Keyspace::apply_view) at once, or dropped. Time stands still for as long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
 use crate::replication::Audience;
-use crate::store::Form;
+use crate::store::{Database, Form};
 
 /// What a change costs beside key and value, for who bounds them: its place here.
 const CHANGE_BYTES: usize = 128;
@@ -16,9 +16,9 @@ const CHANGE_BYTES: usize = 128;
 /// See the module.
 pub(super) struct View {
     /// The keys that are written, each with its value; `None`: it is deleted.
-    changes: BTreeMap<Vec<u8>, Option<Seen>>,
-    /// Whether all other keys are deleted.
-    is_flushed: bool,
+    changes: BTreeMap<(Database, Vec<u8>), Option<Seen>>,
+    /// The databases of which all other keys are deleted.
+    flushed: BTreeSet<Database>,
     told: Vec<Told>,
     bytes: usize,
     unix_ms: u64,
@@ -34,52 +34,52 @@ pub(super) struct Seen {
 /// What others are to be told.
 pub(super) enum Told {
     /// A change of a key, by its class and name.
-    Event(char, String, Vec<u8>),
+    Event(char, String, Database, Vec<u8>),
     /// A message to a channel.
     Message(Audience, Vec<u8>, Vec<u8>),
 }
 
 /// All that a view had.
 pub(super) struct Written {
-    pub(super) changes: BTreeMap<Vec<u8>, Option<Seen>>,
-    pub(super) is_flushed: bool,
+    pub(super) changes: BTreeMap<(Database, Vec<u8>), Option<Seen>>,
+    pub(super) flushed: BTreeSet<Database>,
 }
 
 impl View {
     /// Nothing is written. It is that time.
     pub(super) fn new(unix_ms: u64) -> View {
-        View { changes: BTreeMap::new(), is_flushed: false, told: Vec::new(), bytes: 0, unix_ms }
+        View { changes: BTreeMap::new(), flushed: BTreeSet::new(), told: Vec::new(), bytes: 0, unix_ms }
     }
 
     /// Gives the key a value.
-    pub(super) fn set(&mut self, key: &[u8], seen: Seen) {
+    pub(super) fn set(&mut self, database: Database, key: &[u8], seen: Seen) {
         self.bytes += CHANGE_BYTES + key.len() + seen.value.len();
-        self.changes.insert(key.to_vec(), Some(seen));
+        self.changes.insert((database, key.to_vec()), Some(seen));
     }
 
     /// The value that the key was just given came about so.
-    pub(super) fn note_form(&mut self, key: &[u8], form: Form) {
-        if let Some(Some(seen)) = self.changes.get_mut(key) {
+    pub(super) fn note_form(&mut self, database: Database, key: &[u8], form: Form) {
+        if let Some(Some(seen)) = self.changes.get_mut(&(database, key.to_vec())) {
             seen.form = form;
         }
     }
 
     /// Forgets the key.
-    pub(super) fn delete(&mut self, key: &[u8]) {
+    pub(super) fn delete(&mut self, database: Database, key: &[u8]) {
         self.bytes += CHANGE_BYTES + key.len();
-        self.changes.insert(key.to_vec(), None);
+        self.changes.insert((database, key.to_vec()), None);
     }
 
-    /// Forgets all keys.
-    pub(super) fn flush(&mut self) {
-        self.changes.clear();
-        self.is_flushed = true;
+    /// Forgets all keys of the database.
+    pub(super) fn flush(&mut self, database: Database) {
+        self.changes.retain(|(of, _), _| *of != database);
+        self.flushed.insert(database);
     }
 
     /// Others are to be told.
     pub(super) fn tell(&mut self, told: Told) {
         self.bytes += match &told {
-            Told::Event(_, event, key) => CHANGE_BYTES + event.len() + key.len(),
+            Told::Event(_, event, _, key) => CHANGE_BYTES + event.len() + key.len(),
             Told::Message(_, channel, message) => CHANGE_BYTES + channel.len() + message.len(),
         };
         self.told.push(told);
@@ -92,30 +92,30 @@ impl View {
 
     /// All that was written.
     pub(super) fn into_written(self) -> Written {
-        Written { changes: self.changes, is_flushed: self.is_flushed }
+        Written { changes: self.changes, flushed: self.flushed }
     }
 
     /// What is written of the key: `None`: nothing; `Some(None)`: it has no value.
-    pub(super) fn find(&self, key: &[u8]) -> Option<Option<&Seen>> {
-        match self.changes.get(key) {
+    pub(super) fn find(&self, database: Database, key: &[u8]) -> Option<Option<&Seen>> {
+        match self.changes.get(&(database, key.to_vec())) {
             Some(seen) => Some(seen.as_ref().filter(|seen| seen.expiry.is_none_or(|at| at > self.unix_ms))),
-            None => self.is_flushed.then_some(None),
+            None => self.flushed.contains(&database).then_some(None),
         }
     }
 
-    /// The keys that are written and have a value.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.changes.keys().map(|key| &key[..]).filter(|key| matches!(self.find(key), Some(Some(_))))
+    /// The keys of the database that are written and have a value.
+    pub(super) fn keys(&self, database: Database) -> impl Iterator<Item = &[u8]> {
+        self.written(database).filter(move |key| matches!(self.find(database, key), Some(Some(_))))
     }
 
-    /// The keys that are written.
-    pub(super) fn written(&self) -> impl Iterator<Item = &[u8]> {
-        self.changes.keys().map(|key| &key[..])
+    /// The keys of the database that are written.
+    pub(super) fn written(&self, database: Database) -> impl Iterator<Item = &[u8]> {
+        self.changes.keys().filter(move |(of, _)| *of == database).map(|(_, key)| &key[..])
     }
 
-    /// Whether all keys were deleted that are not written since.
-    pub(super) fn is_flushed(&self) -> bool {
-        self.is_flushed
+    /// Whether all keys of the database were deleted that are not written since.
+    pub(super) fn is_flushed(&self, database: Database) -> bool {
+        self.flushed.contains(&database)
     }
 
     /// Bytes of all that was written and told, what was overwritten counted too.

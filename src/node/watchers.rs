@@ -9,6 +9,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::rc::Rc;
 
 use super::SessionId;
+use crate::store::{DATABASES_MAX, Database};
 
 /// A look at so many bytes more counts as one more.
 const LOOK_BYTES: usize = 256;
@@ -21,6 +22,7 @@ enum Standing {
 }
 
 struct Watcher {
+    database: Database,
     prefix: Rc<[u8]>,
     /// All changes up to here were told; where it is level, those up to the common place, too.
     told: u64,
@@ -40,7 +42,8 @@ struct UnderWay {
 #[derive(Default)]
 pub(super) struct Watchers {
     all: BTreeMap<SessionId, Watcher>,
-    level: BTreeMap<Rc<[u8]>, BTreeSet<SessionId>>,
+    /// Of each database.
+    level: [BTreeMap<Rc<[u8]>, BTreeSet<SessionId>>; DATABASES_MAX],
     behind: BTreeSet<SessionId>,
     /// Who had the last turn of those behind.
     turn: SessionId,
@@ -54,9 +57,9 @@ pub(super) struct Watchers {
 
 impl Watchers {
     /// It watches what begins so, and was told of what is up to there.
-    pub(super) fn add(&mut self, id: SessionId, prefix: Rc<[u8]>, told: u64) {
+    pub(super) fn add(&mut self, id: SessionId, database: Database, prefix: Rc<[u8]>, told: u64) {
         self.remove(id);
-        self.all.insert(id, Watcher { prefix, told, standing: Standing::Behind });
+        self.all.insert(id, Watcher { database, prefix, told, standing: Standing::Behind });
         self.behind.insert(id);
     }
 
@@ -79,10 +82,10 @@ impl Watchers {
     }
 
     /// What it watches, and how far it was told.
-    pub(super) fn get(&self, id: SessionId) -> Option<(&Rc<[u8]>, u64)> {
+    pub(super) fn get(&self, id: SessionId) -> Option<(Database, &Rc<[u8]>, u64)> {
         let watcher = self.all.get(&id)?;
         let level = if watcher.standing == Standing::Level { self.heard } else { 0 };
-        Some((&watcher.prefix, watcher.told.max(level)))
+        Some((watcher.database, &watcher.prefix, watcher.told.max(level)))
     }
 
     /// All changes up to there were told to it. Where those are all that the others know it is level with them.
@@ -102,16 +105,20 @@ impl Watchers {
 
     /// Whether any of them is to be told of changes up to this one, and can be.
     pub(super) fn has_untold(&self, last: u64) -> bool {
-        self.has_behind() || !self.level.is_empty() && self.heard < last
+        self.has_behind() || self.has_level() && self.heard < last
     }
 
     pub(super) fn has_behind(&self) -> bool {
         !self.behind.is_empty()
     }
 
+    fn has_level(&self) -> bool {
+        !self.level.iter().all(BTreeMap::is_empty)
+    }
+
     /// The common place; where it is nobody's it is the last.
     pub(super) fn begin(&mut self, last: u64) -> u64 {
-        if self.level.is_empty() {
+        if !self.has_level() {
             self.hear(last);
         }
         self.heard
@@ -123,13 +130,13 @@ impl Watchers {
     }
 
     /// Who is to be told next of this change of those who are level: `Step::To` one, who counts as told of it.
-    pub(super) fn step(&mut self, position: u64, key: &[u8]) -> Step {
+    pub(super) fn step(&mut self, position: u64, database: Database, key: &[u8]) -> Step {
         let under_way = self.under_way.filter(|under_way| under_way.position == position);
         let UnderWay { prefix_len, told, .. } =
             under_way.unwrap_or(UnderWay { position, prefix_len: key.len(), told: None });
         let begins = &key[..prefix_len];
         // Of what is not above it, its own beginnings are the last ones: all that is shared with the last is a bound.
-        let below = self.level.range::<[u8], _>((Unbounded, Included(begins))).next_back();
+        let below = self.level[database.number()].range::<[u8], _>((Unbounded, Included(begins))).next_back();
         let Some((prefix, ids)) = below else {
             self.looks += 1;
             return Step::Last;
@@ -175,10 +182,11 @@ impl Watchers {
         match std::mem::replace(&mut watcher.standing, standing) {
             Standing::Level => {
                 watcher.told = watcher.told.max(heard);
-                if let Some(ids) = self.level.get_mut(&watcher.prefix) {
+                let level = &mut self.level[watcher.database.number()];
+                if let Some(ids) = level.get_mut(&watcher.prefix) {
                     ids.remove(&id);
                     if ids.is_empty() {
-                        self.level.remove(&watcher.prefix);
+                        level.remove(&watcher.prefix);
                     }
                 }
             }
@@ -189,7 +197,8 @@ impl Watchers {
         }
         match standing {
             Standing::Level => {
-                self.level.entry(Rc::clone(&watcher.prefix)).or_default().insert(id);
+                let level = &mut self.level[watcher.database.number()];
+                level.entry(Rc::clone(&watcher.prefix)).or_default().insert(id);
             }
             Standing::Behind => {
                 self.behind.insert(id);

@@ -75,7 +75,7 @@ fn tell_level(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, e
     while watchers.looks < end {
         let Some(change) = changes.next() else { return watchers.hear(last) };
         loop {
-            match watchers.step(change.position, change.key) {
+            match watchers.step(change.position, change.database, change.key) {
                 Step::To(id) => tell_next(sessions, watchers, id, &change),
                 Step::Further => (),
                 Step::Last => break,
@@ -104,8 +104,8 @@ fn tell_next(sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId, ch
 fn tell_behind(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId) {
     watchers.looks += VISIT_LOOKS;
     let (end, reach) = (watchers.looks + TURN_LOOKS, watchers.reach());
-    let found = watchers.get(id).map(|(prefix, told)| (Rc::clone(prefix), told));
-    let (Some((prefix, mut told)), Some(session)) = (found, sessions.get_mut(id)) else {
+    let found = watchers.get(id).map(|(database, prefix, told)| (database, Rc::clone(prefix), told));
+    let (Some((database, prefix, mut told)), Some(session)) = (found, sessions.get_mut(id)) else {
         return watchers.remove(id);
     };
     let mut changes = store.changes_after(told);
@@ -120,7 +120,7 @@ fn tell_behind(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, 
         }
         watchers.looks += 1;
         told = change.position;
-        if change.key.starts_with(&prefix) {
+        if change.database == database && change.key.starts_with(&prefix) {
             watchers.looks += tell(session, &change);
         }
     }

@@ -9,7 +9,7 @@ use super::{Node, Now};
 use crate::protocol::Refusal;
 use crate::replica::{Replica, Writers};
 use crate::store::value::SHARED_BYTES_MIN;
-use crate::store::{Form, KEY_BYTES_MAX, OutOfMemory, Value};
+use crate::store::{Database, Form, KEY_BYTES_MAX, OutOfMemory, Value};
 
 impl Data<'_> {
     /// Gives the key a value, and an expiry in unix milliseconds or none.
@@ -53,9 +53,10 @@ impl Data<'_> {
 
     /// The value that the key was just given came about so.
     pub(super) fn note_form(&mut self, key: &[u8], form: Form) {
+        let database = self.keys.selected();
         match self.keys.view_mut() {
             None => self.keys.replica_mut().note_form(key, form),
-            Some(view) => view.note_form(key, form),
+            Some(view) => view.note_form(database, key, form),
         }
     }
 
@@ -65,8 +66,9 @@ impl Data<'_> {
         if needs_room && !self.keys.has_room(std::iter::once((key, value.len(), expiry.is_some()))) {
             return Err(Refusal::OutOfMemory.into());
         }
+        let database = self.keys.selected();
         if let Some(view) = self.keys.view_mut() {
-            view.set(key, Seen { value: value.lend(), expiry, form: Form::Whole });
+            view.set(database, key, Seen { value: value.lend(), expiry, form: Form::Whole });
         }
         Ok(())
     }
@@ -101,19 +103,28 @@ impl Data<'_> {
 
     #[cold]
     fn remove_in_view(&mut self, key: &[u8]) -> bool {
-        let was_there = self.keys.get(key).is_some();
+        let (database, was_there) = (self.keys.selected(), self.keys.get(key).is_some());
         if let Some(view) = self.keys.view_mut().filter(|_| was_there) {
-            view.delete(key);
+            view.delete(database, key);
         }
         was_there
     }
 
-    /// Forgets all keys.
+    /// Forgets all keys of the selected database.
     pub(super) fn remove_all(&mut self) {
-        let now = self.now;
+        let (database, now) = (self.keys.selected(), self.now);
         match self.keys.view_mut() {
             None => self.keys.replica_mut().flush(now),
-            Some(view) => view.flush(),
+            Some(view) => view.flush(database),
+        }
+    }
+
+    /// Forgets all keys of all databases.
+    pub(super) fn remove_all_of_all(&mut self) {
+        let now = self.now;
+        match self.keys.view_mut() {
+            None => self.keys.replica_mut().flush_all(now),
+            Some(view) => Database::all().for_each(|database| view.flush(database)),
         }
     }
 
@@ -134,32 +145,54 @@ impl Data<'_> {
 }
 
 impl Node {
-    /// Deletes all keys, as a client's request would, and returns the change's position; `None` where writers have to
-    /// wait.
-    pub fn flush(&mut self, now: Now) -> Option<u64> {
-        self.write(|replica| {
-            replica.flush(now);
+    /// Deletes all keys of the database, or of all where there is none, as a client's request would, and returns the
+    /// change's position; `None` where writers have to wait.
+    pub fn flush(&mut self, database: Option<Database>, now: Now) -> Option<u64> {
+        self.write(database.unwrap_or_default(), |replica| {
+            if database.is_some() {
+                replica.flush(now)
+            } else {
+                replica.flush_all(now)
+            }
             Ok(())
         })
     }
 
-    /// Gives the key a value until then, as a client's request would, and returns the change's position; `None` where
-    /// writers have to wait or there is no room.
-    pub fn set_expiring(&mut self, key: &[u8], value: &[u8], expiry_ms: u64, now: Now) -> Option<u64> {
-        self.write(|replica| replica.set(key, value.into(), Some(expiry_ms), now))
+    /// Gives the key of the database a value until then, as a client's request would, and returns the change's position;
+    /// `None` where writers have to wait or there is no room.
+    pub fn set_expiring(
+        &mut self,
+        database: Database,
+        key: &[u8],
+        value: &[u8],
+        expiry_ms: u64,
+        now: Now,
+    ) -> Option<u64> {
+        self.write(database, |replica| replica.set(key, value.into(), Some(expiry_ms), now))
     }
 
-    /// Gives all keys the value in one step, as one request of a client would; `None` where writers have to wait.
-    pub fn set_group(&mut self, keys: &[&[u8]], value: &[u8], now: Now) -> Option<u64> {
-        self.write(|replica| keys.iter().try_for_each(|key| replica.set(key, value.into(), None, now)))
+    /// Gives all keys, each of its database, the value in one step, as one request of a client would; `None` where writers
+    /// have to wait.
+    pub fn set_group(&mut self, keys: &[(Database, &[u8])], value: &[u8], now: Now) -> Option<u64> {
+        self.write(Database::ZERO, |replica| {
+            keys.iter().try_for_each(|&(database, key)| {
+                replica.select(database);
+                replica.set(key, value.into(), None, now)
+            })
+        })
     }
 
     /// One request's changes.
-    fn write(&mut self, change: impl FnOnce(&mut Replica) -> Result<(), OutOfMemory>) -> Option<u64> {
+    fn write(
+        &mut self,
+        database: Database,
+        change: impl FnOnce(&mut Replica) -> Result<(), OutOfMemory>,
+    ) -> Option<u64> {
         let replica = self.keys.replica_mut();
         if replica.writers() != Writers::Go {
             return None;
         }
+        replica.select(database);
         let before = replica.store().last_position();
         change(replica).ok()?;
         replica.group_after(before);

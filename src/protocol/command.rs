@@ -98,6 +98,7 @@ commands! {
     Rename "rename" 3 Write "generic";
     RenameNx "renamenx" 3 Write "generic";
     Copy "copy" -3 Write "generic";
+    Move "move" 3 Write "generic";
     RandomKey "randomkey" 1 Read "generic";
     Keys "keys" 2 Read "generic";
     Scan "scan" -2 Read "generic";
@@ -114,6 +115,7 @@ commands! {
     Object "object" -2 Read "generic";
     FlushDb "flushdb" -1 Write "server";
     FlushAll "flushall" -1 Write "server";
+    SwapDb "swapdb" 3 Write "server";
 
     SetBit "setbit" 4 Write "bitmap";
     GetBit "getbit" 3 Read "bitmap";
@@ -273,10 +275,10 @@ impl Command {
     pub fn key_places(self, args: super::Args<'_>) -> (usize, usize, usize) {
         use Command::{
             BitOp, Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Lcs, MGet, MSet, MSetEx, MSetNx, Memory, Object,
-            RandomKey, Rename, RenameNx, Scan, Touch, Unlink,
+            RandomKey, Rename, RenameNx, Scan, SwapDb, Touch, Unlink,
         };
         match self {
-            DbSize | FlushAll | FlushDb | Keys | RandomKey | Scan => (0, 1, 0),
+            DbSize | FlushAll | FlushDb | Keys | RandomKey | Scan | SwapDb => (0, 1, 0),
             _ if self.is_script() => {
                 let count = args.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok());
                 (3, 1, count.filter(|count| count.checked_add(3).is_some_and(|end| end <= args.len())).unwrap_or(0))

@@ -135,6 +135,11 @@ impl Decoder {
         self.progress.envelope.take()
     }
 
+    /// The number of the database that the request decoded last is about, where it says so itself.
+    pub fn asked_database(&self) -> Option<u64> {
+        self.progress.envelope.as_ref()?.database
+    }
+
     fn read<'a>(
         &mut self,
         bytes: &'a [u8],

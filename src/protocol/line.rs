@@ -71,6 +71,7 @@ DELIFEQ <key> <value>      forget the key if it has that value: OK, or NOT DELET
 EXPIRE <key> <s>           forget the key after so many seconds: OK, or KEY NOT FOUND
 TTL <key>                  the seconds that are left; -1: the key stays; or KEY NOT FOUND
 WAIT <n> <ms>              how many peers have your last write on disk: once n have, or after ms milliseconds
+SELECT <n>                 go on with the keys of database n, 0 to 15; everybody begins with 0
 PING                       PONG
 AUTH [user] <pwd>          say who you are: the password is the rest of the line; without a user, the default one
 INFO                       the node's state, one name and value per line
@@ -216,6 +217,10 @@ fn parse<'a>(line: &'a [u8], value_bytes_max: usize, scratch: &'a mut Scratch) -
             number(&rest[..at])?;
             number(&rest[at + 1..])?;
             Command::Wait
+        }
+        (6, Some(rest)) if verb.eq_ignore_ascii_case(b"SELECT") => {
+            number(rest)?;
+            Command::Select
         }
         (4, Some(rest)) if verb.eq_ignore_ascii_case(b"AUTH") => {
             if two(rest).is_err() && rest.is_empty() {

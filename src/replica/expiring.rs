@@ -1,7 +1,7 @@
 //! What time does to keys: those whose time has come, when the next one's does, and those that were flushed.
 
 use super::Replica;
-use crate::store::Now;
+use crate::store::{Database, Now};
 
 /// Keys turned into deletions in one step, and changes looked at for flushed keys: some 50 us of work where nothing of
 /// them is cached, and 500 us where each is the last in its piece of memory, which goes back to the system.
@@ -21,7 +21,7 @@ impl Replica {
 
     /// Turns some keys that have expired into deletions, each of which is told, and frees some that were flushed.
     /// Returns how many expired: to be called again while there [is more](Replica::can_clear_out).
-    pub fn clear_out(&mut self, expired: impl FnMut(&[u8])) -> usize {
+    pub fn clear_out(&mut self, expired: impl FnMut(Database, &[u8])) -> usize {
         self.store.sweep(STEP);
         if !self.can_expire() {
             return 0;
@@ -38,15 +38,22 @@ impl Replica {
         self.store.can_sweep() || self.can_expire()
     }
 
-    /// Turns those of the keys into deletions that have expired, each of which is told; of all keys some where `all`.
-    pub fn expire<'k>(&mut self, all: bool, keys: impl Iterator<Item = &'k [u8]>, mut expired: impl FnMut(&[u8])) {
+    /// Turns those of the keys into deletions that have expired, each of which is told; of all keys, in whichever
+    /// database, some where `all`.
+    pub fn expire<'k>(
+        &mut self,
+        all: bool,
+        keys: impl Iterator<Item = &'k [u8]>,
+        mut expired: impl FnMut(Database, &[u8]),
+    ) {
         if self.holds_writers() || !self.store.has_expired() {
             return;
         }
         if all {
             self.store.expire(STEP, &mut expired);
         }
-        keys.filter(|key| self.store.expire_key(key)).for_each(expired);
+        let selected = self.store.selected();
+        keys.filter(|key| self.store.expire_key(key)).for_each(|key| expired(selected, key));
     }
 
     /// Whether keys are turned into deletions when their time has come, and not only hidden.

@@ -8,7 +8,7 @@
 
 use super::{Checkpoint, Cluster, Disk, Durability, Promises, Replica, Save, Saved, Writers};
 use crate::replication::{Identity, Limits, WHOLE_BYTES_MAX};
-use crate::store::{Clock, Now, Store};
+use crate::store::{Clock, Database, Now, Store};
 
 /// So far ahead of the wall clock the new stamps begin at least: those of peers may be ahead of it themselves, where
 /// their clocks are, or began so. Peers take a clock that is ahead by 60 s, unless they are told otherwise.
@@ -20,6 +20,8 @@ const INTERVAL_MS: u64 = 1_000;
 
 /// One row of the backup.
 pub struct Row<'a> {
+    /// The database of the key.
+    pub database: Database,
     /// The key.
     pub key: &'a [u8],
     /// Its value.
@@ -80,7 +82,7 @@ pub fn recast(
     let promises = Promises { durability: Durability::Interval, snapshot_interval_ms: INTERVAL_MS, limits };
     let mut replica = Replica::start(&mut before, among_others(identity), promises, chance, &now)?;
     replica.begin_tick(now());
-    replica.flush(now());
+    replica.flush_all(now());
     let mut recast = Recast::default();
     let mut take = |row: Row<'_>| {
         let at = now();
@@ -93,6 +95,7 @@ pub fn recast(
         }
         recast.keys += 1;
         let no_memory = |_| "there is no memory for all of it".to_owned();
+        replica.select(row.database);
         replica.set(row.key, row.value.into(), row.expiry, at).map_err(no_memory)
     };
     rows(&mut take)?;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Replica;
-use crate::store::{Form, Now, OutOfMemory, Stamp, Value};
+use crate::store::{Database, Form, Now, OutOfMemory, Stamp, Value};
 
 /// Whether changes can be made at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,26 @@ impl Replica {
         self.snapshotter.keep_deletion(stamp, now);
     }
 
-    /// Forgets all keys.
+    /// Forgets all keys of the selected database.
     pub fn flush(&mut self, now: Now) {
         let stamp = self.clock.issue(now.unix_ms);
         self.store.flush(stamp);
+    }
+
+    /// Forgets all keys of all databases, also of those that nobody here has used: another node may have, unheard.
+    pub fn flush_all(&mut self, now: Now) {
+        let selected = self.store.selected();
+        for database in Database::all() {
+            self.store.select(database);
+            self.flush(now);
+        }
+        self.store.select(selected);
+    }
+
+    /// Whoever names a key means this database from here on.
+    #[inline]
+    pub fn select(&mut self, database: Database) {
+        self.store.select(database);
     }
 
     /// All changes after the position are one request's: live peers apply them in one step.

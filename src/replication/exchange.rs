@@ -4,6 +4,7 @@ use super::Replication;
 use super::here::Here;
 use super::outbound::Outbound;
 use super::peers::connections::Overdue;
+use super::peers::handshake::check_databases;
 use super::peers::linked::Linked;
 use super::peers::liveness::Pulse;
 use super::peers::peer::Peer;
@@ -36,6 +37,7 @@ impl Replication {
         let tail = here.store.last_position();
         let ids: Vec<NodeId> = self.peers.iter().map(Peer::id).collect();
         for id in ids {
+            self.part_from_older(id, here.store, here.now);
             self.tell_terms(id, here.store);
             self.exchange_with(id, here.store, here.now);
             if let Some(peer) = self.peers.get_mut(id) {
@@ -66,6 +68,15 @@ impl Replication {
                 "deletions were collected that it may have missed: the link begins again",
                 now,
             );
+        }
+    }
+
+    /// Hangs up on a node that knows database 0 alone, once there is a key in another.
+    fn part_from_older(&mut self, id: NodeId, store: &Store, now: Now) {
+        let Some(linked) = self.peers.linked_mut(id) else { return };
+        let session = linked.session();
+        if let Err(why) = check_databases(id, linked.version(), self.identity.node, store) {
+            self.refuse(session, &why, Some(id), now);
         }
     }
 

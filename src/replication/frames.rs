@@ -6,12 +6,14 @@ use super::inbound::{Inbound, it_sent};
 use super::link::Link;
 use super::link::view::View;
 use super::peers::connections::{Role, SessionId, Standing, Turn};
-use super::peers::handshake::{self, Refused, SPEAKS};
+use super::peers::handshake::{self, ONE_DATABASE, Refused, SPEAKS};
 use super::peers::linked::Linked;
 use super::peers::peer::Peer;
-use super::wire::{self, Cursor, Fault, Frame, Hello, Publication, Taken, VERSION, VERSION_MIN};
+use super::wire::{
+    self, Cursor, Fault, Frame, Hello, Publication, Taken, VERSION, VERSION_MIN, VERSION_WITH_DATABASES,
+};
 use super::{Identity, Replication};
-use crate::store::{NodeId, Now};
+use crate::store::{NodeId, Now, Store};
 
 /// Frames other than changes taken in one turn.
 const FRAMES_PER_TURN: usize = 16;
@@ -49,11 +51,18 @@ impl Replication {
         turn
     }
 
+    /// The version of the frames to offer, or to agree to.
+    fn version_for(&self, to: NodeId, store: &Store) -> u16 {
+        let version = self.peers.get(to).map_or(VERSION, Peer::version);
+        // One that knows database 0 alone would be refused.
+        if store.holds_other_databases() { version.max(VERSION_WITH_DATABASES) } else { version }
+    }
+
     /// Greets and says hello.
     pub(super) fn greet(&mut self, session: SessionId, to: NodeId, here: &Here<'_>) {
         self.knowledge.keep_up(here.clock);
         let hello = Hello {
-            version: self.peers.get(to).map_or(VERSION, Peer::version),
+            version: self.version_for(to, here.store),
             node: self.identity.node,
             to,
             incarnation: self.identity.incarnation,
@@ -62,7 +71,7 @@ impl Replication {
             since: here.clock.span().0,
             seen: self.knowledge.highest_seen(to),
             cursor: self.peers.get(to).map_or(Cursor::default(), |peer| peer.cursor),
-            floor: here.store.floor(),
+            floors: *here.store.floors(),
             vector: self.knowledge.vector().clone(),
             collected: self.knowledge.collected().clone(),
             linked: self.knowledge.first_hand().to_vec(),
@@ -130,6 +139,12 @@ impl Replication {
                     && let Some(peer) = self.peers.get_mut(id)
                 {
                     peer.offer_other_version();
+                }
+                if let Role::Dialed(id) = role
+                    && refusal.why.contains(ONE_DATABASE)
+                    && let Some(peer) = self.peers.get_mut(id)
+                {
+                    peer.offer_latest_version();
                 }
                 if role == Role::Accepted {
                     self.peers.note_refusal_there(&refusal.why, here.now.monotonic_us);
@@ -211,7 +226,12 @@ impl Replication {
             let why = format!("it has proven to be node {proven}, and says that it is node {}", hello.node);
             return self.refuse(session, &why, None, here.now);
         }
-        match handshake::check(hello, dialed, node, incarnation, &self.peers, self.limits, here.now) {
+        let fits = handshake::check(hello, dialed, node, incarnation, &self.peers, self.limits, here.now);
+        let fits = fits.and_then(|()| {
+            let knows = handshake::check_databases(hello.node, hello.version, node, here.store);
+            knows.map_err(Refused::Mismatch)
+        });
+        match fits {
             // Before anything else: a second recovery would forget what the first has yet to write again.
             Ok(()) if self.rollback.is_under_way() => self.drop_connection(session, "its links begin again", here.now),
             Ok(())
@@ -294,7 +314,7 @@ impl Replication {
     }
 
     /// Hangs up with a reason that both sides log; `from` is who said hello.
-    fn refuse(&mut self, session: SessionId, why: &str, from: Option<NodeId>, now: Now) {
+    pub(super) fn refuse(&mut self, session: SessionId, why: &str, from: Option<NodeId>, now: Now) {
         let Some(role) = self.connections.get(session).map(|connection| connection.role()) else { return };
         let refusal = format!("refused by node {}: {why}", self.identity.node);
         self.connections.refuse(session, &refusal, now.monotonic_us);

@@ -10,7 +10,8 @@ use super::peers::incarnations::Incarnations;
 use super::repair::comparison::Agreement;
 use super::repair::purge::{IncomingListing, Purges};
 use super::wire::{Ack, Changes, Chunk, Listing, Progress, WireChange};
-use crate::store::{Applied, Clock, NodeId, Now, PREFETCHED, Stamp, Store, Value};
+use crate::fault_injection;
+use crate::store::{Applied, Clock, Database, NodeId, Now, PREFETCHED, Stamp, Store, Value};
 
 /// The peer that speaks, and what its frames may change.
 pub(super) struct Inbound<'a> {
@@ -54,6 +55,7 @@ impl Inbound<'_> {
         }
         let mut ahead = changes.iter().map(|change| (change.key, true));
         for (number, change) in changes.iter().enumerate() {
+            here.store.select(database_of(change));
             if number % PREFETCHED == 0 {
                 here.store.prefetch(ahead.by_ref());
             }
@@ -197,6 +199,12 @@ impl Inbound<'_> {
             }
         }
     }
+}
+
+/// The database of a change, but where a mistake was injected.
+fn database_of(change: WireChange<'_>) -> Database {
+    let injected = fault_injection::is("change applied in another database");
+    if injected && change.stamp.clock.is_multiple_of(16) { Database::ZERO } else { change.database }
 }
 
 /// Why this node hangs up on a peer that breaks the rules.

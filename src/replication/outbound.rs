@@ -9,7 +9,7 @@ use super::peers::liveness::Pulse;
 use super::repair::comparison::Agreement;
 use super::wire::{Ack, Cursor};
 use crate::fault_injection;
-use crate::store::{NodeId, Now, Store};
+use crate::store::{Database, Floors, NodeId, Now, Store};
 
 /// What is the same for all peers.
 pub(super) struct Outbound<'a> {
@@ -92,7 +92,7 @@ impl Outbound<'_> {
                 content: store.content(),
                 diverged: linked.comparison.agreement() == Agreement::Diverged,
                 busy: self.is_purging || linked.inbound.listing.is_some() || store.is_sweeping(),
-                floor: store.floor(),
+                floors: floors_for(linked, store),
                 listings: linked.inbound.listings,
                 chunked: linked.inbound.chunks.taken(),
                 seen: knowledge.highest_seen(id),
@@ -106,4 +106,14 @@ impl Outbound<'_> {
         }
         linked.acknowledging.next_us(is_taken, pause_us, now_us)
     }
+}
+
+/// What the peer understands of the latest flushes.
+fn floors_for(linked: &Linked, store: &Store) -> Floors {
+    if linked.knows_databases() {
+        return *store.floors();
+    }
+    let mut floors = Floors::default();
+    floors.raise(Database::ZERO, store.floors().of(Database::ZERO));
+    floors
 }

@@ -138,7 +138,7 @@ fn open(path: &Path, unix_ms: u64) -> Result<BackupFile, Flaw> {
         return Err(Flaw::Said("is cut off: its last page is incomplete".to_owned()));
     }
     let has_expiry = match kind(&connection)? {
-        Kind::Ours | Kind::OursWithoutVersion => true,
+        Kind::Ours | Kind::OursWithoutDatabases => true,
         Kind::OursWithoutExpiry => false,
         Kind::OursOfFormat(format) => {
             return Err(Flaw::Said(format!("{}: use the version that wrote it", unknown_format(format))));

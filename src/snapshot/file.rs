@@ -1,6 +1,7 @@
 //! `backup.db`: one SQLite file, readable by any tool while the node runs.
 //!
-//! Table `entry` holds one row per slot, deletions included (`value` is null); view `kvstore` shows what a person looks
+//! Table `entry` holds one row per slot, deletions included (`value` is null), with the database in the bits of `node`
+//! above the 12 of the node, so that a key of database 0 takes no byte more; view `kvstore` shows what a person looks
 //! for: the keys that have a value, those included whose time has come and that are not turned into deletions yet. Keys
 //! and values that are valid UTF-8 are TEXT, others BLOB. Table `meta` holds what the last transaction recorded beside
 //! its rows.
@@ -19,7 +20,7 @@ use rusqlite::types::ValueRef;
 use super::fault::Fault;
 use super::reserve::{self, Reserve};
 use crate::replica::Checkpoint;
-use crate::store::{Batch, Change, Stamp};
+use crate::store::{Batch, Change, DATABASES_MAX, Database, Floors, Stamp};
 
 /// Pages of the log after which they are moved into the file proper; 16 MiB.
 const LOG_PAGES: usize = 4_096;
@@ -40,11 +41,13 @@ pub(super) const SCHEMA: &str = "
     PRAGMA application_id = 0x6b767374;";
 
 pub(super) const VIEW: &str = "
-    CREATE VIEW kvstore(key, value, written_at, node, expires_at) AS
-        SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node, datetime(expiry / 1000, 'unixepoch')
+    CREATE VIEW kvstore(key, value, written_at, node, expires_at, db) AS
+        SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node & 4095,
+            datetime(expiry / 1000, 'unixepoch'), node >> 12
         FROM entry WHERE value IS NOT NULL;";
 
-pub(super) const SET_FORMAT: &str = "PRAGMA user_version = 3;";
+pub(super) const FORMAT: i64 = 4;
+pub(super) const SET_FORMAT: &str = "PRAGMA user_version = 4;";
 
 /// From format 1, which knew no expiry.
 pub(super) const ADD_EXPIRY: &str = "
@@ -59,10 +62,10 @@ pub struct DataFile {
     /// Rows on their way into the open transaction, and how much memory they may take.
     window: Batch,
     window_bytes_max: usize,
-    /// The flush that is among the rows of the open transaction.
-    floor: Option<Stamp>,
+    /// The flushes that are among the rows of the open transaction.
+    floors: Floors,
     /// ... and whose rows are taken out already.
-    dropped: Option<Stamp>,
+    dropped: Floors,
     /// Upper bound of the pages in the log.
     log_pages: usize,
     log_failed: bool,
@@ -87,8 +90,8 @@ impl DataFile {
             path,
             window: Batch::default(),
             window_bytes_max: WINDOW_BYTES_MIN,
-            floor: None,
-            dropped: None,
+            floors: Floors::default(),
+            dropped: Floors::default(),
             log_pages: LOG_PAGES,
             log_failed: false,
             has_format: false,
@@ -187,7 +190,7 @@ impl DataFile {
     /// Rows are written in the order of their row ids, a window at a time: in the order of the changes each row would
     /// touch another page, and cost several times as much.
     pub fn write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
-        self.drop_below(batch.floor());
+        self.drop_below(&batch.floors());
         self.window.append(batch);
         self.write_window_if_full()
     }
@@ -204,14 +207,14 @@ impl DataFile {
     }
 
     /// Takes out all rows that were flushed, and takes in none.
-    pub(super) fn drop_below(&mut self, floor: Option<Stamp>) {
-        self.floor = floor.max(self.floor);
+    pub(super) fn drop_below(&mut self, floors: &Floors) {
+        self.floors.merge(floors);
     }
 
     /// Ends the transaction; it is on disk when this returns.
     pub fn commit(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
         self.write_window()?;
-        (self.floor, self.dropped) = (None, None);
+        (self.floors, self.dropped) = Default::default();
         let mut put = self.connection.prepare_cached("REPLACE INTO meta VALUES(?1, ?2)")?;
         for (name, value) in [
             ("position", checkpoint.position),
@@ -222,7 +225,7 @@ impl DataFile {
         }
         put.execute(("replication", checkpoint.recorded.encode()))?;
         if !self.has_format {
-            self.connection.execute_batch(SET_FORMAT)?;
+            self.set_format()?;
         }
         self.log_pages += 2;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -232,7 +235,7 @@ impl DataFile {
 
     /// Ends the transaction, where one is open, without effect.
     pub fn roll_back(&mut self) {
-        (self.floor, self.dropped) = (None, None);
+        (self.floors, self.dropped) = Default::default();
         self.window.clear(WINDOW_BYTES_KEPT);
         if !self.connection.is_autocommit() {
             // Where even this fails, SQLite has rolled back itself or does so at the next begin.
@@ -295,15 +298,34 @@ impl DataFile {
         );
     }
 
-    /// Takes out all rows below the flush: in one go where nothing is above.
-    fn drop_flushed(&self, floor: Stamp) -> rusqlite::Result<()> {
-        let floor = (floor.clock as i64, floor.node);
-        let query = "SELECT EXISTS (SELECT 1 FROM entry WHERE (clock, node) >= (?1, ?2))";
-        match self.connection.query_row(query, floor, |row| row.get(0))? {
-            true => self.connection.execute("DELETE FROM entry WHERE (clock, node) < (?1, ?2)", floor),
-            false => self.connection.execute("DELETE FROM entry", []),
+    /// Takes out all rows below the flushes: in one go where nothing is above but flushes of other databases.
+    fn drop_flushed(&self) -> rusqlite::Result<()> {
+        let below = below(&self.floors);
+        let query = format!(
+            "SELECT slot, position, clock, node, key = '' FROM entry WHERE NOT {below} LIMIT {}",
+            DATABASES_MAX + 1
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            let number = |column| row.get::<_, i64>(column);
+            Ok(([number(0)?, number(1)?, number(2)?, number(3)?], row.get::<_, bool>(4)?))
+        };
+        let above: Vec<_> = self.connection.prepare(&query)?.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
+        if above.len() > DATABASES_MAX || !above.iter().all(|(_, is_floor)| *is_floor) {
+            return self.connection.execute(&format!("DELETE FROM entry WHERE {below}"), []).map(drop);
         }
-        .map(drop)
+        self.connection.execute("DELETE FROM entry", [])?;
+        for (floor, _) in above {
+            self.connection.execute("INSERT INTO entry VALUES(?1, '', NULL, ?2, ?3, ?4, NULL)", floor)?;
+        }
+        Ok(())
+    }
+
+    /// Makes it one of this format: before format 4, which knew one database, nothing but the view was another.
+    fn set_format(&self) -> rusqlite::Result<()> {
+        if self.connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? != FORMAT {
+            self.connection.execute_batch(&format!("DROP VIEW kvstore; {VIEW} {SET_FORMAT}"))?;
+        }
+        Ok(())
     }
 
     fn try_record(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
@@ -315,9 +337,9 @@ impl DataFile {
     }
 
     fn write_window(&mut self) -> rusqlite::Result<()> {
-        if let Some(floor) = self.floor.filter(|_| self.floor != self.dropped) {
-            self.drop_flushed(floor)?;
-            self.dropped = self.floor;
+        if self.floors != self.dropped {
+            self.drop_flushed()?;
+            self.dropped = self.floors;
         }
         // A slot is retired before it is used again, so what goes out goes first.
         let mut remove = self.connection.prepare_cached("DELETE FROM entry WHERE slot = ?1")?;
@@ -327,8 +349,8 @@ impl DataFile {
         let mut put = self.connection.prepare_cached("REPLACE INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
         self.window.sort();
         for change in self.window.changes() {
-            let Change { slot, position, stamp, key, value, expiry, .. } = change;
-            if self.floor.is_some_and(|floor| stamp < floor) {
+            let Change { slot, position, stamp, database, key, value, expiry, .. } = change;
+            if self.floors.covers(database, stamp) {
                 continue;
             }
             put.raw_bind_parameter(1, slot)?;
@@ -336,7 +358,7 @@ impl DataFile {
             put.raw_bind_parameter(3, value.map(Text))?;
             put.raw_bind_parameter(4, position as i64)?;
             put.raw_bind_parameter(5, stamp.clock as i64)?;
-            put.raw_bind_parameter(6, stamp.node)?;
+            put.raw_bind_parameter(6, database.join(stamp.node))?;
             put.raw_bind_parameter(7, expiry.map(|expiry| expiry.get() as i64))?;
             put.raw_execute()?;
         }
@@ -344,6 +366,15 @@ impl DataFile {
         self.window.clear(WINDOW_BYTES_KEPT);
         Ok(())
     }
+}
+
+/// Whether a row is below the flush of its database.
+fn below(floors: &Floors) -> String {
+    let case = |(database, stamp): (Database, Stamp)| {
+        let (number, clock, node) = (database.number(), stamp.clock.cast_signed(), database.join(stamp.node));
+        format!("WHEN {number} THEN (clock, node) < ({clock}, {node})")
+    };
+    format!("(CASE node >> 12 {} ELSE 0 END)", floors.iter().map(case).collect::<Vec<_>>().join(" "))
 }
 
 /// Valid UTF-8 as TEXT, anything else as BLOB, without a copy of our own.

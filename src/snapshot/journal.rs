@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::fault::Fault;
 use crate::replica::Checkpoint;
 use crate::replication::{PersistedState, Unreadable};
-use crate::store::{Batch, Encoded, Stamp};
+use crate::store::{Batch, Database, Encoded, Floors, Stamp};
 
 const PREFIX: &str = "backup.db.journal-";
 /// What the names of its files end in, that of the journal itself last.
@@ -31,7 +31,8 @@ const SETTINGS: &str = "
     PRAGMA page_size = 16384; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY;";
 
-/// A row is a slice of changes (`batch`, and the stamp of the flush that is among them) or a commit (all else).
+/// A row is a slice of changes (`batch`), a flush that is among them (its stamp, with the database in the bits of the node
+/// above 12; as of format 3 it may stand beside the slice) or a commit (all else).
 const SCHEMA: &str = "
     CREATE TABLE journal(
         number INTEGER PRIMARY KEY, floor_clock INTEGER, floor_node INTEGER,
@@ -114,14 +115,11 @@ impl Journal {
         self.begin()?;
         batch.encode(&mut self.encoded);
         self.bytes += self.encoded.len() as u64;
-        let floor = batch.floor();
-        let appended = self
-            .connection
-            .prepare_cached("INSERT INTO journal(floor_clock, floor_node, batch) VALUES(?1, ?2, ?3)")
-            .and_then(|mut statement| {
-                let (clock, node) = (floor.map(|floor| floor.clock.cast_signed()), floor.map(|floor| floor.node));
-                statement.execute((clock, node, &self.encoded[..]))
-            });
+        let appended = self.append_floors(&batch.floors()).and_then(|()| {
+            self.connection
+                .prepare_cached("INSERT INTO journal(batch) VALUES(?1)")
+                .and_then(|mut statement| statement.execute([&self.encoded[..]]))
+        });
         self.encoded.clear();
         self.encoded.shrink_to(ENCODED_BYTES_KEPT);
         appended.map(drop)
@@ -177,14 +175,9 @@ impl Journal {
         Ok(Checkpoint { position, position_ceiling, clock_ceiling, recorded })
     }
 
-    /// The latest flush in it.
-    pub(super) fn floor(&self) -> Result<Option<Stamp>, Fault> {
-        let query = "SELECT floor_clock, floor_node FROM journal WHERE floor_clock IS NOT NULL
-                     ORDER BY floor_clock DESC, floor_node DESC LIMIT 1";
-        let stamp = |row: &Row<'_>| Ok(Stamp { clock: row.get::<_, i64>(0)?.cast_unsigned(), node: row.get(1)? });
-        let mut statement = self.connection.prepare(query).map_err(|error| self.explain(error))?;
-        let mut floors = statement.query_map([], stamp).map_err(|error| self.explain(error))?;
-        floors.next().transpose().map_err(|error| self.explain(error))
+    /// The latest flush of each database in it.
+    pub(super) fn floors(&self) -> Result<Floors, Fault> {
+        self.read_floors().map_err(|error| self.explain(error))
     }
 
     /// Its slices, last first, until `take` fails.
@@ -215,6 +208,26 @@ impl Journal {
             "BEGIN; {SCHEMA} INSERT INTO journal(position, position_ceiling, clock_ceiling, replication)
                 VALUES({base}, 0, 0, x''); COMMIT"
         ))
+    }
+
+    fn append_floors(&self, floors: &Floors) -> rusqlite::Result<()> {
+        let mut statement =
+            self.connection.prepare_cached("INSERT INTO journal(floor_clock, floor_node) VALUES(?1, ?2)")?;
+        for (database, stamp) in floors.iter() {
+            statement.execute((stamp.clock.cast_signed(), database.join(stamp.node)))?;
+        }
+        Ok(())
+    }
+
+    fn read_floors(&self) -> rusqlite::Result<Floors> {
+        let query = "SELECT floor_clock, floor_node FROM journal WHERE floor_clock IS NOT NULL";
+        let (mut statement, mut floors) = (self.connection.prepare(query)?, Floors::default());
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (database, node) = Database::split(row.get(1)?);
+            floors.raise(database, Stamp { clock: row.get::<_, i64>(0)?.cast_unsigned(), node });
+        }
+        Ok(floors)
     }
 
     fn begin(&self) -> rusqlite::Result<()> {

@@ -127,7 +127,7 @@ pub(super) fn merge(file: &mut DataFile, journals: &[Journal]) -> Result<Checkpo
     let end = last.end()?;
     file.begin().map_err(explain)?;
     for journal in journals {
-        file.drop_below(journal.floor()?);
+        file.drop_below(&journal.floors()?);
     }
     let mut seen = Seen::default();
     for journal in journals.iter().rev() {

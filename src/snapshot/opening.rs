@@ -10,19 +10,20 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::fault::Fault;
-use super::file::{ADD_EXPIRY, DataFile, SCHEMA, SET_FORMAT, VIEW};
+use super::file::{ADD_EXPIRY, DataFile, FORMAT, SCHEMA, SET_FORMAT, VIEW};
 use super::journal::Journal;
 use super::merging;
 use super::reserve;
 use super::{copies, directory, exchange};
 use crate::replica::{Checkpoint, Disk};
 use crate::replication::{PersistedState, Unreadable};
-use crate::store::{Change, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
+use crate::store::{Change, Database, KEY_BYTES_MAX, NodeId, Restore, Stamp, Store, VALUE_BYTES_MAX};
 
 /// "kvst", so that `file` and our own start know the file.
 const APPLICATION_ID: i64 = 0x6b76_7374;
-const FORMAT: i64 = 3;
-/// Those that are taken over: what they record of replication has no version, and the first knew no expiry.
+/// Those that are taken over: the latest knew one database, what the others record of replication has no version, and the
+/// first knew no expiry.
+const FORMAT_WITHOUT_DATABASES: i64 = 3;
 const FORMAT_WITHOUT_VERSION: i64 = 2;
 const FORMAT_WITHOUT_EXPIRY: i64 = 1;
 /// Far above any position that comes from a clock, far below where numbers end.
@@ -48,7 +49,7 @@ pub struct Opened {
 pub(super) enum Kind {
     New,
     Ours,
-    OursWithoutVersion,
+    OursWithoutDatabases,
     OursWithoutExpiry,
     /// Of a format that this version does not know.
     OursOfFormat(i64),
@@ -157,7 +158,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
         Kind::OfAnotherProgram(tables) => Some(format!(
             "is a database of another program (tables: {tables}): choose another --data-dir or move it away"
         )),
-        Kind::New | Kind::Ours | Kind::OursWithoutVersion | Kind::OursWithoutExpiry | Kind::Original => None,
+        Kind::New | Kind::Ours | Kind::OursWithoutDatabases | Kind::OursWithoutExpiry | Kind::Original => None,
     };
     if let Some(refusal) = refusal {
         return Ok((None, Found::Refused(refusal)));
@@ -177,7 +178,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
     )?;
     let mut adopted = None;
     match kind {
-        Kind::Ours | Kind::OursWithoutVersion | Kind::OursWithoutExpiry => (),
+        Kind::Ours | Kind::OursWithoutDatabases | Kind::OursWithoutExpiry => (),
         Kind::OursOfFormat(_) | Kind::OfAnotherProgram(_) => unreachable!("they were refused"),
         Kind::New => create(connection, node)?,
         Kind::Original => adopted = Some(adopt(connection, node)?),
@@ -214,7 +215,7 @@ fn open_connection(connection: &Connection, node: NodeId) -> rusqlite::Result<(O
             connection.execute_batch(&format!("BEGIN IMMEDIATE; {ADD_EXPIRY} {VIEW} COMMIT"))?;
         }
         // The record is read either way, and the format is set by the first transaction that writes it anew.
-        Kind::New | Kind::Ours | Kind::OursWithoutVersion | Kind::Original => (),
+        Kind::New | Kind::Ours | Kind::OursWithoutDatabases | Kind::Original => (),
         Kind::OursOfFormat(_) | Kind::OfAnotherProgram(_) => (),
     }
     Ok((adopted, Found::Checkpoint(checkpoint)))
@@ -235,7 +236,7 @@ pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     if application == APPLICATION_ID {
         return Ok(match format {
             FORMAT => Kind::Ours,
-            FORMAT_WITHOUT_VERSION => Kind::OursWithoutVersion,
+            FORMAT_WITHOUT_DATABASES | FORMAT_WITHOUT_VERSION => Kind::OursWithoutDatabases,
             FORMAT_WITHOUT_EXPIRY => Kind::OursWithoutExpiry,
             _ => Kind::OursOfFormat(format),
         });
@@ -367,12 +368,13 @@ pub(super) fn change_of<'a>(row: &'a Row<'_>) -> Result<Change<'a>, Unloadable> 
     if key.len() > KEY_BYTES_MAX || value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
         return Err(impossible());
     }
-    let node = number(5)?.try_into().map_err(|_| impossible())?;
+    let (database, node) = Database::split(number(5)?.try_into().map_err(|_| impossible())?);
     let slot = u32::try_from(slot).ok().filter(|&slot| slot < Restore::SLOTS_MAX).ok_or_else(impossible)?;
     let position = Some(number(3)?).filter(|position| (1..=POSITION_MAX).contains(position)).ok_or_else(impossible)?;
     let expiry = match row.get_ref(6)? {
         ValueRef::Null => None,
         _ => NonZeroU64::new(number(6)?),
     };
-    Ok(Change { slot, position, stamp: Stamp { clock: number(4)?, node }, key, value, shared: None, expiry })
+    let stamp = Stamp { clock: number(4)?, node };
+    Ok(Change { slot, position, stamp, database, key, value, shared: None, expiry })
 }

@@ -107,7 +107,7 @@ pub fn restore_cluster(
     let rows = |take: &mut crate::replica::recasting::Take<'_>| {
         backup.each(|change| {
             let (value, expiry) = (change.value.unwrap_or_default(), change.expiry.map(|expiry| expiry.get()));
-            take(Row { key: change.key, value, expiry })
+            take(Row { database: change.database, key: change.key, value, expiry })
         })
     };
     let identity = Identity { node, incarnation: incarnation.max(1) };

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Expiry, Stamp, Value};
+use super::{Database, Expiry, Floors, Stamp, Value};
 
 /// Length of a value that is none.
 const DELETED: u32 = u32::MAX;
@@ -18,7 +18,8 @@ struct Row {
     slot: u32,
     value_bytes: u32,
     key_bytes: u16,
-    node: u16,
+    /// The node of its stamp and the database of its key, [together](Database::join).
+    origin: u16,
 }
 
 /// Changes and the slots that lost their entry, in one reusable piece of memory.
@@ -41,6 +42,8 @@ pub struct Change<'a> {
     pub position: u64,
     /// When and by whom it was written.
     pub stamp: Stamp,
+    /// The database of its key.
+    pub database: Database,
     /// The key.
     pub key: &'a [u8],
     /// The value; `None` where the key was deleted.
@@ -52,6 +55,11 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// Whether it is a flush of its database.
+    pub fn is_floor(&self) -> bool {
+        self.key.is_empty()
+    }
+
     /// The value with the memory it lies in.
     pub fn shared_value(&self) -> Option<Value<'a>> {
         self.value.map(|value| Value::new(value, self.shared))
@@ -61,7 +69,7 @@ impl<'a> Change<'a> {
 impl Batch {
     /// Copies a change in, but for a large value, which is shared. A batch holds less than 4 GiB.
     pub fn push(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value, shared, expiry } = change;
+        let Change { slot, position, stamp, database, key, value, shared, expiry } = change;
         let start = u32::try_from(self.bytes.len()).expect("callers bound the bytes of a batch");
         self.bytes.extend_from_slice(key);
         let mut value_bytes = value.map_or(DELETED, |value| value.len() as u32);
@@ -81,7 +89,7 @@ impl Batch {
             slot,
             value_bytes,
             key_bytes: key.len() as u16,
-            node: stamp.node,
+            origin: database.join(stamp.node),
         });
     }
 
@@ -100,7 +108,8 @@ impl Batch {
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.rows.iter().map(|row| {
             let (key, rest) = self.bytes[row.start as usize..].split_at(row.key_bytes.into());
-            let stamp = Stamp { clock: row.clock, node: row.node };
+            let (database, node) = Database::split(row.origin);
+            let stamp = Stamp { clock: row.clock, node };
             let shared = (row.value_bytes != DELETED && row.value_bytes & SHARED != 0).then(|| {
                 let number = rest.first_chunk().map_or(0, |number| u32::from_le_bytes(*number));
                 &self.shared[number as usize]
@@ -109,7 +118,7 @@ impl Batch {
                 Some(shared) => Some(&shared[..]),
                 None => (row.value_bytes != DELETED).then(|| &rest[..row.value_bytes as usize]),
             };
-            Change { slot: row.slot, position: row.position, stamp, key, value, shared, expiry: row.expiry }
+            Change { slot: row.slot, position: row.position, stamp, database, key, value, shared, expiry: row.expiry }
         })
     }
 
@@ -133,9 +142,11 @@ impl Batch {
         self.rows.is_empty() && self.retired.is_empty()
     }
 
-    /// The latest flush among the changes, as the stamp below which all keys are absent.
-    pub fn floor(&self) -> Option<Stamp> {
-        self.changes().filter(|change| change.key.is_empty()).map(|change| change.stamp).max()
+    /// The latest flush of each database among the changes.
+    pub fn floors(&self) -> Floors {
+        let mut floors = Floors::default();
+        self.changes().filter(Change::is_floor).for_each(|change| floors.raise(change.database, change.stamp));
+        floors
     }
 
     /// Empties it; its memory stays, unless a large value has blown it up past `bytes_kept`.

@@ -23,7 +23,7 @@ impl Store {
         if self.slots.retired() >= RETIRED_MAX {
             return after;
         }
-        let is_ordinary = |entry: &Entry| !is_floor(entry) && !self.is_flushed(entry.stamp());
+        let is_ordinary = |entry: &Entry| !is_floor(entry) && !self.floor.is_below(entry);
         let near = self.changes.near_tombstones_after(after).take_while(|&(position, _)| position <= up_to);
         let mut reached = up_to;
         let mut seen = Vec::new();

@@ -20,7 +20,7 @@ impl Store {
     /// `bytes_max` bytes. Leaves out what is flushed, a bounded number in one call.
     pub fn copy_changes(&self, after: u64, up_to: u64, rows_max: usize, bytes_max: usize, batch: &mut Batch) -> Copied {
         // What ends before the flush is the state of before.
-        let skips = self.floor.position <= up_to;
+        let skips = |database| self.floor.position_in(database) <= up_to;
         let mut skipped = 0;
         let mut changes = self.changes.after(after).take_while(|&(position, _)| position <= up_to);
         let mut next = [(0, 0); PREFETCHED];
@@ -30,7 +30,7 @@ impl Store {
             self.slots.prefetch(next.iter().map(|&(_, slot)| slot));
             for &(position, slot) in next {
                 let change = change_of(position, slot, self.entry(slot));
-                if skips && self.is_flushed(change.stamp) {
+                if self.is_flushed(&change) && skips(change.database) {
                     skipped += 1;
                     if skipped < SKIPS_MAX {
                         continue;

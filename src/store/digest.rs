@@ -6,6 +6,7 @@
 
 use rapidhash::v3::rapidhash_v3;
 
+use super::Database;
 use super::entry::Entry;
 
 /// What a store holds, in numbers that another store can be compared by. Keys that expire are digested apart from those
@@ -60,19 +61,21 @@ impl Digest {
     }
 }
 
-/// A hash of a key that is the same on every node and machine.
-pub fn key_hash(key: &[u8]) -> u64 {
-    rapidhash_v3(key)
+/// A hash of a key of a database that is the same on every node and machine. Of database 0 it is the key's alone.
+pub fn key_hash(database: Database, key: &[u8]) -> u64 {
+    // The odd constant is the fractional part of the square root of 5.
+    rapidhash_v3(key) ^ (database.number() as u64).wrapping_mul(0x3c6e_f372_fe94_f82b)
 }
 
 fn term(entry: &Entry) -> u64 {
     if entry.is_tombstone() {
         return 0;
     }
-    let stamp = entry.stamp();
-    let key = key_hash(entry.key());
+    let key = rapidhash_v3(entry.key());
+    // The database is in it: of database 0 it is the node's number.
+    let origin = u64::from(entry.origin()).rotate_right(16);
     // The odd constants are the fractional parts of the golden ratio and of the square root of 3.
-    let when = (stamp.clock ^ u64::from(stamp.node).rotate_right(16)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let when = (entry.clock() ^ origin).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let both = u128::from(key ^ when).wrapping_mul(0xbb67_ae85_84ca_a73b);
     (both >> 64) as u64 ^ both as u64
 }

@@ -6,11 +6,11 @@
 
 use std::num::NonZeroU64;
 
-use super::{Batch, Change, KEY_BYTES_MAX, Restore, Stamp, VALUE_BYTES_MAX};
+use super::{Batch, Change, Database, KEY_BYTES_MAX, Restore, Stamp, VALUE_BYTES_MAX};
 
 /// Length of a value that is none.
 const DELETED: u32 = u32::MAX;
-/// Position, clock, expiry, slot, length of the value, length of the key, node.
+/// Position, clock, expiry, slot, length of the value, length of the key, node and database together.
 const HEAD_BYTES: usize = 36;
 
 /// An encoded batch whose every length and number was checked.
@@ -27,7 +27,7 @@ struct Head {
     slot: u32,
     value_bytes: u32,
     key_bytes: u16,
-    node: u16,
+    origin: u16,
 }
 
 impl Head {
@@ -42,7 +42,7 @@ impl Head {
             slot: half(24),
             value_bytes: half(28),
             key_bytes: quarter(32),
-            node: quarter(34),
+            origin: quarter(34),
         }
     }
 
@@ -78,7 +78,7 @@ impl Batch {
             head[24..28].copy_from_slice(&change.slot.to_le_bytes());
             head[28..32].copy_from_slice(&change.value.map_or(DELETED, |value| value.len() as u32).to_le_bytes());
             head[32..34].copy_from_slice(&(change.key.len() as u16).to_le_bytes());
-            head[34..].copy_from_slice(&change.stamp.node.to_le_bytes());
+            head[34..].copy_from_slice(&change.database.join(change.stamp.node).to_le_bytes());
             out.extend_from_slice(&head);
         }
         for change in self.changes() {
@@ -115,10 +115,12 @@ impl<'a> Encoded<'a> {
             let (before, own) = rest.split_at(rest.len() - head.payload_bytes());
             rest = before;
             let (key, value) = own.split_at(head.key_bytes.into());
+            let (database, node) = Database::split(head.origin);
             Change {
                 slot: head.slot,
                 position: head.position,
-                stamp: Stamp { clock: head.clock, node: head.node },
+                stamp: Stamp { clock: head.clock, node },
+                database,
                 key,
                 value: (head.value_bytes != DELETED).then_some(value),
                 shared: None,
@@ -144,6 +146,7 @@ mod tests {
             slot,
             position: u64::from(slot) + 7,
             stamp: Stamp { clock: 1 << 50, node: 3 },
+            database: Database::new(slot as usize).unwrap_or_default(),
             key,
             value,
             shared: None,

@@ -16,8 +16,8 @@ use std::slice;
 
 use bytes::Bytes;
 
-use super::Stamp;
 use super::value::{SHARED_BYTES_MIN, Value};
+use super::{Database, Stamp};
 
 /// Longest key the layout can hold.
 pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
@@ -47,7 +47,8 @@ struct Header {
     /// `Form`; or `DELETED`.
     value: u32,
     key_bytes: u16,
-    node: u16,
+    /// The node of its stamp and the database of its key, [together](Database::join).
+    origin: u16,
 }
 
 /// How a value came about on this node: what Redis derives its encoding from. Only what is whole is told to the data
@@ -92,7 +93,7 @@ fn layout(bytes: usize) -> Layout {
 impl Entry {
     /// `None` as value is a deletion, which does not expire. Panics where key or value are longer than the layout
     /// holds.
-    pub fn new(key: &[u8], value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) -> Entry {
+    pub fn new(database: Database, key: &[u8], value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) -> Entry {
         let value_bytes = value.map_or(0, |value| value.len());
         assert!(key.len() <= KEY_BYTES_MAX && value_bytes <= VALUE_BYTES_MAX);
         let layout = layout(allocation_bytes(key.len(), value_bytes, value.is_some() && expiry.is_some()));
@@ -101,7 +102,8 @@ impl Entry {
         let mut entry = Entry { header };
         // SAFETY: the memory is fresh, aligned and long enough for header and key; nobody else knows it.
         unsafe {
-            header.write(Header { clock: 0, value: DELETED, key_bytes: key.len() as u16, node: 0 });
+            let origin = database.join(0);
+            header.write(Header { clock: 0, value: DELETED, key_bytes: key.len() as u16, origin });
             copy_nonoverlapping(key.as_ptr(), entry.payload(), key.len());
         }
         entry.write(value, expiry, stamp);
@@ -116,7 +118,7 @@ impl Entry {
             drop(self.take_shared());
             self.write(value, expiry, stamp);
         } else {
-            *self = Entry::new(self.key(), value, expiry, stamp);
+            *self = Entry::new(self.database(), self.key(), value, expiry, stamp);
         }
     }
 
@@ -188,7 +190,23 @@ impl Entry {
     /// When and by whom it was written.
     pub fn stamp(&self) -> Stamp {
         let header = self.header();
-        Stamp { clock: header.clock, node: header.node }
+        Stamp { clock: header.clock, node: Database::split(header.origin).1 }
+    }
+
+    /// The clock of its stamp.
+    #[inline]
+    pub fn clock(&self) -> u64 {
+        self.header().clock
+    }
+
+    /// The database of its key.
+    pub fn database(&self) -> Database {
+        Database::split(self.header().origin).0
+    }
+
+    /// The node of its stamp and the database of its key, [together](Database::join).
+    pub fn origin(&self) -> u16 {
+        self.header().origin
     }
 
     /// Whether it remembers a deletion.
@@ -254,7 +272,7 @@ impl Entry {
             let header = self.header.as_mut();
             header.value = length;
             header.clock = stamp.clock;
-            header.node = stamp.node;
+            header.origin = Database::split(header.origin).0.join(stamp.node);
         }
     }
 
@@ -291,7 +309,7 @@ mod tests {
             [(&b"k"[..], &b"v"[..]), (b"key", b""), (b"", b"value"), (&[b'k'; KEY_BYTES_MAX], &[7; 70_000])]
         {
             for expiry in [None, NonZeroU64::new(7), Some(NonZeroU64::MAX)] {
-                let entry = Entry::new(key, Some(value.into()), expiry, LATE);
+                let entry = Entry::new(Database::ZERO, key, Some(value.into()), expiry, LATE);
                 assert_eq!(
                     (entry.key(), entry.value(), entry.expiry(), entry.stamp()),
                     (key, Some(value), expiry, LATE)
@@ -304,7 +322,7 @@ mod tests {
     fn a_form_goes_with_the_value_and_costs_nothing() {
         for value in [&b""[..], b"red", &[7; SHARED_BYTES_MIN]] {
             for form in [Form::Sum, Form::Edited, Form::Whole] {
-                let mut entry = Entry::new(b"color", Some(value.into()), NonZeroU64::new(1), EARLY);
+                let mut entry = Entry::new(Database::ZERO, b"color", Some(value.into()), NonZeroU64::new(1), EARLY);
                 let before = entry.bytes();
                 entry.set_form(form);
                 assert_eq!((entry.form(), entry.value(), entry.bytes()), (form, Some(value), before));
@@ -320,7 +338,7 @@ mod tests {
 
     #[test]
     fn an_expiry_takes_eight_bytes_where_there_is_one() {
-        let mut entry = Entry::new(b"color", Some(b"red".into()), None, EARLY);
+        let mut entry = Entry::new(Database::ZERO, b"color", Some(b"red".into()), None, EARLY);
         let before = entry.bytes();
         entry.replace(Some(b"red".into()), NonZeroU64::new(1), LATE);
         assert_eq!((entry.value(), entry.expiry(), entry.bytes()), (Some(&b"red"[..]), NonZeroU64::new(1), before + 8));
@@ -331,8 +349,23 @@ mod tests {
     }
 
     #[test]
+    fn a_database_stays_whatever_is_written_and_costs_nothing() {
+        for database in Database::all() {
+            let mut entry = Entry::new(database, b"color", Some(b"red".into()), None, EARLY);
+            let before = entry.bytes();
+            for value in [&b"blue"[..], b"gray", &[7; SHARED_BYTES_MIN], b"red"] {
+                entry.replace(Some(value.into()), None, LATE);
+                assert_eq!((entry.database(), entry.stamp(), entry.key()), (database, LATE, &b"color"[..]));
+            }
+            assert_eq!(entry.bytes(), before);
+            entry.replace(None, None, EARLY);
+            assert_eq!((entry.database(), entry.stamp()), (database, EARLY));
+        }
+    }
+
+    #[test]
     fn a_deletion_keeps_key_and_stamp() {
-        let mut entry = Entry::new(b"color", Some((&[b'x'; 1000]).into()), None, EARLY);
+        let mut entry = Entry::new(Database::ZERO, b"color", Some((&[b'x'; 1000]).into()), None, EARLY);
         let before = entry.bytes();
         entry.replace(None, None, LATE);
         assert_eq!(
@@ -344,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_same_size_stays_in_place_and_other_sizes_move() {
-        let mut entry = Entry::new(b"color", Some(b"blue".into()), None, EARLY);
+        let mut entry = Entry::new(Database::ZERO, b"color", Some(b"blue".into()), None, EARLY);
         let place = entry.header;
         entry.replace(Some(b"gray".into()), None, LATE);
         assert_eq!((entry.header, entry.value()), (place, Some(&b"gray"[..])));
@@ -357,7 +390,7 @@ mod tests {
         let whole = Bytes::from(vec![b'x'; (1 << 20) + 10]);
         let part = Value::from(&whole).part(3..(1 << 20) + 3);
         for expiry in [None, NonZeroU64::new(7)] {
-            let mut entry = Entry::new(b"color", Some(part), expiry, EARLY);
+            let mut entry = Entry::new(Database::ZERO, b"color", Some(part), expiry, EARLY);
             assert_eq!(entry.value().map(<[u8]>::as_ptr), Some(part.as_ptr()), "no copy");
             assert_eq!((entry.value(), entry.expiry()), (Some(part.bytes()), expiry));
             assert!(entry.bytes() > SHARED_BYTES_MIN);
@@ -371,7 +404,7 @@ mod tests {
             assert_eq!(kept.as_deref(), Some(part.bytes()));
         }
         assert!(whole.is_unique());
-        let mut entry = Entry::new(b"color", Some(part), None, EARLY);
+        let mut entry = Entry::new(Database::ZERO, b"color", Some(part), None, EARLY);
         for _ in 0..1_000_000 {
             let again = Value::new(entry.value().unwrap_or_default(), entry.shared()).lend();
             entry.replace(Some((&again).into()), None, LATE);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Database;
+use super::database::DATABASES_MAX;
 use super::entry::{Entry, Expiry};
 
 /// What the index costs a key that expires, as the limit on memory counts it.
@@ -14,25 +16,32 @@ pub(super) const INDEX_BYTES: usize = 32;
 #[derive(Default)]
 pub(super) struct Expiries {
     index: BTreeSet<(u64, u32)>,
+    /// How many there are of each database.
+    counts: [usize; DATABASES_MAX],
     now_ms: u64,
 }
 
 impl Expiries {
-    /// Takes in the expiries of a store that is put together.
-    pub(super) fn fill(&mut self, expiries: Vec<(u64, u32)>) {
+    /// Takes in the expiries of a store that is put together, and says of which database each slot is.
+    pub(super) fn fill(&mut self, expiries: Vec<(u64, u32)>, database_of: impl Fn(u32) -> Database) {
+        expiries.iter().for_each(|&(_, slot)| self.counts[database_of(slot).number()] += 1);
         self.index = expiries.into_iter().collect();
     }
 
     /// The slot's expiry is another.
-    pub(super) fn changed(&mut self, slot: u32, before: Expiry, after: Expiry) {
+    pub(super) fn changed(&mut self, slot: u32, database: Database, before: Expiry, after: Expiry) {
         if before == after {
             return;
         }
-        if let Some(before) = before {
-            self.index.remove(&(before.get(), slot));
+        let count = &mut self.counts[database.number()];
+        if let Some(before) = before
+            && self.index.remove(&(before.get(), slot))
+        {
+            *count -= 1;
         }
         if let Some(after) = after {
             self.index.insert((after.get(), slot));
+            *count += 1;
         }
     }
 
@@ -41,9 +50,11 @@ impl Expiries {
         self.now_ms = self.now_ms.max(unix_ms);
     }
 
-    /// Takes out the next that expires.
-    pub(super) fn pop_first(&mut self) {
-        self.index.pop_first();
+    /// Takes out the next that expires, which is of this database.
+    pub(super) fn pop_first(&mut self, database: Database) {
+        if self.index.pop_first().is_some() {
+            self.counts[database.number()] -= 1;
+        }
     }
 
     /// When and in which slot a key expires next.
@@ -59,6 +70,11 @@ impl Expiries {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// How many there are of a database.
+    pub(super) fn len_of(&self, database: Database) -> usize {
+        self.counts[database.number()]
     }
 
     /// Whether the entry's time has come.

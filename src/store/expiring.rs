@@ -10,7 +10,7 @@ use super::entry::{Entry, Expiry, memory_bytes};
 use super::expiries::INDEX_BYTES;
 use super::floor::is_reserved;
 use super::value::Value;
-use super::{KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store};
+use super::{Database, KEY_OVERHEAD_BYTES, OutOfMemory, Stamp, Store};
 use crate::fault_injection;
 
 /// The latest expiry there is, in unix milliseconds: the data file holds no higher number.
@@ -58,19 +58,21 @@ impl Store {
 
     /// Turns keys that have expired into deletions, `max` of them at most, the one that expired first coming first, and
     /// says which. Returns how many.
-    pub fn expire(&mut self, max: usize, mut expired: impl FnMut(&[u8])) -> usize {
+    pub fn expire(&mut self, max: usize, mut expired: impl FnMut(Database, &[u8])) -> usize {
         let mut count = 0;
         for _ in 0..max {
             let Some((expiry, slot)) = self.expiries.first() else { break };
             if expiry > self.expiries.now_ms() {
                 break;
             }
-            if self.is_flushed(self.entry(slot).stamp()) {
+            let entry = self.entry(slot);
+            let database = entry.database();
+            if self.floor.is_below(entry) {
                 // Its place in the change list must stay before that of the flush, where it is swept.
-                self.expiries.pop_first();
+                self.expiries.pop_first(database);
                 continue;
             }
-            expired(self.entry(slot).key());
+            expired(database, entry.key());
             self.bury(slot);
             if fault_injection::is("expired key not remembered") {
                 self.forget(slot);
@@ -87,7 +89,7 @@ impl Store {
     pub fn expire_key(&mut self, key: &[u8]) -> bool {
         let Some(slot) = self.find(self.hasher.hash(key), key) else { return false };
         let entry = self.entry(slot);
-        let has_expired = self.expiries.has_expired(entry) && !self.is_flushed(entry.stamp());
+        let has_expired = self.expiries.has_expired(entry) && !self.floor.is_below(entry);
         if has_expired {
             self.bury(slot);
         }
@@ -111,7 +113,7 @@ impl Store {
 
     /// The entry's value, unless it is as good as deleted.
     pub(super) fn shown<'a>(&self, entry: &'a Entry) -> Option<&'a [u8]> {
-        let is_gone = self.expiries.has_expired(entry) || self.is_flushed(entry.stamp());
+        let is_gone = self.expiries.has_expired(entry) || self.floor.is_below(entry);
         entry.value().filter(|_| !is_gone)
     }
 

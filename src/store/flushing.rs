@@ -1,6 +1,6 @@
-//! All keys deleted at once: a *floor*, a stamp under which every entry counts as absent.
+//! All keys of a database deleted at once: a *floor*, a stamp under which every entry of it counts as absent.
 //!
-//! The floor is the deletion of the empty key, which no client can name: an entry like any other, with a place in the
+//! The floor is the deletion of the empty key of its database, which no client can name: an entry like any other, with a place in the
 //! change list and a row in the data file, that never goes. So a flush is one change, here and over a link. What lies
 //! below is *flushed*: absent from then on, and freed in bounded steps by a sweep of the change list up to the floor.
 //!
@@ -8,19 +8,18 @@
 //! the floor the data file drops all rows below. A snapshot that ends before the floor holds what was there before,
 //! which is why nothing is swept behind a fence.
 
-use super::entry::Entry;
-use super::floor::{Floor, is_floor};
+use super::floor::is_floor;
 use super::slots::Slots;
-use super::{Stamp, Store};
+use super::{Change, Database, Floors, Stamp, Store};
 
 impl Store {
-    /// Deletes all keys and returns the change's position. The stamp must be above all there are, as a stamp just
-    /// issued is. O(1): what the keys took is freed by [`Store::sweep`].
+    /// Deletes all keys of the selected database and returns the change's position. The stamp must be above all there
+    /// are, as a stamp just issued is. O(1): what the keys took is freed by [`Store::sweep`].
     pub fn flush(&mut self, stamp: Stamp) -> u64 {
         let hash = self.hasher.hash(b"");
         match self.find(hash, b"") {
             Some(slot) => self.rewrite(slot, None, None, stamp),
-            None => self.insert(hash, Entry::new(b"", None, None, stamp)),
+            None => self.insert(hash, self.entry_of(b"", None, None, stamp)),
         }
         self.changes.last()
     }
@@ -33,12 +32,12 @@ impl Store {
         let mut flushed = Vec::new();
         let mut looks = 0;
         for (position, slot) in self.changes.after(self.floor.swept).take(looks_max) {
-            if position >= self.floor.position {
+            if position >= self.floor.position() {
                 break;
             }
             looks += 1;
             self.floor.swept = position;
-            if self.is_flushed(self.entry(slot).stamp()) {
+            if self.floor.is_below(self.entry(slot)) {
                 flushed.push(slot);
             }
         }
@@ -58,27 +57,30 @@ impl Store {
         self.floor.is_sweeping
     }
 
-    /// Whether what has this stamp is deleted by a flush.
-    pub fn is_flushed(&self, stamp: Stamp) -> bool {
-        stamp < self.floor.stamp
+    /// Whether the change is of what a flush has deleted.
+    pub fn is_flushed(&self, change: &Change<'_>) -> bool {
+        self.covers(change.database, change.stamp)
     }
 
-    /// The stamp of the latest flush; all zero where there was none.
-    pub fn floor(&self) -> Stamp {
-        self.floor.stamp
+    /// Whether what has this stamp is deleted by a flush of the database.
+    pub fn covers(&self, database: Database, stamp: Stamp) -> bool {
+        self.floor.covers(database, stamp)
     }
 
-    /// The slot has changed; where it is the floor's, all below is flushed.
-    pub(super) fn note_floor(&mut self, slot: u32) {
+    /// The latest flush of each database.
+    pub fn floors(&self) -> &Floors {
+        self.floor.floors()
+    }
+
+    /// The slot has changed, as of this stamp; where it is a floor's, all below is flushed.
+    #[inline]
+    pub(super) fn note_floor(&mut self, slot: u32, stamp: Stamp) {
         let entry = self.entry(slot);
-        let (stamp, is_floor) = (entry.stamp(), is_floor(entry));
-        let latest = self.floor.latest.max(stamp);
-        if is_floor {
-            // Where something is newer, the number of those that are not is known when all is swept.
-            let doomed = if self.floor.latest < stamp { self.keys } else { self.floor.doomed };
-            let position = self.changes.last();
-            self.floor = Floor { stamp, position, doomed, swept: 0, is_sweeping: true, latest };
+        if is_floor(entry) {
+            let (database, position) = (entry.database(), self.changes.last());
+            let keys = self.keys_in(database);
+            self.floor.rise(database, stamp, position, keys);
         }
-        self.floor.latest = latest;
+        self.floor.seen(stamp);
     }
 }

@@ -3,12 +3,13 @@
 //! - [`entry`]: one key's newest state in one allocation
 //! - [`slots`]: numbered homes for entries
 //! - [`directory`]: from key to slot; [`table`]: one of the small hash tables it is made of
+//! - [`database`]: keys that know nothing of each other; `selecting`: whose keys are meant; `databases`: those that are not
 //! - [`changes`]: slots in the order of their latest change
 //! - [`stamp`]: when and by whom
 //! - `collecting`: deletions forgotten, and the slots that they leave
 //! - [`digest`]: the whole content as one number
 //! - [`expiring`]: keys that are there until a time; `expiries`: their order
-//! - [`flushing`]: all keys deleted at once; `floor`: the latest time
+//! - [`flushing`]: all keys of a database deleted at once; `floor`: the latest times
 //! - [`batch`]: changes copied out, on their way elsewhere
 //! - `encoded`: ... as bytes on a disk
 //! - [`copying`]: which changes; `fence`: what keeps them as they are
@@ -27,6 +28,8 @@ pub mod batch;
 pub mod changes;
 mod collecting;
 pub mod copying;
+pub mod database;
+mod databases;
 pub mod digest;
 pub mod directory;
 mod encoded;
@@ -41,6 +44,7 @@ mod prefetching;
 mod ranges;
 pub mod restore;
 mod scanning;
+mod selecting;
 pub mod slots;
 pub mod stamp;
 pub mod table;
@@ -48,6 +52,7 @@ pub mod value;
 
 pub use batch::{Batch, Change};
 pub use copying::Copied;
+pub use database::{DATABASES_MAX, Database, Floors, NODES_MAX};
 pub use digest::Content;
 pub use encoded::Encoded;
 pub use entry::{Expiry, Form, KEY_BYTES_MAX, VALUE_BYTES_MAX, memory_bytes};
@@ -58,6 +63,7 @@ pub use stamp::{Clock, NodeId, Now, Stamp};
 use crate::fault_injection;
 
 use changes::ChangeList;
+use databases::Databases;
 use digest::Digest;
 use directory::{Directory, KeyHasher};
 use entry::Entry;
@@ -79,11 +85,13 @@ pub struct OutOfMemory;
 
 /// See the module.
 ///
-/// Invariant: every slot with an entry is in the table once and in the change list once, and one whose entry expires is
+/// Invariant: every slot with an entry is in its database's tables once and in the change list once, and one whose entry expires is
 /// in the expiries once.
 pub struct Store {
     hasher: KeyHasher,
+    /// Of the selected database.
     directory: Directory,
+    databases: Databases,
     slots: Slots,
     changes: ChangeList,
     keys: usize,
@@ -116,6 +124,7 @@ impl Store {
         Store {
             hasher: KeyHasher::new(seed),
             directory: Directory::default(),
+            databases: Databases::default(),
             slots: Slots::default(),
             changes: ChangeList::new(first),
             keys: 0,
@@ -172,7 +181,7 @@ impl Store {
         expiry: Expiry,
         stamp: Stamp,
     ) -> Result<Applied, OutOfMemory> {
-        if self.is_flushed(stamp) && !fault_injection::is("older write taken in after a flush") {
+        if self.covers(self.selected(), stamp) && !fault_injection::is("older write taken in after a flush") {
             return Ok(Applied { position: None, rival: None });
         }
         let hash = self.hasher.hash(key);
@@ -200,8 +209,14 @@ impl Store {
 
     /// The key's newest state, deletions included. What has expired is shown as deleted.
     pub fn state(&self, key: &[u8]) -> Option<Change<'_>> {
-        let slot = self.find(self.hasher.hash(key), key)?;
-        if self.is_flushed(self.entry(slot).stamp()) {
+        self.state_in(self.selected(), key)
+    }
+
+    /// The same of a key of the database, whichever is selected.
+    pub fn state_in(&self, database: Database, key: &[u8]) -> Option<Change<'_>> {
+        let directory = self.directory_of(database)?;
+        let slot = directory.find(self.hasher.hash(key), |slot| self.entry(slot).key() == key)?;
+        if self.floor.is_below(self.entry(slot)) {
             return None;
         }
         let change = change_of(self.changes.position(self.slots.place(slot)), slot, self.entry(slot));
@@ -246,9 +261,9 @@ impl Store {
         self.changes.last()
     }
 
-    /// Keys that have a value, those included that expired and were not turned yet.
+    /// Keys of all databases that have a value, those included that expired and were not turned yet.
     pub fn keys(&self) -> usize {
-        self.keys - self.floor.doomed
+        self.keys.saturating_sub(self.floor.doomed())
     }
 
     /// What two stores with the same live keys and stamps share. O(1).
@@ -267,9 +282,9 @@ impl Store {
         self.changes.count_after(position)
     }
 
-    /// Deletions remembered, that of all keys at once not counted.
+    /// Deletions remembered, those of all keys of a database at once not counted.
     pub fn tombstones(&self) -> usize {
-        self.tombstones - usize::from(self.floor.position > 0)
+        self.tombstones - self.floor.count()
     }
 
     /// Memory as the limit counts it: entries, and what a key costs beside its entry.
@@ -300,16 +315,18 @@ impl Store {
         self.slots.get(slot).expect("the table and the change list name only slots with an entry")
     }
 
+    /// Of the selected database.
     fn insert(&mut self, hash: u64, entry: Entry) {
+        debug_assert_eq!(entry.database(), self.selected());
         self.count(&entry, 1);
-        let (deleted, expiry) = (entry.is_tombstone(), entry.expiry());
+        let (deleted, expiry, stamp) = (entry.is_tombstone(), entry.expiry(), entry.stamp());
         let slot = self.slots.insert(entry);
-        self.expiries.changed(slot, None, expiry);
+        self.expiries.changed(slot, self.selected(), None, expiry);
         let Store { hasher, directory, slots, changes, .. } = self;
         directory.insert(hash, slot, |there, hashes| slots.hash_keys(hasher, there, hashes));
         let place = changes.append(slot, deleted, |slot, place| slots.set_place(slot, place));
         slots.set_place(slot, place);
-        self.note_floor(slot);
+        self.note_floor(slot, stamp);
     }
 
     fn rewrite(&mut self, slot: u32, value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) {
@@ -330,7 +347,7 @@ impl Store {
         digest_of(&mut self.digest, &mut self.expiring_digest, entry).remove(entry);
         entry.replace(large.as_ref().map(Value::from).or(value), expiry, stamp);
         digest_of(&mut self.digest, &mut self.expiring_digest, entry).add(entry);
-        expiries.changed(slot, expiry_before, entry.expiry());
+        expiries.changed(slot, entry.database(), expiry_before, entry.expiry());
         self.entry_bytes = self.entry_bytes + entry.bytes() - bytes_before;
         changes.vacate(place, deleted_before, |slot, place| slots.set_place(slot, place));
         let place = changes.append(slot, value.is_none(), |slot, place| slots.set_place(slot, place));
@@ -340,7 +357,10 @@ impl Store {
             (false, true) => (self.keys, self.tombstones) = (self.keys - 1, self.tombstones + 1),
             (true, true) | (false, false) => (),
         }
-        self.note_floor(slot);
+        if deleted_before != value.is_none() {
+            self.databases.turn(self.slots.get(slot).expect("it was just rewritten"));
+        }
+        self.note_floor(slot, stamp);
     }
 
     fn forget(&mut self, slot: u32) {
@@ -350,19 +370,20 @@ impl Store {
     fn take_out(&mut self, slot: u32, out: impl Fn(&mut Slots, u32) -> Entry) {
         let place = self.slots.place(slot);
         let hash = self.hasher.hash(self.entry(slot).key());
-        self.directory.remove(hash, slot);
+        self.directory_of_mut(self.entry(slot).database()).remove(hash, slot);
         let Store { slots, changes, .. } = self;
         let deleted = slots.get(slot).is_some_and(Entry::is_tombstone);
         changes.vacate(place, deleted, |slot, place| slots.set_place(slot, place));
         let entry = out(&mut self.slots, slot);
         self.floor.gone(&entry);
-        self.expiries.changed(slot, entry.expiry(), None);
+        self.expiries.changed(slot, entry.database(), entry.expiry(), None);
         self.count(&entry, -1);
     }
 
     fn count(&mut self, entry: &Entry, by: isize) {
         let counter = if entry.is_tombstone() { &mut self.tombstones } else { &mut self.keys };
         *counter = counter.wrapping_add_signed(by);
+        self.databases.count(entry, by);
         let digest = digest_of(&mut self.digest, &mut self.expiring_digest, entry);
         if by > 0 {
             digest.add(entry)
@@ -388,6 +409,6 @@ fn state_of(entry: &Entry) -> Option<Value<'_>> {
 }
 
 fn change_of(position: u64, slot: u32, entry: &Entry) -> Change<'_> {
-    let (stamp, expiry) = (entry.stamp(), entry.expiry());
-    Change { slot, position, stamp, key: entry.key(), value: entry.value(), shared: entry.shared(), expiry }
+    let (stamp, database, expiry) = (entry.stamp(), entry.database(), entry.expiry());
+    Change { slot, position, stamp, database, key: entry.key(), value: entry.value(), shared: entry.shared(), expiry }
 }

@@ -20,7 +20,7 @@ impl Store {
 
     pub(super) fn entry_of(&self, key: &[u8], value: Option<Value<'_>>, expiry: Expiry, stamp: Stamp) -> Entry {
         let large = self.large(value);
-        Entry::new(key, large.as_ref().map(Value::from).or(value), expiry, stamp)
+        Entry::new(self.selected(), key, large.as_ref().map(Value::from).or(value), expiry, stamp)
     }
 
     /// The memory to keep a value in, where it is large.

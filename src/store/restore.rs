@@ -3,7 +3,7 @@
 use super::directory::Directory;
 use super::entry::Entry;
 use super::floor::is_floor;
-use super::{Change, Free, Store, slots};
+use super::{Change, DATABASES_MAX, Database, Free, Store, slots};
 
 /// Puts a store together from the rows of a data file, in any order.
 ///
@@ -11,8 +11,8 @@ use super::{Change, Free, Store, slots};
 /// memory, which is several times as fast as a million random insertions.
 pub struct Restore {
     store: Store,
-    /// Hash and slot of each row.
-    hashes: Vec<(u64, u32)>,
+    /// Hash and slot of each row of each database.
+    hashes: [Vec<(u64, u32)>; DATABASES_MAX],
     /// Position and slot of each row, and whether it is a deletion.
     positions: Vec<(u64, u32, bool)>,
     /// Expiry and slot of each row that has one.
@@ -30,7 +30,7 @@ impl Restore {
     /// Begins with an empty store; arguments as for [`Store::new`].
     pub fn new(seed: [u64; 2], bytes_max: usize) -> Restore {
         let store = Store::new(seed, bytes_max, 1);
-        Restore { store, hashes: Vec::new(), positions: Vec::new(), expiries: Vec::new() }
+        Restore { store, hashes: Default::default(), positions: Vec::new(), expiries: Vec::new() }
     }
 
     /// Has large values that nobody has any more freed so.
@@ -41,11 +41,12 @@ impl Restore {
 
     /// Takes in one row, whose slot no other has. The limit on memory does not hold here: what was kept is kept.
     pub fn add(&mut self, change: Change<'_>) {
-        let Change { slot, position, stamp, key, value, expiry, .. } = change;
+        let Change { slot, position, stamp, database, key, value, expiry, .. } = change;
+        self.store.select(database);
         let entry = self.store.entry_of(key, change.shared_value(), expiry, stamp);
         self.store.count(&entry, 1);
         self.store.slots.insert_at(slot, entry);
-        self.hashes.push((self.store.hasher.hash(key), slot));
+        self.hashes[database.number()].push((self.store.hasher.hash(key), slot));
         self.positions.push((position, slot, value.is_none()));
         self.expiries.extend(expiry.map(|expiry| (expiry.get(), slot)));
     }
@@ -59,23 +60,34 @@ impl Restore {
     /// the higher stamp wins, and the other's slot is retired.
     pub fn finish(self, first: u64) -> Result<Store, PositionTaken> {
         let Restore { mut store, hashes, mut positions, mut expiries } = self;
-        if store.fill_table(hashes) {
+        let mut retired = false;
+        for (database, hashes) in Database::all().zip(hashes).filter(|(_, hashes)| !hashes.is_empty()) {
+            store.select(database);
+            retired |= store.fill_table(hashes);
+        }
+        store.select(Database::ZERO);
+        if retired {
             positions.retain(|&(_, slot, _)| store.slots.get(slot).is_some());
             expiries.retain(|&(_, slot)| store.slots.get(slot).is_some());
         }
-        store.expiries.fill(expiries);
+        let Store { slots, expiries: index, .. } = &mut store;
+        index.fill(expiries, |slot| slots.get(slot).map_or(Database::ZERO, Entry::database));
         positions.sort_unstable();
         if let Some(pair) = positions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(PositionTaken(pair[0].0));
         }
-        let floor = positions.iter().find_map(|&(_, slot, _)| store.slots.get(slot).filter(|one| is_floor(one)));
-        store.floor.stamp = floor.map_or(store.floor.stamp, Entry::stamp);
+        let Store { slots, floor, .. } = &mut store;
+        for &(position, slot, _) in &positions {
+            if let Some(entry) = slots.get(slot).filter(|entry| is_floor(entry)) {
+                floor.restore(entry, position);
+            }
+        }
         let first = positions.last().map_or(first, |&(last, ..)| first.max(last + 1));
         let Store { slots, changes, floor, .. } = &mut store;
         for (position, slot, deleted) in positions {
             slots.set_place(slot, changes.restore(position, slot, deleted));
             let Some(entry) = slots.get(slot) else { continue };
-            floor.restored(entry, position);
+            floor.restored(entry);
         }
         changes.begin_at(first);
         slots.claimed();

@@ -3,7 +3,7 @@
 use super::Store;
 
 impl Store {
-    /// Visits a bounded part of all keys that have a value, and returns the cursor of the next part; 0 begins, and
+    /// Visits a bounded part of all keys of the selected database that have a value, and returns the cursor of the next part; 0 begins, and
     /// ends. Every key that is there from the first call to the last is visited, however the store grows.
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8])) -> u64 {
         self.scan_slots(cursor, |_, key| visit(key))
@@ -19,9 +19,9 @@ impl Store {
         })
     }
 
-    /// A key that has a value; `chance` decides which. Expected O(1) while most slots are in use.
+    /// A key of the selected database that has a value; `chance` decides which. Expected O(1) while most slots are in use.
     pub fn random_key(&self, chance: u64) -> Option<&[u8]> {
-        if self.keys == 0 {
+        if self.keys_in(self.selected()) == 0 {
             return None;
         }
         let mut cursor = chance & u64::from(u32::MAX);

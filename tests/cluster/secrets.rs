@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kvstoreapp::replication::wire::{Frame, GREETING, Hello, Proof, TLS_GREETING, VERSION, decode};
-use kvstoreapp::store::Stamp;
+use kvstoreapp::store::Floors;
 use rustix::process::Signal;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -297,7 +297,7 @@ fn hello() -> Vec<u8> {
         cursor: Default::default(),
         vector: Default::default(),
         collected: Default::default(),
-        floor: Stamp::default(),
+        floors: Floors::default(),
         linked: Vec::new(),
         members: Vec::new(),
     }

@@ -261,6 +261,26 @@ fn a_config_file_that_describes_no_cluster_is_a_mistake() {
 }
 
 #[test]
+fn there_are_4096_nodes_at_most_and_16_databases() {
+    let nodes = |count: usize| -> String {
+        let entries =
+            (0..count).map(|node| format!(r#"{{ "ip": "10.0.{}.{}", "port": 5000 }}"#, node / 250, node % 250));
+        format!("[{}]", entries.collect::<Vec<_>>().join(","))
+    };
+    let place = Place::with_config(&nodes(4_096));
+    assert!(place.answer(&["--check-config", "--id=4095"]).starts_with("valid: node 4095 of 4096"));
+    let place = Place::with_config(&nodes(4_097));
+    place.refused(&["--check-config", "--id=0"], &["lists 4097 nodes, but at most 4096 can be"]);
+    let place = Place::empty();
+    for count in ["1", "16"] {
+        assert!(place.answer(&["--check-config", &format!("--databases={count}")]).starts_with("valid: "));
+    }
+    for count in ["0", "17", "many"] {
+        place.refused(&["--check-config", &format!("--databases={count}")], &["--databases", count]);
+    }
+}
+
+#[test]
 fn a_config_file_that_is_named_has_to_be_there() {
     let place = Place::with_config(THREE_NODES);
     place.refused(&["--id=0", "--config=missing.json"], &["missing.json", "No such file"]);

@@ -199,6 +199,7 @@ fn pure_options(script: &Script) -> Options {
         match flag.split_once('=') {
             Some(("--max-value-bytes", bytes)) => options.value_bytes_max = bytes.parse().expect("a number"),
             Some(("--script-time-ms", ms)) => options.scripts.time_ms = ms.parse().expect("a number"),
+            Some(("--databases", count)) => options.databases = count.parse().expect("a number"),
             Some(("--dialect", "resp")) => options.dialect = Dialect::Resp2,
             Some(("--http", "off")) => options.http.policy = HttpPolicy::Off,
             Some(_) | None => panic!("{}: the pure node has no {flag}", script.name),

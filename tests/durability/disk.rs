@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use kvstoreapp::node::Node;
 use kvstoreapp::replica::snapshotter::IN_FLIGHT_MAX;
 use kvstoreapp::replica::{self, Checkpoint, Disk as _, Outcome, Save, Saved};
-use kvstoreapp::store::{Change, Restore, Stamp, Store};
+use kvstoreapp::store::{Change, Database, Restore, Stamp, Store};
 
 /// What the state at each position is. Positions up to `checked` are dropped.
 pub struct Model {
@@ -165,7 +165,8 @@ impl replica::Disk for Disk {
         let mut restore = Restore::new([1, 2], 0);
         for (&slot, Row { position, stamp, key, value }) in &self.rows {
             let (position, stamp, value) = (*position, *stamp, value.as_deref());
-            restore.add(Change { slot, position, stamp, key, value, shared: None, expiry: None });
+            let database = Database::ZERO;
+            restore.add(Change { slot, position, stamp, database, key, value, shared: None, expiry: None });
         }
         restore.finish(first).map_err(|taken| format!("two rows at position {}", taken.0))
     }

@@ -83,6 +83,45 @@ fn a_file_of_a_newer_format_is_refused() {
     assert_refused(&directory, &["has format 99", "start the version that wrote it"]);
 }
 
+#[test]
+fn a_file_of_format_3_is_taken_over_with_all_its_rows_as_of_database_0() {
+    let directory = directory_with_our_rows(10);
+    let file = file_in(&directory);
+    sqlite3(
+        &file,
+        "DROP VIEW kvstore; PRAGMA user_version = 3;
+         CREATE VIEW kvstore(key, value, written_at, node, expires_at) AS
+            SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node, datetime(expiry / 1000, 'unixepoch')
+            FROM entry WHERE value IS NOT NULL",
+    );
+    let server = Server::start_in(directory, &[]);
+    let mut client = server.connect();
+    assert_eq!(client.ask("GET k1"), "v1");
+    assert_eq!(client.ask("SELECT 3"), "OK");
+    assert_eq!(client.ask("GET k1"), "KEY NOT FOUND");
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "4");
+    assert_eq!(sqlite3(&file, "SELECT count(*) FROM kvstore WHERE db = 0").trim(), "10");
+}
+
+#[test]
+fn a_restart_and_a_kill_keep_every_key_in_its_database_and_the_file_shows_which_that_is() {
+    let server = Server::start(&["--durability=commit"]);
+    let mut client = server.connect();
+    for (number, value) in [(0, "zero"), (1, "one"), (15, "fifteen")] {
+        assert_eq!(client.ask(&format!("SELECT {number}")), "OK");
+        assert_eq!(client.ask(&format!("SET k {value}")), "OK");
+    }
+    let shown = sqlite3(&server.data_file(), "SELECT db, value, node FROM kvstore ORDER BY db");
+    let server = Server::start_in(server.kill(), &[]);
+    for (number, value) in [(15, "fifteen"), (1, "one"), (0, "zero")] {
+        let mut client = server.connect();
+        assert_eq!(client.ask(&format!("SELECT {number}")), "OK");
+        assert_eq!(client.ask("GET k"), value);
+    }
+    assert_eq!(shown, sqlite3(&server.data_file(), "SELECT db, value, node FROM kvstore ORDER BY db"));
+    assert_eq!(shown, "0\tzero\t0\n1\tone\t0\n15\tfifteen\t0\n");
+}
+
 /// Turns what is recorded of replication into what files had before it carried a version.
 const WITHOUT_VERSION: &str = "UPDATE meta SET value = substr(value, 5) WHERE name = 'replication';";
 
@@ -97,7 +136,7 @@ fn a_file_of_format_2_is_taken_over_with_what_it_records_of_replication() {
     let before = bytes();
     let server = Server::start_in(directory, &[]);
     assert_eq!(server.connect().ask("GET k1"), "v1");
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "3");
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "4");
     assert_eq!(recorded("hex(substr(value, 1, 4))").trim(), "FFFF0100");
     // The version, and one more incarnation: its number and where it began.
     assert_eq!(bytes(), before + 4 + 16);
@@ -133,7 +172,7 @@ fn a_file_of_format_1_is_taken_over_with_all_its_rows() {
     );
     let server = Server::start_in(directory, &[]);
     assert_eq!(server.connect().ask("GET k1"), "v1");
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "3");
+    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "4");
     assert_eq!(sqlite3(&file, "SELECT count(*) FROM kvstore WHERE expires_at IS NULL").trim(), "10");
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kvstoreapp::replica::{Checkpoint, Disk};
 use kvstoreapp::snapshot::file::DataFile;
-use kvstoreapp::store::{Batch, Copied, Restore, Stamp, Store};
+use kvstoreapp::store::{Batch, Copied, Database, Restore, Stamp, Store};
 use tempfile::tempdir;
 
 use crate::harness::sqlite::sqlite3;
@@ -29,8 +29,8 @@ fn the_commit_that_holds_a_flush_drops_the_rows_below_it_and_no_other() {
         drop(file);
         let (_file, store) = open(directory.path());
         assert_eq!((store.keys(), store.tombstones(), store.is_sweeping()), (newer as usize, 0, false));
-        assert_eq!(store.floor(), Stamp { clock: 101, node: 0 });
-        assert!(store.is_flushed(Stamp { clock: 100, node: 9 }));
+        assert_eq!(floor(&store), Stamp { clock: 101, node: 0 });
+        assert!(store.covers(Database::ZERO, Stamp { clock: 100, node: 9 }));
     }
 }
 
@@ -45,7 +45,7 @@ fn a_crash_before_the_commit_of_a_flush_leaves_the_keys_of_before() {
     file.begin().and_then(|()| file.write(&changes(&store, before))).expect("it can be written");
     drop(file);
     let (_file, store) = open(directory.path());
-    assert_eq!((store.keys(), store.floor()), (100, Stamp::default()));
+    assert_eq!((store.keys(), floor(&store)), (100, Stamp::default()));
 }
 
 #[test]
@@ -62,6 +62,41 @@ fn rows_below_the_flush_that_somebody_put_into_the_file_are_not_there_after_a_st
     assert_eq!((store.get(b"older"), store.get(b"newer")), (None, Some(&b"v"[..])));
     store.sweep(1_000);
     assert_eq!((store.keys(), store.is_sweeping()), (1, false));
+}
+
+/// Rows of a database are below its own flush alone, whatever is beside them: `kept` keys are in the other.
+#[test]
+fn a_flush_of_one_database_drops_its_rows_and_those_of_no_other() {
+    let [other, third] = [3, 15].map(|number| Database::new(number).expect("there are 16"));
+    for kept in [0, 50] {
+        let directory = tempdir().expect("there is room");
+        let (mut file, mut store) = open(directory.path());
+        (1..=100).for_each(|clock| set(&mut store, &format!("k{clock}"), clock));
+        store.select(other);
+        (1..=kept).for_each(|clock| set(&mut store, &format!("k{clock}"), 200 + clock));
+        store.select(third);
+        store.flush(Stamp { clock: 90, node: 2 });
+        save(&mut file, &store, 0);
+        let before = store.last_position();
+        store.select(Database::ZERO);
+        store.flush(Stamp { clock: 300, node: 1 });
+        save(&mut file, &store, before);
+        assert_eq!(rows(directory.path()), kept as usize + 2, "the flushes of two databases are rows themselves");
+        drop(file);
+        let (_file, store) = open(directory.path());
+        assert_eq!((store.keys(), store.keys_in(other), store.tombstones()), (kept as usize, kept as usize, 0));
+        assert_eq!(
+            (floor(&store), store.floors().of(third)),
+            (Stamp { clock: 300, node: 1 }, Stamp { clock: 90, node: 2 })
+        );
+        let shown = "SELECT count(*), min(db), max(db), min(node), max(node) FROM kvstore";
+        let shown = sqlite3(&directory.path().join("backup.db"), shown);
+        assert_eq!(shown.trim(), if kept == 0 { "0" } else { "50\t3\t3\t0\t0" });
+    }
+}
+
+fn floor(store: &Store) -> Stamp {
+    store.floors().of(Database::ZERO)
 }
 
 fn open(directory: &Path) -> (DataFile, Store) {

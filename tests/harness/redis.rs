@@ -18,7 +18,7 @@ impl Redis {
         let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port").local_addr().expect("it is bound");
         let mut command = Command::new("redis-server");
         command.args(["--port", &free.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.args(["--enable-debug-command", "yes", "--databases", "1"]);
+        command.args(["--enable-debug-command", "yes", "--databases", "16"]);
         command.current_dir(directory.path()).stdout(Stdio::null());
         let process = Process(command.spawn().expect("redis-server is installed: scripts/check.sh does that"));
         wait_for("Redis to listen", || TcpStream::connect(free).ok());

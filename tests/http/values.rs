@@ -203,3 +203,24 @@ fn a_deletion_that_may_be_undone_is_remembered_for_a_minute_and_another_until_it
         assert_eq!(node.store().tombstones(), left, "{seconds} s");
     }
 }
+
+#[test]
+fn a_request_is_about_the_database_that_it_names_and_the_next_one_about_0_again() {
+    let mut node = place();
+    assert_eq!(put(&mut node, "/v1/keys/k?db=3", "", b"three").status, 201);
+    assert_eq!(put(&mut node, "/v1/keys/k", "", b"zero").status, 201);
+    for (line, value) in [("?db=3", "three"), ("", "zero"), ("?db=0", "zero")] {
+        assert_eq!(ask(&mut node, 0, &format!("GET /v1/keys/k{line}"), "", b"").text(), value, "{line}");
+    }
+    assert_eq!(ask(&mut node, 0, "GET /v1/keys/k?db=15", "", b"").status, 404);
+    assert_eq!(ask(&mut node, 0, "GET /v1/keys?db=3", "", b"").text(), "{\"keys\":[\"k\"],\"cursor\":null}\n");
+    assert_eq!(ask(&mut node, 0, "GET /v1/keys?db=1", "", b"").text(), "{\"keys\":[],\"cursor\":null}\n");
+    assert_eq!(ask(&mut node, 0, "DELETE /v1/keys/k?db=3", "", b"").status, 204);
+    assert_eq!(ask(&mut node, 0, "GET /v1/keys/k", "", b"").text(), "zero");
+    for number in ["16", "-1", "x", ""] {
+        let answer = ask(&mut node, 0, &format!("GET /v1/keys/k?db={number}"), "", b"");
+        assert_eq!(answer.status, 400, "{number}");
+    }
+    let answer = ask(&mut node, 0, "GET /v1/keys/k?db=16", "", b"");
+    assert!(answer.text().contains("db is a number from 0 to 15"), "{}", answer.text());
+}

@@ -238,3 +238,19 @@ fn one_change_that_a_thousand_watch_is_told_each_of_them_once() {
         assert_eq!(told.matches("\"key\":\"other\"").count(), usize::from(prefix(id).is_empty()), "{id}: {told}");
     }
 }
+
+#[test]
+fn a_stream_tells_of_its_own_database_alone_whether_it_is_level_or_behind() {
+    let mut node = place();
+    let (position, _) = begin(&mut node, 0, "GET /v1/watch?prefix=k&db=2", "");
+    [1, 2].iter().for_each(|&id| node.open(id, Origin::Loopback, NOW).expect("there is room"));
+    begin(&mut node, 1, "GET /v1/watch?prefix=k", "");
+    by_lines(&mut node, "SET k:1 zero\nSELECT 2\nSET k:1 two\nSELECT 3\nSET k:1 three\n");
+    let (events, others) = (told(&mut node, 0), told(&mut node, 1));
+    assert!(events.contains("\"value\":\"two\"") && events.matches("data: ").count() == 1, "{events}");
+    assert!(others.contains("\"value\":\"zero\"") && others.matches("data: ").count() == 1, "{others}");
+    let line = format!("GET /v1/watch?prefix=k&db=3&from={position}");
+    let (_, events) = begin(&mut node, 2, &line, "");
+    let events = events + &told(&mut node, 2);
+    assert!(events.contains("\"value\":\"three\"") && events.matches("data: ").count() == 1, "{events}");
+}

@@ -96,6 +96,7 @@ fn members(node: &Families, statistic: &Statistic) -> usize {
             None => 1,
             Some(Family::Phase) => 6,
             Some(Family::Peer) => 2,
+            Some(Family::Database) => 1,
             Some(Family::Command) => of("kvstoreapp_command_calls_total", "command"),
             Some(Family::Error) => of("kvstoreapp_errors_total", "code"),
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use kvstoreapp::store::value::SHARED_BYTES_MIN;
-use kvstoreapp::store::{Change, Restore, Stamp, Store, Value};
+use kvstoreapp::store::{Change, Database, Restore, Stamp, Store, Value};
 
 thread_local! {
     /// Lengths of what was freed.
@@ -92,7 +92,17 @@ fn what_was_restored_is_freed_so_too() {
     let mut restore = Restore::new([1, 2], 0).freeing_by(free);
     let value = vec![b'x'; SHARED_BYTES_MIN];
     let expiry = NonZeroU64::new(7);
-    restore.add(Change { slot: 3, position: 5, stamp: stamp(1), key: b"a", value: Some(&value), shared: None, expiry });
+    let database = Database::ZERO;
+    restore.add(Change {
+        slot: 3,
+        position: 5,
+        stamp: stamp(1),
+        database,
+        key: b"a",
+        value: Some(&value),
+        shared: None,
+        expiry,
+    });
     let mut store = restore.finish(10).expect("one row");
     store.delete(b"a", stamp(2));
     assert_eq!(freed(), [SHARED_BYTES_MIN]);

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use kvstoreapp::replica::{Checkpoint, Snapshotter};
 use kvstoreapp::replication::PersistedState;
-use kvstoreapp::store::{Batch, Change, Clock, Copied, OutOfMemory, Restore, Stamp, Store};
+use kvstoreapp::store::{Batch, Change, Clock, Copied, Database, OutOfMemory, Restore, Stamp, Store};
 
 use crate::store_model::Step;
 
@@ -25,12 +25,15 @@ pub struct State {
     position: u64,
 }
 
-pub type Model = BTreeMap<Vec<u8>, State>;
+/// A key and the database that it is of.
+pub type Key = (Database, Vec<u8>);
+
+pub type Model = BTreeMap<Key, State>;
 
 /// What the data file holds.
 #[derive(Clone)]
 pub struct File {
-    rows: BTreeMap<u32, (Vec<u8>, State)>,
+    rows: BTreeMap<u32, (Key, State)>,
     recorded: Checkpoint,
 }
 
@@ -53,7 +56,7 @@ pub struct Life {
     /// What the store should say. Deletions stay in it until the store has forgotten them.
     model: Model,
     /// Changes since the last commit, in their order.
-    log: Vec<(Vec<u8>, State)>,
+    log: Vec<(Key, State)>,
     /// The model at the position of the last commit; nothing is ever forgotten here.
     committed: Model,
     file: File,
@@ -121,6 +124,7 @@ impl Life {
         let (key, stamp) = (key_of(key), self.issue());
         self.writes += 1;
         let value: Vec<u8> = (0..bytes).map(|at| (self.writes + at) as u8).collect();
+        self.store.select(key.0);
         let cost_before = self.model.get(&key).or(self.flushed.get(&key)).map_or(0, |state| cost(&key, state));
         let expiry_in = expiry.map(|expiry| expiry.max(1));
         let state = State { value: Some(value), expiry: expiry_in, stamp, position: self.position_max + 1 };
@@ -128,8 +132,8 @@ impl Life {
         let fits = growth <= cost_before || self.bytes_max == 0 || before + growth - cost_before <= self.bytes_max;
         let value = state.value.as_deref().unwrap_or_default();
         let result = match expiry {
-            Some(expiry) => self.store.set_expiring(&key, value, expiry, stamp),
-            None => self.store.set(&key, value, stamp),
+            Some(expiry) => self.store.set_expiring(&key.1, value, expiry, stamp),
+            None => self.store.set(&key.1, value, stamp),
         };
         if fits {
             assert_eq!(result, Ok(self.store.last_position()));
@@ -142,7 +146,8 @@ impl Life {
     fn delete(&mut self, key: usize) {
         let (key, stamp) = (key_of(key), self.issue());
         let had_value = self.model.get(&key).is_some_and(|state| self.shown(state).is_some());
-        let position = self.store.delete(&key, stamp);
+        self.store.select(key.0);
+        let position = self.store.delete(&key.1, stamp);
         assert_eq!(position, had_value.then_some(self.store.last_position()));
         if had_value {
             self.changed(key, State { value: None, expiry: None, stamp, position: 0 });
@@ -163,7 +168,7 @@ impl Life {
         due.truncate(max);
         let mut expired = Vec::new();
         let before = self.store.last_position();
-        assert_eq!(self.store.expire(max, |key| expired.push(key.to_vec())), due.len());
+        assert_eq!(self.store.expire(max, |database, key| expired.push((database, key.to_vec()))), due.len());
         assert_eq!(expired, due.iter().map(|(_, _, key, _)| key.clone()).collect::<Vec<_>>());
         for (at, (_, _, key, stamp)) in due.into_iter().enumerate() {
             let state = State { value: None, expiry: None, stamp, position: before + at as u64 + 1 };
@@ -181,7 +186,7 @@ impl Life {
         stamp
     }
 
-    fn changed(&mut self, key: Vec<u8>, mut state: State) {
+    fn changed(&mut self, key: Key, mut state: State) {
         state.position = self.store.last_position();
         assert!(state.position > self.position_max, "{} is not above {}", state.position, self.position_max);
         assert!(state.position < self.file.recorded.position_ceiling, "a position above what the file records");
@@ -193,10 +198,15 @@ impl Life {
 
     fn flush(&mut self) {
         let stamp = self.issue();
+        let (database, _) = key_of(self.writes);
+        self.store.select(database);
         assert_eq!(self.store.flush(stamp), self.store.last_position());
-        let kept = |key: &[u8]| !key.is_empty();
-        self.flushed.extend(std::mem::take(&mut self.model).into_iter().filter(|(key, _)| kept(key)));
-        self.changed(Vec::new(), State { value: None, expiry: None, stamp, position: 0 });
+        assert_eq!((self.store.keys_in(database), self.store.expiry(b"")), (0, None));
+        let (gone, kept) = std::mem::take(&mut self.model).into_iter().partition(|(key, _)| key.0 == database);
+        self.model = kept;
+        let gone: Model = gone;
+        self.flushed.extend(gone.into_iter().filter(|(key, _)| !is_floor(key)));
+        self.changed((database, Vec::new()), State { value: None, expiry: None, stamp, position: 0 });
     }
 
     fn sweep(&mut self) {
@@ -216,7 +226,7 @@ impl Life {
         let gone: Vec<_> = self
             .model
             .iter()
-            .filter(|(key, state)| !key.is_empty() && state.value.is_none() && wanted.contains(&state.position))
+            .filter(|(key, state)| !is_floor(key) && state.value.is_none() && wanted.contains(&state.position))
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
@@ -253,7 +263,7 @@ impl Life {
             store.advance_fence(transaction.cursor);
         }
         for change in batch.changes() {
-            let (key, state) = (change.key.to_vec(), state_of(change));
+            let (key, state) = (key_and_database(&change), state_of(change));
             transaction.file.rows.insert(change.slot, (key, state));
         }
         if displaced.0 == 0 && transaction.cursor == up_to {
@@ -271,9 +281,9 @@ impl Life {
         self.clock.reserved(self.file.recorded.clock_ceiling);
         let later = self.log.iter().position(|(_, state)| state.position > position).unwrap_or(self.log.len());
         for (key, state) in self.log.drain(..later) {
-            if key.is_empty() {
-                self.committed.clear();
-                self.file.rows.retain(|_, (_, row)| row.stamp >= state.stamp);
+            if is_floor(&key) {
+                self.committed.retain(|(database, _), _| *database != key.0);
+                self.file.rows.retain(|_, ((database, _), row)| *database != key.0 || row.stamp >= state.stamp);
             }
             self.committed.insert(key, state);
         }
@@ -291,7 +301,7 @@ impl Life {
         self.check_recovered(&newest);
         let remembered = self.model.iter().filter(|(key, state)| self.committed.get(*key) == Some(state));
         for (key, state) in remembered {
-            assert_eq!(newest.get(key), Some(state), "what is remembered is in the file: {}", key.escape_ascii());
+            assert_eq!(newest.get(key), Some(state), "what is remembered is in the file: {}", key.1.escape_ascii());
         }
     }
 
@@ -306,7 +316,7 @@ impl Life {
         for (key, state) in recovered {
             let last = &self.committed[key];
             let is_older_deletion = last.value.is_none() && state.value.is_none() && state.stamp < last.stamp;
-            assert!(state == last || is_older_deletion, "{} is {state:?} and was {last:?}", key.escape_ascii());
+            assert!(state == last || is_older_deletion, "{} is {state:?} and was {last:?}", key.1.escape_ascii());
         }
     }
 
@@ -334,7 +344,8 @@ impl Life {
         for &(&slot, (key, state)) in &rows {
             let State { value, expiry, stamp, position } = state;
             let (position, stamp, expiry) = (*position, *stamp, expiry.and_then(NonZeroU64::new));
-            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), shared: None, expiry });
+            let (database, key) = (key.0, &key.1);
+            restore.add(Change { slot, position, stamp, database, key, value: value.as_deref(), shared: None, expiry });
         }
         assert_eq!(restore.rows(), rows.len());
         let Checkpoint { position_ceiling, clock_ceiling, .. } = self.file.recorded.clone();
@@ -368,19 +379,20 @@ impl Life {
         self.file.recorded = recorded;
     }
 
-    pub fn check(&self, number: usize) {
-        let Life { store, model, .. } = self;
-        // Those that single steps touch, and from time to time all.
-        let looked_at = if number.is_multiple_of(8) { 1_500 } else { 60 };
-        for key in (0..looked_at).map(key_of) {
-            let expected = model.get(&key).and_then(|state| self.shown(state));
-            assert!(store.get(&key) == expected, "{} has another value", key.escape_ascii());
-            let expiry = model.get(&key).and_then(|state| state.expiry).filter(|_| expected.is_some());
-            assert_eq!(store.expiry(&key), expiry);
-        }
-        assert_eq!(store.get(b"another key"), None);
+    pub fn check(&mut self, number: usize) {
+        self.check_keys(number);
+        let Life { store, model, .. } = &*self;
         let keys = model.values().filter(|state| state.value.is_some()).count();
-        let floors = usize::from(model.contains_key(&b""[..]));
+        let floors = model.keys().filter(|key| is_floor(key)).count();
+        for database in Database::all() {
+            let of_it = || model.iter().filter(|((of, _), _)| *of == database).map(|(_, state)| state);
+            assert_eq!(store.keys_in(database), of_it().filter(|state| state.value.is_some()).count());
+            if !store.is_sweeping() {
+                assert_eq!(store.expiring_in(database), of_it().filter(|state| state.expiry.is_some()).count());
+            }
+        }
+        let is_other = |key: &Key| !key.0.is_zero() && !is_floor(key);
+        assert_eq!(store.holds_other_databases(), model.keys().chain(self.flushed.keys()).any(is_other));
         let flushed = self.flushed.values().filter(|state| state.value.is_none()).count();
         assert_eq!((store.keys(), store.tombstones()), (keys, model.len() - keys - floors + flushed));
         if !store.is_sweeping() {
@@ -394,6 +406,21 @@ impl Life {
         }
         assert_eq!(store.has_retired(), !self.retired.is_empty());
         self.check_changes(number);
+    }
+
+    fn check_keys(&mut self, number: usize) {
+        // Those that single steps touch, and from time to time all.
+        let looked_at = if number.is_multiple_of(8) { 1_500 } else { 60 };
+        for key in (0..looked_at).map(key_of) {
+            self.store.select(key.0);
+            let Life { store, model, .. } = &*self;
+            let expected = model.get(&key).and_then(|state| self.shown(state));
+            assert!(store.get(&key.1) == expected, "{} has another value", key.1.escape_ascii());
+            let expiry = model.get(&key).and_then(|state| state.expiry).filter(|_| expected.is_some());
+            assert_eq!(store.expiry(&key.1), expiry);
+            assert_eq!(store.state_in(key.0, &key.1), store.state(&key.1));
+        }
+        assert_eq!(self.store.get(b"another key"), None);
     }
 
     fn check_changes(&self, number: usize) {
@@ -413,12 +440,15 @@ impl Life {
         let place = |times: usize| number * times % (expected.len() + 1);
         let position =
             |place: usize| expected.get(place).map_or(self.store.last_position(), |(_, state)| state.position);
-        let (after, up_to) = (position(place(7)).saturating_sub(number as u64 % 2), position(place(11)));
+        // What ends before a flush is the state of before.
+        let flushes = self.model.iter().filter(|(key, _)| is_floor(key)).map(|(_, state)| state.position);
+        let up_to = position(place(11)).max(flushes.max().unwrap_or(0));
+        let after = position(place(7)).saturating_sub(number as u64 % 2);
         let mut wanted = Vec::new();
         let (mut bytes, mut copied_expected) = (0, Copied::All);
         for (key, state) in expected.iter().filter(|(_, state)| after < state.position && state.position <= up_to) {
             wanted.push((*key, *state));
-            bytes += key.len() + state.value.as_ref().map_or(0, Vec::len);
+            bytes += key.1.len() + state.value.as_ref().map_or(0, Vec::len);
             if wanted.len() >= rows_max || bytes >= bytes_max {
                 copied_expected = Copied::UpTo(state.position);
                 break;
@@ -430,12 +460,12 @@ impl Life {
         assert!(
             batch
                 .changes()
-                .map(|change| (change.key.to_vec(), state_of(change)))
+                .map(|change| (key_and_database(&change), state_of(change)))
                 .eq(wanted.into_iter().map(|(key, state)| (key.clone(), state.clone())))
         );
     }
 
-    fn slots(&self) -> BTreeMap<Vec<u8>, u32> {
+    fn slots(&self) -> BTreeMap<Key, u32> {
         changes_after(&self.store, 0).into_iter().map(|(slot, key, _)| (key, slot)).collect()
     }
 
@@ -446,15 +476,25 @@ impl Life {
 }
 
 /// A header of 16 bytes, key, value and expiry, in steps of 8; and what is beside it.
-fn cost(key: &[u8], state: &State) -> usize {
+fn cost((_, key): &Key, state: &State) -> usize {
     let (expiry_bytes, index_bytes) = if state.expiry.is_some() { (8, INDEX_BYTES) } else { (0, 0) };
     let entry = (16 + key.len() + state.value.as_ref().map_or(0, Vec::len) + expiry_bytes).div_ceil(8) * 8;
     entry + index_bytes + OVERHEAD_BYTES
 }
 
-/// Of different lengths, so that entries of all sizes come about.
-fn key_of(number: usize) -> Vec<u8> {
-    format!("key {number} {}", "k".repeat(number % 17)).into_bytes()
+/// Of different lengths, so that entries of all sizes come about; each name is there in three databases.
+fn key_of(number: usize) -> Key {
+    let (name, database) = (number / 3, [0, 5, 15][number % 3]);
+    let database = Database::new(database).expect("there are 16");
+    (database, format!("key {name} {}", "k".repeat(name % 17)).into_bytes())
+}
+
+fn is_floor((_, key): &Key) -> bool {
+    key.is_empty()
+}
+
+fn key_and_database(change: &Change<'_>) -> Key {
+    (change.database, change.key.to_vec())
 }
 
 fn state_of(change: Change<'_>) -> State {
@@ -462,8 +502,8 @@ fn state_of(change: Change<'_>) -> State {
     State { value: change.value.map(<[u8]>::to_vec), expiry, stamp: change.stamp, position: change.position }
 }
 
-fn changes_after(store: &Store, position: u64) -> Vec<(u32, Vec<u8>, State)> {
+fn changes_after(store: &Store, position: u64) -> Vec<(u32, Key, State)> {
     let mut batch = Batch::default();
     assert_eq!(store.copy_changes(position, u64::MAX, usize::MAX, usize::MAX, &mut batch), Copied::All);
-    batch.changes().map(|change| (change.slot, change.key.to_vec(), state_of(change))).collect()
+    batch.changes().map(|change| (change.slot, key_and_database(&change), state_of(change))).collect()
 }

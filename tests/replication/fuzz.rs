@@ -2,7 +2,7 @@
 
 use kvstoreapp::node::Origin;
 use kvstoreapp::replication::wire::{Ack, Frame, Hello, Items, Listing, Refusal, WireChange, decode};
-use kvstoreapp::store::{NodeId, Stamp};
+use kvstoreapp::store::{Database, NodeId, Stamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -100,7 +100,8 @@ fn honest(one: &Stranger, from: NodeId) -> Vec<Vec<u8>> {
     let vector = span(from, clock, clock + 9);
     let mut change = Vec::new();
     let stamp = Stamp { clock: clock + 9, node: from };
-    WireChange { stamp, key: b"peer", value: Some(b"value"), expiry: None, chunked: 0 }.encode(&mut change);
+    WireChange { stamp, database: Database::ZERO, key: b"peer", value: Some(b"value"), expiry: None, chunked: 0 }
+        .encode(&mut change);
     let mut item = Vec::new();
     Items::put(7, stamp, &mut item);
     let mut hello = Vec::new();

@@ -9,8 +9,8 @@ use kvstoreapp::replication::wire::{
     WireChange, decode,
 };
 use kvstoreapp::replication::{Channel, DueDial};
-use kvstoreapp::store::Stamp;
 use kvstoreapp::store::digest::key_hash;
+use kvstoreapp::store::{Database, Stamp};
 
 use crate::pair::SECOND_US;
 use crate::stranger::{INCARNATION, Stranger, ack, bodies, progress, span};
@@ -204,7 +204,8 @@ fn a_frame_of_more_than_a_frame_holds_is_garbage() {
     let mut items = Vec::new();
     for at in 0..=CHANGES_MAX as u64 {
         let stamp = Stamp { clock: at + 1, node: 1 };
-        WireChange { stamp, key: &at.to_le_bytes(), value: None, expiry: None, chunked: 0 }.encode(&mut changes);
+        WireChange { stamp, database: Database::ZERO, key: &at.to_le_bytes(), value: None, expiry: None, chunked: 0 }
+            .encode(&mut changes);
     }
     assert!(decode(&progress(&VersionVector::default(), &changes)[8..]).is_err());
     (0..100_000).for_each(|at| Items::put(at, Stamp { clock: at + 1, node: 1 }, &mut items));
@@ -238,7 +239,8 @@ fn a_peer_whose_changes_wait_for_the_data_file_is_not_taken_for_silent() {
     }
     let mut change = Vec::new();
     let stamp = Stamp { clock: one.clock(30_000), node: 1 };
-    WireChange { stamp, key: b"late", value: Some(b"x"), expiry: None, chunked: 0 }.encode(&mut change);
+    WireChange { stamp, database: Database::ZERO, key: b"late", value: Some(b"x"), expiry: None, chunked: 0 }
+        .encode(&mut change);
     one.say(1, &progress(&VersionVector::default(), &change));
     assert_eq!(one.node.waits(1), Waits::ForGate(Cause::Snapshot), "the peer waits");
     let end_us = one.now.monotonic_us + 12 * SECOND_US;
@@ -331,7 +333,9 @@ fn what_deletions_were_collected_under_is_recorded_with_their_rows_going() {
 /// A full listing of some keys.
 fn list(one: &mut Stranger, from: u16, vector: &VersionVector, keys: &[&str]) {
     let mut items = Vec::new();
-    keys.iter().for_each(|key| Items::put(key_hash(key.as_bytes()), Stamp { clock: 1, node: from }, &mut items));
+    keys.iter().for_each(|key| {
+        Items::put(key_hash(Database::ZERO, key.as_bytes()), Stamp { clock: 1, node: from }, &mut items)
+    });
     let mut bytes = Vec::new();
     Listing::Begin(vector.clone()).encode(&mut bytes);
     Listing::Items(Items::of(&items)).encode(&mut bytes);

@@ -1,6 +1,7 @@
 //! What replication costs, in counts: two or three pure nodes whose bytes are carried from one to the other.
 
 mod conflicts;
+mod databases;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../simulator/disk.rs"]
 mod disk;

@@ -8,7 +8,7 @@ use kvstoreapp::replica::{Cluster, Outcome, Save, Saved};
 use kvstoreapp::replication::Unready;
 use kvstoreapp::replication::wire::{self, Frame, GREETING};
 use kvstoreapp::replication::{Channel, DueDial, Limits, PeerStatus};
-use kvstoreapp::store::NodeId;
+use kvstoreapp::store::{Database, NodeId};
 
 use crate::pure::{LIMITS, cluster, hand_over, options, save, start, take_turns_at};
 
@@ -188,7 +188,7 @@ impl Mesh {
     /// The node is asked to set all these keys in one request.
     pub fn set_group(&mut self, node: usize, keys: &[String], value: &str) {
         let now = self.now(node);
-        let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+        let keys: Vec<_> = keys.iter().map(|key| (Database::ZERO, key.as_bytes())).collect();
         let one = &mut self.nodes[node];
         while one.set_group(&keys, value.as_bytes(), now).is_none() {
             save(one, now);
@@ -201,10 +201,11 @@ impl Mesh {
         keys.windows(2).all(|pair| store.get(pair[0].as_bytes()) == store.get(pair[1].as_bytes()))
     }
 
+    /// The node is asked to delete all keys of database 0.
     pub fn flush(&mut self, node: usize) {
         let now = self.now(node);
         let one = &mut self.nodes[node];
-        while one.flush(now).is_none() {
+        while one.flush(Some(Database::ZERO), now).is_none() {
             save(one, now);
         }
     }
@@ -218,7 +219,7 @@ impl Mesh {
     pub fn set_expiring_at(&mut self, node: usize, key: &str, expiry_ms: u64) {
         let now = self.now(node);
         let one = &mut self.nodes[node];
-        while one.set_expiring(key.as_bytes(), b"passing", expiry_ms, now).is_none() {
+        while one.set_expiring(Database::ZERO, key.as_bytes(), b"passing", expiry_ms, now).is_none() {
             save(one, now);
         }
     }

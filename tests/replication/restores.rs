@@ -8,9 +8,9 @@ use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, Options, Origin};
 use kvstoreapp::replica::recasting::{Recast, Row, recast};
 use kvstoreapp::replication::{Channel, DueDial, Identity};
-use kvstoreapp::store::{NodeId, Stamp};
+use kvstoreapp::store::{Database, NodeId, Stamp};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Key};
 use crate::pair::CLIENT;
 use crate::pure::{cluster, options, take_turns_at};
 
@@ -20,10 +20,14 @@ const SECOND_US: u64 = 1_000_000;
 const NODES: usize = 3;
 const SEEDS: std::ops::Range<u64> = 0..6;
 
+fn database(number: u8) -> Database {
+    Database::new(number.into()).expect("there are 16")
+}
+
 /// Keys with their values and expiries, and the clock value above which nothing was issued by then.
 #[derive(Clone)]
 struct Backup {
-    rows: BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>,
+    rows: BTreeMap<Key, (Vec<u8>, Option<u64>)>,
     clock: u64,
 }
 
@@ -116,11 +120,13 @@ impl Town {
         for _ in 0..requests {
             let id = self.random.usize(0..NODES);
             let (key, value) = (self.random.u8(..60), self.random.u16(..));
+            let database = database(self.random.u8(..3) * 7);
+            self.request(id, &format!("SELECT {}", database.number()));
             match self.random.u8(..100) {
                 0..70 => self.request(id, &format!("SET key:{key} {value}")),
                 70..98 => self.request(id, &format!("DELETE key:{key}")),
-                98 => self.expire(id, &format!("key:{key}"), u64::from(value)),
-                _ => self.flush(id),
+                98 => self.expire(id, database, &format!("key:{key}"), u64::from(value)),
+                _ => self.flush(id, Some(database).filter(|_| value % 2 == 0)),
             }
             if self.random.u8(..4) == 0 {
                 self.tick();
@@ -130,16 +136,17 @@ impl Town {
         self.note_issued();
     }
 
-    fn expire(&mut self, id: usize, key: &str, ms: u64) {
+    fn expire(&mut self, id: usize, database: Database, key: &str, ms: u64) {
         let now = self.now(id);
-        while self.node(id).set_expiring(key.as_bytes(), b"passing", now.unix_ms + 1 + ms, now).is_none() {
+        let expiry_ms = now.unix_ms + 1 + ms;
+        while self.node(id).set_expiring(database, key.as_bytes(), b"passing", expiry_ms, now).is_none() {
             self.tick();
         }
     }
 
-    fn flush(&mut self, id: usize) {
+    fn flush(&mut self, id: usize, database: Option<Database>) {
         let now = self.now(id);
-        while self.node(id).flush(now).is_none() {
+        while self.node(id).flush(database, now).is_none() {
             self.tick();
         }
     }
@@ -235,14 +242,14 @@ impl Town {
     }
 
     /// What a client of the node sees.
-    fn content(&self, id: usize) -> BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)> {
+    fn content(&self, id: usize) -> BTreeMap<Key, (Vec<u8>, Option<u64>)> {
         let store = self.hosts[id].node.as_ref().expect("it runs").store();
         let now_ms = self.now(id).unix_ms;
-        let rows = store.changes_after(0).filter(|change| !store.is_flushed(change.stamp));
+        let rows = store.changes_after(0).filter(|change| !store.is_flushed(change));
         rows.filter_map(|change| {
             let expiry = change.expiry.map(|expiry| expiry.get());
             let is_there = expiry.is_none_or(|expiry| expiry > now_ms);
-            Some((change.key.to_vec(), (change.value.filter(|_| is_there)?.to_vec(), expiry)))
+            Some(((change.database, change.key.to_vec()), (change.value.filter(|_| is_there)?.to_vec(), expiry)))
         })
         .collect()
     }
@@ -257,7 +264,9 @@ impl Town {
         let now = self.now(id);
         let mut made = Disk::default();
         let rows = |take: &mut kvstoreapp::replica::recasting::Take<'_>| {
-            backup.rows.iter().try_for_each(|(key, (value, expiry))| take(Row { key, value, expiry: *expiry }))
+            backup.rows.iter().try_for_each(|((database, key), (value, expiry))| {
+                take(Row { database: *database, key, value, expiry: *expiry })
+            })
         };
         let write = |save| {
             made.give(save);
@@ -284,7 +293,7 @@ impl Town {
             assert_eq!(self.content(id), expected, "{story}: node {id}");
         }
         for id in 0..NODES {
-            self.request(id, &format!("SET key:{id} after"));
+            self.request(id, &format!("SELECT 0\nSET key:{id} after"));
             self.request(id, &format!("SET new:{id} after"));
         }
         self.settle();
@@ -293,7 +302,11 @@ impl Town {
             let content = self.content(id);
             for other in 0..NODES {
                 for key in [format!("key:{other}"), format!("new:{other}")] {
-                    assert_eq!(content[key.as_bytes()].0, b"after", "{story}: {key} of node {id}");
+                    assert_eq!(
+                        content[&(Database::ZERO, key.clone().into_bytes())].0,
+                        b"after",
+                        "{story}: {key} of node {id}"
+                    );
                 }
             }
         }
@@ -434,6 +447,8 @@ impl Town {
         for _ in 0..50 {
             let id = (away + 1 + self.random.usize(0..NODES - 1)) % NODES;
             let (key, value) = (self.random.u8(..60), self.random.u16(..));
+            let database = database(self.random.u8(..3) * 7);
+            self.request(id, &format!("SELECT {}", database.number()));
             match self.random.bool() {
                 true => self.request(id, &format!("SET key:{key} {value}")),
                 false => self.request(id, &format!("DELETE key:{key}")),

@@ -10,7 +10,7 @@ use kvstoreapp::replication::wire::{
     Ack, Changes, Cursor, Frame, GREETING, Hello, Progress, VERSION, WireChange, decode,
 };
 use kvstoreapp::replication::{PeerTls, Trust};
-use kvstoreapp::store::{NodeId, Stamp};
+use kvstoreapp::store::{Database, Floors, NodeId, Stamp};
 
 use crate::pair::{CLIENT, SECOND_US, node};
 use crate::pure::{LIMITS, hand_over, secrets, take_turns_at};
@@ -44,7 +44,7 @@ impl Stranger {
     pub fn hello(&self, from: NodeId) -> Hello {
         Hello {
             version: VERSION,
-            floor: Stamp::default(),
+            floors: Floors::default(),
             node: from,
             to: 0,
             incarnation: 1_000 + u64::from(from),
@@ -81,6 +81,7 @@ impl Stranger {
             let mut change = Vec::new();
             WireChange {
                 stamp,
+                database: Database::ZERO,
                 key: format!("{name}{at}").as_bytes(),
                 value: Some(b"value"),
                 expiry: None,

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kvstoreapp::replica::snapshotter::IN_FLIGHT_MAX;
 use kvstoreapp::replica::{self, Checkpoint, Outcome, Save, Saved};
-use kvstoreapp::store::{Change, Expiry, Restore, Stamp, Store};
+use kvstoreapp::store::{Change, Database, Expiry, Floors, Restore, Stamp, Store};
+
+/// A key and the database that it is of.
+pub type Key = (Database, Vec<u8>);
 
 #[derive(Clone, Debug)]
 pub struct Row {
     pub position: u64,
     pub stamp: Stamp,
-    pub key: Vec<u8>,
+    pub key: Key,
     pub value: Option<Vec<u8>>,
     pub expiry: Expiry,
 }
@@ -36,12 +39,12 @@ pub struct Disk {
 }
 
 impl File {
-    pub fn state(&self, key: &[u8]) -> Option<&Row> {
-        self.rows.values().find(|row| row.key == key)
+    pub fn state(&self, key: &Key) -> Option<&Row> {
+        self.rows.values().find(|row| row.key == *key)
     }
 
-    pub fn floor(&self) -> Stamp {
-        self.state(b"").map_or(Stamp::default(), |row| row.stamp)
+    pub fn floor(&self, database: Database) -> Stamp {
+        self.state(&(database, Vec::new())).map_or(Stamp::default(), |row| row.stamp)
     }
 }
 
@@ -55,7 +58,8 @@ impl replica::Disk for File {
         for (&slot, row) in &self.rows {
             let Row { position, stamp, expiry, key, value } = row;
             let (position, stamp, expiry) = (*position, *stamp, *expiry);
-            restore.add(Change { slot, position, stamp, key, value: value.as_deref(), shared: None, expiry });
+            let (database, key) = (key.0, &key.1);
+            restore.add(Change { slot, position, stamp, database, key, value: value.as_deref(), shared: None, expiry });
         }
         restore.finish(first).map_err(|taken| format!("two rows at position {}", taken.0))
     }
@@ -89,8 +93,9 @@ impl Disk {
             self.open = Some(snapshot);
             self.pending.extend(batch.retired.iter().map(|&slot| (slot, None)));
             self.pending.extend(batch.changes().map(|change| {
-                let Change { slot, position, stamp, key, value, expiry, .. } = change;
-                (slot, Some(Row { position, stamp, key: key.to_vec(), value: value.map(<[u8]>::to_vec), expiry }))
+                let Change { slot, position, stamp, database, key, value, expiry, .. } = change;
+                let key = (database, key.to_vec());
+                (slot, Some(Row { position, stamp, key, value: value.map(<[u8]>::to_vec), expiry }))
             }));
             match commit {
                 Some(checkpoint) => self.commit(checkpoint, unix_ms),
@@ -111,9 +116,9 @@ impl Disk {
                 None => self.file.rows.remove(&slot),
             };
         }
-        let floors = self.file.rows.values().filter(|row| row.key.is_empty()).map(|row| row.stamp);
-        let floor = floors.max().unwrap_or_default();
-        self.file.rows.retain(|_, row| row.stamp >= floor);
+        let mut floors = Floors::default();
+        self.file.rows.values().filter(|row| row.key.1.is_empty()).for_each(|row| floors.raise(row.key.0, row.stamp));
+        self.file.rows.retain(|_, row| !floors.covers(row.key.0, row.stamp));
         self.open = None;
         self.file.checkpoint = checkpoint.clone();
         self.commits += 1;

@@ -32,7 +32,7 @@ use kvstoreapp::fault_injection::inject;
 use world::{Outcome, play, play_with_secret};
 
 /// Mistakes, and a seed that finds each.
-const INJECTED: [(&str, u64); 22] = [
+const INJECTED: [(&str, u64); 24] = [
     ("an older write wins", 0),
     ("wrong tie-break", 0),
     ("deletion not remembered", 0),
@@ -43,18 +43,20 @@ const INJECTED: [(&str, u64); 22] = [
     ("deletion forgotten before all have it", 22),
     ("own gap not stated", 5),
     ("cursor saved before its data", 7),
-    ("positions of a forgotten incarnation believed", 200),
+    ("positions of a forgotten incarnation believed", 329),
     ("relay never started", 5),
     ("held writes counted as sent", 3),
-    ("listing never sent", 60),
+    ("listing never sent", 75),
     ("vector advanced too far", 3),
-    ("listing drops what it does not cover", 597),
+    ("listing drops what it does not cover", 165),
     ("flush sent by its author alone", 63),
-    ("older write taken in after a flush", 22),
-    ("author believed to have all its writes", 5),
+    ("older write taken in after a flush", 20),
+    ("author believed to have all its writes", 49),
     ("expiry not sent", 1),
     ("expired key not remembered", 1),
     ("deletion of an expired key outbids later writes", 1),
+    ("change applied in another database", 6),
+    ("flush of one database takes the keys of another", 10),
 ];
 
 /// Mistakes, and a seed of runs with a secret that finds each.

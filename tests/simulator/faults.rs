@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use kvstoreapp::store::{Clock, Stamp};
 
 use super::World;
+use crate::disk::Key;
 use crate::host::Host;
-use crate::model::are_identical;
+use crate::model::{are_identical, name};
 use crate::network::HostId;
 use crate::plan::{MS, SECOND};
 
@@ -178,7 +179,7 @@ impl World {
     }
 
     /// Nothing goes wrong from here on. Returns what has survived.
-    pub(super) fn heal(&mut self) -> Result<BTreeMap<Vec<u8>, (Stamp, bool)>, String> {
+    pub(super) fn heal(&mut self) -> Result<BTreeMap<Key, (Stamp, bool)>, String> {
         self.note(|| "all is healed".to_owned());
         self.healed = true;
         if self.faults.iter().any(|&(kind, _, due_us)| kind == "node appended" && due_us != u64::MAX) {
@@ -285,14 +286,14 @@ impl World {
             }
             for key in &self.model.keys {
                 let stamp = |host: &Host| {
-                    let one = host.node.as_ref()?.store().state(key)?;
+                    let one = host.node.as_ref()?.store().state_in(key.0, &key.1)?;
                     Some((one.stamp, one.value.map(<[u8]>::to_vec)))
                 };
                 let nodes = || self.hosts.iter().filter(|host| host.node.is_some());
                 if nodes().any(|one| nodes().any(|two| stamp(one) != stamp(two)))
-                    && let Some(one) = store.state(key)
+                    && let Some(one) = store.state_in(key.0, &key.1)
                 {
-                    let key = String::from_utf8_lossy(key);
+                    let key = name(key);
                     text += &format!("\n     {key} {:?} {:?}", one.stamp, one.value.map(String::from_utf8_lossy));
                 }
             }

@@ -9,9 +9,10 @@ use kvstoreapp::node::waits::Waits;
 use kvstoreapp::node::{Node, Now, Options, Origin};
 use kvstoreapp::replica::Cluster;
 use kvstoreapp::replication::{Identity, Limits};
-use kvstoreapp::store::NodeId;
+use kvstoreapp::store::{Database, NodeId};
 
 use crate::disk::Disk;
+use crate::disk::Key;
 use crate::network::{HostId, Session};
 use crate::plan::Plan;
 use crate::wiretap::Wiretap;
@@ -27,7 +28,7 @@ const STEP_US: u64 = 25;
 
 /// A request whose answer has not come.
 pub struct Asked {
-    pub key: Vec<u8>,
+    pub key: Key,
     /// The write it became, as the model knows it.
     pub write: Option<usize>,
 }
@@ -59,6 +60,8 @@ pub struct Host {
     pub taps: BTreeMap<Session, Wiretap>,
     pub asked: VecDeque<Asked>,
     pub answers: Vec<u8>,
+    /// The database that the client has selected.
+    pub selected: Database,
     /// Whether the request sent last has not been executed yet.
     pub is_held: bool,
     /// Whether it will never come back.
@@ -92,6 +95,7 @@ impl Host {
             taps: BTreeMap::new(),
             asked: VecDeque::new(),
             answers: Vec::new(),
+            selected: Database::ZERO,
             is_held: false,
             is_dead: false,
             secret_step: None,
@@ -142,7 +146,7 @@ impl Host {
         self.used = vec![true];
         self.disk_due_us = u64::MAX;
         self.request_due_us = self.request_due_us.max(time_us);
-        (self.is_held, self.busy_until_us) = (false, 0);
+        (self.is_held, self.selected, self.busy_until_us) = (false, Database::ZERO, 0);
     }
 
     /// All that is not on disk is gone.

@@ -24,7 +24,7 @@ const RARE: [u64; 13] = [
 ];
 
 /// Every kind of fault and every rare path: a list of seeds in which one never happens shows nothing about it.
-const EVERYTHING: [&str; 29] = [
+const EVERYTHING: [&str; 30] = [
     "change relayed",
     "change sent",
     "clock refused",
@@ -38,6 +38,7 @@ const EVERYTHING: [&str; 29] = [
     "disk put back",
     "disk wiped",
     "flush",
+    "flush of one database",
     "full listing sent",
     "key expired",
     "key dropped after a full listing",

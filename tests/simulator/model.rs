@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kvstoreapp::replica::Durability;
-use kvstoreapp::store::{NodeId, Stamp, Store};
+use kvstoreapp::store::{Database, Floors, NodeId, Stamp, Store};
 
+use crate::disk::Key;
 use crate::host::Host;
 use crate::network::HostId;
 use crate::plan::Plan;
 
 #[derive(Clone, Debug)]
 pub struct Write {
-    pub key: Vec<u8>,
+    pub key: Key,
     pub stamp: Stamp,
     pub value: Option<Vec<u8>>,
     /// In unix milliseconds.
@@ -27,19 +28,19 @@ pub struct Model {
     issued: HashMap<HostId, Stamp>,
     positions: HashMap<(HostId, u64), u64>,
     /// Writes answered OK under commit durability, the newest of each key, by host.
-    promised: HashMap<(HostId, Vec<u8>), Stamp>,
+    promised: HashMap<(HostId, Key), Stamp>,
     /// What each host held at its last look: stamp and whether it is alive.
-    held: Vec<BTreeMap<Vec<u8>, (Stamp, bool)>>,
+    held: Vec<BTreeMap<Key, (Stamp, bool)>>,
     /// The newest deletion of each key that was forgotten because all have it.
-    forgotten: HashMap<Vec<u8>, Stamp>,
+    forgotten: HashMap<Key, Stamp>,
     /// Changes that crossed between a pair of hosts, in a mesh where nothing goes wrong.
     crossed: HashSet<(HostId, HostId, Vec<u8>, Stamp)>,
-    pub keys: BTreeSet<Vec<u8>>,
+    pub keys: BTreeSet<Key>,
     /// Keys and stamps that were written by one request.
-    pub together: Vec<Vec<(Vec<u8>, Stamp)>>,
-    /// All flushes, and the latest that survived.
-    floors: Vec<(HostId, Stamp)>,
-    floor: Stamp,
+    pub together: Vec<Vec<(Key, Stamp)>>,
+    /// All flushes, and the latest of each database that survived.
+    floors: Vec<(Database, Stamp)>,
+    latest: Floors,
     /// Hosts whose disk was wiped or put back.
     rewound: HashSet<HostId>,
     /// Writes that were not on the disk that their author went on with, and those of them that came back with a copy
@@ -92,35 +93,40 @@ impl Model {
         Ok(number)
     }
 
-    /// A host's client has flushed.
-    pub fn flushed(&mut self, host: HostId, floor: Stamp) -> Verdict {
+    /// A host's client has flushed a database.
+    pub fn flushed(&mut self, host: HostId, database: Database, floor: Stamp) -> Verdict {
         if self.issued.get(&host).is_some_and(|&last| last >= floor) && !self.is_rewound(host) {
             return Err(format!("5: the stamp of a flush is not above all earlier ones of {host}: {floor:?}"));
         }
         self.issued.insert(host, floor);
-        self.floors.push((host, floor));
+        self.floors.push((database, floor));
         Ok(())
     }
 
     /// Notes the latest flush that is anywhere, in memory or on a disk that comes back.
     pub fn note_floor(&mut self, hosts: &[Host]) {
-        let hosts = hosts.iter().filter(|host| !host.is_dead);
-        let floors = hosts.map(|host| host.node.as_ref().map_or(host.disk.file.floor(), |node| node.store().floor()));
-        self.floor = floors.max().unwrap_or_default();
+        self.latest = Floors::default();
+        for host in hosts.iter().filter(|host| !host.is_dead) {
+            for database in Database::all() {
+                let on_disk = || host.disk.file.floor(database);
+                let floor = host.node.as_ref().map_or_else(on_disk, |node| node.store().floors().of(database));
+                self.latest.raise(database, floor);
+            }
+        }
     }
 
     /// Whether a flush deleted it that may have been on its way when all was healed.
-    fn is_flushed_after(&self, stamp: Stamp) -> bool {
-        self.floors.iter().any(|&(_, floor)| floor > stamp)
+    fn is_flushed_after(&self, database: Database, stamp: Stamp) -> bool {
+        self.floors.iter().any(|&(of, floor)| of == database && floor > stamp)
     }
 
     /// Whether a write of this key with this value and stamp is known: it may have come back from another node, and have
     /// expired, or been dropped after a full listing.
-    pub fn is_known(&self, key: &[u8], value: Option<&[u8]>, stamp: Stamp, plan: &Plan) -> bool {
+    pub fn is_known(&self, key: &Key, value: Option<&[u8]>, stamp: Stamp, plan: &Plan) -> bool {
         let write = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
         let may_be_gone = |write: &Write| write.expiry.is_some() || plan.forgets();
         let is_it = |write: &Write| write.value.as_deref() == value || (value.is_none() && may_be_gone(write));
-        write.is_some_and(|write| write.key == key && is_it(write))
+        write.is_some_and(|write| write.key == *key && is_it(write))
     }
 
     /// Whether the write's time has come by the clock that is furthest ahead, or was.
@@ -132,9 +138,9 @@ impl Model {
 
     /// Whether this write expires, or a later one that may have been on its way when all was healed. A node that has
     /// lost its disk may have given a write a later stamp than it was issued with.
-    fn expires_after(&self, key: &[u8], stamp: Stamp) -> bool {
+    fn expires_after(&self, key: &Key, stamp: Stamp) -> bool {
         let later = |write: &Write| write.stamp >= stamp || self.is_rewound(write.host);
-        self.writes.iter().any(|write| write.key == key && write.expiry.is_some() && later(write))
+        self.writes.iter().any(|write| write.key == *key && write.expiry.is_some() && later(write))
     }
 
     /// A host whose disk was wiped or put back may begin below what it has forgotten, but never on it.
@@ -150,9 +156,9 @@ impl Model {
 
     /// Whether the key's state is a write of a node that had lost its disk, under another stamp than it was issued
     /// with: one that the node's lost incarnation may have given to something else, which nobody has seen.
-    fn is_written_again(&self, key: &[u8], store: &Store) -> bool {
-        let Some(change) = store.state(key) else { return false };
-        let is_it = |write: &Write| write.key == key && write.value.as_deref() == change.value;
+    fn is_written_again(&self, key: &Key, store: &Store) -> bool {
+        let Some(change) = store.state_in(key.0, &key.1) else { return false };
+        let is_it = |write: &Write| write.key == *key && write.value.as_deref() == change.value;
         let host = HostId::from(change.stamp.node);
         self.is_rewound(host) && self.writes.iter().any(|write| write.host == host && is_it(write))
     }
@@ -197,9 +203,9 @@ impl Model {
             self.promised.retain(|(other, _), _| *other != host);
         }
         for ((other, key), promised) in self.promised.iter().filter(|((other, _), _)| *other == host) {
-            let kept = held(store, key).is_some_and(|(stamp, _)| stamp >= *promised) || store.is_flushed(*promised);
+            let kept = held(store, key).is_some_and(|(stamp, _)| stamp >= *promised) || store.covers(key.0, *promised);
             if !kept && self.forgotten.get(key).is_none_or(|forgotten| forgotten < promised) {
-                let key = String::from_utf8_lossy(key);
+                let key = name(key);
                 return Err(format!("3: {other} answered OK under commit durability and lost {key} {promised:?}"));
             }
         }
@@ -213,13 +219,14 @@ impl Model {
             if before == after {
                 continue;
             }
-            let name = String::from_utf8_lossy(key);
+            let (database, name) = (key.0, name(key));
             let forgotten = self.forgotten.get(key).copied();
             match (before, after) {
-                (_, Some((new, _))) if store.is_flushed(new) => {
-                    return Err(format!("4: {host} has {name} {new:?}, which was flushed: {:?}", store.floor()));
+                (_, Some((new, _))) if store.covers(database, new) => {
+                    let floor = store.floors().of(database);
+                    return Err(format!("4: {host} has {name} {new:?}, which was flushed: {floor:?}"));
                 }
-                (Some((old, _)), None) if store.is_flushed(old) => (),
+                (Some((old, _)), None) if store.covers(database, old) => (),
                 (Some((old, _)), Some((new, _))) if new < old => {
                     return Err(format!("2: {host} went back from {old:?} to {new:?} for {name}"));
                 }
@@ -257,7 +264,7 @@ impl Model {
                 }
                 (Some(_) | None, Some(_)) | (None, None) => (),
             }
-            if let (Some((stamp, true)), Some(change)) = (after, store.state(key)) {
+            if let (Some((stamp, true)), Some(change)) = (after, store.state_in(key.0, &key.1)) {
                 let written = self.stamps.get(&stamp).map(|&number| &self.writes[number]);
                 let is_rewound = self.is_rewound(stamp.node.into());
                 if written.is_none_or(|write| write.key != *key || write.value.as_deref() != change.value)
@@ -277,7 +284,7 @@ impl Model {
     /// Whether the host shows one request's changes in part; in a mesh where nothing goes wrong, that never is.
     pub fn look_at_groups(&self, host: HostId, store: &Store) -> Verdict {
         for group in self.together.iter().rev().take(GROUPS) {
-            let is_there = |(key, stamp): &&(Vec<u8>, Stamp)| held(store, key).is_some_and(|(held, _)| held == *stamp);
+            let is_there = |(key, stamp): &&(Key, Stamp)| held(store, key).is_some_and(|(held, _)| held == *stamp);
             let there = group.iter().filter(is_there).count();
             if there > 0 && there < group.len() && group.iter().any(|(key, stamp)| is_lower(store, key, *stamp)) {
                 return Err(format!("4: {host} shows {there} of what was written together: {group:?}"));
@@ -288,7 +295,7 @@ impl Model {
 
     /// The newest state of each key that is anywhere, in memory or on a disk that comes back: its stamp, and whether it
     /// is alive.
-    pub fn surviving(&self, hosts: &[Host]) -> BTreeMap<Vec<u8>, (Stamp, bool)> {
+    pub fn surviving(&self, hosts: &[Host]) -> BTreeMap<Key, (Stamp, bool)> {
         let mut newest = BTreeMap::new();
         for host in hosts.iter().filter(|host| !host.is_dead) {
             for key in &self.keys {
@@ -307,17 +314,17 @@ impl Model {
 
     /// Whether somebody has deleted the key later: that may have been on its way when all was healed. A node that has
     /// lost its disk may have given the deletion a later stamp than it was issued with.
-    fn is_deleted_after(&self, key: &[u8], stamp: Stamp) -> bool {
+    fn is_deleted_after(&self, key: &Key, stamp: Stamp) -> bool {
         let later = |write: &Write| write.stamp > stamp || self.is_rewound(write.host);
-        self.writes.iter().any(|write| write.key == key && write.value.is_none() && later(write))
+        self.writes.iter().any(|write| write.key == *key && write.value.is_none() && later(write))
     }
 
     /// What the end has to be.
-    pub fn check_end(&self, hosts: &[Host], surviving: &BTreeMap<Vec<u8>, (Stamp, bool)>, plan: &Plan) -> Verdict {
+    pub fn check_end(&self, hosts: &[Host], surviving: &BTreeMap<Key, (Stamp, bool)>, plan: &Plan) -> Verdict {
         let alive: Vec<&Host> = hosts.iter().filter(|host| !host.is_dead).collect();
         let Some(first) = alive.first().and_then(|host| host.node.as_ref()) else { return Ok(()) };
         for key in &self.keys {
-            let name = String::from_utf8_lossy(key);
+            let (database, name) = (key.0, name(key));
             let end = held(first.store(), key).filter(|&(_, alive)| alive).map(|(stamp, _)| stamp);
             let newest = surviving.get(key).copied().filter(|(stamp, _)| !self.is_doubtful(*stamp, hosts));
             let forgotten = self.forgotten.get(key).copied();
@@ -333,8 +340,9 @@ impl Model {
             // of that node, though it does beat what it deleted, on a disk that was put back.
             let given_up = plan.tombstones_max < 1_000;
             match (end, newest) {
-                (Some(end), _) if end < self.floor => {
-                    return Err(format!("4: {name} ends as {end:?}, below the flush {:?}", self.floor));
+                (Some(end), _) if self.latest.covers(database, end) => {
+                    let floor = self.latest.of(database);
+                    return Err(format!("4: {name} ends as {end:?}, below the flush {floor:?}"));
                 }
                 (Some(end), Some((newest, alive)))
                     if end < newest
@@ -347,7 +355,7 @@ impl Model {
                 (None, Some((newest, true)))
                     if !deleted(newest)
                         && !self.expires_after(key, newest)
-                        && !self.is_flushed_after(newest)
+                        && !self.is_flushed_after(database, newest)
                         && forgotten.is_none_or(|forgotten| forgotten < newest)
                         && !self.is_deleted_after(key, newest)
                         && !taken_back(newest) =>
@@ -385,20 +393,26 @@ fn has_heard_of(other: &Host, host: HostId) -> bool {
 }
 
 /// Whether the store has an earlier state of the key.
-fn is_lower(store: &Store, key: &[u8], stamp: Stamp) -> bool {
+fn is_lower(store: &Store, key: &Key, stamp: Stamp) -> bool {
     held(store, key).is_some_and(|(held, _)| held < stamp)
 }
 
-fn held(store: &Store, key: &[u8]) -> Option<(Stamp, bool)> {
-    store.state(key).map(|change| (change.stamp, change.value.is_some()))
+fn held(store: &Store, key: &Key) -> Option<(Stamp, bool)> {
+    store.state_in(key.0, &key.1).map(|change| (change.stamp, change.value.is_some()))
 }
 
 /// Whether the hosts hold the same keys, stamps and values.
-pub fn are_identical(hosts: &[Host], keys: &BTreeSet<Vec<u8>>) -> bool {
+pub fn are_identical(hosts: &[Host], keys: &BTreeSet<Key>) -> bool {
     let stores: Vec<&Store> =
         hosts.iter().filter(|host| !host.is_dead).filter_map(|host| Some(host.node.as_ref()?.store())).collect();
-    let live = |store: &Store, key: &[u8]| store.state(key).and_then(|one| Some((one.stamp, one.value?.to_vec())));
+    let live =
+        |store: &Store, key: &Key| store.state_in(key.0, &key.1).and_then(|one| Some((one.stamp, one.value?.to_vec())));
     stores.windows(2).all(|pair| keys.iter().all(|key| live(pair[0], key) == live(pair[1], key)))
+}
+
+/// A key, for messages.
+pub fn name((database, key): &Key) -> String {
+    format!("{}/{}", database.number(), String::from_utf8_lossy(key))
 }
 
 /// The number of a node, for messages.

@@ -6,6 +6,9 @@ use kvstoreapp::replica::Durability;
 pub const MS: u64 = 1_000;
 pub const SECOND: u64 = 1_000 * MS;
 
+/// Of a source of its own, so that runs within one database stay what they are.
+const SEVERAL_DATABASES: u64 = 0xda_7a_ba_5e;
+
 /// Every kind of fault is on or off, with a strength of its own. A pause of 0 is "never".
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -24,6 +27,8 @@ pub struct Plan {
     pub lasts_ms: std::ops::Range<u64>,
     /// The share of flushes, in 1,000.
     pub flushes: u64,
+    /// Databases that are written into, each with a number far from the next one's.
+    pub databases: u64,
     /// The share of requests with several keys, in 100.
     pub together: u64,
     /// The share of values too large to go with their change, in 100.
@@ -97,6 +102,7 @@ impl Plan {
         // Of a source of its own, so that runs without them stay what they are.
         let mut expiring = Rng::with_seed(random.get_seed() ^ 0xe8_91_4e);
         let mut orderly = Rng::with_seed(random.get_seed() ^ 0x0d_e7_13);
+        let mut several = Rng::with_seed(random.get_seed() ^ SEVERAL_DATABASES);
         let lasts_ms = [1..50, 100..2_000, 1_000..20_000];
         let often = |random: &mut Rng, usual_us: u64| {
             if random.u8(0..3) == 0 { usual_us * random.u64(30..300) / 100 } else { 0 }
@@ -113,6 +119,7 @@ impl Plan {
             expiring: *expiring.choice(&[0, 0, 0, 10, 50]).expect("there are some"),
             lasts_ms: expiring.choice(lasts_ms).expect("there are some"),
             flushes: *expiring.choice(&[0, 0, 0, 5, 50]).expect("there are some"),
+            databases: *several.choice(&[1, 1, 2, 4]).expect("there are some"),
             together: *expiring.choice(&[0, 0, 10, 40]).expect("there are some"),
             large: *expiring.choice(&[0, 0, 5, 50]).expect("there are some"),
             delay_us: random.u64(20..5 * MS),

@@ -8,7 +8,7 @@ use kvstoreapp::node::{Now, Origin};
 use kvstoreapp::replication::wire::{Cursor, GREETING, Hello, PROOF_BYTES, Progress, Proof, VERSION, WireChange};
 use kvstoreapp::replication::{Binding, Channel, PeerTls, Trust};
 use kvstoreapp::secrets::ClusterSecrets;
-use kvstoreapp::store::{NodeId, Stamp};
+use kvstoreapp::store::{Database, Floors, NodeId, Stamp};
 
 use super::World;
 use crate::host::Host;
@@ -184,7 +184,8 @@ impl World {
         self.hello(id, other, now).encode(&mut goes_on);
         let mut change = Vec::new();
         let stamp = Stamp { clock: now.unix_ms << 16, node: other };
-        WireChange { stamp, key: KEY, value: Some(b"x"), expiry: None, chunked: 0 }.encode(&mut change);
+        WireChange { stamp, database: Database::ZERO, key: KEY, value: Some(b"x"), expiry: None, chunked: 0 }
+            .encode(&mut change);
         Progress { direct: 1, relay: 1, claims: Default::default() }.encode(&change, &mut goes_on);
         for bytes in [said, &goes_on[..]] {
             if self.node(id).waits(session) == kvstoreapp::node::waits::Waits::ForInput {
@@ -210,7 +211,8 @@ impl World {
 
     /// Nothing that a stranger has written is at the host.
     pub(super) fn look_for_strangers(&self, id: HostId) -> Verdict {
-        let is_there = self.hosts[id].node.as_ref().is_some_and(|node| node.store().state(KEY).is_some());
+        let is_there =
+            self.hosts[id].node.as_ref().is_some_and(|node| node.store().state_in(Database::ZERO, KEY).is_some());
         if is_there { Err(format!("9: {id} has taken what a stranger wrote")) } else { Ok(()) }
     }
 
@@ -249,7 +251,7 @@ impl World {
             cursor: Cursor::default(),
             vector: Default::default(),
             collected: Default::default(),
-            floor: Stamp::default(),
+            floors: Floors::default(),
             linked: Vec::new(),
             members: Vec::new(),
         }

@@ -221,7 +221,7 @@ fn a_file_that_is_no_whole_backup_is_called_so_and_by_what_it_lacks() {
     let said = verify(&file);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(
-        said.text().contains("is whole: format 3, node 0, taken 20") && said.text().contains("2000 keys"),
+        said.text().contains("is whole: format 4, node 0, taken 20") && said.text().contains("2000 keys"),
         "{said:?}"
     );
     // It may lie where nothing can be written.
@@ -235,7 +235,7 @@ fn a_file_that_is_no_whole_backup_is_called_so_and_by_what_it_lacks() {
     fs::write(&newer, &good)
         .and_then(|()| fs::set_permissions(&newer, fs::Permissions::from_mode(0o600)))
         .expect("ours");
-    sqlite3(&newer, "PRAGMA user_version = 4");
+    sqlite3(&newer, "PRAGMA user_version = 5");
     let mut damaged = good.clone();
     // A page in the middle is another's.
     let page = good.len() / 2 / 4_096 * 4_096;
@@ -247,7 +247,7 @@ fn a_file_that_is_no_whole_backup_is_called_so_and_by_what_it_lacks() {
         (b"", "is empty"),
         (&b"color=green\n".repeat(100)[..], "is no SQLite file"),
         (&fs::read(&other).expect("it is there")[..], "is a database of another program (tables: songs)"),
-        (&fs::read(&newer).expect("it is there")[..], "has format 4, but this version knows format 3"),
+        (&fs::read(&newer).expect("it is there")[..], "has format 5, but this version knows format 4"),
     ] {
         let said = verify(&place.file("bad.db", bytes));
         assert_eq!(said.code, 1, "{expected}: {said:?}");

@@ -38,6 +38,19 @@ fn row(key: &[u8], value: &[u8], expires_at_ms: Option<u64>) -> String {
 }
 
 #[test]
+fn a_file_has_the_keys_of_one_database() {
+    let server = Server::start(&["--databases=8"]);
+    let of_two = row(b"k", b"two", None);
+    assert_eq!(import(&server, &["-", "--db=2"], &of_two).code, 0);
+    assert_eq!(import(&server, &["-"], &row(b"k", b"zero", None)).code, 0);
+    assert_eq!(lines(&export(&server, &["-", "--db=2"]).out), BTreeSet::from([of_two]));
+    assert_eq!(lines(&export(&server, &["-"]).out), BTreeSet::from([row(b"k", b"zero", None)]));
+    assert_eq!(lines(&export(&server, &["-", "--db=3"]).out), BTreeSet::new());
+    let refused = export(&server, &["-", "--db=8"]);
+    assert!(refused.code != 0 && refused.err.contains("DB index is out of range"), "{}", refused.err);
+}
+
+#[test]
 fn a_hundred_thousand_binary_keys_come_back_as_they_were() {
     let place = Place::new();
     let server = Server::start(&[]);

@@ -165,7 +165,7 @@ pub(super) fn describe(client: &Who, out: &Replies, users: &Users, now_us: u64) 
     let resp = out.dialect().resp_version();
     writeln!(
         line,
-        "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db=0 sub={} psub={} ssub={} multi={multi} \
+        "id={} addr={} laddr={} fd=0 name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={multi} \
          qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem={} events=r cmd={command} \
          user={} redir=-1 resp={resp} lib-name={} lib-ver={}",
         client.number,
@@ -174,6 +174,7 @@ pub(super) fn describe(client: &Who, out: &Replies, users: &Users, now_us: u64) 
         text(&client.name),
         age_s(client.begun_us),
         age_s(client.active_us),
+        client.database.number(),
         client.listening.channels.len(),
         client.listening.patterns.len(),
         client.listening.shards.len(),

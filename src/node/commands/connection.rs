@@ -4,14 +4,17 @@ use super::context::Events;
 use super::fail::{Fail, integer, is, printable, wrong_arity};
 use super::{Args, Command, Context, DONE, Outcome, Reply};
 use crate::fault_injection;
-use crate::node::client::Client;
 use crate::node::listening::Listening;
 use crate::node::replies::Answers;
 use crate::protocol::Dialect;
 use crate::protocol::command::Kind;
+use crate::store::Database;
 
 /// The Redis whose commands and answers these are: clients look at it.
 pub(in crate::node) const REDIS_VERSION: &str = "7.0.15";
+
+/// There is no such database.
+pub(in crate::node) const OUT_OF_RANGE: &str = "ERR DB index is out of range";
 
 /// So much of what a client asked for is quoted.
 const NAME_BYTES_SHOWN: usize = 20;
@@ -30,20 +33,33 @@ pub(super) fn ping(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 pub(super) fn select(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
-    let index = integer(args.at(1));
-    if index == Ok(0) {
-        cx.client.refused_database = None;
-        return cx.answer(Reply::Ok);
-    }
+    let why = match database(cx, args.at(1)) {
+        Ok(database) => {
+            cx.client.refused_database = None;
+            cx.select(database);
+            return cx.answer(Reply::Ok);
+        }
+        Err(why) => why,
+    };
     // Many clients select in one breath with what they do then, and do not look at the answer.
     let asked = printable(&args[1][..args[1].len().min(NAME_BYTES_SHOWN)]);
     cx.client.refused_database = Some(asked.into());
-    Err(index.err().unwrap_or(Fail::said("ERR DB index is out of range")))
+    Err(why)
+}
+
+/// The database of this number, where clients may select it.
+pub(super) fn database(cx: &Context<'_>, index: &[u8]) -> Result<Database, Fail> {
+    let index = integer(index)?;
+    if i32::try_from(index).is_err() {
+        return Err(Fail::said("ERR value is out of range, value must between -2147483648 and 2147483647"));
+    }
+    let number = u64::try_from(index).ok();
+    number.and_then(|number| cx.settings.options.database(number)).ok_or(Fail::said(OUT_OF_RANGE))
 }
 
 /// A client that could not have the database it asked for is not given another one's data in its place.
-pub(super) fn allow_data(client: &Client, command: Command, args: Args<'_>) -> Result<(), Fail> {
-    let Some(asked) = &client.refused_database else { return Ok(()) };
+pub(super) fn allow_data(cx: &Context<'_>, command: Command, args: Args<'_>) -> Result<(), Fail> {
+    let Some(asked) = &cx.client.refused_database else { return Ok(()) };
     let is_data = match command {
         Command::Watch | Command::WatchPrefix => true,
         Command::Debug => args.get(1).is_some_and(|part| is(part, "OBJECT")),
@@ -52,8 +68,11 @@ pub(super) fn allow_data(client: &Client, command: Command, args: Args<'_>) -> R
     if !is_data {
         return Ok(());
     }
-    Err(format!("ERR SELECT {asked} was refused: there is database 0 alone; SELECT 0 or RESET to go on with that")
-        .into())
+    let last = cx.settings.options.databases - 1;
+    Err(format!(
+        "ERR SELECT {asked} was refused: there are databases 0 to {last}; SELECT one of these or RESET to go on"
+    )
+    .into())
 }
 
 pub(super) fn hello(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
@@ -114,7 +133,9 @@ pub(super) fn reset(cx: &mut Context<'_>) -> Outcome {
     client.is_monitor = false;
     client.queue = None;
     client.watched.clear();
+    client.database = Database::ZERO;
     client.refused_database = None;
+    data.keys.select(Database::ZERO);
     client.name.clear();
     if !fault_injection::is("RESET does not end an authentication") {
         client.access = users.welcome(client.access.must_prove());

@@ -24,7 +24,7 @@ use crate::node::waiting::{Until, Waiter};
 use crate::protocol::Reply;
 use crate::replication::SessionId;
 use crate::scripting::Engine;
-use crate::store::Now;
+use crate::store::{Database, Now};
 
 /// The keys, the time, and a place for replies.
 pub(in crate::node) struct Data<'a> {
@@ -80,6 +80,12 @@ impl<'a> DerefMut for Context<'a> {
 }
 
 impl Context<'_> {
+    /// The session's requests are about this database from here on.
+    pub(in crate::node) fn select(&mut self, database: Database) {
+        self.client.database = database;
+        self.data.keys.select(database);
+    }
+
     /// What was written since the mark waits until this is so.
     pub(super) fn hold(&mut self, start: u64, until: Until) {
         let Context { data: Data { out, events, .. }, client, .. } = self;
@@ -100,6 +106,15 @@ impl Context<'_> {
 }
 
 impl Data<'_> {
+    /// Does something with the keys of another database, and means those of the own one again afterwards.
+    pub(super) fn within<T>(&mut self, database: Database, then: impl FnOnce(&mut Self) -> T) -> T {
+        let own = self.keys.store().selected();
+        self.keys.select(database);
+        let done = then(self);
+        self.keys.select(own);
+        done
+    }
+
     /// Answers with one reply, and is done.
     pub(super) fn answer(&mut self, reply: Reply<'_>) -> Outcome {
         self.out.answer(reply);

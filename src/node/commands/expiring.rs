@@ -1,8 +1,9 @@
 //! Expiration: when a key goes by itself.
 
 use super::fail::{Fail, integer, is, printable};
-use super::{Args, Command, DONE, Data, Outcome, Reply};
+use super::{Args, Command, Context, DONE, Data, Outcome, Reply};
 use crate::node::Now;
+use crate::store::Database;
 use crate::store::Value;
 
 /// `EX`, `PX`, `EXAT` or `PXAT`, and the time it was given.
@@ -130,4 +131,18 @@ pub(super) fn persist(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
     cx.put_expiry(key, &value, None)?;
     cx.notify('g', "persist", key);
     cx.answer(Reply::Int(1))
+}
+
+impl Context<'_> {
+    /// Turns those keys of a request into deletions that have expired; where it goes through all keys, some of them.
+    #[cold]
+    pub(super) fn expire_keys(&mut self, command: Command, args: Args<'_>) {
+        let mut expired: Vec<(Database, Vec<u8>)> = Vec::new();
+        let is_scan = command == Command::Scan;
+        self.keys.replica_mut().expire(is_scan, command.keys(args), |database, key| {
+            expired.push((database, key.to_vec()));
+        });
+        self.metrics.keys_expired += expired.len() as u64;
+        expired.iter().for_each(|(database, key)| self.notify_of('x', "expired", *database, key));
+    }
 }

@@ -2,12 +2,14 @@
 
 use super::fail::{Fail, NO_SUCH_KEY, SYNTAX, integer, is};
 use super::help::help;
-use super::{Args, Command, DONE, Data, Outcome, Reply, subcommands};
+use super::{Args, Command, Context, DONE, Data, Outcome, Reply, connection, subcommands};
 use crate::protocol::subcommand::Object;
 use crate::store::{Form, Value};
 
 /// Values up to so many bytes are said to be embedded, as Redis does.
 const EMBEDDED_BYTES_MAX: usize = 44;
+
+const SAME: Fail = Fail::said("ERR source and destination objects are the same");
 
 /// How many of the keys there were.
 pub(super) fn del(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
@@ -62,40 +64,83 @@ pub(super) fn rename(cx: &mut Data<'_>, args: Args<'_>, only_new: bool) -> Outco
     cx.answer(if only_new { Reply::Int(1) } else { Reply::Ok })
 }
 
-pub(super) fn copy(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
-    let mut replace = false;
+    let own = cx.keys.store().selected();
+    let (mut replace, mut database) = (false, own);
     let mut rest = args.from(3);
     while let Some(option) = rest.next() {
         match option {
             _ if is(option, "REPLACE") => replace = true,
             _ if is(option, "DB") => {
-                let db = integer(rest.next().ok_or(SYNTAX)?)?;
-                if db != 0 {
-                    return Err(Fail::said("ERR DB index is out of range"));
-                }
+                let index = rest.next().ok_or(SYNTAX)?;
+                database = connection::database(cx, index)?;
             }
             _ => return Err(SYNTAX),
         }
     }
-    if source == target {
-        return Err(Fail::said("ERR source and destination objects are the same"));
+    if source == target && database == own {
+        return Err(SAME);
     }
     let Some(value) = cx.keys.value(source).map(Value::lend) else {
         cx.miss(source);
         return cx.answer(Reply::Int(0));
     };
-    if !replace && cx.keys.get(target).is_some() {
-        return cx.answer(Reply::Int(0));
+    let (form, expiry) = (cx.keys.form(source), cx.keys.expiry(source));
+    let is_copied = cx.within(database, |cx| {
+        let takes_place = cx.keys.get(target).is_some();
+        if takes_place && !replace {
+            return Ok(false);
+        }
+        cx.put(target, &value, expiry)?;
+        cx.note_form(target, form);
+        if takes_place {
+            cx.notify('n', "new", target);
+        }
+        cx.notify('g', "copy_to", target);
+        Ok::<bool, Fail>(true)
+    })?;
+    cx.answer(Reply::Int(is_copied.into()))
+}
+
+/// Takes a key into another database, where it is not there.
+pub(super) fn move_to(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    let key = args.at(1);
+    let database = connection::database(cx, args.at(2))?;
+    if database == cx.keys.store().selected() {
+        return Err(SAME);
     }
-    let (form, takes_place) = (cx.keys.form(source), cx.keys.get(target).is_some());
-    cx.put(target, &value, cx.keys.expiry(source))?;
-    cx.note_form(target, form);
-    if takes_place {
-        cx.notify('n', "new", target);
+    let Some(value) = cx.keys.value(key).map(Value::lend) else { return cx.answer(Reply::Int(0)) };
+    let (form, expiry) = (cx.keys.form(key), cx.keys.expiry(key));
+    let is_moved = cx.within(database, |cx| {
+        if cx.keys.get(key).is_some() {
+            return Ok(false);
+        }
+        cx.put_moved(key, &value, form, expiry)?;
+        Ok::<bool, Fail>(true)
+    })?;
+    if is_moved {
+        cx.remove(key);
+        cx.notify('g', "move_from", key);
+        cx.notify_of('g', "move_to", database, key);
     }
-    cx.notify('g', "copy_to", target);
-    cx.answer(Reply::Int(1))
+    cx.answer(Reply::Int(is_moved.into()))
+}
+
+/// Two nodes that swap at the same time would have to end with the same keys; but of a database as a whole there is no
+/// stamp that says which of them came last.
+pub(super) fn swap_db(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
+    for (at, which) in [(1, "first"), (2, "second")] {
+        if integer(args.at(at)).is_ok_and(|index| i32::try_from(index).is_ok()) {
+            connection::database(cx, args.at(at))?;
+        } else {
+            return Err(format!("ERR invalid {which} DB index").into());
+        }
+    }
+    Err(Fail::said(
+        "ERR SWAPDB is not supported: nodes that swap or write at the same time would not end with the same keys; \
+         use MOVE or COPY with DB for each key",
+    ))
 }
 
 pub(super) fn random_key(cx: &mut Data<'_>) -> Outcome {
@@ -108,12 +153,17 @@ pub(super) fn db_size(cx: &mut Data<'_>) -> Outcome {
     cx.answer(Reply::Int(cx.keys.count() as i64))
 }
 
-pub(super) fn flush(cx: &mut Data<'_>, args: Args<'_>) -> Outcome {
+/// Deletes all keys of the database, or of all.
+pub(super) fn flush(cx: &mut Data<'_>, args: Args<'_>, of_all: bool) -> Outcome {
     match args.get(1) {
         Some(option) if args.len() > 2 || !(is(option, "ASYNC") || is(option, "SYNC")) => return Err(SYNTAX),
         Some(_) | None => (),
     }
-    cx.remove_all();
+    if of_all {
+        cx.remove_all_of_all()
+    } else {
+        cx.remove_all()
+    }
     cx.answer(Reply::Ok)
 }
 

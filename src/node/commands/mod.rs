@@ -46,7 +46,7 @@ mod transactions;
 mod users;
 mod watching;
 
-pub(super) use connection::REDIS_VERSION;
+pub(super) use connection::{OUT_OF_RANGE, REDIS_VERSION};
 use context::{Context, Data, Events};
 use fail::{Fail, unknown, wrong_arity};
 use outcome::DONE;
@@ -144,7 +144,7 @@ fn admit(cx: &mut Context<'_>, request: Request<'_>) -> Result<Admitted, Fail> {
         Some(command) if !command.takes(request.args.len()) => Err(wrong_arity(command)),
         Some(command) => subcommands::check(cx.client, command, request.args)
             .and_then(|()| allow(cx, command, request.args))
-            .and_then(|()| connection::allow_data(cx.client, command, request.args))
+            .and_then(|()| connection::allow_data(cx, command, request.args))
             .map(|()| command),
     };
     let command = match (checked, &mut cx.client.queue) {
@@ -281,11 +281,13 @@ pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) ->
         Command::Type => keys::type_of(&mut cx.data, args),
         Command::Rename => keys::rename(&mut cx.data, args, false),
         Command::RenameNx => keys::rename(&mut cx.data, args, true),
-        Command::Copy => keys::copy(&mut cx.data, args),
+        Command::Copy => keys::copy(cx, args),
+        Command::Move => keys::move_to(cx, args),
+        Command::SwapDb => keys::swap_db(cx, args),
         Command::RandomKey => keys::random_key(&mut cx.data),
         Command::DbSize => keys::db_size(&mut cx.data),
         Command::Object => keys::object(&mut cx.data, args),
-        Command::FlushDb | Command::FlushAll => keys::flush(&mut cx.data, args),
+        Command::FlushDb | Command::FlushAll => keys::flush(&mut cx.data, args, command == Command::FlushAll),
         Command::Keys => scanning::keys(&mut cx.data, args),
         Command::Scan => scanning::scan(&mut cx.data, args),
         Command::Expire => expiring::expire(&mut cx.data, args, 1000, true),
@@ -411,16 +413,6 @@ impl Context<'_> {
         let Events { sessions, id, .. } = &mut self.events;
         sessions.waiting.add(Waiter { id: *id, until, deadline_us, then });
         Executed::Waiting(until.cause())
-    }
-
-    /// Turns those keys of a request into deletions that have expired; where it goes through all keys, some of them.
-    #[cold]
-    fn expire_keys(&mut self, command: Command, args: Args<'_>) {
-        let mut expired: Vec<Vec<u8>> = Vec::new();
-        let is_scan = command == Command::Scan;
-        self.keys.replica_mut().expire(is_scan, command.keys(args), |key| expired.push(key.to_vec()));
-        self.metrics.keys_expired += expired.len() as u64;
-        expired.iter().for_each(|key| self.notify('x', "expired", key));
     }
 
     /// What follows an answer: it waits for the disk, or is not wanted.

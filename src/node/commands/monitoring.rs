@@ -54,7 +54,7 @@ pub(super) fn tell_of_script(cx: &mut Context<'_>, command: Command, args: Args<
 
 fn tell_all(cx: &mut Context<'_>, command: Command, args: Args<'_>, from: &str) {
     let (s, ms) = (cx.now.unix_ms / 1000, cx.now.unix_ms % 1000);
-    let mut line = format!("{s}.{ms:03}000 [0 {from}]");
+    let mut line = format!("{s}.{ms:03}000 [{} {from}]", cx.keys.store().selected().number());
     for arg in without_secrets(command, args) {
         line.push(' ');
         line.push_str(&quoted(arg));

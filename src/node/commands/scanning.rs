@@ -21,7 +21,7 @@ fn go_on(cx: &mut Data<'_>, walk: Box<Walk>, looks_max: usize) -> Option<Box<Wal
         let is_whole = walk.advance(keys.store(), |key| keys.is_as_stored(key), out.dialect(), steps);
         if is_whole && (walk.cursor == 0 || walk.looks >= looks_max) {
             if let Some(view) = keys.view().filter(|_| walk.cursor == 0) {
-                walk.add(view.keys(), out.dialect());
+                walk.add(view.keys(keys.selected()), out.dialect());
             }
             return Some(walk);
         }

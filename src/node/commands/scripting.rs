@@ -89,7 +89,9 @@ fn run_script(cx: &mut Context<'_>, digest: &Digest, texts: (&[&[u8]], &[&[u8]])
     cx.keys.begin_view(now);
     let session = std::mem::replace(cx.data.out, Replies::within());
     let asked = (cx.client.command, cx.client.subcommand);
-    let database = cx.client.refused_database.take();
+    let refused_database = cx.client.refused_database.take();
+    // What a script selects is for itself.
+    let (database, selected) = (cx.client.database, cx.keys.selected());
     let compiled_ns = cx.timing.monotonic_ns().saturating_sub(mode.began_ns);
     let mut host = NodeHost { cx, session, mode: &mode };
     let ran = engine.run(digest, texts, &mut host, limits, spent_ns + compiled_ns);
@@ -101,7 +103,9 @@ fn run_script(cx: &mut Context<'_>, digest: &Digest, texts: (&[&[u8]], &[&[u8]])
     cx.progress.scripts_ns = spent_ns + cx.timing.monotonic_ns().saturating_sub(mode.began_ns);
     (cx.whole, cx.progress.spent_us) = (whole, spent_us);
     (cx.client.command, cx.client.subcommand) = asked;
-    cx.client.refused_database = database;
+    cx.client.refused_database = refused_database;
+    cx.client.database = database;
+    cx.keys.select(selected);
     let changes = cx.keys.view().map_or(0, |view| view.len());
     // Whatever became of it, others have waited.
     cx.steps.spend(looks * STEPS_PER_LOOK + changes * STEPS_PER_CHANGE);
@@ -130,7 +134,7 @@ fn publish(cx: &mut Context<'_>) {
     cx.keys.apply_view(*view, now);
     for told in told {
         match told {
-            Told::Event(class, event, key) => cx.notify(class, &event, &key),
+            Told::Event(class, event, database, key) => cx.notify_of(class, &event, database, &key),
             Told::Message(audience, channel, message) => {
                 cx.deliver(audience, &channel, &message);
                 cx.keys.replica_mut().publish(audience, &channel, &message);
@@ -143,8 +147,8 @@ fn publish(cx: &mut Context<'_>) {
 fn forget(cx: &mut Context<'_>) {
     let Some(mut view) = cx.keys.take_view() else { return };
     for told in view.take_told() {
-        if let Told::Event('x', event, key) = told {
-            cx.notify('x', &event, &key);
+        if let Told::Event('x', event, database, key) = told {
+            cx.notify_of('x', &event, database, &key);
         }
     }
 }
@@ -230,7 +234,7 @@ impl NodeHost<'_, '_> {
         if !cx.client.access.is_unlimited() {
             users::allow_in_script(cx, command, args)?;
         }
-        connection::allow_data(cx.client, command, args)?;
+        connection::allow_data(cx, command, args)?;
         if self.mode.reads_only && (command.describe().kind == Kind::Write || command.publishes()) {
             return Err(Fail::said("ERR Write commands are not allowed from read-only scripts."));
         }

@@ -4,7 +4,7 @@ use super::fail::Fail;
 use super::server::sleep_us;
 use super::{Args, Command, Context, Executed, Outcome, Reply, connection, users};
 use crate::node::client::Client;
-use crate::store::{Stamp, Store};
+use crate::store::{Database, Stamp, Store};
 
 /// Whether the command runs at once although a transaction is put together.
 pub(super) fn is_immediate(command: Command) -> bool {
@@ -43,9 +43,10 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(Fail::said("ERR WATCH inside MULTI is not allowed"));
     }
     for key in args.from(1) {
-        let state = state(cx.keys.store(), key);
-        if !cx.client.watched.iter().any(|(other, _)| other == key) {
-            cx.client.watched.push((key.to_vec(), state));
+        let database = cx.keys.store().selected();
+        let state = state(cx.keys.store(), database, key);
+        if !cx.client.watched.iter().any(|(of, other, _)| *of == database && other == key) {
+            cx.client.watched.push((database, key.to_vec(), state));
         }
     }
     cx.answer(Reply::Ok)
@@ -68,7 +69,8 @@ pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args
     if queue.is_spoilt {
         return Err(Fail::said("EXECABORT Transaction discarded because of previous errors."));
     }
-    if watched.iter().any(|(key, before)| has_changed(*before, state(cx.keys.store(), key))) {
+    let now = |database: Database, key: &[u8]| state(cx.keys.store(), database, key);
+    if watched.iter().any(|(database, key, before)| has_changed(*before, now(*database, key))) {
         return cx.answer(Reply::NilArray);
     }
     cx.out.answer(Reply::Array(queue.requests.len()));
@@ -80,7 +82,7 @@ pub(super) fn exec(cx: &mut Context<'_>, run: fn(&mut Context<'_>, Command, Args
     for queued in &queue.requests {
         cx.whole = Some(queued.text.clone());
         let (start, parts_end) = (cx.out.mark(), cx.out.parts_end());
-        let allowed = connection::allow_data(cx.client, queued.command, queued.args());
+        let allowed = connection::allow_data(cx, queued.command, queued.args());
         let allowed = allowed.and_then(|()| users::allow_again(cx, queued.command, queued.args()));
         match allowed.and_then(|()| run(cx, queued.command, queued.args())) {
             Ok(Executed::Ended) => ended = true,
@@ -131,7 +133,7 @@ fn has_changed(before: (bool, Option<Stamp>), now: (bool, Option<Stamp>)) -> boo
 }
 
 /// What of a watched key may not change: whether it has a value, and when it was written or deleted last.
-fn state(store: &Store, key: &[u8]) -> (bool, Option<Stamp>) {
-    let written = store.state(key).map(|change| change.stamp).filter(|&stamp| !store.is_flushed(stamp));
-    (store.get(key).is_some(), written)
+fn state(store: &Store, database: Database, key: &[u8]) -> (bool, Option<Stamp>) {
+    let state = store.state_in(database, key);
+    (state.is_some_and(|change| change.value.is_some()), state.map(|change| change.stamp))
 }

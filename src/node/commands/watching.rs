@@ -20,8 +20,8 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     };
     let prefix: Rc<[u8]> = args.at(1).into();
     cx.client.watch = Some(Rc::clone(&prefix));
-    let Events { sessions, id, .. } = &mut cx.events;
-    sessions.watch(*id, prefix, told);
+    let Events { sessions, id, .. } = &mut cx.data.events;
+    sessions.watch(*id, cx.data.keys.store().selected(), prefix, told);
     cx.answer(Reply::Value(told.to_string().as_bytes()))
 }
 

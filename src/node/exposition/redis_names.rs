@@ -80,9 +80,9 @@ pub(super) const NAMES: &[Name] = &[
     of_each(Commandstats, ("cmdstat_{}", "rejected_calls"), ("redis_commands_rejected_calls", Counter), "cmd"),
     of_each(Commandstats, ("cmdstat_{}", "failed_calls"), ("redis_commands_failed_calls", Counter), "cmd"),
     of_each(Errorstats, ("errorstat_{}", "count"), ("redis_errors", Counter), "err"),
-    of_each(Keyspace, ("db0", "keys"), ("redis_db_keys", Gauge), "db"),
-    of_each(Keyspace, ("db0", "expires"), ("redis_db_keys_expiring", Gauge), "db"),
-    of_each(Keyspace, ("db0", "avg_ttl"), ("redis_db_avg_ttl_seconds", Gauge), "db"),
+    of_each(Keyspace, ("{}", "keys"), ("redis_db_keys", Gauge), "db"),
+    of_each(Keyspace, ("{}", "expires"), ("redis_db_keys_expiring", Gauge), "db"),
+    of_each(Keyspace, ("{}", "avg_ttl"), ("redis_db_avg_ttl_seconds", Gauge), "db"),
 ];
 
 /// The fields that tell a node from others: labels of `redis_instance_info`.

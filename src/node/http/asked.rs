@@ -8,7 +8,7 @@ use super::conversation::Long;
 use crate::http::Wrong;
 use crate::http::answer::{Answer, Manner, refusal};
 use crate::http::head::Head;
-use crate::http::target::Target;
+use crate::http::target::{Target, number};
 use crate::node::commands::context::Context;
 use crate::node::commands::fail::Fail;
 use crate::node::waits::Waits;
@@ -49,6 +49,17 @@ pub(super) struct Refused {
     pub(super) header: Option<(&'static str, Cow<'static, str>)>,
     /// Whether it is the last answer.
     pub(super) closes: bool,
+}
+
+/// The request is about the database of this number: 0 where it names none.
+pub(super) fn select(cx: &mut Context<'_>, text: Option<&[u8]>) -> Result<(), Refused> {
+    let number = text.map(number).transpose()?.unwrap_or(0);
+    let Some(database) = cx.settings.options.database(number) else {
+        let last = cx.settings.options.databases - 1;
+        return Err(Wrong::said(400, format!("db is a number from 0 to {last}")).into());
+    };
+    cx.select(database);
+    Ok(())
 }
 
 impl Asked<'_> {

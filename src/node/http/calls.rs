@@ -238,7 +238,9 @@ fn refusal(command: Command, args: Args<'_>, is_one_of_several: bool) -> Option<
         C::Watch | C::Unwatch => Some("is for connections that stay: not over HTTP"),
         C::Auth | C::Hello => Some("is no command over HTTP: each request says who asks, by Authorization"),
         C::Quit | C::Reset => Some("is for connections that stay: not over HTTP"),
-        C::Select if args.get(1).is_some_and(|index| index != b"0") => Some("takes 0 alone: there is one database"),
+        C::Select if args.get(1).is_some_and(|index| index != b"0") => {
+            Some("takes 0 alone: over HTTP these commands are about database 0")
+        }
         C::Client if part(&CLIENT_PARTS) => Some("is for connections that stay here: not over HTTP"),
         C::Wait | C::WaitAof => Some("is about the writes of a connection: not over HTTP"),
         C::Acl if part(&["SAVE", "LOAD"]) => Some("waits for a file: not over HTTP"),

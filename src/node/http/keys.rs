@@ -1,6 +1,6 @@
 //! `/v1/keys`: keys, and what is known of each.
 
-use super::asked::{Asked, Handled, Refused};
+use super::asked::{Asked, Handled, Refused, select};
 use super::conversation::{Listing, Long, SLICE_BYTES, Slice};
 use crate::auth::{Access, Users};
 use crate::http::Wrong;
@@ -22,8 +22,9 @@ const KEYS: u64 = 1_000;
 /// Keys that begin with a prefix, or match a pattern, in no order, and a cursor for the next ones; or one key, where it is
 /// there.
 pub(super) fn list(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let names = ["prefix", "pattern", "key", "cursor", "count", "details"];
-    let [prefix, pattern, key, cursor, count, details] = asked.target.parameters(names)?;
+    let names = ["prefix", "pattern", "key", "cursor", "count", "details", "db"];
+    let [prefix, pattern, key, cursor, count, details, db] = asked.target.parameters(names)?;
+    select(cx, db.as_deref())?;
     let cursor = cursor.as_deref().map(number).transpose()?.unwrap_or(0);
     let count = count.as_deref().map(number).transpose()?.unwrap_or(KEYS).max(1);
     let has_details = switch(details.as_deref())?;

@@ -52,6 +52,7 @@ use crate::http::body::{Framing, Receiving};
 use crate::http::calls::BYTES_MAX;
 use crate::http::head::{self, Head, Read};
 use crate::protocol::http::{begins, is_overlong_opening};
+use crate::store::Database;
 
 /// Room behind a body, for what a route puts to it.
 const ROOM_BYTES: usize = 17 << 10;
@@ -198,6 +199,8 @@ fn answer(
 ) -> Step {
     let manner = asked.manner;
     asked.batch.set(conversation.batch.take());
+    // What an earlier request has named is that request's.
+    cx.select(Database::ZERO);
     let handled = (route.handler)(cx, asked, &mut body);
     conversation.batch = asked.batch.take();
     match handled {

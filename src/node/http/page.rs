@@ -8,6 +8,7 @@ use crate::http::Wrong;
 use crate::http::answer::{Answer, CSS, HTML, JAVASCRIPT, OWN, SVG};
 use crate::http::conditions::unmet;
 use crate::node::commands::context::Context;
+use crate::store::Database;
 use crate::store::digest::key_hash;
 
 /// A file's name, what it is called, and what is in it.
@@ -58,7 +59,7 @@ pub(super) fn file(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>)
 }
 
 fn answer(cx: &mut Context<'_>, asked: &Asked<'_>, answer: Answer, text: &str) -> Result<Handled, Refused> {
-    let tag = format!("\"{:016x}\"", key_hash(text.as_bytes()));
+    let tag = format!("\"{:016x}\"", key_hash(Database::ZERO, text.as_bytes()));
     match unmet(asked.head, Some(&tag))? {
         Some(304) => asked.answer_empty(cx, &answer.unchanged().with("ETag", tag).kept()),
         Some(_) => return Err(Wrong::new(412, "the file is not as the request wants it to be").into()),

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 
-use super::asked::{Asked, Handled, Refused};
+use super::asked::{Asked, Handled, Refused, select};
 use crate::http::Wrong;
 use crate::http::answer::{Answer, BYTES};
 use crate::http::conditions::{tag, unmet};
@@ -27,7 +27,8 @@ type Verdict = Result<Option<Answer>, Refused>;
 
 /// The value of a key.
 pub(super) fn get(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [] = asked.target.parameters([])?;
+    let [db] = asked.target.parameters(["db"])?;
+    select(cx, db.as_deref())?;
     let mut scratch = Scratch::default();
     scratch.push(b"GET");
     scratch.push(key_of(asked)?);
@@ -36,8 +37,9 @@ pub(super) fn get(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) 
 
 /// Gives a key a value.
 pub(super) fn put(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let names = ["ttl_ms", "expires_unix_ms", "nx", "xx", "undo"];
-    let [ttl_ms, expires_unix_ms, nx, xx, undo] = asked.target.parameters(names)?;
+    let names = ["ttl_ms", "expires_unix_ms", "nx", "xx", "undo", "db"];
+    let [ttl_ms, expires_unix_ms, nx, xx, undo, db] = asked.target.parameters(names)?;
+    select(cx, db.as_deref())?;
     let (is_new, is_old) = (switch(nx.as_deref())?, switch(xx.as_deref())?);
     let expiry: Option<(&[u8], String)> = match (ttl_ms.as_deref(), expires_unix_ms.as_deref()) {
         (None, None) => None,
@@ -85,8 +87,9 @@ pub(super) fn put(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -
 /// Forgets a key. The tag of the answer is the deletion's; where it may be undone ([`put`] with that tag) it is remembered
 /// for a minute at least.
 pub(super) fn delete(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [undoable] = asked.target.parameters(["undoable"])?;
+    let [undoable, db] = asked.target.parameters(["undoable", "db"])?;
     let is_kept = switch(undoable.as_deref())?;
+    select(cx, db.as_deref())?;
     let mut scratch = Scratch::default();
     scratch.push(b"DEL");
     scratch.push(key_of(asked)?);

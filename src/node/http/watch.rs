@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::asked::{Asked, Handled, Refused};
+use super::asked::{Asked, Handled, Refused, select};
 use crate::http::answer::{Answer, Manner, put_chunk, put_chunk_by};
 use crate::node::commands::context::{Context, Events};
 use crate::node::commands::{Executed, execute, perform};
@@ -18,7 +18,8 @@ const VALUE_BYTES_MAX: usize = 16 << 10;
 
 /// Begins a stream.
 pub(super) fn watch(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [prefix, from] = asked.target.parameters(["prefix", "from"])?;
+    let [prefix, from, db] = asked.target.parameters(["prefix", "from", "db"])?;
+    select(cx, db.as_deref())?;
     let mut scratch = Scratch::default();
     scratch.push(Command::WatchPrefix.describe().name.as_bytes());
     scratch.push(prefix.as_deref().unwrap_or_default());
@@ -38,7 +39,7 @@ pub(super) fn watch(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>
     if let Some(fail) = refused.take() {
         return Err(fail.into());
     }
-    let told = cx.events.sessions.watchers.get(cx.events.id).map_or(0, |(_, told)| told);
+    let told = cx.events.sessions.watchers.get(cx.events.id).map_or(0, |(_, _, told)| told);
     let manner = asked.manner;
     let manner = if manner.minor == 0 { manner.closing() } else { manner };
     Answer::ok("text/event-stream").write_begin(manner, cx.out.bytes());

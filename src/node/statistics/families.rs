@@ -2,7 +2,7 @@
 
 use super::row::{Read, Statistic};
 use super::section::Family;
-use super::section::Section::{Commandstats, Errorstats, Latencystats, Peers};
+use super::section::Section::{Commandstats, Errorstats, Keyspace, Latencystats, Peers};
 use super::sources::Sources;
 use crate::metrics::statistic::Shown::{Plain, Thousandths};
 use crate::metrics::statistic::{Kind, Value};
@@ -149,7 +149,30 @@ pub(super) const STATISTICS: &[Statistic] = &[
     })
     .line("peer_{}_error")
     .too(Peers),
+    database("database_keys", "Keys of the database with a value.", "keys", |of, place| {
+        of.store().keys_in(of.database(place)).into()
+    }),
+    database("database_keys_expiring", "Keys of the database that expire.", "expires", |of, place| {
+        of.store().expiring_in(of.database(place)).into()
+    }),
+    database(
+        "database_keys_ttl_ms",
+        "The time that expiring keys of the database have left on average: not counted, always 0.",
+        "avg_ttl",
+        |_, _| Value::Count(0),
+    )
+    .named("database_keys_ttl_mean")
+    .ms(),
 ];
+
+const fn database(
+    name: &'static str,
+    help: &'static str,
+    part: &'static str,
+    read: for<'a> fn(&'a Sources<'a>, usize) -> Value<'a>,
+) -> Statistic {
+    Statistic::of(Kind::Gauge, name, help, Read::Each(Family::Database, read)).part(Keyspace, "{}", part, Plain)
+}
 
 const fn command(
     kind: Kind,

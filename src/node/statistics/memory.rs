@@ -1,22 +1,20 @@
 //! Keys, and what they take.
 
 use super::row::{Statistic, counter, gauge, text};
-use super::section::Section::{Keyspace, Memory, Stats};
+use super::section::Section::{Memory, Stats};
 use crate::metrics::statistic::Shown::{Human, Plain};
 use crate::metrics::statistic::Value;
 
 pub(super) const STATISTICS: &[Statistic] =
     &[
-        gauge("keys", "Keys with a value.", |of| of.store().keys().into()).part(Keyspace, "db0", "keys", Plain),
-        gauge("keys_expiring", "Keys that expire.", |of| of.store().expiring().into())
-            .part(Keyspace, "db0", "expires", Plain),
+        gauge("keys", "Keys with a value.", |of| of.store().keys().into()),
+        gauge("keys_expiring", "Keys that expire.", |of| of.store().expiring().into()),
         gauge("keys_ttl_ms", "The time that expiring keys have left on average: not counted, always 0.", |_| {
             Value::Count(0)
         })
         .named("keys_ttl_mean")
         .ms()
-        .for_redis()
-        .part(Keyspace, "db0", "avg_ttl", Plain),
+        .for_redis(),
         counter("keys_expired", "Keys deleted because their time had come.", |of| of.metrics().keys_expired.into())
             .field(Stats, "expired_keys", Plain),
         counter("keys_evicted", "Keys deleted to make room: none ever is.", |_| Value::Count(0)).for_redis().field(

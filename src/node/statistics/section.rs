@@ -108,6 +108,8 @@ pub enum Family {
     Command,
     /// Codes of errors that were answered.
     Error,
+    /// Databases: the first, and those that hold keys.
+    Database,
 }
 
 impl Family {
@@ -118,6 +120,7 @@ impl Family {
             Family::Peer => "peer",
             Family::Command => "command",
             Family::Error => "code",
+            Family::Database => "db",
         }
     }
 }

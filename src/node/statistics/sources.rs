@@ -22,7 +22,7 @@ use crate::node::timing::Timing;
 use crate::replica::Snapshotter;
 use crate::replication::{PeerStatus, Replication, Unready};
 use crate::scripting::Engine;
-use crate::store::{Clock, NodeId, Store};
+use crate::store::{Clock, Database, NodeId, Store};
 
 /// See the module.
 pub struct Sources<'a> {
@@ -90,6 +90,7 @@ impl<'a> Sources<'a> {
             Family::Peer => self.peers().iter().map(|peer| peer.id.to_string().into()).collect(),
             Family::Command => self.commands().iter().map(|used| used.name.as_str().into()).collect(),
             Family::Error => self.errors().iter().map(|(code, _)| code.as_str().into()).collect(),
+            Family::Database => self.databases().map(|database| format!("db{}", database.number()).into()).collect(),
         }
     }
 
@@ -147,6 +148,16 @@ impl<'a> Sources<'a> {
             let ids = self.replication().peer_ids();
             ids.map(|id| Peer { id, status: OnceCell::new() }).collect()
         })
+    }
+
+    /// The first, and those that hold keys.
+    pub(super) fn databases(&self) -> impl Iterator<Item = Database> {
+        Database::all().filter(|&database| database.is_zero() || self.store().keys_in(database) > 0)
+    }
+
+    /// One of these, by its place among them.
+    pub(super) fn database(&self, place: usize) -> Database {
+        self.databases().nth(place).unwrap_or_default()
     }
 
     pub(super) fn options(&self) -> &Options {

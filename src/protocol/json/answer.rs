@@ -15,6 +15,8 @@ use crate::protocol::{Refusal, Reply, words};
 pub struct Envelope {
     pub(super) id: Option<Value>,
     pub(super) op: Op,
+    /// The number of the database that is meant, where the request says so.
+    pub(in crate::protocol) database: Option<u64>,
 }
 
 /// What can be asked for.
@@ -205,7 +207,7 @@ pub fn refuse(answer: &[u8], refusal: Refusal, out: &mut Vec<u8>) {
     let id = serde_json::from_slice::<Value>(answer).ok().and_then(|object| object.get("id").cloned());
     let mut parts = Parts::default();
     parts.push(Reply::Error(refusal));
-    write(&Envelope { id, op: Op::Ping }, &parts, out);
+    write(&Envelope { id, op: Op::Ping, database: None }, &parts, out);
 }
 
 /// Writes an object and a line end.
@@ -343,7 +345,7 @@ mod tests {
 
     fn written(op: Op, parts: &Parts) -> String {
         let mut out = Vec::new();
-        write(&Envelope { id: Some(7.into()), op }, parts, &mut out);
+        write(&Envelope { id: Some(7.into()), op, database: None }, parts, &mut out);
         String::from_utf8(out).expect("JSON is text")
     }
 

@@ -81,6 +81,7 @@ struct Asked<'a> {
     op: Op,
     #[serde(default, deserialize_with = "given")]
     id: Option<Value>,
+    db: Option<u64>,
     #[serde(borrow)]
     key: Option<Cow<'a, str>>,
     key_encoding: Option<Encoding>,
@@ -148,7 +149,7 @@ fn decode<'a>(
 ) -> (Decoded<'a>, Option<Box<Envelope>>) {
     // A character may be written as six.
     let max = 6 * line::line_bytes_max(value_bytes_max);
-    let unnamed = Some(Box::new(Envelope { id: None, op: Op::Ping }));
+    let unnamed = Some(Box::new(Envelope { id: None, op: Op::Ping, database: None }));
     let Some(end) = memchr(b'\n', &bytes[scanned..]).map(|at| scanned + at).filter(|&end| end <= max) else {
         if bytes.len() > max {
             let reply = Reply::Error(Refusal::LineTooLong(max));
@@ -170,11 +171,11 @@ fn decode<'a>(
         Ok(object) => object,
         Err(error) => {
             let id = serde_json::from_slice::<Value>(line).ok().and_then(|object| object.get("id").cloned());
-            let envelope = Some(Box::new(Envelope { id, op: Op::Ping }));
+            let envelope = Some(Box::new(Envelope { id, op: Op::Ping, database: None }));
             return (Decoded::Failed(format!("ERR {error}"), end + 1), envelope);
         }
     };
-    let envelope = Some(Box::new(Envelope { id: object.id.clone(), op: object.does() }));
+    let envelope = Some(Box::new(Envelope { id: object.id.clone(), op: object.does(), database: object.db }));
     scratch.clear();
     let decoded = match arguments(&object, scratch) {
         Ok(command) => Decoded::Request(Request { command: Some(command), args: scratch.args() }, end + 1),

@@ -60,11 +60,12 @@ fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Stamp;
+    use crate::store::{Database, Stamp};
 
     fn told(key: &[u8], value: Option<&[u8]>) -> String {
         let stamp = Stamp { clock: 7, node: 2 };
-        let change = Change { slot: 0, position: 5, stamp, key, value, shared: None, expiry: None };
+        let change =
+            Change { slot: 0, position: 5, stamp, database: Database::ZERO, key, value, shared: None, expiry: None };
         let mut out = Vec::new();
         tell_short(&change, 4, &mut out);
         String::from_utf8(out).expect("JSON is text")

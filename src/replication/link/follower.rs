@@ -2,8 +2,8 @@
 
 use crate::fault_injection;
 use crate::replication::wire::vector::VersionVector;
-use crate::replication::wire::{Ack, Hello};
-use crate::store::{NodeId, Stamp};
+use crate::replication::wire::{Ack, Hello, VERSION_WITH_DATABASES};
+use crate::store::{Database, Floors, NodeId, Stamp};
 
 /// See the module.
 pub(super) struct Follower {
@@ -14,8 +14,10 @@ pub(super) struct Follower {
     heard: u64,
     /// What it has, as it said.
     vector: VersionVector,
-    /// The latest flush that it has, or was sent.
-    floor: Stamp,
+    /// The latest flush of each database that it has, or was sent.
+    floors: Floors,
+    /// Whether it knows databases other than 0.
+    knows_databases: bool,
     /// Whose writes it gets first-hand, in rising order.
     first_hand: Vec<NodeId>,
 }
@@ -29,7 +31,8 @@ impl Follower {
             since: hello.since,
             heard: 0,
             vector: hello.vector.clone(),
-            floor: hello.floor,
+            floors: hello.floors,
+            knows_databases: hello.version >= VERSION_WITH_DATABASES,
             first_hand: hello.linked.clone(),
         }
     }
@@ -37,7 +40,7 @@ impl Follower {
     /// It said how far it is. Returns whether it gets the writes of fewer nodes first-hand than before.
     pub(super) fn acknowledged(&mut self, ack: &Ack) -> bool {
         self.vector.clone_from(&ack.vector);
-        self.floor = self.floor.max(ack.floor);
+        self.floors.merge(&ack.floors);
         let lost = self.first_hand.iter().any(|node| ack.linked.binary_search(node).is_err());
         self.first_hand.clone_from(&ack.linked);
         lost
@@ -54,8 +57,8 @@ impl Follower {
     }
 
     /// It is sent the flush.
-    pub(super) fn sent_flush(&mut self, floor: Stamp) {
-        self.floor = floor;
+    pub(super) fn sent_flush(&mut self, database: Database, floor: Stamp) {
+        self.floors.raise(database, floor);
     }
 
     /// Its incarnation.
@@ -68,9 +71,9 @@ impl Follower {
         self.vector.includes(vector)
     }
 
-    /// Whether it lacks the flush.
-    pub(super) fn lacks_flush(&self, floor: Stamp) -> bool {
-        self.floor < floor
+    /// Whether it lacks the flush. One that knows database 0 alone has nothing that could be flushed in another.
+    pub(super) fn lacks_flush(&self, database: Database, floor: Stamp) -> bool {
+        (database.is_zero() || self.knows_databases) && self.floors.of(database) < floor
     }
 
     /// Whether it gets the node's writes from that node itself.

@@ -77,8 +77,8 @@ impl ListingSender {
                 scratch.clear();
                 let mut looks = 0;
                 for change in view.store.changes_after(*up_to).take(ITEMS_MAX) {
-                    if !view.store.is_flushed(change.stamp) {
-                        Items::put(key_hash(change.key), change.stamp, scratch);
+                    if !view.store.is_flushed(&change) {
+                        Items::put(key_hash(change.database, change.key), change.stamp, scratch);
                     }
                     *up_to = change.position;
                     looks += 1;

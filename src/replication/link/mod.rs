@@ -305,11 +305,12 @@ impl Link {
     /// A flush goes to every peer, whoever it is by and before anything else: it stands for writes that were not sent.
     /// The vector does not say: a node that was wiped may flush with a stamp that others take for one they have.
     fn send_flush(&mut self, view: View<'_>, frame: &mut FrameBuilder<'_, '_>) {
-        let stamp = view.store.floor();
-        let is_kept = fault_injection::is("flush sent by its author alone") && stamp.node != view.own;
-        if self.follower.lacks_flush(stamp) && !is_kept {
-            frame.put(WireChange { stamp, key: b"", value: None, expiry: None, chunked: 0 });
-            self.follower.sent_flush(stamp);
+        for (database, stamp) in view.store.floors().iter() {
+            let is_kept = fault_injection::is("flush sent by its author alone") && stamp.node != view.own;
+            if self.follower.lacks_flush(database, stamp) && !is_kept {
+                frame.put(WireChange { stamp, database, key: b"", value: None, expiry: None, chunked: 0 });
+                self.follower.sent_flush(database, stamp);
+            }
         }
     }
 
@@ -342,7 +343,7 @@ impl Link {
     ) -> u64 {
         let mut reached = after;
         for (looks, change) in view.store.changes_after(after).enumerate() {
-            let is_gone = view.store.is_flushed(change.stamp) || change.stamp == view.store.floor();
+            let is_gone = view.store.is_flushed(&change) || change.is_floor();
             if !is_gone && wanted(&change) && !self.has(change.stamp) && !self.put(view, &change, frame) {
                 frame.stop_before(change);
                 return reached;
@@ -359,17 +360,17 @@ impl Link {
 
     /// Puts a change into the frame. Returns whether its value went with it, or before it.
     fn put(&self, view: View<'_>, change: &Change<'_>, frame: &mut FrameBuilder<'_, '_>) -> bool {
-        let &Change { stamp, key, value, expiry, position, .. } = change;
+        let &Change { stamp, database, key, value, expiry, position, .. } = change;
         let expiry = expiry.filter(|_| !fault_injection::is("expiry not sent"));
         let value_bytes = value.map_or(0, <[u8]>::len);
         let is_grouped = value_bytes <= view.group_bytes_max() && view.store.is_grouped(position);
         if value_bytes <= view.whole_bytes_max || is_grouped {
-            frame.put(WireChange { stamp, key, value, expiry, chunked: 0 });
+            frame.put(WireChange { stamp, database, key, value, expiry, chunked: 0 });
             return true;
         }
         let went_before = self.chunks.as_ref().is_some_and(|chunks| chunks.is_of(stamp) && chunks.is_complete());
         if went_before {
-            frame.put(WireChange { stamp, key, value: Some(b""), expiry, chunked: value_bytes });
+            frame.put(WireChange { stamp, database, key, value: Some(b""), expiry, chunked: value_bytes });
         }
         went_before
     }
@@ -387,7 +388,7 @@ impl Link {
                 self.safe_is_behind = true;
                 return;
             }
-            let is_gone = view.store.is_flushed(change.stamp) || change.stamp == view.store.floor();
+            let is_gone = view.store.is_flushed(&change) || change.is_floor();
             let relies = self.follower.relies_on(view.own, change.stamp.node);
             let is_withheld = !is_gone && !relies && !self.has(change.stamp);
             if is_withheld && !fault_injection::is("held writes counted as sent") {

@@ -2,11 +2,29 @@
 
 use super::Peers;
 use crate::replication::limits::Limits;
-use crate::replication::wire::Hello;
-use crate::store::{Clock, NodeId, Now};
+use crate::replication::wire::{Hello, VERSION_WITH_DATABASES};
+use crate::store::{Clock, NodeId, Now, Store};
 
 /// What a refusal says because of a version: nodes of version 3 say it in words alone.
 pub(in crate::replication) const SPEAKS: &str = "it speaks version";
+
+/// What a refusal says of a node that knows no databases.
+pub(in crate::replication) const ONE_DATABASE: &str = "knows database 0 alone";
+
+/// Why there can be no link to a node of this version: what is in other databases it would take for keys of database 0.
+pub(in crate::replication) fn check_databases(
+    id: NodeId,
+    version: u16,
+    own: NodeId,
+    store: &Store,
+) -> Result<(), String> {
+    if version >= VERSION_WITH_DATABASES || !store.holds_other_databases() {
+        return Ok(());
+    }
+    Err(format!(
+        "node {id} is of a version that {ONE_DATABASE}, and node {own} holds keys of others; upgrade node {id}"
+    ))
+}
 
 /// Why there is no link.
 pub(in crate::replication) enum Refused {

@@ -10,7 +10,7 @@ use crate::replication::link::chunks::ChunkReceiver;
 use crate::replication::repair::comparison::Comparison;
 use crate::replication::repair::purge::IncomingListing;
 use crate::replication::wire::vector::VersionVector;
-use crate::replication::wire::{Hello, VERSION_WITH_STATUS, VERSION_WITH_TERMS};
+use crate::replication::wire::{Hello, VERSION_WITH_DATABASES, VERSION_WITH_STATUS, VERSION_WITH_TERMS};
 
 /// So long after a frame changes gather for the next, unless they fill one: a write to a socket and waking the peer
 /// cost as much as many changes do. The first after a pause goes at once.
@@ -98,6 +98,16 @@ impl Linked {
     /// Whether it understands how nodes are.
     pub(in crate::replication) fn knows_statuses(&self) -> bool {
         self.version >= VERSION_WITH_STATUS
+    }
+
+    /// The version of the frames.
+    pub(in crate::replication) fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Whether it knows databases other than 0.
+    pub(in crate::replication) fn knows_databases(&self) -> bool {
+        self.version >= VERSION_WITH_DATABASES
     }
 
     /// The connection.

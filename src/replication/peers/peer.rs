@@ -148,6 +148,11 @@ impl Peer {
         self.version = if self.version > VERSION_MIN { self.version - 1 } else { VERSION };
     }
 
+    /// It wants more than the version that was offered.
+    pub(in crate::replication) fn offer_latest_version(&mut self) {
+        self.version = VERSION;
+    }
+
     /// It offers this version, or agrees to it.
     pub(in crate::replication) fn agree_on_version(&mut self, version: u16) {
         self.version = version;

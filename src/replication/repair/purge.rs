@@ -93,8 +93,8 @@ impl Purges {
             purge.at = change.position;
             let covered = purge.listing.vector.covers(change.stamp)
                 || fault_injection::is("listing drops what it does not cover");
-            let known = covered && change.value.is_some() && !store.is_flushed(change.stamp);
-            if known && !purge.listing.contains(key_hash(change.key)) {
+            let known = covered && change.value.is_some() && !store.is_flushed(&change);
+            if known && !purge.listing.contains(key_hash(change.database, change.key)) {
                 gone.push(change.slot);
                 bytes += change.value.map_or(0, <[u8]>::len);
             }

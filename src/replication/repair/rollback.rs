@@ -80,7 +80,7 @@ impl RollbackRecovery {
             }
             *at = change.position;
             // A flush with a later stamp would delete what was written after it.
-            if store.is_flushed(change.stamp) || change.stamp == store.floor() {
+            if store.is_flushed(&change) || change.is_floor() {
                 continue;
             }
             if change.stamp.node == own && *after_clock < change.stamp.clock && change.stamp.clock <= *last_clock {

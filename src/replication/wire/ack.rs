@@ -1,11 +1,11 @@
 //! How far the speaker is.
 
 use super::codec::{Reader, put_u64};
-use super::cursor::{Cursor, put_stamp, stamp};
+use super::cursor::{Cursor, floors, put_floors, put_stamp, stamp};
 use super::framing::{self, Kind};
 use super::nodes;
 use super::vector::VersionVector;
-use crate::store::{Content, NodeId, Stamp};
+use crate::store::{Content, Database, Floors, NodeId};
 
 /// Sent by either side at most every 20 ms while something is new, at once after a commit, and at least once a second,
 /// which is how a silent link is noticed. It moves the listener's cursors, answers `WAIT`, lets deletions be forgotten,
@@ -38,8 +38,8 @@ pub struct Ack {
     pub chunked: u64,
     /// The highest of the listener's stamps that it has seen.
     pub seen: u64,
-    /// The stamp of the latest flush that it has.
-    pub floor: Stamp,
+    /// The latest flush of each database that it has; to a node of a version before 6 of database 0 alone.
+    pub floors: Floors,
 }
 
 impl Ack {
@@ -60,7 +60,8 @@ impl Ack {
             put_u64(out, self.listings);
             put_u64(out, self.chunked);
             put_u64(out, self.seen);
-            put_stamp(out, self.floor);
+            put_stamp(out, self.floors.of(Database::ZERO));
+            put_floors(out, &self.floors);
         });
     }
 
@@ -86,7 +87,7 @@ impl Ack {
             listings,
             chunked,
             seen,
-            floor: stamp(reader)?,
+            floors: floors(stamp(reader)?, reader)?,
         })
     }
 }

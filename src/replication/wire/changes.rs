@@ -3,10 +3,9 @@
 use std::num::NonZeroU64;
 
 use super::codec::{Reader, put_u16, put_u32, put_u64};
-use super::cursor::stamp;
 use super::framing::{self, Kind};
 use super::vector::VersionVector;
-use crate::store::{EXPIRY_MS_MAX, Expiry, KEY_BYTES_MAX, Stamp, VALUE_BYTES_MAX};
+use crate::store::{Database, EXPIRY_MS_MAX, Expiry, KEY_BYTES_MAX, Stamp, VALUE_BYTES_MAX};
 
 /// Length of a value that is none.
 const DELETED: u32 = u32::MAX;
@@ -35,6 +34,8 @@ pub struct Progress {
 pub struct WireChange<'a> {
     /// When and by whom it was written.
     pub stamp: Stamp,
+    /// The database of its key: other than 0 for nodes of version 6 on alone.
+    pub database: Database,
     /// The key.
     pub key: &'a [u8],
     /// The value; `None` where the key was deleted.
@@ -81,7 +82,7 @@ impl WireChange<'_> {
         let chunked = if self.chunked > 0 { CHUNKED } else { 0 };
         put_u32(out, self.value.map_or(DELETED, |value| value.len().max(self.chunked) as u32 | expires | chunked));
         put_u64(out, self.stamp.clock);
-        put_u16(out, self.stamp.node);
+        put_u16(out, self.database.join(self.stamp.node));
         if let (Some(_), Some(expiry)) = (self.value, self.expiry) {
             put_u64(out, expiry.get());
         }
@@ -91,7 +92,9 @@ impl WireChange<'_> {
 
     fn decode<'a>(reader: &mut Reader<'a>) -> Option<WireChange<'a>> {
         let (key_bytes, value_bytes) = (reader.u16()?, reader.u32()?);
-        let stamp = stamp(reader)?;
+        let clock = reader.u64()?;
+        let (database, node) = Database::split(reader.u16()?);
+        let stamp = Stamp { clock, node };
         let is_deleted = value_bytes == DELETED;
         let expiry = if is_deleted || value_bytes & EXPIRES == 0 { None } else { Some(expiry(reader.u64()?)?) };
         let key = reader.bytes(key_bytes.into())?;
@@ -101,7 +104,7 @@ impl WireChange<'_> {
         let fits = (!key.is_empty() || value.is_none())
             && key.len() <= KEY_BYTES_MAX
             && (is_deleted || length <= VALUE_BYTES_MAX);
-        fits.then_some(WireChange { stamp, key, value, expiry, chunked })
+        fits.then_some(WireChange { stamp, database, key, value, expiry, chunked })
     }
 }
 

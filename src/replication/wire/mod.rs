@@ -56,7 +56,7 @@ use codec::Reader;
 pub use cursor::Cursor;
 pub use framing::{GREETING, Kind, TLS_GREETING};
 pub use hello::{Hello, VERSION, VERSION_MIN};
-pub(in crate::replication) use hello::{VERSION_WITH_STATUS, VERSION_WITH_TERMS};
+pub(in crate::replication) use hello::{VERSION_WITH_DATABASES, VERSION_WITH_STATUS, VERSION_WITH_TERMS};
 pub(in crate::replication) use listing::ITEMS_MAX;
 pub use listing::{Items, Listing};
 pub use message::{Audience, Publication};

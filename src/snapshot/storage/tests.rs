@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::replica::Disk;
 use crate::snapshot::merging::merge;
-use crate::store::{Copied, Restore, Stamp, Store};
+use crate::store::{Copied, Database, Restore, Stamp, Store};
 
-type Content = BTreeMap<Vec<u8>, (Vec<u8>, u64, Stamp)>;
+type Content = BTreeMap<(Database, Vec<u8>), (Vec<u8>, u64, Stamp)>;
 
 /// A data directory, what lies in it, and what should.
 struct World {
@@ -33,6 +33,7 @@ impl World {
     fn write(&mut self, random: &mut Rng, keys: u64) {
         self.clock += 1;
         let key = format!("key {}", random.u64(..keys));
+        self.store.select(any_database(random));
         let stamp = Stamp { clock: self.clock, node: 0 };
         match random.u8(..10) {
             0..3 => drop(self.store.delete(key.as_bytes(), stamp)),
@@ -41,8 +42,9 @@ impl World {
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, random: &mut Rng) {
         self.clock += 1;
+        self.store.select(any_database(random));
         self.store.flush(Stamp { clock: self.clock, node: 0 });
         self.store.sweep(usize::MAX);
     }
@@ -134,13 +136,18 @@ fn leave(storage: Storage) {
     merger.close();
 }
 
+fn any_database(random: &mut Rng) -> Database {
+    Database::new(random.choice([0, 0, 1, 15]).expect("there are some")).unwrap_or_default()
+}
+
 fn content(store: &Store) -> Content {
     store
         .changes_after(0)
-        .filter(|change| !store.is_flushed(change.stamp))
+        .filter(|change| !store.is_flushed(change))
         .filter_map(|change| {
             let expiry = change.expiry.map_or(0, |expiry| expiry.get());
-            Some((change.key.to_vec(), (change.value?.to_vec(), expiry, change.stamp)))
+            let key = (change.database, change.key.to_vec());
+            Some((key, (change.value?.to_vec(), expiry, change.stamp)))
         })
         .collect()
 }
@@ -157,7 +164,7 @@ fn what_was_committed_is_there_after_any_crash_wherever_it_lies() {
                 (0..random.choice([0, 3, 300, 2_000]).expect("there are some"))
                     .for_each(|_| world.write(&mut random, keys));
                 if random.u8(..8) == 0 {
-                    world.flush();
+                    world.flush(&mut random);
                 }
                 if random.u8(..3) == 0 {
                     world.collect();

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::row::Row;
+use super::selecting::select;
 use crate::config::ExportArguments;
 use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
@@ -33,6 +34,7 @@ pub(in crate::tool) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let address = arguments.node.any_address().map_err(Failure::unknown)?;
     let access = arguments.node.access().map_err(Failure::unknown)?;
     let mut client = Client::meet(&address, &access)?;
+    select(&mut client, arguments.db)?;
     let mut target = Target::open(&arguments.file)?;
     let begun = Instant::now();
     let mut written = 0;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 
 use super::row::Row;
+use super::selecting::select;
 use crate::config::ImportArguments;
 use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
@@ -66,7 +67,8 @@ pub(in crate::tool) fn run(arguments: &ImportArguments) -> Result<(), Failure> {
         let length = file.metadata().map_err(cannot)?.len();
         (Box::new(file), progress::of_bytes(length))
     };
-    let client = Client::meet(&address, &access)?;
+    let mut client = Client::meet(&address, &access)?;
+    select(&mut client, arguments.db)?;
     let (counts, sent, unsent) = (Counts::default(), VecDeque::new(), VecDeque::new());
     let begun = Instant::now();
     let mut import = Import { arguments, client, counts, sent, unsent, done_line: 0, bar };

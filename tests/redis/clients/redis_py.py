@@ -60,8 +60,8 @@ def connections():
     refused(lambda: a.execute_command("NOSUCH", "x"), "unknown command", "NOSUCH")
     refused(lambda: a.execute_command("GET"), "wrong number of arguments")
     with a.client() as one:
-        refused(lambda: one.execute_command("SELECT", 1), "out of range")
-        refused(lambda: one.get("x"), "SELECT 1 was refused")
+        refused(lambda: one.execute_command("SELECT", 16), "out of range")
+        refused(lambda: one.get("x"), "SELECT 16 was refused")
         one.execute_command("SELECT", 0)
         one.get("x")
     with a.client() as one:
@@ -70,6 +70,28 @@ def connections():
         equal(one.reset(), "RESET")
         # It speaks RESP2 from here on, of which redis-py knows nothing.
         one.connection.disconnect()
+
+
+def databases():
+    """A URL names the database, as most libraries' examples do."""
+    url_a, url_b = (f"redis://{address}/1?protocol={protocol}" for address in sys.argv[1:])
+    one_a, one_b = (redis.from_url(url, decode_responses=True, socket_timeout=60) for url in (url_a, url_b))
+    equal([a.set("where", "zero"), one_a.set("where", "one")], [True, True])
+    soon(lambda: (b.get("where"), one_b.get("where")), ("zero", "one"))
+    equal(int(one_a.client_info()["db"]), 1)
+    equal((one_a.dbsize(), one_a.keys("*"), list(one_a.scan_iter())), (1, ["where"], ["where"]))
+    with one_a.pipeline() as pipe:
+        pipe.watch("where")
+        pipe.multi()
+        equal(pipe.set("two", "2").get("where").execute(), [True, "one"])
+    soon(lambda: one_b.get("two"), "2")
+    equal(a.info("keyspace")["db1"]["keys"], 2)
+    equal([one_a.move("two", 0), a.get("two")], [True, "2"])
+    soon(lambda: (b.get("two"), one_b.get("two")), ("2", None))
+    equal(one_b.flushdb(), True)
+    soon(lambda: (one_a.get("where"), a.get("where")), (None, "zero"))
+    refused(lambda: a.swapdb(0, 1), "not supported")
+    equal(a.delete("two", "where"), 2)
 
 
 def strings():
@@ -349,6 +371,7 @@ equal(a.flushall(), True)
 soon(b.dbsize, 0)
 for part in (
     connections,
+    databases,
     strings,
     compare_and_set,
     expiry,
