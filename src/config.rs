@@ -5,10 +5,11 @@
 pub mod password;
 pub mod users;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::auth::file::Loaded;
 use crate::config::users::UsersFile;
@@ -22,6 +23,8 @@ use crate::store::{NodeId, VALUE_BYTES_MAX};
 
 mod backups;
 mod cluster;
+mod environment;
+mod hostname;
 mod http;
 mod log;
 mod order;
@@ -34,6 +37,7 @@ mod unix;
 
 pub use backups::{BackupArguments, RestoreArguments};
 pub use cluster::{ClusterFile, NodeAddress, members};
+use environment::Taken;
 use http::HttpArguments;
 use log::LogArguments;
 pub use log::LogConfig;
@@ -65,12 +69,19 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
     after_help = "\
 Signals: SIGTERM and SIGINT answer what was received, save and exit with 0; a second one exits at once with 1.\n\
 SIGHUP reads the config file again, or for the first time: nodes may be appended, or replaced by null.\n\
-Certificates and the cluster's secret are read again, too."
+Certificates and the cluster's secret are read again, too.\n\n\
+Environment: each flag can stand there as well, --max-clients as KVSTOREAPP_MAX_CLIENTS, several values with commas\n\
+between them. The command line comes first; what is empty counts as missing. Tools take from there which node they ask\n\
+and how they reach it: KVSTOREAPP_ADDRESS, _CONFIG, _ID, _ID_FROM_HOSTNAME, _USER, _PASSWORD_FILE, _TLS_CA_FILE."
 )]
 struct Arguments {
     /// Which entry of the config file this node is, counted from 0; needed where there is such a file
     #[arg(long, value_name = "n")]
     id: Option<NodeId>,
+
+    /// The same, by the number that this machine's name ends with, up to its first dot: kvstoreapp-2 is node 2
+    #[arg(long, conflicts_with = "id")]
+    id_from_hostname: bool,
 
     /// Cluster description: a JSON array of { "ip", "port" }; "ip" is an IPv4 or IPv6 address or a host name. Without
     /// this flag and that file there is one node, 0, on 127.0.0.1:5000 [default: node_config.json]
@@ -247,6 +258,8 @@ pub struct Config {
     pub users: Option<Loaded>,
     /// Whether to exit once all is checked.
     pub check_only: bool,
+    /// What stands in the environment and not on the command line.
+    from_environment: Taken,
 }
 
 /// What the program is to do.
@@ -272,22 +285,32 @@ pub enum Stop {
 
 impl Config {
     /// Reads the arguments (without the program's name) and the config file they name.
-    pub fn load(arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<Order, Stop> {
+    pub fn load(arguments: impl Iterator<Item = OsString>) -> Result<Order, Stop> {
+        let arguments: Vec<OsString> = arguments.collect();
+        let has_value = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let (command, taken) = environment::added(command(), &arguments, has_value);
         let program = std::iter::once("kvstoreapp".into());
-        let mut arguments =
-            Arguments::try_parse_from(program.chain(arguments)).map_err(|error| match error.use_stderr() {
-                false => Stop::Answer(error.to_string()),
-                true => Stop::Mistake(sentence(&error)),
-            })?;
-        match arguments.tool.take() {
-            Some(tool) => Ok(Order::Use(Box::new(tool))),
-            None => Config::check(arguments).map(|config| Order::Serve(Box::new(config))).map_err(Stop::Mistake),
+        let matches = command.try_get_matches_from(program.chain(arguments));
+        let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+        let mut arguments = parsed.map_err(|error| match error.use_stderr() {
+            false => Stop::Answer(error.to_string()),
+            true => Stop::Mistake(taken.explain(sentence(&error))),
+        })?;
+        if let Some(tool) = arguments.tool.take() {
+            return Ok(Order::Use(Box::new(tool)));
+        }
+        match Config::check(arguments) {
+            Ok(config) => Ok(Order::Serve(Box::new(Config { from_environment: taken, ..config }))),
+            Err(mistake) => Err(Stop::Mistake(taken.explain(mistake))),
         }
     }
 
     /// What `--check-config` says of a config that is right.
     pub fn summary(&self) -> String {
-        format!("valid: node {} of {}, data in {}", self.id, self.nodes.len(), self.data_file().display())
+        let variables: Vec<&str> = self.from_environment.variables().collect();
+        let from = if variables.is_empty() { "" } else { "; from the environment: " };
+        let (nodes, file, variables) = (self.nodes.len(), self.data_file(), variables.join(", "));
+        format!("valid: node {} of {nodes}, data in {}{from}{variables}", self.id, file.display())
     }
 
     /// The data file.
@@ -298,11 +321,12 @@ impl Config {
     fn check(arguments: Arguments) -> Result<Config, String> {
         let (interval_ms, drift_ms_max) = (arguments.snapshot_interval_ms, arguments.max_clock_drift_ms);
         let file = ClusterFile::new(arguments.config.clone(), interval_ms, drift_ms_max);
+        let given = if arguments.id_from_hostname { Some(hostname::own_id()?) } else { arguments.id };
         let (id, nodes) = if arguments.config.is_none() && file.is_absent() {
-            (file.id_alone(arguments.id)?, vec![Some(NodeAddress::alone())])
+            (file.id_alone(given)?, vec![Some(NodeAddress::alone())])
         } else {
             let nodes = file.read()?;
-            (file.own_id(arguments.id, &nodes)?, nodes)
+            (file.own_id(given, &nodes)?, nodes)
         };
         let own = nodes[usize::from(id)].as_ref().expect("the own entry was checked");
         let value_bytes_max = arguments.max_value_bytes as usize;
@@ -363,6 +387,7 @@ impl Config {
             password_warning: arguments.password_file.as_deref().and_then(password::warning),
             users,
             check_only: arguments.check_config,
+            from_environment: Taken::default(),
         })
     }
 }

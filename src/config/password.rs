@@ -15,6 +15,7 @@ use std::process::Command;
 use rustix::io::{FdFlags, fcntl_setfd};
 use zeroize::Zeroizing;
 
+use super::environment;
 use crate::auth::Password;
 use crate::files;
 
@@ -66,8 +67,11 @@ pub fn leave_environment() -> Result<(), String> {
         return Ok(());
     }
     let is_flag = |argument: &std::ffi::OsString| argument.as_bytes().starts_with(FLAG.as_bytes());
-    if std::env::args_os().any(|argument| is_flag(&argument)) {
-        return Err(format!("{VARIABLE} and {FLAG} both have a password: which one?"));
+    let named = environment::variable(&FLAG[2..]);
+    let is_named = std::env::var_os(&named).is_some_and(|value| !value.is_empty());
+    if is_named || std::env::args_os().any(|argument| is_flag(&argument)) {
+        let other = if is_named { &named } else { FLAG };
+        return Err(format!("{VARIABLE} and {other} both have a password: which one?"));
     }
     check(password.as_bytes(), VARIABLE)?;
     let failed = |error: std::io::Error| format!("cannot take {VARIABLE} out of the environment: {error}");

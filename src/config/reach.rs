@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::cluster::{ClusterFile, NodeAddress};
-use super::password;
+use super::{hostname, password};
 use crate::store::NodeId;
 
 /// Longest patience of a tool: an hour.
@@ -21,6 +21,10 @@ pub struct NodeArguments {
     /// Which entry of the config file the node is, counted from 0
     #[arg(long, value_name = "n", conflicts_with = "address", help_heading = HEADING)]
     id: Option<NodeId>,
+
+    /// The same, by the number that this machine's name ends with: kvstoreapp-2 is node 2
+    #[arg(long, conflicts_with_all = ["address", "id"], help_heading = HEADING)]
+    id_from_hostname: bool,
 
     /// Cluster description; where there is none, one node on this machine [default: node_config.json]
     #[arg(long, value_name = "file", conflicts_with = "address", help_heading = HEADING)]
@@ -115,7 +119,7 @@ impl NodeArguments {
     pub fn all_addresses(&self) -> Result<Vec<(Option<NodeId>, String)>, String> {
         let file = ClusterFile::named(self.config.clone());
         let is_alone = self.config.is_none() && file.is_absent();
-        if is_alone || self.address.is_some() || self.id.is_some() {
+        if is_alone || self.address.is_some() || self.id.is_some() || self.id_from_hostname {
             return Ok(vec![(None, self.address()?)]);
         }
         let nodes = file.read()?;
@@ -135,13 +139,14 @@ impl NodeArguments {
         if let Some(address) = &self.address {
             return Ok(address.clone());
         }
+        let given = if self.id_from_hostname { Some(hostname::own_id()?) } else { self.id };
         let file = ClusterFile::named(self.config.clone());
         if self.config.is_none() && file.is_absent() {
-            file.id_alone(self.id)?;
+            file.id_alone(given)?;
             return Ok(NodeAddress::alone().to_string());
         }
         let nodes = file.read()?;
-        let id = if nodes.len() == 1 { self.id.or(Some(0)) } else { self.id };
+        let id = if nodes.len() == 1 { given.or(Some(0)) } else { given };
         let id = choose(id, &nodes, &file)?;
         nodes[usize::from(id)].as_ref().map(NodeAddress::to_string).ok_or_else(|| format!("there is no node {id}"))
     }

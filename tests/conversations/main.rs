@@ -17,6 +17,7 @@ mod command_line;
 mod conversations;
 mod coverage;
 mod crowds;
+mod environment;
 mod events;
 mod hostile;
 mod limits;
