@@ -41,7 +41,7 @@ use environment::Taken;
 use http::HttpArguments;
 use log::LogArguments;
 pub use log::LogConfig;
-pub use order::{CertsArguments, CheckArguments, Tool};
+pub use order::{CertsArguments, CheckArguments, SecretArguments, Tool};
 use proven_links::PeerTlsArguments;
 pub use proven_links::ProvenLinks;
 pub use reach::{Access, AccessArguments, Login, NodeArguments, TlsTrust};

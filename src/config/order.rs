@@ -37,10 +37,23 @@ pub enum Tool {
     /// Print a page for man
     Man(ManArguments),
     /// Print a secret for --cluster-secret-file: 32 random bytes as 64 hexadecimal digits
-    #[command(after_help = "\
+    Secret(SecretArguments),
+}
+
+/// Where a secret goes.
+#[derive(Args, Debug)]
+#[command(after_help = "\
 Examples:\n  \
-  (umask 077 && kvstoreapp secret > cluster.secret)")]
-    Secret,
+  (umask 077 && kvstoreapp secret > cluster.secret)\n  \
+  kvstoreapp secret --out cluster.secret --if-missing")]
+pub struct SecretArguments {
+    /// A new file that it is written to, for its owner alone, and not printed
+    #[arg(long, value_name = "file")]
+    pub out: Option<PathBuf>,
+
+    /// Where the file is there already, leave it as it is and end well: for what runs before each start
+    #[arg(long, requires = "out")]
+    pub if_missing: bool,
 }
 
 /// What certificates are asked for.
@@ -54,6 +67,10 @@ pub struct CertsArguments {
     /// Directory for the files; it is made where it is missing, and nothing in it is overwritten
     #[arg(long, value_name = "directory")]
     pub out: PathBuf,
+
+    /// Where all files are there already, leave them as they are and end well: for what runs before each start
+    #[arg(long)]
+    pub if_missing: bool,
 
     /// A further host name or address that every node is reached at; can be given several times
     #[arg(long = "name", value_name = "host")]

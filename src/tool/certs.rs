@@ -2,10 +2,7 @@
 //!
 //! Every file is new and nobody's but the owner's. Keys are P-256: each handshake costs a signature with one.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +11,7 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
 
+use super::made::{self, Made, Outcome};
 use crate::config::CertsArguments;
 
 /// What a machine is called by itself.
@@ -21,12 +19,6 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 const DAY: Duration = Duration::from_secs(86_400);
 /// So much longer the authority holds than what it vouches for: they are renewed, and it stays.
 const AUTHORITY_TIMES: u32 = 10;
-
-/// A file that is to be made.
-struct Made {
-    name: String,
-    text: String,
-}
 
 /// Makes them, all or none. What was made, for people; an error is a sentence.
 pub fn make(arguments: &CertsArguments) -> Result<String, String> {
@@ -54,8 +46,10 @@ pub fn make(arguments: &CertsArguments) -> Result<String, String> {
         add(&name, node_params(&name, &names, days)?)?;
     }
     add("client", client_params(&arguments.client, days))?;
-    write(&arguments.out, &files)?;
-    Ok(summary(&arguments.out, &files))
+    match made::write(&arguments.out, &files, arguments.if_missing)? {
+        Outcome::Written => Ok(summary(&arguments.out, &files)),
+        Outcome::Kept => Ok(format!("all certificates are in {} already, and stay", arguments.out.display())),
+    }
 }
 
 fn authority(valid: Duration) -> CertificateParams {
@@ -113,26 +107,6 @@ fn named(name: &str, valid: Duration) -> CertificateParams {
 
 fn new_key() -> Result<KeyPair, String> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| format!("cannot make a key: {error}"))
-}
-
-fn write(directory: &Path, files: &[Made]) -> Result<(), String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-    if let Some(Made { name, .. }) = files.iter().find(|file| directory.join(&file.name).symlink_metadata().is_ok()) {
-        return Err(format!(
-            "{} is there already, and nothing is overwritten: give another --out, or move it away",
-            directory.join(name).display()
-        ));
-    }
-    for Made { name, text } in files {
-        let path = directory.join(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let written = file.and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    }
-    Ok(())
 }
 
 fn summary(directory: &Path, files: &[Made]) -> String {

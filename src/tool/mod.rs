@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod failure;
 mod interrupt;
+mod made;
 mod pages;
 mod placing;
 mod progress;
@@ -39,7 +40,7 @@ pub fn run(tool: &Tool) -> Result<String, Failure> {
             None => pages::man(arguments.tool.as_deref()).map_err(Failure::unknown),
         },
         Tool::Restore(arguments) => restore::run(arguments),
-        Tool::Secret => Ok(secret::make()?),
+        Tool::Secret(arguments) => Ok(secret::make(arguments)?),
         Tool::Status(arguments) => status::run(arguments),
         Tool::Watch(arguments) => watch::run(arguments).map(silent),
     }

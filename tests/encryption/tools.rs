@@ -80,10 +80,48 @@ fn certs_makes_an_authority_and_a_certificate_for_each_node_and_overwrites_nothi
         "kvstoreapp: tls/ca.crt is there already, and nothing is overwritten: give another --out, or move it away\n"
     );
     assert_eq!(std::fs::read(directory.join("ca.key")).expect("it is there"), before);
+    // What runs before each start finds all there.
+    let kept = certs(place.path(), &["--out=tls", "--if-missing"]);
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "all certificates are in tls already, and stay\n");
+    assert!(kept.status.success());
+    std::fs::remove_file(directory.join("node-2.key")).expect("it is there");
+    let refused = certs(place.path(), &["--out=tls", "--if-missing"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&refused.stderr),
+        "kvstoreapp: tls/ca.crt is there already, and node-2.key beside it is not: give another --out, or move it away\n"
+    );
+    assert_eq!(std::fs::read(directory.join("ca.key")).expect("it is there"), before);
     let refused = certs(place.path(), &["--out=new", "--name=no name"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no name is neither an address nor a host name"));
     assert!(!place.path().join("new").exists(), "nothing is made by halves");
+}
+
+#[test]
+fn a_secret_goes_to_a_new_file_of_its_owner_and_stays_there() {
+    let place = tempfile::tempdir().expect("there is a temporary directory");
+    let secret = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvstoreapp"));
+        command.current_dir(place.path()).arg("secret").args(arguments).output().expect("it runs")
+    };
+    let made = secret(&["--out=new/cluster.secret"]);
+    assert_eq!(String::from_utf8_lossy(&made.stdout), "made new/cluster.secret\n");
+    let file = place.path().join("new/cluster.secret");
+    assert_eq!(file.metadata().expect("it is there").permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).expect("it is text");
+    assert!(text.len() == 65 && text.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()), "{text}");
+
+    let refused = secret(&["--out=new/cluster.secret"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nothing is overwritten"));
+    let kept = secret(&["--out=new/cluster.secret", "--if-missing"]);
+    assert!(kept.status.success());
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "new/cluster.secret is there already, and stays\n");
+    assert_eq!(std::fs::read_to_string(&file).expect("it is text"), text);
+    // A bare name is a file of this directory, and without one there is nothing to be missing.
+    assert!(secret(&["--out=bare"]).status.success() && place.path().join("bare").exists());
+    assert_eq!(secret(&["--if-missing"]).status.code(), Some(2));
 }
 
 /// A node that was given certificates by two commands, and those.
