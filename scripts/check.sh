@@ -97,6 +97,7 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --locked --no-deps --document-
 # What is an example is built by the lints alone.
 step cargo test --locked --lib --bins --tests --no-run
 wait $clients || { echo "check.sh: the Redis clients could not be installed" >&2; exit 1; }
+step bash scripts/deploy/check.sh
 
 # Those that wait for a disk most of the time run beside the others, and so does the last build.
 others=(--lib --bins)
