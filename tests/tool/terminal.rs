@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::harness::{PATIENCE, Server};
+use crate::backups::resp;
+use crate::harness::{PATIENCE, Server, wait_for};
 use crate::using::Place;
 
 /// Waits for the one and types the other, in turn; returns all that was shown.
@@ -139,20 +140,32 @@ fn a_connection_that_is_lost_comes_back_and_a_transaction_does_not() {
     let address = server.address.to_string();
     let prompt = format!("{address}> ");
     let transaction = format!("{address}(TX)> ");
-    let kill = "CLIENT KILL TYPE normal SKIPME no\r";
-    type_in(
+    // A prompt that asks before it has heard of the end cannot know what became of that.
+    let (gone, mut other) = (place.text("gone"), server.connect());
+    let file = gone.clone();
+    let kill = move || {
+        std::thread::spawn(move || {
+            wait_for("the prompt's first command", || (other.ask("GET a") == "1").then_some(()));
+            other.send(resp(&["CLIENT", "KILL", "TYPE", "normal"]));
+            assert_eq!(other.line(), ":1\r");
+            wait_for("its connection to be closed", || (other.info("clients") == "1").then_some(()));
+            std::fs::write(file, "").expect("it is writable");
+        });
+    };
+    type_in_with(
         &place,
         &["cli", "--address", &address],
         &[
             (&prompt, "SET a 1\r"),
-            ("OK\r\n", kill),
-            ("(integer) ", "GET a\r"),
+            ("OK\r\n", ""),
+            (&gone, "GET a\r"),
             ("connecting again\r\n", ""),
             ("\"1\"\r\n", "MULTI\r"),
             (&transaction, "GET a\r"),
             ("QUEUED\r\n", "DISCARD\r"),
             ("OK\r\n", "\x04"),
         ],
+        kill,
     );
     // A node that is not there, and one that was there.
     type_in(

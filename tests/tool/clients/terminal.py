@@ -1,7 +1,8 @@
 """A program on a terminal, and somebody who types: terminal.py STEPS PROGRAM ARGUMENTS...
 
-STEPS is a JSON list of [what is waited for, what is typed then, once a line is read]. Prints all that the program has shown, and exits with
-its exit code, or with 99 where something that is waited for does not come.
+STEPS is a JSON list of [what is waited for, what is typed then, once a line is read]. What begins with a / is a file
+that is waited for. Prints all that the program has shown, and exits with its exit code, or with 99 where something that
+is waited for does not come.
 """
 
 import json
@@ -47,6 +48,12 @@ verdict = None
 try:
     until = time.monotonic() + PATIENCE_S
     for expected, typed in steps:
+        if expected.startswith("/"):
+            while not os.path.exists(expected):
+                if time.monotonic() > until:
+                    raise TimeoutError
+                time.sleep(0.005)
+            expected = ""
         while shown.find(expected.encode(), looked_at) < 0:
             if not read(until):
                 raise TimeoutError
