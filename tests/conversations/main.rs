@@ -25,6 +25,7 @@ mod machine;
 mod netcat;
 mod patterns;
 mod place;
+mod protected_mode;
 mod refusals;
 #[path = "../redis/reply.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part")]

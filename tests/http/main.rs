@@ -11,6 +11,7 @@ mod pure;
 mod scrape;
 
 mod answers;
+mod batches;
 mod calls;
 mod checking;
 mod clients;

@@ -5,6 +5,8 @@ mod databases;
 #[allow(dead_code, reason = "each test binary uses its own part")]
 #[path = "../simulator/disk.rs"]
 mod disk;
+mod expiries;
+mod flushes;
 mod fuzz;
 mod hostile;
 mod losses;
