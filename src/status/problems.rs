@@ -48,7 +48,7 @@ pub(super) fn of(nodes: &[Known]) -> Vec<Problem> {
 }
 
 fn diverged(nodes: &[Known], found: &mut Vec<Problem>) {
-    for (one, other, _) in pairs(nodes, |row| row.has_diverged()) {
+    for (one, other, ()) in pairs(nodes, |_, row| row.has_diverged().then_some(())) {
         found.push(bad(
             format!("nodes {one} and {other} have DIVERGED: their data differ although nothing is under way"),
             "Both send each other everything again: it should end within a minute. If it does not, keep both logs and \
@@ -77,7 +77,7 @@ fn disk_fails(nodes: &[Known], found: &mut Vec<Problem>) {
 }
 
 fn refused(nodes: &[Known], found: &mut Vec<Problem>) {
-    for (one, other, error) in pairs(nodes, |row| !row.is_linked() && row.refused) {
+    for (one, other, error) in pairs(nodes, |_, row| reason(row).filter(|_| row.refused)) {
         found.push(bad(
             format!("nodes {one} and {other} refuse each other: {error}"),
             "Mend what the reason names: both nodes need the same config file and cluster secret, versions that \
@@ -148,7 +148,7 @@ fn ending(nodes: &[Known], found: &mut Vec<Problem>) {
 /// Nodes that both run and are not linked.
 fn cut_off(nodes: &[Known], found: &mut Vec<Problem>) {
     let runs = |id: u16| nodes.iter().find(|node| node.id == id).is_some_and(|node| !is_away(nodes, node));
-    for (one, other, error) in pairs(nodes, |row| !row.is_linked() && !row.refused) {
+    for (one, other, error) in pairs(nodes, |_, row| reason(row).filter(|_| !row.refused)) {
         if runs(one) && runs(other) {
             found.push(warn(
                 format!("nodes {one} and {other} have no link: {error}"),
@@ -173,23 +173,17 @@ fn silent(nodes: &[Known], found: &mut Vec<Problem>) {
 }
 
 fn clocks_differ(nodes: &[Known], found: &mut Vec<Problem>) {
-    let mut seen = Vec::new();
-    for status in fresh(nodes).filter(|status| status.clock_drift_ms_max > 0) {
-        for row in status.peers.iter().filter(|row| row.is_linked()) {
-            let skew_ms = row.skew_ms.unwrap_or(0).unsigned_abs();
-            let pair = pair(status.id, row.id);
-            if skew_ms * 2 < status.clock_drift_ms_max || seen.contains(&pair) {
-                continue;
-            }
-            seen.push(pair);
-            let (skew, max) = (time(skew_ms), time(status.clock_drift_ms_max));
-            found.push(warn(
-                format!("the clocks of nodes {} and {} are {skew} apart; at {max} they refuse each other", pair.0, pair.1),
-                "Set both clocks right (timedatectl, chronyc tracking) and keep them so: of two writes to a key the one \
-                 with the later clock stays."
-                    .to_owned(),
-            ));
-        }
+    let apart = |status: &NodeStatus, row: &PeerRow| {
+        let (skew_ms, max_ms) = (row.skew_ms?.unsigned_abs(), status.clock_drift_ms_max);
+        (row.is_linked() && max_ms > 0 && skew_ms * 2 >= max_ms).then(|| (time(skew_ms), time(max_ms)))
+    };
+    for (one, other, (skew, max)) in pairs(nodes, apart) {
+        found.push(warn(
+            format!("the clocks of nodes {one} and {other} are {skew} apart; at {max} they refuse each other"),
+            "Set both clocks right (timedatectl, chronyc tracking) and keep them so: of two writes to a key the one \
+             with the later clock stays."
+                .to_owned(),
+        ));
     }
 }
 
@@ -222,19 +216,11 @@ fn snapshots_are_late(nodes: &[Known], found: &mut Vec<Problem>) {
 }
 
 fn configurations_differ(nodes: &[Known], found: &mut Vec<Problem>) {
-    let mut seen = Vec::new();
-    for status in fresh(nodes) {
-        for row in status.peers.iter().filter(|row| row.is_linked()) {
-            let (Some(difference), pair) = (&row.difference, pair(status.id, row.id)) else { continue };
-            if !seen.contains(&pair) {
-                seen.push(pair);
-                found.push(warn(
-                    format!("nodes {} and {} are configured differently: {difference}", pair.0, pair.1),
-                    "Make the config files and --max-memory the same, and send SIGHUP to both (kill -HUP <pid>)."
-                        .to_owned(),
-                ));
-            }
-        }
+    for (one, other, difference) in pairs(nodes, |_, row| row.difference.clone().filter(|_| row.is_linked())) {
+        found.push(warn(
+            format!("nodes {one} and {other} are configured differently: {difference}"),
+            "Make the config files and --max-memory the same, and send SIGHUP to both (kill -HUP <pid>).".to_owned(),
+        ));
     }
 }
 
@@ -269,24 +255,24 @@ fn is_away(nodes: &[Known], node: &Known) -> bool {
     !node.is_heard() && !fresh(nodes).any(is_linked)
 }
 
-/// The pairs of nodes of which one says this of the other, each once, with the error that it names.
-fn pairs(nodes: &[Known], is_so: impl Fn(&PeerRow) -> bool) -> Vec<(u16, u16, String)> {
-    let mut found: Vec<(u16, u16, String)> = Vec::new();
+/// The pairs of nodes of which one says something of the other: each once, with what was said first.
+fn pairs<T>(nodes: &[Known], said: impl Fn(&NodeStatus, &PeerRow) -> Option<T>) -> Vec<(u16, u16, T)> {
+    let mut found: Vec<(u16, u16, T)> = Vec::new();
     for status in fresh(nodes) {
-        for row in status.peers.iter().filter(|row| is_so(row)) {
-            let (one, other) = pair(status.id, row.id);
-            let error = row.error.clone().unwrap_or_else(|| "no reason is known yet".to_owned());
-            match found.iter_mut().find(|(first, second, _)| (*first, *second) == (one, other)) {
-                Some(_) => (),
-                None => found.push((one, other, error)),
+        for row in &status.peers {
+            let (one, other) = (status.id.min(row.id), status.id.max(row.id));
+            if found.iter().all(|(first, second, _)| (*first, *second) != (one, other)) {
+                found.extend(said(status, row).map(|said| (one, other, said)));
             }
         }
     }
     found
 }
 
-fn pair(one: u16, other: u16) -> (u16, u16) {
-    (one.min(other), one.max(other))
+/// Why there is no link, where there is none.
+fn reason(row: &PeerRow) -> Option<String> {
+    let error = || row.error.clone().unwrap_or_else(|| "no reason is known yet".to_owned());
+    (!row.is_linked()).then(error)
 }
 
 #[cfg(test)]

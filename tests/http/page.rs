@@ -1,7 +1,10 @@
 //! The dashboard's files.
 
+use std::collections::BTreeSet;
+
 use kvstoreapp::auth::Password;
 use kvstoreapp::node::Options;
+use kvstoreapp::status::NodeStatus;
 
 use crate::answers::{Answer, ask, place, place_with};
 use crate::pure::options;
@@ -104,4 +107,18 @@ fn a_browser_asks_whether_a_file_is_what_it_was() {
         assert_eq!(get(path).status, 404, "{path}");
     }
     assert_eq!(get("/?a=1").status, 400);
+}
+
+/// A field that nobody sends is not there, and nobody is told.
+#[test]
+fn what_the_page_reads_of_a_nodes_status_is_in_it() {
+    let status = serde_json::to_value(NodeStatus::default()).expect("it has no keys but texts");
+    let text = get("/page/verdict.js").text();
+    let read: BTreeSet<&str> = text
+        .split("now.")
+        .skip(1)
+        .filter_map(|rest| rest.split(|char: char| !char.is_ascii_alphanumeric() && char != '_').next())
+        .collect();
+    assert!(read.len() > 20, "{read:?}");
+    read.iter().for_each(|name| assert!(status.get(name).is_some(), "{name}"));
 }

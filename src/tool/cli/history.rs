@@ -36,7 +36,7 @@ pub(super) fn may_be_kept(line: &str) -> bool {
         _ => lower.trim_start().starts_with('{'),
     };
     // An escape may spell any of these.
-    !is_secret && !words.first().is_some_and(|_| line.trim_start().starts_with(['"', '\'']))
+    !is_secret && !line.trim_start().starts_with(['"', '\''])
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ function stateOf(node, isOwn) {
   const now = node.status;
   if (!now) return ["warn", "has not said yet how it is"];
   if (!isOwn && !isFresh(node)) return ["bad", `silent for ${format.ms(node.age_ms)}`];
-  if (now.is_ending) return ["warn", "shutting down"];
+  if (now.ending) return ["warn", "shutting down"];
   if (now.disk_error) return ["bad", `disk: ${now.disk_error}`];
   return now.ready ? ["ok", "ready"] : ["warn", now.unready_why ?? "not ready"];
 }
