@@ -11,7 +11,7 @@ use kvstoreapp::node::{Node, OUTBOX_BYTES_MAX, Options, Origin, REQUESTS_PER_TUR
 use kvstoreapp::protocol::line::line_bytes_max;
 use kvstoreapp::replica::Durability;
 
-use crate::harness::{Server, wait_for};
+use crate::harness::{Over, Server, wait_for};
 use crate::pure::{NOW, finish, node, node_with_two_clients, options, read, say, take_turns};
 use crate::wire::{connect, read_to_end};
 
@@ -77,13 +77,14 @@ fn a_client_that_never_stops_sending_does_not_keep_another_from_its_answers() {
             flood.shutdown(Shutdown::Write).expect("the node has not closed");
         });
         let answers = scope.spawn(move || read_to_end(&mut drain));
+        let over = Over(&stop);
         let mut client = server.connect();
         wait_for("the flood", || (client.info("requests").parse::<u64>().expect("a number") > 10_000).then_some(()));
         for number in 0..500 {
             assert_eq!(client.ask(&format!("SET key{number} {number}")), "OK");
             assert_eq!(client.ask(&format!("GET key{number}")), number.to_string());
         }
-        stop.store(true, Relaxed);
+        drop(over);
         let answers = answers.join().expect("the reader does not panic");
         let right = b"OK\nwater\n";
         assert!(answers.len().is_multiple_of(right.len()) && answers.chunks(right.len()).all(|chunk| chunk == right));

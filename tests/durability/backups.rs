@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::disk_faults::Disk;
 use crate::harness::sqlite::sqlite3;
-use crate::harness::{Client, Server, wait_for};
+use crate::harness::{Client, Over, Server, wait_for};
 
 /// Keys of the load, which are written again and again.
 const KEYS: usize = 10_000;
@@ -31,8 +31,7 @@ impl Load {
                     load.answered.store(from + 500, Ordering::Release);
                 }
             });
-            // Also where what is asserted is not so.
-            let over = Over(&load);
+            let over = Over(&load.is_over);
             wait_for("the load to begin", || (load.answered() > 2_000).then_some(()));
             meanwhile(&load);
             drop(over);
@@ -41,14 +40,6 @@ impl Load {
 
     fn answered(&self) -> usize {
         self.answered.load(Ordering::Acquire)
-    }
-}
-
-struct Over<'a>(&'a Load);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.is_over.store(true, Ordering::Release);
     }
 }
 

@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::sqlite::{assert_is_intact, sqlite3};
-use crate::harness::{Client, PATIENCE, Server, wait_for};
+use crate::harness::{Client, Over, PATIENCE, Server, wait_for, wait_within};
 use crate::history::{History, Random, State};
 
 /// What runs where `KVSTOREAPP_CRASH_SEEDS` names no others.
@@ -20,6 +21,8 @@ const SEEDS: [u64; 2] = [1, 20];
 const ROUNDS: u64 = 4;
 /// States of the file seen under a load without a pause: merges become rarer while it lasts.
 const LOOKS: usize = 2;
+/// ... and the slower the machine is, the rarer they are.
+const MERGE_MAX: Duration = Duration::from_secs(300);
 
 #[test]
 fn a_write_answered_under_commit_durability_survives_any_crash() {
@@ -99,9 +102,10 @@ fn watch_under_load(history: History) -> (Server, u64) {
     let (sent, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let load = scope.spawn(|| overwrite(server.address, history, &sent, &stop));
+        let _over = Over(&stop);
         let (mut beginning, mut state) = (0, history.nothing());
         for _ in 0..LOOKS {
-            (beginning, state) = wait_for("the file to go on", || {
+            (beginning, state) = wait_within(MERGE_MAX, "the file to go on", || {
                 assert!(!load.is_finished(), "the load ended before its time");
                 let shown = sqlite3(&server.data_file(), "SELECT key, value FROM kvstore");
                 let found = history.state(rows(&shown));
@@ -111,7 +115,6 @@ fn watch_under_load(history: History) -> (Server, u64) {
                 (shown > beginning).then_some((shown, found))
             });
         }
-        stop.store(true, SeqCst);
     });
     (server, sent.load(SeqCst))
 }

@@ -6,7 +6,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::certificates::{Authority, Wanted, cut_short};
-use crate::harness::{Client, Server, make_pipe, wait_for};
+use crate::harness::{Client, Over, Server, make_pipe, wait_for};
 use crate::talk::{Trust, start};
 
 /// Times that the certificate becomes another one under load.
@@ -23,15 +23,6 @@ fn config(server: &Server, words: &[&str]) -> String {
 
 fn set(server: &Server, pairs: &[&str]) -> String {
     config(server, &[&["SET"], pairs].concat())
-}
-
-/// Whatever becomes of a test, its threads end.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 fn serial(client: &mut Client) -> String {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::harness::sqlite::{assert_is_intact, sqlite3};
-use crate::harness::{Client, Server, wait_for};
+use crate::harness::{Client, Over, Server, wait_for};
 use crate::using::{Place, Said, flag, tool};
 
 /// Takes a backup of the node.
@@ -50,9 +50,9 @@ fn under_load(server: &Server, meanwhile: impl FnOnce(&AtomicUsize)) {
                 load.answered.store(at + 1, Ordering::Release);
             }
         });
+        let _over = Over(&load.is_over);
         wait_for("the load to begin", || (load.answered.load(Ordering::Acquire) > 20).then_some(()));
         meanwhile(&load.answered);
-        load.is_over.store(true, Ordering::Release);
     });
 }
 
