@@ -24,7 +24,8 @@
 //! - `ticking`: what a tick does before and after the turns; `peers`: what it does for other nodes; `disk`: what it does
 //!   for its data file; `backups`, `backing_up`: copies of it for clients; `renewing`: certificates; `beat`: each second
 //! - [`waiting`]: what cannot be done yet, and until when; [`waits`]: what a session waits for
-//! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`
+//! - `telling`: changes told to who listens; `watching`: changes told by prefix, to those in `watchers`,
+//!   as `gathering` lets them
 //! - `info`: the answer to `INFO`; [`exposition`], `exposing`: that to `GET /metrics`; [`statistics`]: what there is to
 //!   tell; `health`: the same for a machine; `reporting`: at a glance, of all nodes and by their `reports`
 //! - `http`: what is asked in HTTP
@@ -45,6 +46,7 @@ mod exposing;
 pub mod exposition;
 mod failures;
 mod foreign;
+mod gathering;
 mod health;
 mod http;
 mod info;
@@ -366,10 +368,10 @@ impl Node {
 
     /// When to call again, in monotonic microseconds, where nothing else happens before.
     pub fn deadline_us(&self) -> u64 {
-        let is_busy = !self.sessions.runnable.is_empty() || self.has_untold();
-        let busy = if !is_busy { u64::MAX } else { 0 };
+        let busy = if self.sessions.runnable.is_empty() { u64::MAX } else { 0 };
         let (waiting_us, stranger_us) = (self.sessions.waiting.deadline_us(), self.sessions.strangers.deadline_us());
         busy.min(self.keys.replica().deadline_us())
+            .min(self.untold_due_us())
             .min(waiting_us)
             .min(stranger_us)
             .min(self.sessions.failures.deadline_us())

@@ -41,7 +41,7 @@ impl Node {
         self.note_readiness(now);
         self.end_logins(now);
         self.end_idle_backups(now);
-        self.tell_watchers();
+        self.tell_watchers(now);
         let until_us = self.spent(Phase::Peers) + HAND_OVER_US;
         while let Some(save) = self.next_save(now) {
             give(save);

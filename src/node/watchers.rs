@@ -9,10 +9,15 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::rc::Rc;
 
 use super::SessionId;
+use super::gathering::Gathering;
 use crate::store::{DATABASES_MAX, Database};
 
 /// A look at so many bytes more counts as one more.
 const LOOK_BYTES: usize = 256;
+/// What one may be owed before it is left behind, where memory counts: of those who do not read there may be many. It is
+/// doubled each time all of it was read, and begins anew where not all was.
+pub(super) const ROOM_BYTES: usize = 2 << 10;
+const ROOM_BYTES_MAX: usize = 32 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -27,6 +32,7 @@ struct Watcher {
     /// All changes up to here were told; where it is level, those up to the common place, too.
     told: u64,
     standing: Standing,
+    room_bytes: usize,
 }
 
 /// How far a change is that is being told: to all whose prefixes are longer, and of those with the prefix of so many
@@ -51,6 +57,8 @@ pub(super) struct Watchers {
     heard: u64,
     /// The change after that, where some are told of it.
     under_way: Option<UnderWay>,
+    /// When those who are level are told.
+    pub(super) gathering: Gathering,
     /// Looks at changes and at prefixes since the start.
     pub(super) looks: u64,
 }
@@ -59,7 +67,7 @@ impl Watchers {
     /// It watches what begins so, and was told of what is up to there.
     pub(super) fn add(&mut self, id: SessionId, database: Database, prefix: Rc<[u8]>, told: u64) {
         self.remove(id);
-        self.all.insert(id, Watcher { database, prefix, told, standing: Standing::Behind });
+        self.all.insert(id, Watcher { database, prefix, told, standing: Standing::Behind, room_bytes: ROOM_BYTES });
         self.behind.insert(id);
     }
 
@@ -69,11 +77,13 @@ impl Watchers {
         self.all.remove(&id);
     }
 
-    /// It has read.
-    pub(super) fn wake(&mut self, id: SessionId) {
-        if self.all.get(&id).is_some_and(|watcher| watcher.standing == Standing::Stalled) {
-            self.move_on(id, Standing::Behind);
-        }
+    /// It has read, all that it was told or some of it.
+    pub(super) fn wake(&mut self, id: SessionId, has_read_all: bool) {
+        let Some(watcher) = self.all.get_mut(&id).filter(|watcher| watcher.standing == Standing::Stalled) else {
+            return;
+        };
+        watcher.room_bytes = if has_read_all { ROOM_BYTES_MAX.min(2 * watcher.room_bytes) } else { ROOM_BYTES };
+        self.move_on(id, Standing::Behind);
     }
 
     /// It has to read before it is told more.
@@ -103,9 +113,18 @@ impl Watchers {
         self.under_way.map_or(self.heard, |under_way| under_way.position)
     }
 
-    /// Whether any of them is to be told of changes up to this one, and can be.
-    pub(super) fn has_untold(&self, last: u64) -> bool {
-        self.has_behind() || self.has_level() && self.heard < last
+    /// How much it may be owed before it is left behind.
+    pub(super) fn room_bytes(&self, id: SessionId) -> usize {
+        self.all.get(&id).map_or(0, |watcher| watcher.room_bytes)
+    }
+
+    /// When any of them is to be told of changes up to this one, in monotonic microseconds; `u64::MAX` where none is.
+    pub(super) fn untold_due_us(&self, last: u64) -> u64 {
+        match (self.has_behind(), self.has_level() && self.heard < last) {
+            (true, _) => 0,
+            (false, true) => self.gathering.due_us(),
+            (false, false) => u64::MAX,
+        }
     }
 
     pub(super) fn has_behind(&self) -> bool {

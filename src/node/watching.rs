@@ -6,8 +6,8 @@ use super::http::watch;
 use super::replies::OUTBOX_BYTES_MAX;
 use super::session::Session;
 use super::sessions::Sessions;
-use super::watchers::{Step, Watchers};
-use super::{Node, SessionId};
+use super::watchers::{ROOM_BYTES, Step, Watchers};
+use super::{Node, Now, SessionId};
 use crate::protocol::json;
 use crate::store::{Change, Store};
 
@@ -21,13 +21,11 @@ const VISIT_LOOKS: u64 = 16;
 /// What it is to make an event, and so many bytes of it.
 const EVENT_LOOKS: u64 = 8;
 const LOOK_BYTES: usize = 64;
-/// What a stream of HTTP may be owed before events are made for it: of those who do not read there may be many.
-const STREAM_BYTES_MAX: usize = 2 << 10;
 
 impl Node {
     /// Tells clients that watch of further changes. One that does not read is a position in the change list.
-    pub(super) fn tell_watchers(&mut self) {
-        if !self.has_untold() {
+    pub(super) fn tell_watchers(&mut self, now: Now) {
+        if self.untold_due_us() > now.monotonic_us {
             return;
         }
         let Node { keys, sessions, .. } = self;
@@ -35,7 +33,11 @@ impl Node {
         let end = watchers.looks + WATCHING_LOOKS_PER_TICK;
         // Neither those behind nor the others wait for each other.
         let level_end = if watchers.has_behind() { end - WATCHING_LOOKS_PER_TICK / 2 } else { end };
-        tell_level(keys.store(), sessions, &mut watchers, level_end);
+        if watchers.gathering.due_us() <= now.monotonic_us
+            && tell_level(keys.store(), sessions, &mut watchers, level_end) == Told::All
+        {
+            watchers.gathering.note(now.monotonic_us);
+        }
         while watchers.looks + VISIT_LOOKS + TURN_LOOKS <= end
             && let Some(id) = watchers.next_behind()
         {
@@ -44,15 +46,17 @@ impl Node {
         sessions.watchers = watchers;
     }
 
-    /// Whether any client is to be told more at once.
-    pub(super) fn has_untold(&self) -> bool {
-        self.sessions.watchers.has_untold(self.keys.store().last_position())
+    /// When any client is to be told more, in monotonic microseconds; `u64::MAX` where none is.
+    pub(super) fn untold_due_us(&self) -> u64 {
+        self.sessions.watchers.untold_due_us(self.keys.store().last_position())
     }
 
     /// A client that watches has read.
     pub(super) fn wake_watcher(&mut self, id: SessionId) {
-        if self.sessions.get(id).is_some_and(has_room) {
-            self.sessions.watchers.wake(id);
+        let Some(session) = self.sessions.get(id) else { return };
+        let has_read_all = session.out.owed() == 0;
+        if has_read_all || has_room(session, ROOM_BYTES) {
+            self.sessions.watchers.wake(id, has_read_all);
         }
     }
 
@@ -63,34 +67,54 @@ impl Node {
 }
 
 /// Whether the client has read enough of what it was told.
-fn has_room(session: &Session) -> bool {
-    let bytes_max = if session.out.dialect().is_http() { STREAM_BYTES_MAX } else { OUTBOX_BYTES_MAX };
+fn has_room(session: &Session, room_bytes: usize) -> bool {
+    let bytes_max = if session.out.dialect().is_http() { room_bytes } else { OUTBOX_BYTES_MAX };
     session.out.owed() < bytes_max
 }
 
+/// What came of telling those who are level.
+#[derive(PartialEq, Eq)]
+enum Told {
+    /// Some were told something, and all know all.
+    All,
+    /// All know all, and nobody had to be told.
+    Nothing,
+    /// There is more to tell.
+    Some,
+}
+
 /// Tells those who are level of what is new.
-fn tell_level(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, end: u64) {
+fn tell_level(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, end: u64) -> Told {
     let last = store.last_position();
     let mut changes = store.changes_after(watchers.begin(last));
+    let mut told = Told::Nothing;
     while watchers.looks < end {
-        let Some(change) = changes.next() else { return watchers.hear(last) };
+        let Some(change) = changes.next() else {
+            watchers.hear(last);
+            return told;
+        };
         loop {
             match watchers.step(change.position, change.database, change.key) {
-                Step::To(id) => tell_next(sessions, watchers, id, &change),
+                Step::To(id) => {
+                    tell_next(sessions, watchers, id, &change);
+                    told = Told::All;
+                }
                 Step::Further => (),
                 Step::Last => break,
             }
             if watchers.looks >= end {
-                return;
+                return Told::Some;
             }
         }
         watchers.hear(change.position);
     }
+    Told::Some
 }
 
 /// Tells one of those of a change, or leaves it behind.
 fn tell_next(sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId, change: &Change<'_>) {
-    match sessions.get_mut(id).filter(|session| has_room(session)) {
+    let room_bytes = watchers.room_bytes(id);
+    match sessions.get_mut(id).filter(|session| has_room(session, room_bytes)) {
         Some(session) => {
             watchers.looks += tell(session, change);
             watchers.note_step(id, change.position);
@@ -103,7 +127,7 @@ fn tell_next(sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId, ch
 /// A turn of one who is behind.
 fn tell_behind(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, id: SessionId) {
     watchers.looks += VISIT_LOOKS;
-    let (end, reach) = (watchers.looks + TURN_LOOKS, watchers.reach());
+    let (end, reach, room_bytes) = (watchers.looks + TURN_LOOKS, watchers.reach(), watchers.room_bytes(id));
     let found = watchers.get(id).map(|(database, prefix, told)| (database, Rc::clone(prefix), told));
     let (Some((database, prefix, mut told)), Some(session)) = (found, sessions.get_mut(id)) else {
         return watchers.remove(id);
@@ -114,7 +138,7 @@ fn tell_behind(store: &Store, sessions: &mut Sessions, watchers: &mut Watchers, 
             told = reach;
             break;
         };
-        if !has_room(session) {
+        if !has_room(session, room_bytes) {
             watchers.stall(id);
             break;
         }

@@ -1,7 +1,7 @@
 //! Streams of events.
 
 use kvstoreapp::node::waits::Waits;
-use kvstoreapp::node::{Node, Options, Origin, WATCHING_LOOKS_PER_TICK};
+use kvstoreapp::node::{Node, Now, Options, Origin, WATCHING_LOOKS_PER_TICK};
 
 use crate::answers::{ask, by_lines, by_words, place, place_with, request};
 use crate::pure::{NOW, options, read, say, tick};
@@ -253,4 +253,32 @@ fn a_stream_tells_of_its_own_database_alone_whether_it_is_level_or_behind() {
     let (_, events) = begin(&mut node, 2, &line, "");
     let events = events + &told(&mut node, 2);
     assert!(events.contains("\"value\":\"three\"") && events.matches("data: ").count() == 1, "{events}");
+}
+
+/// Each telling is a write that wakes its reader.
+#[test]
+fn changes_that_follow_each_other_all_the_time_are_told_together_within_10_ms() {
+    const CHANGES: u64 = 10_000;
+    let at = |us: u64| Now { monotonic_us: NOW.monotonic_us + us, unix_ms: NOW.unix_ms + us / 1_000 };
+    let mut node = place();
+    begin(&mut node, 0, "GET /v1/watch", "");
+    node.open(1, Origin::Loopback, NOW).expect("there is room");
+    let (mut tellings, mut told) = (0, String::new());
+    // One in a tick, 10,000 a second.
+    for change in 0..CHANGES {
+        node.receive(1, format!("SET {change} x\n").as_bytes(), at(100 * change));
+        tick(&mut node, at(100 * change));
+        read(&mut node, 1);
+        let events = text_of(&read(&mut node, 0));
+        assert!(change >= 20 || !events.is_empty(), "a few are told at once");
+        tellings += usize::from(!events.is_empty());
+        told += &events;
+    }
+    let due_us = node.deadline_us();
+    assert!((at(0).monotonic_us..=at(100 * CHANGES + 10_000).monotonic_us).contains(&due_us), "{due_us}");
+    tick(&mut node, at(100 * CHANGES + 10_000));
+    told += &text_of(&read(&mut node, 0));
+    let keys = told.split("\"key\":\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<u64>().ok());
+    assert!(keys.eq(0..CHANGES), "each once, in order");
+    assert!(tellings < 200, "{tellings} writes");
 }
