@@ -4,6 +4,10 @@ use std::fmt;
 
 use super::commands::context::Context;
 
+/// Longest time that a change may have been on its way to a peer that counts as having it: links answer within
+/// milliseconds, and one that does not is in trouble.
+const LAG_MS_MAX: u64 = 1_000;
+
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
@@ -77,19 +81,54 @@ pub(super) fn conditions(cx: &mut Context<'_>, question: Question) -> Vec<Condit
     all.push(Condition::new("peers", cx.readiness.has_been(), peers));
     if question == Question::Strict {
         let replica = cx.keys.replica();
+        if let (Some(why), true) = (&unready, cx.readiness.has_been()) {
+            all.push(Condition::new("links", false, why.to_string()));
+        }
         for peer in replica.replication().status(replica.store(), now.monotonic_us) {
             let is_linked = peer.state == "linked";
             let says = if is_linked { format!("it {}", told(&peer.agreement)) } else { peer.state.to_owned() };
-            let agrees = is_linked && peer.agreement == "agrees";
-            all.push(Condition::new(&format!("node {}", peer.id), agrees, says));
+            let is_met = is_linked && is_as_this_one(&peer.agreement, peer.lag_ms);
+            all.push(Condition::new(&format!("node {}", peer.id), is_met, says));
         }
     }
     all
+}
+
+/// Whether a linked peer has the same as this node, or, while clients write, all but what is on its way: digests are
+/// compared once nobody has written for a moment, which may never be.
+fn is_as_this_one(agreement: &str, lag_ms: Option<u64>) -> bool {
+    match agreement {
+        "agrees" => true,
+        "DIVERGED" | "unknown" => false,
+        _ => lag_ms.is_some_and(|lag_ms| lag_ms <= LAG_MS_MAX),
+    }
 }
 
 fn told(agreement: &str) -> String {
     match agreement {
         "agrees" => "agrees".to_owned(),
         other => format!("does not agree: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_keeps_up_with_writers_is_as_this_node_and_one_that_does_not_is_not() {
+        for (agreement, lag_ms, expected) in [
+            ("agrees", Some(9_000), true),
+            ("behind by 2", Some(3), true),
+            ("behind by 2", Some(1_001), false),
+            ("behind by 2", None, false),
+            ("this node is behind", Some(3), true),
+            ("comparing", Some(3), true),
+            ("comparing", None, false),
+            ("DIVERGED", Some(3), false),
+            ("unknown", Some(3), false),
+        ] {
+            assert_eq!(is_as_this_one(agreement, lag_ms), expected, "{agreement} {lag_ms:?}");
+        }
     }
 }
