@@ -34,6 +34,7 @@ mod scripts;
 mod tls;
 mod tools;
 mod unix;
+mod watched;
 
 pub use backups::{BackupArguments, RestoreArguments};
 pub use cluster::{ClusterFile, NodeAddress, members};
@@ -50,6 +51,8 @@ use tls::TlsArguments;
 pub use tools::{CliArguments, ExportArguments, ImportArguments, Shell, StatusArguments, WatchArguments};
 pub use unix::UnixSocket;
 use unix::mode;
+use watched::WatchConfigArguments;
+pub use watched::{Said, WatchedFile};
 
 /// Longest snapshot interval: a restart's clock may begin two of them ahead.
 const INTERVAL_MS_MAX: u64 = 60_000;
@@ -87,6 +90,9 @@ struct Arguments {
     /// this flag and that file there is one node, 0, on 127.0.0.1:5000 [default: node_config.json]
     #[arg(long, value_name = "file")]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    watch: WatchConfigArguments,
 
     /// Directory of the data file backup.db
     #[arg(long, value_name = "directory", help = "Directory of the data file backup.db [default: data/node-<id>]")]
@@ -229,7 +235,7 @@ pub struct Config {
     /// The cluster; `None` where a node was removed.
     pub nodes: Vec<Option<NodeAddress>>,
     /// What says so, to be read again.
-    pub file: ClusterFile,
+    pub file: WatchedFile,
     /// Where to listen: the first of these that can be bound.
     pub listen: Vec<SocketAddr>,
     /// ... and where else.
@@ -378,8 +384,8 @@ impl Config {
                 process: Process { log_level: log.level, unix_socket: shown, ..Process::default() },
             },
             proven_links: arguments.peers.check()?,
+            file: WatchedFile::new(file, &arguments.watch, &nodes),
             nodes,
-            file,
             log,
             cpu: arguments.cpu,
             busy_poll: arguments.busy_poll,

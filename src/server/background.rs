@@ -5,8 +5,9 @@
 //! with the process.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -15,7 +16,7 @@ use super::tls::files::{self, Loaded};
 use crate::allocator;
 use crate::auth::file::Loaded as LoadedUsers;
 use crate::config::users::UsersFile;
-use crate::config::{ClusterFile, NodeAddress};
+use crate::config::{Said, WatchedFile};
 use crate::node::UsersJob;
 use crate::node::encryption::Renewal;
 use crate::replication::Way;
@@ -28,6 +29,8 @@ pub(super) enum Job {
     LookUp(NodeId, String, Way),
     /// Read the config file again.
     Reload,
+    /// ... and tell what it says where that is something else.
+    Look,
     /// Read certificates again, or others.
     Renew(Renewal),
     /// Read or write the file of users.
@@ -41,7 +44,7 @@ pub(super) enum Result {
     /// The addresses of a node, or why there are none.
     Found(NodeId, Way, std::result::Result<Vec<SocketAddr>, String>),
     /// The nodes, or what is wrong with the file.
-    Reloaded(std::result::Result<Vec<Option<NodeAddress>>, String>),
+    Reloaded(Said),
     /// What the certificates are, or what is wrong with them.
     Renewed(Box<Renewed>),
     /// All users, or what is wrong with their file.
@@ -71,30 +74,34 @@ pub(super) struct Background {
 impl Background {
     /// Starts them. `wake` is called whenever [`Background::take`] has something new.
     pub(super) fn start(
-        config: ClusterFile,
+        mut config: WatchedFile,
         users: Option<UsersFile>,
         wake: impl Fn() + Clone + Send + 'static,
     ) -> std::io::Result<Background> {
         let (jobs, to_do) = channel();
         let (done, results) = channel();
+        let to_do = Jobs { given: to_do, period: config.period(), looked: Instant::now() };
         let run = move |job| match job {
-            Job::LookUp(node, address, way) => Result::Found(node, way, look_up(&address)),
-            Job::Reload => Result::Reloaded(config.read()),
+            Job::LookUp(node, address, way) => Some(Result::Found(node, way, look_up(&address))),
+            Job::Reload => Some(Result::Reloaded(config.read())),
+            Job::Look => config.look().map(Result::Reloaded),
             Job::Renew(renewal) => {
                 let outcome = files::load(&renewal.tls);
-                Result::Renewed(Box::new(Renewed { renewal, outcome }))
+                Some(Result::Renewed(Box::new(Renewed { renewal, outcome })))
             }
-            Job::Users(UsersJob::Load) => Result::UsersLoaded(users.as_ref().map_or(Ok(Vec::new()), UsersFile::read)),
+            Job::Users(UsersJob::Load) => {
+                Some(Result::UsersLoaded(users.as_ref().map_or(Ok(Vec::new()), UsersFile::read)))
+            }
             Job::Users(UsersJob::Save(text)) => {
-                Result::UsersSaved(users.as_ref().map_or(Ok(()), |users| users.write(&text)))
+                Some(Result::UsersSaved(users.as_ref().map_or(Ok(()), |users| users.write(&text))))
             }
-            Job::ReadSecrets(file) => Result::SecretsRead(file.read_again()),
+            Job::ReadSecrets(file) => Some(Result::SecretsRead(file.read_again())),
         };
         start_thread("background", to_do, run, done.clone(), wake.clone())?;
         let (freed, to_give_back) = channel();
         let give_back = |mut memory: BytesMut| {
             allocator::give_pages_back(&mut memory);
-            Result::GivenBack(memory)
+            Some(Result::GivenBack(memory))
         };
         start_thread("memory", to_give_back, give_back, done, wake)?;
         memory::hand_over(freed);
@@ -122,15 +129,38 @@ impl Background {
     }
 }
 
+/// What is given to be done, and between that a look at the config file whenever it is time for one.
+struct Jobs {
+    given: Receiver<Job>,
+    period: Option<Duration>,
+    looked: Instant,
+}
+
+impl Iterator for Jobs {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
+        let Some(period) = self.period else { return self.given.recv().ok() };
+        match self.given.recv_timeout(period.saturating_sub(self.looked.elapsed())) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout) => {
+                self.looked = Instant::now();
+                Some(Job::Look)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+}
+
 /// Does what there is to do, one after the other, as long as somebody wants the results.
 fn start_thread<T: Send + 'static>(
     name: &str,
-    to_do: Receiver<T>,
-    run: impl Fn(T) -> Result + Send + 'static,
+    to_do: impl IntoIterator<Item = T> + Send + 'static,
+    run: impl FnMut(T) -> Option<Result> + Send + 'static,
     done: Sender<Result>,
     wake: impl Fn() + Send + 'static,
 ) -> std::io::Result<()> {
-    let work = move || to_do.into_iter().try_for_each(|one| done.send(run(one)).map(|()| wake()));
+    let work = move || to_do.into_iter().filter_map(run).try_for_each(|result| done.send(result).map(|()| wake()));
     thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }
 

@@ -46,7 +46,7 @@ use tls::files::Loaded;
 use tls::handshakes::Handshakes;
 
 use crate::config::users::UsersFile;
-use crate::config::{ClusterFile, ProvenLinks};
+use crate::config::{ProvenLinks, WatchedFile};
 use crate::logging;
 use crate::metrics::ticks::Phase;
 use crate::node::waits::Waits;
@@ -129,7 +129,7 @@ impl Server {
         acceptor: Acceptor,
         node: Node,
         file: DataFile,
-        config: ClusterFile,
+        config: WatchedFile,
         users: Option<UsersFile>,
         tls: Option<Loaded>,
         started: Instant,

@@ -1,7 +1,9 @@
-//! Config files that change while the nodes run: SIGHUP.
+//! Config files that change while the nodes run: SIGHUP, and nodes that look themselves.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use rustix::process::Signal;
 
@@ -44,6 +46,49 @@ fn a_node_appended_to_the_config_file_is_linked_without_a_restart() {
     assert_eq!(answers, ["yes"; 3]);
     // These connections are older than the change.
     clients.iter_mut().for_each(|client| assert_eq!(client.ask("GET two"), "yes"));
+}
+
+#[test]
+fn nodes_that_look_at_the_config_file_grow_without_a_signal() {
+    let mut cluster = Cluster::of_nodes(2, &["--snapshot-interval-ms=100", "--watch-config", "--watch-config-ms=20"]);
+    let members = cluster.members();
+    // As Kubernetes keeps a ConfigMap: a link to a file in a directory, itself a link that is exchanged.
+    let file = cluster.config_file(0);
+    let directory = file.parent().expect("it lies in one").to_owned();
+    let exchange = |revision: &str, from: PathBuf| {
+        fs::create_dir(directory.join(revision)).expect("it is writable");
+        fs::copy(from, directory.join(revision).join("nodes")).expect("it is writable");
+        symlink(revision, directory.join("next")).expect("it is writable");
+        fs::rename(directory.join("next"), directory.join("..data")).expect("it is writable");
+    };
+    cluster.configure(1, &members[..1]);
+    exchange("one", cluster.config_file(1));
+    fs::remove_file(&file).expect("it is there");
+    symlink("..data/nodes", &file).expect("it is writable");
+    cluster.start(0);
+    assert_eq!(cluster.client(0).ask("SET color blue"), "OK");
+
+    let put = |text: &str| {
+        fs::write(directory.join("new"), text).expect("it is writable");
+        fs::rename(directory.join("new"), directory.join("one/nodes")).expect("it is writable");
+    };
+    put("[");
+    cluster.await_log(0, "the cluster stays as it is: the config file node_config.json is not an array");
+    put(r#"[{ "ip": "", "port": 5000 }]"#);
+    cluster.await_log(0, "the cluster stays as it is: node 0 in node_config.json has no address");
+    assert_eq!(cluster.client(0).info("nodes"), "1");
+
+    cluster.configure(1, &members);
+    exchange("two", cluster.config_file(1));
+    cluster.await_log(0, "the config file was read again: 2 nodes");
+    cluster.start(1);
+    cluster.await_links();
+    assert_eq!(cluster.await_identical(&["color".to_owned()]), ["blue"]);
+    // Each was told once, however often it was looked at.
+    for told in ["is not an array", "has no address", "was read again"] {
+        assert_eq!(cluster.logged(0, told).len(), 1, "{told}");
+    }
+    assert_eq!(cluster.logged(1, "was read again"), Vec::<String>::new());
 }
 
 #[test]
