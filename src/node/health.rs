@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::commands::context::Context;
+use super::{Node, Now, Process};
+use crate::status::count;
 
 /// Longest time that a change may have been on its way to a peer that counts as having it: links answer within
 /// milliseconds, and one that does not is in trouble.
@@ -92,6 +94,29 @@ pub(super) fn conditions(cx: &mut Context<'_>, question: Question) -> Vec<Condit
         }
     }
     all
+}
+
+impl Node {
+    /// How it is, in a line. O(peers and segments of the change list).
+    pub fn at_a_glance(&self, now: Now) -> String {
+        let Process { address, port, .. } = &self.options().process;
+        let brackets = if address.contains(':') { ["[", "]"] } else { ["", ""] };
+        let readiness = match self.unready(now) {
+            Some(why) if !self.readiness.has_been() => format!("not ready, {why}"),
+            Some(_) | None => "ready".to_owned(),
+        };
+        let peers = self.peers(now);
+        let linked = peers.iter().filter(|peer| peer.state == "linked").count();
+        format!(
+            "node {} at {}{address}{}:{port}: {readiness}; {linked} of {} other nodes linked, {} keys, {} clients",
+            self.keys.replica().clock().node(),
+            brackets[0],
+            brackets[1],
+            peers.len(),
+            count(self.store().keys() as u64),
+            self.sessions.len(),
+        )
+    }
 }
 
 /// Whether a linked peer has the same as this node, or, while clients write, all but what is on its way: digests are

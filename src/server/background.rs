@@ -37,6 +37,8 @@ pub(super) enum Job {
     Users(UsersJob),
     /// Read the file of the cluster's secret again.
     ReadSecrets(SecretFile),
+    /// Nothing: whoever gives it wants to know when all is done that was given before.
+    Mark,
 }
 
 /// What came of it.
@@ -53,6 +55,8 @@ pub(super) enum Result {
     UsersSaved(std::result::Result<(), String>),
     /// The cluster's secret, or what is wrong with its file.
     SecretsRead(Reading),
+    /// What was given before is done.
+    Marked,
     /// What is left of a large value without its pages: see [`memory`].
     GivenBack(BytesMut),
 }
@@ -96,6 +100,7 @@ impl Background {
                 Some(Result::UsersSaved(users.as_ref().map_or(Ok(()), |users| users.write(&text))))
             }
             Job::ReadSecrets(file) => Some(Result::SecretsRead(file.read_again())),
+            Job::Mark => Some(Result::Marked),
         };
         start_thread("background", to_do, run, done.clone(), wake.clone())?;
         let (freed, to_give_back) = channel();

@@ -37,6 +37,7 @@ impl Server {
             let Some(result) = self.background.take() else { return };
             match result {
                 Result::GivenBack(memory) => drop(memory),
+                Result::Marked => self.end_reload(),
                 Result::SecretsRead(read) => self.take_secrets(read),
                 Result::Found(peer, way, Ok(addresses)) => {
                     // A name with several addresses: each dial tries another one.

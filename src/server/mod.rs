@@ -19,6 +19,8 @@ mod reports;
 pub mod signals;
 mod socket;
 pub mod starting;
+mod supervising;
+mod supervisor;
 mod tls;
 mod transport;
 mod turns;
@@ -42,6 +44,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 use signal_hook::flag;
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
+use supervisor::Supervisor;
 use tls::files::Loaded;
 use tls::handshakes::Handshakes;
 
@@ -111,6 +114,7 @@ pub struct Server {
     group: Group,
     busy_poll: bool,
     stage: Stage,
+    supervisor: Supervisor,
     off_cpu: OffCpu,
     started: Instant,
     now: Now,
@@ -194,6 +198,7 @@ impl Server {
             group: Group::new(),
             busy_poll: false,
             stage: Stage::Serving,
+            supervisor: Supervisor::default(),
             off_cpu: OffCpu::default(),
             started,
             now: now(started),
@@ -223,6 +228,7 @@ impl Server {
             self.node.finish_tick(self.now, |save| self.writer.give(save));
             self.send_out();
             self.close_idle();
+            self.report();
             self.note_tick();
             if let Some(verdict) = self.proceed() {
                 break verdict;
@@ -265,7 +271,8 @@ impl Server {
             Stage::Serving | Stage::Saving => None,
         };
         let idle_us = self.idle.peek().map(|&Reverse((due_us, _))| due_us);
-        [idle_us, self.accept_due_us(), stage_us].into_iter().flatten().fold(self.node.deadline_us(), u64::min)
+        let due_us = [idle_us, self.accept_due_us(), stage_us, self.supervisor.due_us()];
+        due_us.into_iter().flatten().fold(self.node.deadline_us(), u64::min)
     }
 
     fn take_in(&mut self, events: &Events) {
@@ -303,14 +310,6 @@ impl Server {
         }
     }
 
-    /// Everything that is configured by files is read again.
-    fn reload(&mut self) {
-        self.background.give(Job::Reload);
-        self.read_secrets_again();
-        self.node.renew();
-        self.node.reload_users();
-    }
-
     /// The end begins, unless it has begun.
     fn drain(&mut self, why: &str) {
         if !matches!(self.stage, Stage::Serving) {
@@ -320,6 +319,8 @@ impl Server {
             event = "shutting_down", why;
             "{why}: answering what was received, then saving; a second signal exits at once"
         );
+        let status = format!("{why}: answering what was received, then saving");
+        self.supervisor.stopping(&status, self.now.monotonic_us);
         self.node.shut_down();
         self.accept_the_last();
         self.stage = Stage::Draining { until_us: self.now.monotonic_us + DRAIN_US };

@@ -3,6 +3,8 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::node::Process;
 
 /// File descriptors beside clients: some 25 for listener, poll, waker, signals, data file and log; for a few clients that
@@ -56,8 +58,21 @@ pub fn pin_to(_core: usize) -> Result<(), String> {
 
 /// Processor time of this thread, in microseconds.
 pub fn thread_cpu_us() -> u64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    clock_us(ClockId::ThreadCPUTime)
+}
+
+/// Processor time of all threads, in microseconds.
+pub fn cpu_us() -> u64 {
+    clock_us(ClockId::ProcessCPUTime)
+}
+
+/// The clock that service managers compare with, in microseconds since the machine began.
+pub fn monotonic_us() -> u64 {
+    clock_us(ClockId::Monotonic)
+}
+
+fn clock_us(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000
 }
 

@@ -31,5 +31,6 @@ impl Server {
         while let Some(job) = self.node.next_copy_job() {
             self.copies.give(job);
         }
+        self.mark_reload();
     }
 }

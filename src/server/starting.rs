@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::acceptor::{Acceptor, origin_of};
+use super::supervisor::Supervisor;
 use super::tls::files::{self, Loaded};
 use super::{Server, memory, now, process};
 use crate::auth::default_user;
@@ -54,7 +55,10 @@ fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), Str
     let said = options.tls.as_ref().map(|tls| format!("TLS is {}: {}", tls.policy, files::describe(&tls.certificate)));
     config.password_warning.iter().for_each(|warning| log::warn!(event = "password_unsafe"; "{warning}"));
     let (durability, interval_ms) = (options.durability, options.snapshot_interval_ms);
+    let mut supervisor = Supervisor::from_environment();
+    let reading = supervisor.extend("reading the data file");
     let (node, file) = recover(&config, options, started)?;
+    drop(reading);
     log::info!("durability {durability}, a snapshot every {interval_ms} ms");
     let system = |error: std::io::Error| format!("cannot start: {}", process::explain(&error));
     let (file_again, users_file) = (config.file.clone(), config.users_file.clone());
@@ -73,6 +77,7 @@ fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), Str
     http_address.iter().for_each(|address| log::info!("serving HTTP alone at {address}"));
     warn_of_strangers(address, &server.node);
     log::info!(event = "listening", address:%; "listening on {address}");
+    server.report_to(supervisor);
     server.run()
 }
 

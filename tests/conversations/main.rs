@@ -37,6 +37,7 @@ mod signals;
 mod slowness;
 mod statistics;
 mod strangers;
+mod supervision;
 mod system_calls;
 mod two_clients;
 mod unix_socket;
