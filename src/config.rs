@@ -65,7 +65,7 @@ const IDLE_TIMEOUT_S_MAX: u64 = 365 * 24 * 3600;
 /// Talk to it with netcat: printf 'SET color blue\nGET color\n' | nc -N 127.0.0.1 5000
 #[derive(Parser, Debug)]
 #[command(
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("KVSTOREAPP_BUILD"), ")"),
     max_term_width = 110,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,

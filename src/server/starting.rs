@@ -44,7 +44,7 @@ fn serve(config: Config, acceptor: Acceptor, started: Instant) -> Result<(), Str
     let address = acceptor.address().map_err(|error| format!("cannot tell the own address: {error}"))?;
     let http_address = acceptor.http_address();
     log::info!(
-        event = "starting", version = env!("CARGO_PKG_VERSION"), node = config.id, nodes = config.nodes.len();
+        event = "starting", version = env!("CARGO_PKG_VERSION"), build = env!("KVSTOREAPP_BUILD"), node = config.id, nodes = config.nodes.len();
         "kvstoreapp {}, node {} of {}", env!("CARGO_PKG_VERSION"), config.id, config.nodes.len()
     );
     let peers = connections_max(config.nodes.iter().flatten().count() - 1, config.proven_links.is_some());

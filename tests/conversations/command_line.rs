@@ -214,7 +214,15 @@ fn help_tells_each_flags_meaning_unit_and_default() {
 
 #[test]
 fn the_version_is_told() {
-    assert_eq!(Place::empty().answer(&["--version"]), format!("kvstoreapp {}\n", env!("CARGO_PKG_VERSION")));
+    let version = format!("kvstoreapp {} ({})\n", env!("CARGO_PKG_VERSION"), env!("KVSTOREAPP_BUILD"));
+    assert_eq!(Place::empty().answer(&["--version"]), version);
+    // A commit and its date, but where nobody should have to build anew with each.
+    let build = env!("KVSTOREAPP_BUILD").split(' ').collect::<Vec<_>>();
+    match build[..] {
+        ["development", "build"] if cfg!(debug_assertions) => (),
+        [commit, date] => assert!(commit.len() == 12 && date.starts_with("20") && date.len() == 10, "{version}"),
+        _ => panic!("{version}"),
+    }
 }
 
 // -- mistakes: one sentence, nothing created or changed --

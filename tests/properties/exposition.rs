@@ -152,7 +152,7 @@ fn figures_say_what_happened_in_base_units() {
         ("kvstoreapp_peer_state", &[("peer", "2"), ("state", "waiting")], 1.0),
         ("kvstoreapp_peer_state", &[("peer", "2"), ("state", "linked")], 0.0),
         ("kvstoreapp_peer_info", &[("peer", "1"), ("address", "10.0.0.1:5000")], 1.0),
-        ("kvstoreapp_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0),
+        ("kvstoreapp_build_info", &[("version", env!("CARGO_PKG_VERSION")), ("build", env!("KVSTOREAPP_BUILD"))], 1.0),
         ("kvstoreapp_tick_duration_seconds_count", &[], 1.0),
     ] {
         assert_eq!(find(&families, name, labels), Some(expected), "{name} {labels:?}");

@@ -27,6 +27,9 @@ pub(super) const IDENTITY: &[Statistic] = &[
     text("version", "The version of kvstoreapp.", |_| env!("CARGO_PKG_VERSION").into())
         .label("build", "version")
         .field(Server, "kvstoreapp_version", Plain),
+    text("build", "The commit that it is of, and its date.", |_| env!("KVSTOREAPP_BUILD").into())
+        .label("build", "build")
+        .field(Server, "kvstoreapp_build", Plain),
     gauge("id", "This node's place in the config file.", |of| Value::Count(of.clock().node().into()))
         .named("node_id")
         .field(Server, "node_id", Plain),
