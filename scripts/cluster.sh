@@ -22,7 +22,7 @@ usage: scripts/cluster.sh start [options] [-- flags for every node]
 options:
   --config FILE   the cluster; default: what was started in DIR, else node_config.json in the current directory
   --dir DIR       pid files, logs, and the data of each node (DIR/node-<id>); default: data/cluster
-  --binary FILE   default: target/release/kvstoreapp, built where it is missing
+  --binary FILE   default: what was started in DIR, else target/release/kvstoreapp, built where it is missing
   --pin           one core per process: id modulo the number of cores
   --secret        start: links between nodes are proven; a secret is made in DIR where there is none (kvstoreapp secret)
   --tls           start: clients may speak TLS; certificates are made in DIR/tls where there are none (kvstoreapp certs)
@@ -273,7 +273,13 @@ show_certificate() {
     [[ $tls = no ]] || certificate=(--tls-cert="$dir/tls/node-$1.crt" --tls-key="$dir/tls/node-$1.key")
 }
 
+# The one that is named, else the one that was started here, else the one that is built.
 find_binary() {
+    local from
+    if [[ -z $binary ]]; then
+        from=$(compgen -G "$dir/node-*.command" | head -1) || true
+        binary=$([[ -z $from ]] || head -1 "$from")
+    fi
     if [[ -z $binary ]]; then
         binary=${CARGO_TARGET_DIR:-$root/target}/release/kvstoreapp
         [[ -x $binary ]] || (cd "$root" && cargo build --release) || fail "the server could not be built"

@@ -242,9 +242,10 @@ impl Cluster {
     fn run(&self, verb: &str, arguments: &[&str]) -> (bool, String) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster.sh");
         let mut command = Command::new("bash");
-        command.args([script, verb, "--binary", env!("CARGO_BIN_EXE_kvstoreapp"), "--dir", "state"]);
+        command.args([script, verb, "--dir", "state"]);
+        // What was started, and for which cluster, is known from there on.
         if verb == "start" {
-            command.arg("--config").arg(self.config());
+            command.args(["--binary", env!("CARGO_BIN_EXE_kvstoreapp"), "--config"]).arg(self.config());
         }
         let output = command.args(arguments).current_dir(self.directory.path()).output().expect("there is bash");
         let said = [output.stdout, output.stderr].concat();
