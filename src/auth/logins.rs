@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access::Access;
 use super::password::Password;
 use super::users::Users;
+use crate::protocol::hex;
 
 /// Logins at once; for one more the oldest goes. Somebody who has a password cannot fill memory with them.
 pub const LOGINS_MAX: usize = 1_024;
@@ -58,7 +59,7 @@ impl Logins {
         if let Some(oldest) = oldest {
             self.remove(&oldest);
         }
-        let token: String = chance.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex::written(&chance);
         let login =
             Login { user: user.to_vec(), password: Password::of(password), until_us: now_us + LOGIN_S * 1_000_000 };
         self.by_hash.insert(hash(&token), login);

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::fault_injection;
+use crate::protocol::hex;
 
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
@@ -23,24 +24,12 @@ impl Password {
 
     /// A hash as it is written: 64 hexadecimal digits in small letters.
     pub fn from_hex(text: &[u8]) -> Option<Password> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        if text.len() != 2 * HASH_BYTES {
-            return None;
-        }
-        let mut hash = [0; HASH_BYTES];
-        for (byte, pair) in hash.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Some(Password(hash))
+        if text.iter().any(u8::is_ascii_uppercase) { None } else { hex::read(text).map(Password) }
     }
 
     /// As [`Password::from_hex`] reads it.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::written(&self.0)
     }
 
     /// Whether it is the same. Takes the same time wherever the two differ.

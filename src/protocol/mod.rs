@@ -7,7 +7,7 @@
 //! - [`mod@line`]: lines for `nc`
 //! - [`resp`]: what Redis clients speak
 //! - [`json`]: an object a line
-//! - [`quoting`]: words between spaces or in quotes
+//! - [`quoting`]: words between spaces or in quotes; [`hex`]: bytes as hexadecimal digits
 //! - [`glob`]: patterns that keys and channels are compared with
 //! - [`http`]: what is no dialect here is told so
 //!
@@ -20,6 +20,7 @@ pub mod command;
 pub mod decoder;
 pub mod dialect;
 pub mod glob;
+pub mod hex;
 pub mod http;
 pub mod json;
 pub mod line;

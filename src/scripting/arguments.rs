@@ -1,6 +1,6 @@
 //! What a function was called with by a script, and what Lua says where that is wrong.
 
-use mlua::{Lua, LuaString, MultiValue, Value};
+use mlua::{IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 
 use super::numbers::general;
 use super::raised::Raised;
@@ -65,7 +65,7 @@ impl<'a> Arguments<'a> {
     }
 
     /// A table.
-    pub(super) fn table(&self, number: usize) -> mlua::Result<mlua::Table> {
+    pub(super) fn table(&self, number: usize) -> mlua::Result<Table> {
         match self.values.get(number - 1) {
             Some(Value::Table(table)) => Ok(table.clone()),
             _ => Err(self.unexpected(number, "table")),
@@ -87,6 +87,17 @@ impl<'a> Arguments<'a> {
     pub(super) fn error(&self, why: &str) -> mlua::Error {
         Raised::Text(format!("{}{why}", position(self.lua))).into()
     }
+}
+
+/// Gives the table a function with this name, which is run with what a script calls it with.
+pub(super) fn add<R: IntoLuaMulti>(
+    lua: &Lua,
+    table: &Table,
+    name: &'static str,
+    run: impl Fn(&Arguments<'_>) -> mlua::Result<R> + 'static,
+) -> mlua::Result<()> {
+    let run = move |lua: &Lua, values: MultiValue| run(&Arguments::new(lua, name, values));
+    table.raw_set(name, lua.create_function(run)?)
 }
 
 /// What Lua calls a value's type.

@@ -1,8 +1,8 @@
 //! `bit`: whole numbers of 32 bits, as BitOp has them (<https://bitop.luajit.org/semantics.html>).
 
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Lua, Table, Value};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, add};
 
 type Operation = fn(&Arguments<'_>) -> mlua::Result<Value>;
 
@@ -24,8 +24,7 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
         ("tohex", to_hex),
     ];
     for (name, run) in operations {
-        let run = move |lua: &Lua, values: MultiValue| run(&Arguments::new(lua, name, values));
-        table.raw_set(name, lua.create_function(run)?)?;
+        add(lua, &table, name, run)?;
     }
     Ok(table)
 }

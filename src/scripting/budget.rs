@@ -18,6 +18,21 @@ const LOOKS_PER_MS: u64 = 5_000;
 /// What is done at once with fewer bytes than that takes no longer than some instructions.
 const BYTES_PER_LOOK: usize = 4 << 10;
 
+/// Small things that are done between two looks: each takes no longer than some instructions.
+const STEPS_PER_LOOK: usize = 256;
+
+/// Many small things that are done one after another, with a look from time to time.
+#[derive(Default)]
+pub(super) struct Pace(usize);
+
+impl Pace {
+    /// One of them is done.
+    pub(super) fn step(&mut self, budget: &Budget) -> Result<(), Raised> {
+        self.0 += 1;
+        if self.0.is_multiple_of(STEPS_PER_LOOK) { budget.look() } else { Ok(()) }
+    }
+}
+
 /// What a script may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

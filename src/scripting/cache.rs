@@ -9,6 +9,7 @@ use mlua::Function;
 use sha1::{Digest as _, Sha1};
 
 use super::shebang::Shebang;
+use crate::protocol::hex;
 
 /// Scripts that were run by their text, and the bytes of their texts.
 const EVALUATED_MAX: usize = 500;
@@ -26,21 +27,8 @@ pub fn digest_of(text: &[u8]) -> Digest {
 }
 
 /// The digest that is written so; `None` where that is none.
-pub fn parse_digest(hex: &[u8]) -> Option<Digest> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let mut digest = [0; 20];
-    if hex.len() != 2 * digest.len() {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks(2)) {
-        *byte = (digit(&pair[0])? * 16 + digit(&pair[1])?) as u8;
-    }
-    Some(digest)
-}
-
-/// The digest as it is written.
-pub fn hex(digest: &Digest) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn parse_digest(text: &[u8]) -> Option<Digest> {
+    hex::read(text)
 }
 
 /// A script that was compiled.

@@ -91,7 +91,7 @@ pub(super) fn refusal(lua: &Lua, words: &[u8]) -> mlua::Result<mlua::Table> {
 /// What nobody caught, while it is known where it was raised.
 pub(super) fn report(lua: &Lua, budget: &Budget, value: &Value) -> Report {
     let place = place(lua);
-    let words = match value {
+    let mut words = match value {
         Value::Error(error) => match raised(budget, error) {
             None => Vec::new(),
             Some(Raised::Refusal(words)) => words,
@@ -111,7 +111,7 @@ pub(super) fn report(lua: &Lua, budget: &Budget, value: &Value) -> Report {
         Value::Nil => with_code(b"nil"),
         other => with_code(format!("a {} was raised", other.type_name()).as_bytes()),
     };
-    let words = words[..words.len().min(WORDS_BYTES_MAX)].to_vec();
+    words.truncate(WORDS_BYTES_MAX);
     Report { words, place }
 }
 

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-use super::arguments::Arguments;
-use super::cache::{digest_of, hex};
+use super::arguments::{Arguments, add};
+use super::cache::digest_of;
 use super::errors::refusal;
 use super::host::Urgency;
 use super::raised::Raised;
+use crate::protocol::hex;
 
 /// Where a script's writes go, as `redis.set_repl` numbers it.
 const REPL_ALL: i64 = 3;
@@ -47,10 +48,7 @@ pub(super) fn redis(lua: &Lua, switches: &Rc<Switches>, version: &str) -> mlua::
     ] {
         redis.raw_set(name, number)?;
     }
-    let set = |name: &'static str, run: fn(&Arguments<'_>) -> mlua::Result<Value>| {
-        let run = move |lua: &Lua, values: MultiValue| run(&Arguments::new(lua, name, values));
-        redis.raw_set(name, lua.create_function(run)?)
-    };
+    let set = |name, run: fn(&Arguments<'_>) -> mlua::Result<Value>| add(lua, &redis, name, run);
     set("sha1hex", |args| {
         if args.len() != 1 {
             return refuse("ERR wrong number of arguments");
@@ -59,7 +57,7 @@ pub(super) fn redis(lua: &Lua, switches: &Rc<Switches>, version: &str) -> mlua::
             Value::String(_) | Value::Integer(_) | Value::Number(_) => args.text(1)?,
             _ => args.lua.create_string("")?,
         };
-        Ok(Value::String(args.lua.create_string(hex(&digest_of(&text.as_bytes())))?))
+        Ok(Value::String(args.lua.create_string(hex::written(&digest_of(&text.as_bytes())))?))
     })?;
     set("error_reply", |args| {
         let Some(words) = only_text(args) else { return wrong_type(args) };

@@ -11,8 +11,8 @@ use mlua::debug::HookTriggers;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
-use super::arguments::{Arguments, PRELUDE, Place};
-use super::budget::{Budget, Clock, Limits};
+use super::arguments::{Arguments, PRELUDE, Place, add};
+use super::budget::{Budget, Clock, Limits, Pace};
 use super::errors::{self, Report, judge, report, tame};
 use super::host::Host;
 use super::library::{self, Switches};
@@ -177,7 +177,7 @@ impl Machine {
             (true, value) => {
                 let (budget, resp3) = (&shared.budget, shared.switches.resp3.get());
                 let mut host = host.borrow_mut();
-                let mut writing = Writing { host: &mut **host, budget, resp3, parts: 0, bytes: 0 };
+                let mut writing = Writing { host: &mut **host, budget, resp3, pace: Pace::default(), bytes: 0 };
                 writing.value(&value, 0)?;
                 budget.look()?;
                 Ok(None)
@@ -249,8 +249,7 @@ fn given(lua: &Lua, shared: &Rc<Shared>) -> mlua::Result<Table> {
     given.raw_set("table", tables::functions(lua, budget)?)?;
     given.raw_set("math", tables::random_functions(lua, &shared.random)?)?;
     let of = budget.clone();
-    let find_from = move |lua: &Lua, values: MultiValue| strings::find_from(&of, lua, values);
-    given.raw_set("find_from", lua.create_function(find_from)?)?;
+    add(lua, &given, "find_from", move |args| strings::find_from(&of, args))?;
     let of = budget.clone();
     given.raw_set("judge", lua.create_function(move |lua, caught: Value| judge(lua, &of, caught))?)?;
     let of = budget.clone();

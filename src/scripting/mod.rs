@@ -37,12 +37,14 @@ mod tables;
 
 pub use budget::{Clock, Limits};
 use cache::Cache;
-pub use cache::{Digest, digest_of, hex, parse_digest};
+pub use cache::{Digest, digest_of, parse_digest};
 pub use host::{Host, Urgency};
 use machine::Machine;
 pub use machine::TEXT_BYTES_MAX;
 pub use raised::{Cause, Failed};
 pub use shebang::Shebang;
+
+use crate::protocol::hex;
 
 /// See the module.
 #[derive(Default)]
@@ -119,7 +121,7 @@ impl Engine {
         };
         machine.run(&script.function, arguments, host, limits, spent_ns).map_err(|(failed, place)| match failed {
             Failed::Raised(words) => Failed::Raised(match place {
-                Some(place) => format!("{words} script: {}, on {}:{}.", hex(digest), place.source, place.line),
+                Some(place) => format!("{words} script: {}, on {}:{}.", hex::written(digest), place.source, place.line),
                 None => words,
             }),
             ended @ Failed::Ended(_) => ended,

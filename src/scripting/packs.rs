@@ -5,31 +5,28 @@ use std::rc::Rc;
 use mlua::{Lua, MultiValue, Table, Value};
 use rmp::{Marker, encode};
 
-use super::arguments::Arguments;
-use super::budget::Budget;
+use super::arguments::{Arguments, add};
+use super::budget::{Budget, Pace};
 use super::raised::Raised;
 use super::tables::list_len;
 
 /// Tables further within one another are nil.
 const DEPTH_MAX: usize = 16;
-/// Values between two looks.
-const VALUES_PER_LOOK: usize = 256;
 
 /// What is found under `cmsgpack`.
 pub(super) fn library(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let add = |name: &'static str, run: fn(&Budget, &Arguments<'_>) -> mlua::Result<MultiValue>| {
+    let add_looking = |name: &'static str, run: fn(&Budget, &Arguments<'_>) -> mlua::Result<MultiValue>| {
         let budget = budget.clone();
-        let run = move |lua: &Lua, values: MultiValue| run(&budget, &Arguments::new(lua, name, values));
-        table.raw_set(name, lua.create_function(run)?)
+        add(lua, &table, name, move |args| run(&budget, args))
     };
-    add("pack", pack)?;
-    add("unpack", |budget, args| unpack(budget, args, 0, 0))?;
-    add("unpack_one", |budget, args| {
+    add_looking("pack", pack)?;
+    add_looking("unpack", |budget, args| unpack(budget, args, 0, 0))?;
+    add_looking("unpack_one", |budget, args| {
         let offset = args.integer_or(2, 0)?;
         unpack(budget, args, 1, offset)
     })?;
-    add("unpack_limit", |budget, args| {
+    add_looking("unpack_limit", |budget, args| {
         let (limit, offset) = (args.integer(2)?, args.integer_or(3, 0)?);
         unpack(budget, args, limit, offset)
     })?;
@@ -44,7 +41,7 @@ fn pack(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<MultiValue> {
     if args.len() == 0 {
         return Err(args.bad(0, "MessagePack pack needs input."));
     }
-    let mut writing = Writing { budget, out: Vec::new(), values: 0 };
+    let mut writing = Writing { budget, out: Vec::new(), pace: Pace::default() };
     for number in 1..=args.len() {
         writing.value(&args.get(number), 0)?;
     }
@@ -54,15 +51,12 @@ fn pack(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<MultiValue> {
 struct Writing<'a> {
     budget: &'a Budget,
     out: Vec<u8>,
-    values: usize,
+    pace: Pace,
 }
 
 impl Writing<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> mlua::Result<()> {
-        self.values += 1;
-        if self.values.is_multiple_of(VALUES_PER_LOOK) {
-            self.budget.look()?;
-        }
+        self.pace.step(self.budget)?;
         self.budget.allow_bytes(self.out.len())?;
         match value {
             Value::Boolean(is_so) => encode::write_bool(&mut self.out, *is_so).map_err(mlua::Error::external),
@@ -121,7 +115,7 @@ fn unpack(budget: &Budget, args: &Arguments<'_>, limit: i64, offset: i64) -> mlu
         let why = format!("Start offset {offset} greater than input length {}.", data.len());
         return Err(args.error(&why));
     }
-    let mut reading = Reading { lua: args.lua, budget, data: &data, at: offset as usize, values: 0 };
+    let mut reading = Reading { lua: args.lua, budget, data: &data, at: offset as usize, pace: Pace::default() };
     let mut values = Vec::new();
     while reading.at < data.len() && (limit == 0 || (values.len() as i64) < limit) {
         values.push(reading.value(0).map_err(|fault| match fault {
@@ -160,7 +154,7 @@ struct Reading<'a> {
     budget: &'a Budget,
     data: &'a [u8],
     at: usize,
-    values: usize,
+    pace: Pace,
 }
 
 impl Reading<'_> {
@@ -182,10 +176,7 @@ impl Reading<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, Fault> {
-        self.values += 1;
-        if self.values.is_multiple_of(VALUES_PER_LOOK) {
-            self.budget.look()?;
-        }
+        self.pace.step(self.budget)?;
         if depth > 100 {
             return Err(Fault::Bad);
         }

@@ -3,15 +3,13 @@
 
 use mlua::{Lua, Table, Value};
 
-use super::budget::Budget;
+use super::budget::{Budget, Pace};
 use super::errors::refusal;
 use super::host::Host;
 use super::numbers::{general, truncated};
 use super::raised::Raised;
 use crate::protocol::Reply;
 
-/// Parts of an answer between two looks.
-const PARTS_PER_LOOK: usize = 256;
 /// How deep an answer goes.
 const DEPTH_MAX: usize = 100;
 
@@ -20,12 +18,12 @@ pub(super) struct Reading<'a> {
     lua: &'a Lua,
     budget: &'a Budget,
     rest: &'a [u8],
-    parts: usize,
+    pace: Pace,
 }
 
 impl<'a> Reading<'a> {
     pub(super) fn new(lua: &'a Lua, budget: &'a Budget, reply: &'a [u8]) -> Reading<'a> {
-        Reading { lua, budget, rest: reply, parts: 0 }
+        Reading { lua, budget, rest: reply, pace: Pace::default() }
     }
 
     fn line(&mut self) -> &'a [u8] {
@@ -53,10 +51,7 @@ impl<'a> Reading<'a> {
 
     /// The next value.
     pub(super) fn value(&mut self) -> mlua::Result<Value> {
-        self.parts += 1;
-        if self.parts.is_multiple_of(PARTS_PER_LOOK) {
-            self.budget.look()?;
-        }
+        self.pace.step(self.budget)?;
         let line = self.line();
         let Some((&kind, text)) = line.split_first() else { return Ok(Value::Nil) };
         let number = || std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(-1);
@@ -117,7 +112,7 @@ pub(super) struct Writing<'a> {
     pub(super) budget: &'a Budget,
     /// Whether the script has asked for RESP3.
     pub(super) resp3: bool,
-    pub(super) parts: usize,
+    pub(super) pace: Pace,
     /// Bytes of the texts in it: the same one may be there many times.
     pub(super) bytes: usize,
 }
@@ -125,10 +120,7 @@ pub(super) struct Writing<'a> {
 impl Writing<'_> {
     /// Answers with the value.
     pub(super) fn value(&mut self, value: &Value, depth: usize) -> mlua::Result<()> {
-        self.parts += 1;
-        if self.parts.is_multiple_of(PARTS_PER_LOOK) {
-            self.budget.look()?;
-        }
+        self.pace.step(self.budget)?;
         if depth > DEPTH_MAX {
             self.host.answer(Reply::Fail("ERR reached lua stack limit"));
             return Ok(());
@@ -208,9 +200,7 @@ impl Writing<'_> {
         let mut count = 0_usize;
         while !matches!(table.raw_get(count + 1)?, Value::Nil) {
             count += 1;
-            if count.is_multiple_of(PARTS_PER_LOOK) {
-                self.budget.look()?;
-            }
+            self.pace.step(self.budget)?;
         }
         self.say(Reply::Array(count))?;
         (1..=count).try_for_each(|index| self.value(&table.raw_get::<Value>(index)?, depth + 1))

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, add};
 use super::budget::Budget;
 use super::patterns::{Fault, Len, Matcher};
 
@@ -17,40 +17,36 @@ const SPECIAL: &[u8] = b"^$*+?.([%-";
 /// The functions, by name.
 pub(super) fn functions(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let add = |name: &'static str, run: fn(&Budget, &Arguments<'_>) -> mlua::Result<MultiValue>| {
+    let add_looking = |name: &'static str, run: fn(&Budget, &Arguments<'_>) -> mlua::Result<MultiValue>| {
         let budget = budget.clone();
-        let run = move |lua: &Lua, values: MultiValue| run(&budget, &Arguments::new(lua, name, values));
-        table.raw_set(name, lua.create_function(run)?)
+        add(lua, &table, name, move |args| run(&budget, args))
     };
-    add("find", |budget, args| find(budget, args, true))?;
-    add("match", |budget, args| find(budget, args, false))?;
-    add("rep", rep)?;
-    add("gsub", gsub)?;
-    add("lower", |budget, args| changed(budget, args, |text| text.make_ascii_lowercase()))?;
-    add("upper", |budget, args| changed(budget, args, |text| text.make_ascii_uppercase()))?;
-    add("reverse", |budget, args| changed(budget, args, |text| text.reverse()))?;
+    add_looking("find", |budget, args| find(budget, args, true))?;
+    add_looking("match", |budget, args| find(budget, args, false))?;
+    add_looking("rep", rep)?;
+    add_looking("gsub", gsub)?;
+    add_looking("lower", |budget, args| changed(budget, args, |text| text.make_ascii_lowercase()))?;
+    add_looking("upper", |budget, args| changed(budget, args, |text| text.make_ascii_uppercase()))?;
+    add_looking("reverse", |budget, args| changed(budget, args, |text| text.reverse()))?;
     let of_matches = budget.clone();
-    let gmatch = move |lua: &Lua, values: MultiValue| gmatch(&of_matches, &Arguments::new(lua, "gmatch", values));
-    table.raw_set("gmatch", lua.create_function(gmatch)?)?;
+    add(lua, &table, "gmatch", move |args| gmatch(&of_matches, args))?;
     let own: Function = lua.globals().raw_get::<Table>("string")?.raw_get("format")?;
-    let format = move |lua: &Lua, values: MultiValue| format(&own, &Arguments::new(lua, "format", values));
-    table.raw_set("format", lua.create_function(format)?)?;
+    add(lua, &table, "format", move |args| format(&own, args))?;
     Ok(table)
 }
 
 /// What a `gsub` with a function or a table looks for next: where it is found, the whole, and what is captured.
-pub(super) fn find_from(budget: &Budget, lua: &Lua, values: MultiValue) -> mlua::Result<MultiValue> {
-    let args = Arguments::new(lua, "gsub", values);
+pub(super) fn find_from(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<MultiValue> {
     let (text, pattern) = (args.text(1)?, args.text(2)?);
     let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
     let (is_anchored, pattern) = anchor(&pattern);
     let start = (args.integer(3)?.max(1) - 1) as usize;
     let mut matcher = Matcher::new(&text, pattern, budget);
-    let found = matcher.search(start, is_anchored).map_err(|fault| raise(&args, fault))?;
+    let found = matcher.search(start, is_anchored).map_err(|fault| raise(args, fault))?;
     let Some((start, end)) = found else { return Ok(MultiValue::new()) };
     let mut values = vec![Value::Integer(start as i64 + 1), Value::Integer(end as i64)];
-    values.push(Value::String(lua.create_string(&text[start..end])?));
-    push_captures(&args, &matcher, &text, Some((start, end)), &mut values)?;
+    values.push(Value::String(args.lua.create_string(&text[start..end])?));
+    push_captures(args, &matcher, &text, Some((start, end)), &mut values)?;
     Ok(values.into_iter().collect())
 }
 

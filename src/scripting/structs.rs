@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, add};
 use super::budget::Budget;
 use super::numbers::truncated;
 
@@ -17,12 +17,9 @@ const FORMAT_BYTES_MAX: usize = 4 << 10;
 pub(super) fn library(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let of = budget.clone();
-    let pack = move |lua: &Lua, values: MultiValue| pack(&of, &Arguments::new(lua, "pack", values));
-    table.raw_set("pack", lua.create_function(pack)?)?;
-    let unpack = |lua: &Lua, values: MultiValue| unpack(&Arguments::new(lua, "unpack", values));
-    table.raw_set("unpack", lua.create_function(unpack)?)?;
-    let size = |lua: &Lua, values: MultiValue| size(&Arguments::new(lua, "size", values));
-    table.raw_set("size", lua.create_function(size)?)?;
+    add(lua, &table, "pack", move |args| pack(&of, args))?;
+    add(lua, &table, "unpack", unpack)?;
+    add(lua, &table, "size", size)?;
     Ok(table)
 }
 

@@ -3,27 +3,23 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Lua, Table, Value};
 
-use super::arguments::{Arguments, type_name};
-use super::budget::Budget;
+use super::arguments::{Arguments, add, type_name};
+use super::budget::{Budget, Pace};
 use super::numbers::{Random, general};
 use super::raised::Raised;
 
-/// Elements between two looks.
-const ELEMENTS_PER_LOOK: usize = 256;
+type Looking = fn(&Budget, &Arguments<'_>) -> mlua::Result<Value>;
 
 /// The functions of `table`, by name.
 pub(super) fn functions(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let add = |name: &'static str, run: fn(&Budget, &Arguments<'_>) -> mlua::Result<Value>| {
+    let functions: [(&'static str, Looking); 3] = [("concat", concat), ("insert", insert), ("remove", remove)];
+    for (name, run) in functions {
         let budget = budget.clone();
-        let run = move |lua: &Lua, values: MultiValue| run(&budget, &Arguments::new(lua, name, values));
-        table.raw_set(name, lua.create_function(run)?)
-    };
-    add("concat", concat)?;
-    add("insert", insert)?;
-    add("remove", remove)?;
+        add(lua, &table, name, move |args| run(&budget, args))?;
+    }
     Ok(table)
 }
 
@@ -31,8 +27,7 @@ pub(super) fn functions(lua: &Lua, budget: &Rc<Budget>) -> mlua::Result<Table> {
 pub(super) fn random_functions(lua: &Lua, random: &Rc<RefCell<Random>>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let shared = random.clone();
-    let next = move |lua: &Lua, values: MultiValue| {
-        let args = Arguments::new(lua, "random", values);
+    add(lua, &table, "random", move |args| {
         let number = shared.borrow_mut().next();
         let (low, high) = match args.len() {
             0 => return Ok(number),
@@ -44,15 +39,12 @@ pub(super) fn random_functions(lua: &Lua, random: &Rc<RefCell<Random>>) -> mlua:
             return Err(args.bad(args.len(), "interval is empty"));
         }
         Ok((number * (high as f64 - low as f64 + 1.0)).floor() + low as f64)
-    };
-    table.raw_set("random", lua.create_function(next)?)?;
+    })?;
     let shared = random.clone();
-    let seed = move |lua: &Lua, values: MultiValue| {
-        let args = Arguments::new(lua, "randomseed", values);
+    add(lua, &table, "randomseed", move |args| {
         *shared.borrow_mut() = Random::new(args.integer(1)? as u32);
         Ok(())
-    };
-    table.raw_set("randomseed", lua.create_function(seed)?)?;
+    })?;
     Ok(table)
 }
 
@@ -75,7 +67,7 @@ fn concat(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<Value> {
     };
     let between = between.as_bytes();
     let (first, last) = (args.integer_or(3, 1)?, args.integer_or(4, table.raw_len() as i64)?);
-    let (mut out, mut since_look) = (Vec::new(), 0);
+    let (mut out, mut pace) = (Vec::new(), Pace::default());
     for index in first..=last {
         match table.raw_get(index)? {
             Value::String(part) => out.extend_from_slice(&part.as_bytes()),
@@ -89,11 +81,7 @@ fn concat(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<Value> {
         if index < last {
             out.extend_from_slice(&between);
         }
-        since_look += 1;
-        if since_look == ELEMENTS_PER_LOOK {
-            since_look = 0;
-            budget.look()?;
-        }
+        pace.step(budget)?;
         budget.allow_bytes(out.len())?;
     }
     budget.charge(out.len())?;
@@ -108,9 +96,9 @@ fn insert(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<Value> {
         2 => table.raw_set(end, args.get(2))?,
         3 => {
             let at = args.integer(2)?;
-            let mut index = end.max(at);
+            let (mut index, mut pace) = (end.max(at), Pace::default());
             while index > at {
-                look_at_times(budget, index)?;
+                pace.step(budget)?;
                 table.raw_set(index, table.raw_get::<Value>(index - 1)?)?;
                 index -= 1;
             }
@@ -130,27 +118,22 @@ fn remove(budget: &Budget, args: &Arguments<'_>) -> mlua::Result<Value> {
         return Ok(Value::Nil);
     }
     let removed = table.raw_get(at)?;
+    let mut pace = Pace::default();
     for index in at..end {
-        look_at_times(budget, index)?;
+        pace.step(budget)?;
         table.raw_set(index, table.raw_get::<Value>(index + 1)?)?;
     }
     table.raw_set(end, Value::Nil)?;
     Ok(removed)
 }
 
-fn look_at_times(budget: &Budget, index: i64) -> Result<(), Raised> {
-    if (index as usize).is_multiple_of(ELEMENTS_PER_LOOK) { budget.look() } else { Ok(()) }
-}
-
 /// How long the table is as a list, where it is one: its keys are the whole numbers from 1 on. An empty one is.
 pub(super) fn list_len(table: &Table, budget: &Budget) -> mlua::Result<Option<usize>> {
-    let (mut count, mut most) = (0_usize, 0);
+    let (mut count, mut most, mut pace) = (0_usize, 0, Pace::default());
     for pair in table.pairs::<Value, Value>() {
         let Some(index) = index_of(&pair?.0) else { return Ok(None) };
         (count, most) = (count + 1, index.max(most));
-        if count.is_multiple_of(ELEMENTS_PER_LOOK) {
-            budget.look()?;
-        }
+        pace.step(budget)?;
     }
     Ok((count == most).then_some(count))
 }

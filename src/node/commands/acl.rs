@@ -13,6 +13,7 @@ use crate::auth::{Denied, file};
 use crate::node::UsersJob;
 use crate::node::replies::Replies;
 use crate::protocol::catalog::{CATEGORIES, Catalog};
+use crate::protocol::hex;
 use crate::protocol::subcommand::Acl;
 
 /// Entries of `ACL LOG`, where nobody says how many.
@@ -216,7 +217,7 @@ fn gen_pass(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         return Err(Fail::said("ERR there is no source of random numbers"));
     };
     source(&mut random);
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::written(&random);
     cx.answer(Reply::Value(&text.as_bytes()[..digits]))
 }
 

@@ -15,8 +15,9 @@ use super::{
 use crate::node::replies::Replies;
 use crate::node::steps::STEPS_PER_TURN;
 use crate::node::view::Told;
+use crate::protocol::hex;
 use crate::protocol::subcommand::Script;
-use crate::scripting::{Digest, Failed, Host, NO_SCRIPT, Shebang, Urgency, digest_of, hex, parse_digest};
+use crate::scripting::{Digest, Failed, Host, NO_SCRIPT, Shebang, Urgency, digest_of, parse_digest};
 
 /// What it takes to write a change of a view, and a byte of it, at most.
 const NS_PER_CHANGE: u64 = 500;
@@ -259,7 +260,7 @@ pub(super) fn script(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         Script::Load => {
             let digest = digest_of(args.at(2));
             cx.scripts.load(digest, args.at(2))?;
-            cx.answer(Reply::Value(hex(&digest).as_bytes()))
+            cx.answer(Reply::Value(hex::written(&digest).as_bytes()))
         }
         Script::Exists => {
             cx.out.answer(Reply::Array(args.len() - 2));

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, add};
 use super::budget::Budget;
 use choices::{Choices, Invalid};
 use reading::Reading;
@@ -27,13 +27,14 @@ impl Chosen {
     }
 }
 
+type Choosing = fn(&Budget, &Cell<Choices>, &Arguments<'_>) -> mlua::Result<MultiValue>;
+
 /// What is found under `cjson`.
 pub(super) fn library(lua: &Lua, budget: &Rc<Budget>, chosen: &Rc<Chosen>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let add = |name: &'static str, run: fn(&Budget, &Cell<Choices>, &Arguments<'_>) -> mlua::Result<MultiValue>| {
+    let add = |name: &'static str, run: Choosing| {
         let (budget, chosen) = (budget.clone(), chosen.clone());
-        let run = move |lua: &Lua, values: MultiValue| run(&budget, &chosen.0, &Arguments::new(lua, name, values));
-        table.raw_set(name, lua.create_function(run)?)
+        add(lua, &table, name, move |args| run(&budget, &chosen.0, args))
     };
     add("encode", |budget, chosen, args| {
         if args.len() != 1 {

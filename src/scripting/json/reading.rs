@@ -3,10 +3,7 @@
 use mlua::{Table, Value};
 
 use crate::scripting::arguments::Arguments;
-use crate::scripting::budget::Budget;
-
-/// Values between two looks.
-const VALUES_PER_LOOK: usize = 256;
+use crate::scripting::budget::{Budget, Pace};
 
 /// A text that is read.
 pub(super) struct Reading<'a> {
@@ -16,7 +13,7 @@ pub(super) struct Reading<'a> {
     at: usize,
     depth: usize,
     depth_max: usize,
-    values: usize,
+    pace: Pace,
 }
 
 /// What comes next, and where.
@@ -62,7 +59,7 @@ impl Kind {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(args: &'a Arguments<'a>, budget: &'a Budget, text: &'a [u8], depth_max: usize) -> Reading<'a> {
-        Reading { args, budget, text, at: 0, depth: 0, depth_max, values: 0 }
+        Reading { args, budget, text, at: 0, depth: 0, depth_max, pace: Pace::default() }
     }
 
     /// The one value that the text is.
@@ -148,10 +145,7 @@ impl<'a> Reading<'a> {
     }
 
     fn next(&mut self) -> mlua::Result<Token> {
-        self.values += 1;
-        if self.values.is_multiple_of(VALUES_PER_LOOK) {
-            self.budget.look()?;
-        }
+        self.pace.step(self.budget)?;
         let spaces = self.text[self.at..].iter().take_while(|byte| b" \t\n\r".contains(byte)).count();
         self.budget.charge(spaces)?;
         self.at += spaces;

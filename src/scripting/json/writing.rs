@@ -4,12 +4,10 @@ use mlua::{Table, Value};
 
 use super::choices::{Choices, Invalid};
 use crate::scripting::arguments::{Arguments, type_name};
-use crate::scripting::budget::Budget;
+use crate::scripting::budget::{Budget, Pace};
 use crate::scripting::numbers::general;
 use crate::scripting::tables::index_of;
 
-/// Values between two looks.
-const VALUES_PER_LOOK: usize = 256;
 /// Bytes of a text that are written between two.
 const BYTES_PER_LOOK: usize = 4 << 10;
 
@@ -19,12 +17,12 @@ pub(super) struct Writing<'a> {
     budget: &'a Budget,
     choices: Choices,
     pub(super) out: Vec<u8>,
-    values: usize,
+    pace: Pace,
 }
 
 impl<'a> Writing<'a> {
     pub(super) fn new(args: &'a Arguments<'a>, budget: &'a Budget, choices: Choices) -> Writing<'a> {
-        Writing { args, budget, choices, out: Vec::new(), values: 0 }
+        Writing { args, budget, choices, out: Vec::new(), pace: Pace::default() }
     }
 
     fn refuse<T>(&self, kind: &str, why: &str) -> mlua::Result<T> {
@@ -49,10 +47,7 @@ impl<'a> Writing<'a> {
     }
 
     fn note(&mut self) -> mlua::Result<()> {
-        self.values += 1;
-        if self.values.is_multiple_of(VALUES_PER_LOOK) {
-            self.budget.look()?;
-        }
+        self.pace.step(self.budget)?;
         self.budget.allow_bytes(self.out.len())?;
         Ok(())
     }
@@ -110,14 +105,12 @@ impl<'a> Writing<'a> {
     }
 
     /// How long the table is as a list, if it is to be one: it has nothing but whole numbers from 1 on as keys.
-    fn list_len(&self, table: &Table) -> mlua::Result<Option<usize>> {
+    fn list_len(&mut self, table: &Table) -> mlua::Result<Option<usize>> {
         let (mut count, mut most) = (0_usize, 0);
         for pair in table.pairs::<Value, Value>() {
             let Some(index) = index_of(&pair?.0) else { return Ok(None) };
             (count, most) = (count + 1, index.max(most));
-            if count.is_multiple_of(VALUES_PER_LOOK) {
-                self.budget.look()?;
-            }
+            self.pace.step(self.budget)?;
         }
         let Choices { sparse_ratio, sparse_safe, sparse_is_object, .. } = self.choices;
         if sparse_ratio > 0 && most > count.saturating_mul(sparse_ratio) && most > sparse_safe {
