@@ -97,7 +97,9 @@ impl View {
 
     /// What is written of the key: `None`: nothing; `Some(None)`: it has no value.
     pub(super) fn find(&self, database: Database, key: &[u8]) -> Option<Option<&Seen>> {
-        match self.changes.get(&(database, key.to_vec())) {
+        // Most scripts read before they write: a key is not copied to be looked for where there is none.
+        let written = if self.changes.is_empty() { None } else { self.changes.get(&(database, key.to_vec())) };
+        match written {
             Some(seen) => Some(seen.as_ref().filter(|seen| seen.expiry.is_none_or(|at| at > self.unix_ms))),
             None => self.flushed.contains(&database).then_some(None),
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use mlua::chunk::ChunkMode;
 use mlua::debug::HookTriggers;
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{Function, LightUserData, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
 use super::arguments::{Arguments, PRELUDE, Place, add};
 use super::budget::{Budget, Clock, Limits, Pace};
@@ -55,7 +55,6 @@ pub(super) struct Machine {
     globals: Table,
     /// The globals as they can be changed.
     scripts: Table,
-    redis: Table,
     run: Function,
     call: RefCell<(Call, Vec<u8>)>,
 }
@@ -74,14 +73,15 @@ impl Machine {
         });
         let redis = library::redis(&lua, &shared.switches, redis_version)?;
         let given = given(&lua, &shared)?;
-        given.raw_set("redis", &redis)?;
+        given.raw_set("redis", redis)?;
+        given.raw_set("questions", questions(&lua)?)?;
         given.raw_set("libraries", libraries(&lua, &shared)?)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(format!("={PRELUDE}"));
         let (globals, scripts, run): (Table, Table, Function) = prelude.into_function()?.call(given)?;
         lua.set_globals(globals.clone())?;
         set_pace(&lua, &shared, 0)?;
         lua.gc_collect()?;
-        Ok(Machine { lua, shared, globals, scripts, redis, run, call: RefCell::default() })
+        Ok(Machine { lua, shared, globals, scripts, run, call: RefCell::default() })
     }
 
     /// A script that was compiled, or why it cannot be.
@@ -112,10 +112,9 @@ impl Machine {
         shared.report.replace(None);
         *shared.random.borrow_mut() = Random::new(SEED);
         budget.begin(limits, spent_ns);
-        let _before = lua.set_memory_limit(lua.used_memory() + limits.memory_bytes);
-        let ran = self.run_within(script, keys, args, host);
+        let ran = self.run_within(script, keys, args, host, limits);
         let _before = lua.set_memory_limit(0);
-        let ended = self.leave_nothing().and(ran);
+        let ended = self.leave_nothing(ran.is_err()).and(ran);
         match (budget.ended(), ended) {
             (Some(cause), _) => Err((Failed::Ended(cause), None)),
             (None, Ok(None)) => Ok(()),
@@ -135,8 +134,9 @@ impl Machine {
         keys: &[&[u8]],
         args: &[&[u8]],
         host: &mut dyn Host,
+        limits: Limits,
     ) -> mlua::Result<Option<Report>> {
-        let Machine { lua, shared, scripts, redis, run, .. } = self;
+        let Machine { lua, shared, run, .. } = self;
         let list = |texts: &[&[u8]]| -> mlua::Result<Table> {
             let table = lua.create_table_with_capacity(texts.len(), 0)?;
             for (index, text) in texts.iter().enumerate() {
@@ -148,30 +148,37 @@ impl Machine {
             }
             Ok(table)
         };
-        scripts.raw_set("KEYS", list(keys)?)?;
-        scripts.raw_set("ARGV", list(args)?)?;
+        // What is bounded beforehand is made without a limit: with one, Lua is asked for each text in a call of its own.
+        let bytes: usize = keys.iter().chain(args).map(|text| text.len() + TEXT_COSTS).sum();
+        shared.budget.allow_bytes(bytes)?;
+        let (keys, argv) = (list(keys)?, list(args)?);
         quicken(lua, shared)?;
         let host = RefCell::new(host);
         let returned = lua.scope(|scope| {
-            let call = |lua: &Lua, values: MultiValue| self.call(lua, &values, &mut **host.borrow_mut());
-            let raise = scope.create_function(move |lua, values: MultiValue| match call(lua, values)? {
-                Value::Table(table) => match table.raw_get("err")? {
-                    Value::String(words) => Err(Raised::Refusal(words.as_bytes().to_vec()).into()),
-                    _ => Ok(Value::Table(table)),
-                },
-                other => Ok(other),
+            // One function for all questions: what is made for a script is paid for by each.
+            let ask = scope.create_function(|lua, mut values: MultiValue| {
+                let host = &mut **host.borrow_mut();
+                let Some(question) = Question::take(&mut values) else {
+                    return match self.call(lua, &values, host)? {
+                        Value::Table(table) => match table.raw_get("err")? {
+                            Value::String(words) => Err(Raised::Refusal(words.as_bytes().to_vec()).into()),
+                            _ => Ok(Value::Table(table)),
+                        },
+                        other => Ok(other),
+                    };
+                };
+                match question {
+                    Question::Pcall => self.call(lua, &values, host),
+                    Question::AclCheckCmd => self.allows(&values, host).map(Value::Boolean),
+                    Question::Log => {
+                        let (urgency, line) = library::line_of_log(lua, values)?;
+                        host.log(urgency, &line);
+                        Ok(Value::Nil)
+                    }
+                }
             })?;
-            redis.raw_set("call", raise)?;
-            redis.raw_set("pcall", scope.create_function(call)?)?;
-            let allows = |_: &Lua, values: MultiValue| self.allows(&values, &mut **host.borrow_mut());
-            redis.raw_set("acl_check_cmd", scope.create_function(allows)?)?;
-            let log = |lua: &Lua, values: MultiValue| {
-                let (urgency, line) = library::line_of_log(lua, values)?;
-                host.borrow_mut().log(urgency, &line);
-                Ok(())
-            };
-            redis.raw_set("log", scope.create_function(log)?)?;
-            run.call::<(bool, Value)>(script)
+            let _before = lua.set_memory_limit(shared.memory_before.get() + limits.memory_bytes);
+            run.call::<(bool, Value)>((script, ask, keys, argv))
         })?;
         match returned {
             (true, value) => {
@@ -186,10 +193,12 @@ impl Machine {
         }
     }
 
-    /// What the last script had is no longer to be found.
-    fn leave_nothing(&self) -> mlua::Result<()> {
-        self.scripts.raw_set("KEYS", Value::Nil)?;
-        self.scripts.raw_set("ARGV", Value::Nil)?;
+    /// What the last script had is no longer to be found. The prelude forgets what it was given, unless it is ended.
+    fn leave_nothing(&self, is_ended: bool) -> mlua::Result<()> {
+        if is_ended {
+            self.scripts.raw_set("KEYS", false)?;
+            self.scripts.raw_set("ARGV", false)?;
+        }
         let (call, reply) = &mut *self.call.borrow_mut();
         call.text.shrink_to(KEPT_BYTES);
         reply.shrink_to(KEPT_BYTES);
@@ -236,6 +245,43 @@ impl Machine {
     pub(super) fn looks(&self) -> u64 {
         self.shared.budget.looks()
     }
+}
+
+/// What a text costs beside its bytes, at most: its head, and its place in a table.
+const TEXT_COSTS: usize = 64;
+
+/// What scripts ask the node, but for `redis.call`; each is told by a mark before the arguments, which no script has.
+#[derive(Clone, Copy)]
+enum Question {
+    Pcall = 1,
+    AclCheckCmd,
+    Log,
+}
+
+impl Question {
+    const ALL: [(Question, &str); 3] =
+        [(Question::Pcall, "pcall"), (Question::AclCheckCmd, "acl_check_cmd"), (Question::Log, "log")];
+
+    fn mark(self) -> LightUserData {
+        LightUserData(std::ptr::without_provenance_mut(self as usize))
+    }
+
+    /// Takes its mark from the arguments; `None`: it is a call.
+    fn take(values: &mut MultiValue) -> Option<Question> {
+        let Some(Value::LightUserData(mark)) = values.front() else { return None };
+        let (question, _) = Question::ALL.into_iter().find(|(question, _)| question.mark() == *mark)?;
+        let _mark = values.pop_front();
+        Some(question)
+    }
+}
+
+/// Their marks, by name.
+fn questions(lua: &Lua) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    Question::ALL
+        .into_iter()
+        .try_for_each(|(question, name)| table.raw_set(name, Value::LightUserData(question.mark())))?;
+    Ok(table)
 }
 
 /// Memory for a call's texts that stays.

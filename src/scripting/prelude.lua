@@ -265,9 +265,31 @@ setmetatable(scripts, {
 local globals = freeze(scripts)
 scripts._G = globals
 
+-- What asks the node is made for each script. The rarer questions go through the one function, each with its mark.
+local redis, questions, ask = given.redis, given.questions, nil
+
+function redis.pcall(...)
+  return ask(questions.pcall, ...)
+end
+
+function redis.acl_check_cmd(...)
+  return ask(questions.acl_check_cmd, ...)
+end
+
+function redis.log(...)
+  ask(questions.log, ...)
+end
+
+-- `false` keeps their places in the table, as nil would not.
+local function forget(...)
+  scripts.KEYS, scripts.ARGV = false, false
+  return ...
+end
+
 local handle = given.handle
-local function run(script)
-  return raw_xpcall(script, handle)
+local function run(script, asking, keys, argv)
+  ask, redis.call, scripts.KEYS, scripts.ARGV = asking, asking, keys, argv
+  return forget(raw_xpcall(script, handle))
 end
 
 return globals, scripts, run
