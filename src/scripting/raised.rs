@@ -50,9 +50,13 @@ impl From<Raised> for mlua::Error {
 }
 
 impl Cause {
-    /// In which words the client is told.
-    pub fn words(self) -> &'static str {
+    /// In which words the client is told. Earlier scripts of its transaction may have used the time.
+    pub fn words(self, comes_after_others: bool) -> &'static str {
         match self {
+            Cause::Time if comes_after_others => {
+                "ERR the scripts of this transaction took longer together than --script-time-ms allows: this one was \
+                 ended, and nothing of it has happened"
+            }
             Cause::Time => {
                 "ERR the script took longer than --script-time-ms allows: it was ended, and nothing of it has happened"
             }

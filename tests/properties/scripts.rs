@@ -180,6 +180,54 @@ fn what_a_script_is_given_counts_against_its_time() {
 }
 
 #[test]
+fn a_script_works_with_no_value_that_takes_longer_than_it_may() {
+    let mut guarded = Guarded::new();
+    let long = "x".repeat((4 << 20) + 1);
+    assert_eq!(guarded.say(&["SET", "long", &long]), "+OK\r\n");
+    let calls = [
+        "'get', 'long'",
+        "'mget', 'kept', 'long'",
+        "'append', 'long', 'y'",
+        "'set', 'long', 'y', 'get'",
+        "'setrange', 'long', 1, 'y'",
+        "'setrange', 'other', 60000000, 'y'",
+        "'setbit', 'other', 480000000, 1",
+        "'bitcount', 'long'",
+        "'bitop', 'not', 'other', 'long'",
+    ];
+    for call in calls {
+        let answer = guarded.say(&["EVAL", &format!("return redis.call({call})"), "0"]);
+        assert!(answer.starts_with("-ERR a value of more than 4 MiB"), "{call}: {answer}");
+    }
+    // What does not touch the value's bytes is done.
+    for (call, answer) in
+        [("'strlen', 'long'", ":4194305\r\n"), ("'set', 'long', 'y'", "+OK\r\n"), ("'del', 'long'", ":1\r\n")]
+    {
+        assert_eq!(guarded.say(&["EVAL", &format!("return redis.call({call})"), "0"]), answer);
+    }
+    guarded.assert_unchanged("long values");
+}
+
+#[test]
+fn calls_within_calls_are_ended_by_lua_and_abort_no_build() {
+    let mut guarded = Guarded::new();
+    let answer = guarded.say(&["EVAL", "local function f() return pcall(f) end return f()", "0"]);
+    assert_eq!(answer, ":1\r\n");
+    guarded.assert_unchanged("nested pcall");
+}
+
+#[test]
+fn a_script_whose_time_earlier_ones_used_is_told_so() {
+    let mut guarded = Guarded::new();
+    let half = "for i = 1, 160000 do end return 1";
+    for words in [&["MULTI"][..], &["EVAL", half, "0"], &["EVAL", half, "0"]] {
+        guarded.say(words);
+    }
+    let answer = guarded.say(&["EXEC"]);
+    assert!(answer.starts_with("*2\r\n:1\r\n-ERR the scripts of this transaction took longer together"), "{answer}");
+}
+
+#[test]
 fn the_words_of_an_error_are_told_as_far_as_somebody_reads_them() {
     let mut guarded = Guarded::new();
     for script in ["error(string.rep('a', 1000000))", "return redis.call(string.rep('a', 1000000))"] {

@@ -22,6 +22,8 @@ use crate::scripting::{Digest, Failed, Host, NO_SCRIPT, Shebang, Urgency, digest
 /// What it takes to write a change of a view, and a byte of it, at most.
 const NS_PER_CHANGE: u64 = 500;
 const NS_PER_64_BYTES: u64 = 32;
+/// Longest value that is copied or gone through for a script: nobody looks at the clock meanwhile.
+const VALUE_BYTES_MAX: usize = 4 << 20;
 /// Steps of a turn that a look of a script stands for: a hundred instructions, or a call.
 const STEPS_PER_LOOK: usize = 1 << 7;
 /// ... and writing one change.
@@ -123,7 +125,7 @@ fn run_script(cx: &mut Context<'_>, digest: &Digest, texts: (&[&[u8]], &[&[u8]])
             forget(cx);
             cx.metrics.scripts_ended += 1;
             cx.steps.spend(STEPS_PER_TURN);
-            Err(Fail::said(cause.words()))
+            Err(Fail::said(cause.words(spent_ns > 0)))
         }
     }
 }
@@ -242,6 +244,9 @@ impl NodeHost<'_, '_> {
         if cx.keys.may_be_over_limit && !self.mode.shebang.allow_oom {
             room::check(cx, command, args)?;
         }
+        if works_on_values(command, args) && has_long_value(cx, command, args) {
+            return Err(Fail::said("ERR a value of more than 4 MiB is too long for a script to work with"));
+        }
         match (self.mode.run)(cx, command, args)? {
             Executed::Answered | Executed::Exhausted => Ok(Attempted::Answered),
             Executed::Stopped(Waits::ForTurn) => {
@@ -253,6 +258,33 @@ impl NodeHost<'_, '_> {
             }
         }
     }
+}
+
+/// Whether it copies a key's value, or goes through it, so that it takes as long as the value is.
+fn works_on_values(command: Command, args: Args<'_>) -> bool {
+    use Command::{
+        Append, BitCount, BitField, BitFieldRo, BitOp, BitPos, Digest, Get, GetDel, GetEx, GetRange, GetSet, Lcs, MGet,
+        Set, SetBit, SetRange, SubStr,
+    };
+    match command {
+        Append | BitCount | BitField | BitFieldRo | BitOp | BitPos | Digest | Get | GetDel | GetEx | GetRange
+        | GetSet | Lcs | MGet | SetBit | SetRange | SubStr => true,
+        Set => args.from(3).any(|option| is(option, "GET")),
+        _ => false,
+    }
+}
+
+/// Whether the request would go through, or copy, a value that takes longer than a script is given; or make one, as
+/// far as that is known before it runs.
+fn has_long_value(cx: &Context<'_>, command: Command, args: Args<'_>) -> bool {
+    let place = |number| integer(args.at(number)).unwrap_or(0);
+    let reached = match command {
+        Command::SetRange => place(2),
+        Command::SetBit => place(2) / 8,
+        _ => 0,
+    };
+    reached > VALUE_BYTES_MAX as i64
+        || command.keys(args).any(|key| cx.keys.get(key).is_some_and(|value| value.len() > VALUE_BYTES_MAX))
 }
 
 pub(super) fn script(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
