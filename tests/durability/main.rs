@@ -10,6 +10,7 @@ mod disk;
 mod disk_faults;
 mod files;
 mod flushes;
+mod formats;
 mod history;
 mod place;
 mod play;

@@ -1,0 +1,89 @@
+//! A data file of each format from 2 on, as the version that had it has written it (`formats/make.sh`): the node
+//! opens it, finds all that is in it, saves in its own format, and opens that again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::sqlite::{assert_is_intact, sqlite3};
+use crate::harness::{Client, Server};
+
+/// The format that a node writes; `src/snapshot/README.md` lists all.
+const LATEST: u32 = 4;
+
+/// The first of which a file is kept: one of format 1 is made from a later one, in `files`.
+const FIRST: u32 = 2;
+/// Formats before knew one database.
+const DATABASES_SINCE: u32 = 4;
+
+#[test]
+fn there_is_a_file_of_each_format_from_2_to_the_latest() {
+    for format in FIRST..=LATEST {
+        assert_eq!(sqlite3(&kept(format), "PRAGMA user_version").trim(), format.to_string());
+    }
+    let fresh = Server::start(&["--durability=commit"]);
+    assert_eq!(fresh.connect().ask("SET a 1"), "OK");
+    assert_eq!(
+        sqlite3(&fresh.data_file(), "PRAGMA user_version").trim(),
+        LATEST.to_string(),
+        "a new format: keep a file of it (tests/durability/formats/make.sh), and raise LATEST"
+    );
+}
+
+#[test]
+fn a_file_of_each_format_opens_with_all_keys_expiries_and_stamps_and_opens_again_once_saved() {
+    for format in FIRST..=LATEST {
+        println!("format {format}");
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        let file = directory.path().join("data/backup.db");
+        fs::create_dir(directory.path().join("data")).expect("the test's directory is writable");
+        fs::copy(kept(format), &file).expect("the file is in the repository");
+        fs::write(directory.path().join("node_config.json"), TWO_NODES).expect("the test's directory is writable");
+        let before = rows(&file);
+        assert!(before.lines().count() >= 24, "{before}");
+
+        let server = Server::start_in(directory, &[]);
+        assert_has_all(&mut server.connect(), format);
+        assert_eq!(server.connect().ask("SET new word"), "OK");
+        let (directory, status) = server.stop();
+        assert!(status.success(), "{status}");
+        assert_is_intact(&file);
+        assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), LATEST.to_string());
+        assert_eq!(rows(&file), before);
+
+        let server = Server::start_in(directory, &[]);
+        let mut client = server.connect();
+        assert_has_all(&mut client, format);
+        assert_eq!(client.ask("GET new"), "word");
+        let (_directory, status) = server.stop();
+        assert!(status.success(), "{status}");
+        assert_eq!(rows(&file), before);
+    }
+}
+
+const TWO_NODES: &str = r#"[{ "ip": "127.0.0.1", "port": 5000 }, { "ip": "127.0.0.2", "port": 5000 }]"#;
+
+fn kept(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/durability/formats/format-{format}.db"))
+}
+
+/// All that the release has written, deletions included: bytes, stamps and expiries.
+fn rows(file: &Path) -> String {
+    sqlite3(file, "SELECT hex(key), hex(value), clock, node, expiry FROM entry WHERE key <> 'new' ORDER BY key, node")
+}
+
+fn assert_has_all(client: &mut Client, format: u32) {
+    for n in 1..=20 {
+        assert_eq!(client.ask(&format!("GET key-{n}")), format!("value {n}"));
+    }
+    assert_eq!(client.ask("GET größe"), "zwölf  Zoll");
+    assert_eq!(client.ask("GET long"), "x".repeat(5_000));
+    assert_eq!(client.ask("GET gone"), "KEY NOT FOUND");
+    assert_eq!(client.ask("GET lasts"), "long");
+    assert_eq!(client.info("keys_expiring"), "1");
+    if format >= DATABASES_SINCE {
+        assert_eq!(client.ask("SELECT 3"), "OK");
+        assert_eq!(client.ask("GET key-1"), "of database 3");
+        assert_eq!(client.ask("GET key-2"), "KEY NOT FOUND");
+        assert_eq!(client.ask("SELECT 0"), "OK");
+    }
+}
