@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-all=(docker compose prometheus grafana kubernetes)
+all=(docker compose systemd prometheus grafana kubernetes)
 
 fail() {
     echo "deploy/check.sh: $*" >&2
@@ -62,6 +62,31 @@ check_compose() {
     file=scripts/deploy/compose/compose.yaml
     finds read_olny "${schema[@]}" "$(planted $file 'read_only: true' 'read_olny: true')"
     finds stop_grace_period "${schema[@]}" "$(planted $file 'stop_grace_period: 30s' 'stop_grace_period: [30]')"
+}
+
+# Units, with a program that is there on this machine in the place of the installed one.
+check_systemd() {
+    local unit
+    if ! command -v systemd-analyze >/dev/null; then
+        echo "deploy/systemd: there is no systemd-analyze here: nobody looks at the units"
+        return
+    fi
+    mkdir "$scratch/units"
+    for unit in kvstoreapp.service kvstoreapp@.service; do
+        sed 's|/usr/bin/kvstoreapp|/bin/true|' scripts/deploy/systemd/$unit >"$scratch/units/$unit"
+        passes systemd-analyze security --offline=true --threshold=15 "$scratch/units/$unit"
+    done
+    for unit in "$scratch"/units/*; do passes says_nothing "$unit"; done
+    unit=$scratch/units/kvstoreapp.service
+    finds WatchdogSecs says_nothing "$(planted "$unit" WatchdogSec= WatchdogSecs=)"
+    finds 'exposure level' systemd-analyze security --offline=true --threshold=15 \
+        "$(planted "$unit" CapabilityBoundingSet= '#')"
+}
+
+# A field that systemd does not know is passed over with a warning, which is a mistake all the same.
+says_nothing() {
+    local said
+    said=$(systemd-analyze verify --man=no "$1" 2>&1) && [ -z "$said" ] || { echo "$said" && return 1; }
 }
 
 check_prometheus() {
