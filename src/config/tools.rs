@@ -16,6 +16,7 @@ Examples:\n  \
   kvstoreapp cli 'SET \"a\\x00b\" \"two words\"'  one word is a whole command, quoted as at the prompt\n  \
   kvstoreapp cli --json MGET a b | jq .    answers for programs\n  \
   kvstoreapp cli < commands.txt            a command a line\n  \
+  kvstoreapp cli --db 1 DBSIZE\n  \
   KVSTOREAPP_PASSWORD=... kvstoreapp cli --user ada --tls-ca-file ca.crt --address db1:5000\n\n\
 Exit code: 0, all was answered; 1, an answer was an error, or the connection was lost; 2, the command line is wrong, or \
 no node could be asked.")]
@@ -39,6 +40,10 @@ pub struct CliArguments {
     /// Speak RESP3
     #[arg(short = '3', long)]
     pub resp3: bool,
+
+    /// Begin in the database of this number, as by SELECT
+    #[arg(short = 'n', long, value_name = "n", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..16))]
+    pub db: u8,
 
     /// Which node.
     #[command(flatten)]
@@ -65,6 +70,10 @@ pub struct StatusArguments {
     /// Ask again once a second, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+
+    /// Count the keys of the database of this number alone [default: all keys]
+    #[arg(long, value_name = "n", conflicts_with = "json", value_parser = clap::value_parser!(u8).range(..16))]
+    pub db: Option<u8>,
 
     /// Which nodes.
     #[command(flatten)]
@@ -95,6 +104,10 @@ pub struct WatchArguments {
     /// Begin behind this position of the node, which an earlier watch has shown in JSON [default: with what comes]
     #[arg(long, value_name = "position")]
     pub from: Option<String>,
+
+    /// Whose keys these are: the number of the database
+    #[arg(long, value_name = "n", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..16))]
+    pub db: u8,
 
     /// Which node.
     #[command(flatten)]

@@ -61,8 +61,12 @@ impl Data<'_> {
     }
 
     /// Tells of a change of a key of the selected database. Costs nothing where nobody wants to know.
+    #[inline]
     pub(super) fn notify(&mut self, class: char, event: &str, key: &[u8]) {
-        self.notify_of(class, event, self.keys.store().selected(), key);
+        let Channels { pubsub, notifications } = &*self.events.channels;
+        if !notifications.classes.is_empty() && !pubsub.is_empty() {
+            self.notify_of(class, event, self.keys.store().selected(), key);
+        }
     }
 
     /// The same of a key of this database.

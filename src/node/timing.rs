@@ -77,7 +77,7 @@ impl Timing {
     }
 
     /// A command begins. `None`: there is no more to it than that it is counted.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(&self, calls: &AllCalls, command: Command, args: Args<'_>) -> Option<Begun> {
         let is_all = self.tracks_all || (0..SLOW_US_MIN).contains(&self.slow_log.threshold_us);
         let is_plain = !is_all && args.len() <= ARGS_FEW && command.is_plain();

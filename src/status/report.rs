@@ -1,5 +1,7 @@
 //! One node's word of itself and of its links.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +27,8 @@ pub struct NodeStatus {
     pub durability: String,
     /// Keys with a value.
     pub keys: u64,
+    /// ... of those databases but 0 that hold any, by their numbers.
+    pub databases: BTreeMap<u8, u64>,
     /// Clients connected.
     pub clients: u64,
     /// Memory of all entries.
@@ -113,6 +117,14 @@ impl PeerRow {
 }
 
 impl NodeStatus {
+    /// Keys with a value of this database.
+    pub fn keys_of(&self, database: u8) -> u64 {
+        match database {
+            0 => self.keys.saturating_sub(self.databases.values().sum()),
+            _ => self.databases.get(&database).copied().unwrap_or(0),
+        }
+    }
+
     /// How it stands with another node.
     pub fn peer(&self, id: u16) -> Option<&PeerRow> {
         self.peers.iter().find(|row| row.id == id)

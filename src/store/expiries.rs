@@ -28,11 +28,15 @@ impl Expiries {
         self.index = expiries.into_iter().collect();
     }
 
-    /// The slot's expiry is another.
+    /// The slot's expiry may be another.
+    #[inline]
     pub(super) fn changed(&mut self, slot: u32, database: Database, before: Expiry, after: Expiry) {
-        if before == after {
-            return;
+        if before != after {
+            self.change(slot, database, before, after);
         }
+    }
+
+    fn change(&mut self, slot: u32, database: Database, before: Expiry, after: Expiry) {
         let count = &mut self.counts[database.number()];
         if let Some(before) = before
             && self.index.remove(&(before.get(), slot))

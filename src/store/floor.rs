@@ -25,7 +25,6 @@ pub(super) struct Floor {
 impl Floor {
     /// The database is flushed: this stamp stands at that position, and it has so many keys that no earlier flush has
     /// deleted.
-    #[cold]
     pub(super) fn rise(&mut self, database: Database, stamp: Stamp, position: u64, keys: usize) {
         let at = database.number();
         self.floors.raise(database, stamp);
@@ -70,7 +69,13 @@ impl Floor {
     /// Whether the entry is flushed.
     #[inline]
     pub(super) fn is_below(&self, entry: &Entry) -> bool {
-        entry.clock() <= self.clock && self.covers(entry.database(), entry.stamp())
+        entry.clock() <= self.clock && self.is_below_its_own(entry)
+    }
+
+    /// The same where something was flushed since it was written.
+    #[cold]
+    fn is_below_its_own(&self, entry: &Entry) -> bool {
+        self.covers(entry.database(), entry.stamp())
     }
 
     /// Whether what was written then in the database is flushed.

@@ -75,12 +75,16 @@ impl Store {
     /// The slot has changed, as of this stamp; where it is a floor's, all below is flushed.
     #[inline]
     pub(super) fn note_floor(&mut self, slot: u32, stamp: Stamp) {
-        let entry = self.entry(slot);
-        if is_floor(entry) {
-            let (database, position) = (entry.database(), self.changes.last());
-            let keys = self.keys_in(database);
-            self.floor.rise(database, stamp, position, keys);
+        if is_floor(self.entry(slot)) {
+            self.raise_floor(slot, stamp);
         }
         self.floor.seen(stamp);
+    }
+
+    #[cold]
+    fn raise_floor(&mut self, slot: u32, stamp: Stamp) {
+        let database = self.entry(slot).database();
+        let (keys, position) = (self.keys_in(database), self.changes.last());
+        self.floor.rise(database, stamp, position, keys);
     }
 }

@@ -352,15 +352,20 @@ impl Store {
         changes.vacate(place, deleted_before, |slot, place| slots.set_place(slot, place));
         let place = changes.append(slot, value.is_none(), |slot, place| slots.set_place(slot, place));
         slots.set_place(slot, place);
-        match (deleted_before, value.is_none()) {
-            (true, false) => (self.keys, self.tombstones) = (self.keys + 1, self.tombstones - 1),
-            (false, true) => (self.keys, self.tombstones) = (self.keys - 1, self.tombstones + 1),
-            (true, true) | (false, false) => (),
-        }
         if deleted_before != value.is_none() {
-            self.databases.turn(self.slots.get(slot).expect("it was just rewritten"));
+            self.turned(slot);
         }
         self.note_floor(slot, stamp);
+    }
+
+    /// The slot holds a deletion where it held a value, or the other way round.
+    fn turned(&mut self, slot: u32) {
+        let entry = self.slots.get(slot).expect("it was just rewritten");
+        match entry.is_tombstone() {
+            true => (self.keys, self.tombstones) = (self.keys - 1, self.tombstones + 1),
+            false => (self.keys, self.tombstones) = (self.keys + 1, self.tombstones - 1),
+        }
+        self.databases.turn(entry);
     }
 
     fn forget(&mut self, slot: u32) {

@@ -25,6 +25,8 @@ struct Found {
     status: ClusterStatus,
     /// Why a node could not be asked.
     unasked: BTreeMap<NodeId, String>,
+    /// Whose keys are counted; those of all.
+    database: Option<u8>,
 }
 
 /// Asks once, or again and again. What it says is the answer.
@@ -75,7 +77,7 @@ fn look(arguments: &StatusArguments, access: &Access) -> Result<Found, Failure> 
     if let [(None, _)] = &nodes[..]
         && let [Ok(status)] = &answers[..]
     {
-        return Ok(Found { status: status.clone(), unasked: BTreeMap::new() });
+        return Ok(Found { status: status.clone(), unasked: BTreeMap::new(), database: arguments.db });
     }
     let mut unasked = BTreeMap::new();
     let mut said = Vec::new();
@@ -91,7 +93,7 @@ fn look(arguments: &StatusArguments, access: &Access) -> Result<Found, Failure> 
         return Err(Failure::unknown(unasked.into_values().next().unwrap_or_else(|| "there is no node".to_owned())));
     };
     let all = nodes.iter().map(|(id, address)| seen(id.unwrap_or(0), address, &said)).collect();
-    Ok(Found { status: ClusterStatus::new(asked, all), unasked })
+    Ok(Found { status: ClusterStatus::new(asked, all), unasked, database: arguments.db })
 }
 
 fn ask(address: &str, access: &Access) -> Result<ClusterStatus, Failure> {
@@ -170,7 +172,8 @@ impl Found {
 
     /// A row for each node.
     fn nodes(&self) -> String {
-        let heads = ["node", "address", "state", "keys", "memory", "requests/s", "not saved", "up", "version", "seen"];
+        let keys = self.database.map_or("keys".to_owned(), |database| format!("keys of db {database}"));
+        let heads = ["node", "address", "state", &keys, "memory", "requests/s", "not saved", "up", "version", "seen"];
         let mut table = Table::new(&heads);
         for known in &self.status.nodes {
             let Some(status) = &known.status else {
@@ -186,7 +189,7 @@ impl Found {
                 known.id.to_string(),
                 known.address.clone(),
                 state(known, status).to_owned(),
-                count(status.keys),
+                count(self.database.map_or(status.keys, |database| status.keys_of(database))),
                 bytes(status.memory_bytes),
                 count(status.requests_per_s),
                 if status.unsaved_ms == 0 { "-".to_owned() } else { time(status.unsaved_ms) },

@@ -107,6 +107,10 @@ impl Watcher<'_> {
     fn follow(&mut self, client: &mut Client) -> Ended {
         let prefix = BASE64.encode(self.arguments.prefix.as_bytes());
         let mut asked = json!({ "op": "watch", "prefix": prefix, "key_encoding": "base64" });
+        // A node that knows no databases is not asked for the one that it has.
+        if self.arguments.db > 0 {
+            asked["db"] = self.arguments.db.into();
+        }
         if let Some(position) = &self.position {
             asked["position"] = position.as_str().into();
         }

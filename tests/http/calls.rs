@@ -327,3 +327,35 @@ fn a_page_that_is_let_in_may_say_what_the_client_says() {
         assert_eq!(post(&mut node, path, &format!("{JSON}{page}"), body).status, 401, "{path}");
     }
 }
+
+#[test]
+fn commands_are_about_the_database_that_the_request_names() {
+    let mut node = place();
+    let conversation = [
+        ("/?db=3", r#"["SET","k","three"]"#, 200, r#"{"result":"OK"}"#),
+        ("/", r#"["GET","k"]"#, 200, r#"{"result":null}"#),
+        ("/?db=3", r#"["GET","k"]"#, 200, r#"{"result":"three"}"#),
+        (
+            "/pipeline?db=3",
+            r#"[["APPEND","k","!"],["SELECT","3"],["GET","k"]]"#,
+            200,
+            r#"[{"result":6},{"result":"OK"},{"result":"three!"}]"#,
+        ),
+        ("/multi-exec?db=4", r#"[["SET","k","four"],["DBSIZE"]]"#, 200, r#"[{"result":"OK"},{"result":1}]"#),
+        ("/pipeline", r#"[["DBSIZE"],["COPY","k","k","DB","4"]]"#, 200, r#"[{"result":0},{"result":0}]"#),
+        ("/?db=16", r#"["DBSIZE"]"#, 400, "{\"error\":\"db is a number from 0 to 15\"}\n"),
+        (
+            "/?db=3",
+            r#"["SELECT","0"]"#,
+            400,
+            r#"{"error":"ERR SELECT takes the request's own database alone: which one that is, ?db= says"}"#,
+        ),
+    ];
+    check(&mut node, JSON, &conversation);
+    // Also where they take several turns.
+    let calls: Vec<_> = (0..5_000).map(|number| format!("[\"SET\",\"key {number}\",\"v\"]")).collect();
+    assert_eq!(post(&mut node, "/pipeline?db=5", JSON, &format!("[{}]", calls.join(","))).status, 200);
+    let sizes =
+        [("/?db=5", 5_000), ("/", 0)].map(|(path, keys)| (path, keys, post(&mut node, path, JSON, "[\"DBSIZE\"]")));
+    sizes.iter().for_each(|(path, keys, answer)| assert_eq!(answer.text(), format!("{{\"result\":{keys}}}"), "{path}"));
+}

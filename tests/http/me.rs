@@ -17,6 +17,7 @@ fn who_asks_is_told_who_they_are_and_what_they_may() {
     };
     let default = me(&mut node, "");
     assert_eq!((default["user"].as_str(), default["is_login"].as_bool()), (Some("default"), Some(false)));
+    assert_eq!(default["databases"], 16);
     assert!(default["may"].as_object().is_some_and(|may| may.len() > 10 && may.values().all(|one| one == true)));
     by_words(&mut node, "ACL SETUSER alice on >pass ~a:* +get +scan +config|get +client|list");
     let alice = me(&mut node, "Authorization: Bearer alice:pass\r\n");

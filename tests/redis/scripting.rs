@@ -119,3 +119,50 @@ fn without_words(answer: &[u8]) -> Vec<u8> {
     };
     lines.flat_map(shown).collect()
 }
+
+/// What a script selects is for itself: the caller's database is as before, also in a transaction, where the script fails,
+/// and where it is called from another database than 0. What it writes, moves, copies and flushes is where it says.
+#[test]
+fn what_a_script_selects_is_as_with_redis_and_for_itself() {
+    const SCRIPTS: [&str; 9] = [
+        "return {redis.call('SELECT', ARGV[1]), redis.call('SET', 'k', ARGV[2]), redis.call('DBSIZE')}",
+        "redis.call('SELECT', 3) redis.call('INCR', 'n') redis.call('SELECT', 2) return redis.call('INCR', 'n')",
+        "redis.call('SET', 'here', 'a') redis.call('SELECT', 5) redis.call('INCR', 'five') return redis.call('INCR')",
+        "return {redis.pcall('SELECT', 16), redis.call('GET', 'k')}",
+        "return {redis.pcall('SELECT', 'x').err, redis.call('SET', 'after', 'x'), redis.call('EXISTS', 'after')}",
+        "redis.call('SET', 'm', 'moved') local moved = redis.call('MOVE', 'm', 7)
+            redis.call('SELECT', 7) return {moved, redis.call('GET', 'm'), redis.call('MOVE', 'm', 8)}",
+        "redis.call('SET', 'c', 'copied') local copied = redis.call('COPY', 'c', 'd', 'DB', 9, 'REPLACE')
+            return {copied, redis.call('EXISTS', 'd'), redis.call('SELECT', 9), redis.call('GET', 'd')}",
+        "redis.call('SELECT', 3) redis.call('FLUSHDB') redis.call('SET', 'alone', 1) return redis.call('DBSIZE')",
+        "redis.call('SELECT', 11) redis.call('SET', 'lost', 1) return redis.call('SELECT', 10)",
+    ];
+    let (redis, server) = (Redis::start(), Server::start(&["--script-time-ms=1000"]));
+    let (mut theirs, mut ours) = (Resp::connect(redis.address), Resp::connect(server.address));
+    let mut same = |request: &[Vec<u8>]| {
+        let (expected, answer) = (theirs.ask(request), ours.ask(request));
+        assert_eq!(show(&answer), show(&expected), "{}", show(&request.join(&b' ')));
+    };
+    for own in [0, 4, 15] {
+        same(&words(&format!("SELECT {own}")));
+        for in_transaction in [false, true] {
+            if in_transaction {
+                same(&words("MULTI"));
+            }
+            for (number, script) in SCRIPTS.iter().enumerate() {
+                same(&eval(script, &[(number + own).rem_euclid(16).to_string().into_bytes(), b"value".to_vec()]));
+                same(&words("GET k"));
+                same(&words("INCR own"));
+            }
+            if in_transaction {
+                same(&words("EXEC"));
+            }
+            same(&words("DBSIZE"));
+        }
+    }
+    for database in 0..16 {
+        same(&words(&format!("SELECT {database}")));
+        same(&words("DBSIZE"));
+        same(&words("MGET k n here five after m c d alone lost own"));
+    }
+}

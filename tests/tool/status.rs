@@ -94,3 +94,35 @@ fn a_watched_status_is_said_again_and_again() {
     let text = String::from_utf8(output.stdout).expect("it is text");
     assert!(text.lines().count() == 2 && text.lines().all(|line| line.starts_with(r#"{"asked":0,"#)), "{text}");
 }
+
+#[test]
+fn the_keys_of_one_database_are_counted_where_it_is_named_also_of_a_node_that_others_speak_of() {
+    let cluster = Cluster::of_nodes(2);
+    let mut nodes: Vec<Server> = (0..2).map(|id| cluster.start(id)).collect();
+    let mut client = nodes[0].connect();
+    for (database, keys) in [(0, 1), (3, 2)] {
+        assert_eq!(client.ask(&format!("SELECT {database}")), "OK");
+        (0..keys).for_each(|key| assert_eq!(client.ask(&format!("SET {key} v")), "OK"));
+    }
+    let keys = |said: &Said, id: usize| {
+        let row = said.text().lines().find(|line| line.starts_with(&format!("{id}     "))).map(str::to_owned);
+        row.and_then(|row| row.split("  ").filter(|cell| !cell.is_empty()).nth(3).map(|cell| cell.trim().to_owned()))
+    };
+    for (flags, expected) in [(&[][..], "3"), (&["--db=0"], "1"), (&["--db=3"], "2"), (&["--db=1"], "0")] {
+        wait_for("both to say how many keys there are", || {
+            let said = cluster.status(flags);
+            (0..2).all(|id| keys(&said, id).as_deref() == Some(expected)).then_some(())
+        });
+    }
+    assert!(cluster.status(&["--db=3"]).text().contains("  keys of db 3  "));
+    let said = cluster.status(&["--json"]);
+    assert!(said.text().contains(r#""databases":{"3":2}"#), "{said:?}");
+    // The other has heard of it, and says it when the node does not.
+    wait_for("the other to have heard", || {
+        let said = tool(&["status", "--json", "--address", &cluster.addresses[1].to_string()]);
+        (said.text().matches(r#""databases":{"3":2}"#).count() == 2).then_some(())
+    });
+    drop(nodes.remove(0));
+    let said = cluster.status(&["--db=3"]);
+    assert_eq!((said.code, keys(&said, 0).as_deref()), (1, Some("2")), "{said:?}");
+}

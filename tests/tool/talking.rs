@@ -173,3 +173,23 @@ fn users_tls_and_unix_sockets_are_ways_in() {
     let said = tool(&["cli", "--address", &address, "--user=ada", &simsim, "GET", "a"]);
     assert_eq!((said.text(), said.code), ("1\n", 0), "{said:?}");
 }
+
+#[test]
+fn a_script_is_about_the_database_that_is_named_and_about_no_other_where_that_is_refused() {
+    let server = Server::start(&["--databases=4"]);
+    let said = cli(&server, &["--db", "3"], b"SET k three\nSELECT 1\nSET k one\n");
+    assert_eq!((said.text(), said.code), ("OK\nOK\nOK\n", 0), "{said:?}");
+    for (database, value) in [("0", "\n"), ("1", "one\n"), ("2", "\n"), ("3", "three\n")] {
+        assert_eq!(cli(&server, &["--db", database, "GET", "k"], b"").text(), value, "{database}");
+    }
+    let said = cli(&server, &["--db", "4"], b"SET k four\nSELECT 1\nGET k\n");
+    assert_eq!((said.text(), said.code), ("ERR DB index is out of range\nOK\none\n", 1), "{said:?}");
+    assert_eq!(cli(&server, &["GET", "k"], b"").text(), "\n");
+    assert_eq!(cli(&server, &["--db", "16", "PING"], b"").code, 2);
+    // Who has to say first who they are does so.
+    let closed = Server::start(&[]);
+    assert_eq!(cli(&closed, &["ACL SETUSER default resetpass >sesame"], b"").code, 0);
+    let said = cli(&closed, &["--db", "2"], b"DBSIZE\nAUTH sesame\nSET k two\nSELECT 0\nDBSIZE\nSELECT 2\nDBSIZE\n");
+    let expected = "NOAUTH Authentication required.\nOK\nOK\nOK\n0\nOK\n1\n";
+    assert_eq!((said.text(), said.code), (expected, 1), "{said:?}");
+}

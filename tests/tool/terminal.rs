@@ -175,3 +175,49 @@ fn a_connection_that_is_lost_comes_back_and_a_transaction_does_not() {
         &[("does the node run?\r\n", ""), ("not connected> ", "PING\r"), ("does the node run?\r\n", "\x04")],
     );
 }
+
+#[test]
+fn the_database_is_in_the_prompt_and_is_selected_again_after_a_lost_connection() {
+    let place = Place::new();
+    let server = Server::start(&["--databases=3"]);
+    let address = server.address.to_string();
+    let prompt = format!("{address}> ");
+    let [one, two] = [1, 2].map(|number| format!("{address}[{number}]> "));
+    let transaction = format!("{address}[1](TX)> ");
+    let kill = "CLIENT KILL TYPE normal SKIPME no\r";
+    type_in(
+        &place,
+        &["cli", "--address", &address],
+        &[
+            (&prompt, "SET k zero\r"),
+            ("OK\r\n", "SELECT 1\r"),
+            (&one, "SET k one\r"),
+            ("OK\r\n", kill),
+            ("(integer) ", "GET k\r"),
+            ("connecting again\r\n", ""),
+            ("\"one\"\r\n", ""),
+            // One that is refused leaves it.
+            (&one, "SELECT 3\r"),
+            ("out of range\r\n", ""),
+            (&one, "SELECT 1\r"),
+            // What a transaction selects is so once it is executed, as far as it was.
+            (&one, "MULTI\r"),
+            (&transaction, "SELECT 2\r"),
+            ("QUEUED\r\n", ""),
+            (&transaction, "DISCARD\r"),
+            (&one, "MULTI\r"),
+            (&transaction, "SELECT 2\r"),
+            ("QUEUED\r\n", "SELECT 3\r"),
+            ("QUEUED\r\n", "EXEC\r"),
+            (&two, kill),
+            ("(integer) ", "DBSIZE\r"),
+            ("connecting again\r\n", ""),
+            ("(integer) 0\r\n", ""),
+            (&two, "RESET\r"),
+            (&prompt, "GET k\r"),
+            ("\"zero\"\r\n", "\x04"),
+        ],
+    );
+    let said = type_in(&place, &["cli", "-n", "1", "--address", &address], &[(&one, "GET k\r"), ("\"one\"", "\x04")]);
+    assert!(!said.contains("zero"), "{said}");
+}

@@ -100,3 +100,25 @@ fn changes_are_json_for_programs_and_begin_where_somebody_says() {
     let said = tool(&["watch", "c", "--from", "18446744073709551615", "--address", &address]);
     assert!(said.code == 1 && said.err.contains("no such position on this node"), "{said:?}");
 }
+
+#[test]
+fn changes_of_one_database_are_shown_where_it_is_named() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    assert_eq!(client.ask("SELECT 2"), "OK");
+    let watcher = Watcher::start(&server, &["user:", "--db", "2"]);
+    wait_for("the watch to begin", || {
+        client.ask("SET user:0 begin");
+        watcher.lines.try_recv().ok()
+    });
+    for database in [0, 1, 2] {
+        assert_eq!(client.ask(&format!("SELECT {database}")), "OK");
+        assert_eq!(client.ask(&format!("SET user:{database} end")), "OK");
+    }
+    let shown: Vec<String> =
+        std::iter::from_fn(|| Some(watcher.line())).take_while(|line| line.contains("user:0")).collect();
+    assert!(shown.iter().all(|line| line == "set \"user:0\" \"begin\""), "{shown:?}");
+    // The line that ended it was the one of database 2.
+    assert_eq!(client.ask("SET user:last 1"), "OK");
+    assert_eq!(watcher.line(), "set \"user:last\" \"1\"");
+}

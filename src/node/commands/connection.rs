@@ -41,9 +41,12 @@ pub(super) fn select(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
         }
         Err(why) => why,
     };
-    // Many clients select in one breath with what they do then, and do not look at the answer.
-    let asked = printable(&args[1][..args[1].len().min(NAME_BYTES_SHOWN)]);
-    cx.client.refused_database = Some(asked.into());
+    // Many clients select in one breath with what they do then, and do not look at the answer; a script has it before it
+    // goes on.
+    if !cx.progress.is_scripted {
+        let asked = printable(&args[1][..args[1].len().min(NAME_BYTES_SHOWN)]);
+        cx.client.refused_database = Some(asked.into());
+    }
     Err(why)
 }
 

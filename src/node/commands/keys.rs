@@ -64,6 +64,7 @@ pub(super) fn rename(cx: &mut Data<'_>, args: Args<'_>, only_new: bool) -> Outco
     cx.answer(if only_new { Reply::Int(1) } else { Reply::Ok })
 }
 
+#[inline(never)]
 pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let (source, target) = (args.at(1), args.at(2));
     let own = cx.keys.store().selected();
@@ -104,6 +105,7 @@ pub(super) fn copy(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 }
 
 /// Takes a key into another database, where it is not there.
+#[inline(never)]
 pub(super) fn move_to(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     let key = args.at(1);
     let database = connection::database(cx, args.at(2))?;
@@ -129,6 +131,7 @@ pub(super) fn move_to(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
 
 /// Two nodes that swap at the same time would have to end with the same keys; but of a database as a whole there is no
 /// stamp that says which of them came last.
+#[inline(never)]
 pub(super) fn swap_db(cx: &mut Context<'_>, args: Args<'_>) -> Outcome {
     for (at, which) in [(1, "first"), (2, "second")] {
         if integer(args.at(at)).is_ok_and(|index| i32::try_from(index).is_ok()) {
@@ -154,6 +157,7 @@ pub(super) fn db_size(cx: &mut Data<'_>) -> Outcome {
 }
 
 /// Deletes all keys of the database, or of all.
+#[inline(never)]
 pub(super) fn flush(cx: &mut Data<'_>, args: Args<'_>, of_all: bool) -> Outcome {
     match args.get(1) {
         Some(option) if args.len() > 2 || !(is(option, "ASYNC") || is(option, "SYNC")) => return Err(SYNTAX),

@@ -245,7 +245,8 @@ fn note(cx: &mut Context<'_>, command: Command, args: Args<'_>, begun: Option<Be
     }
 }
 
-/// Executes a command that was admitted.
+/// Executes a command that was admitted. What takes a large frame says that it is not to be inlined: each would pay for
+/// it.
 pub(super) fn execute(cx: &mut Context<'_>, command: Command, args: Args<'_>) -> Outcome {
     match command {
         Command::Get => strings::get(&mut cx.data, args),

@@ -33,6 +33,7 @@ const STEPS_PER_CHANGE: usize = 1 << 7;
 type Run = fn(&mut Context<'_>, Command, Args<'_>) -> Outcome;
 
 /// `run` executes one of its requests.
+#[inline(never)]
 pub(super) fn eval(cx: &mut Context<'_>, command: Command, args: Args<'_>, run: Run) -> Outcome {
     let began_ns = cx.timing.monotonic_ns();
     let count = integer(args.at(2))?;

@@ -5,7 +5,7 @@
 //! many turns as they need, and are answered at once: a client that is told of a mistake in what it has sent knows that
 //! nothing of it was done. `/multi-exec` is `MULTI`, the commands, and `EXEC`.
 
-use super::asked::{Asked, Handled, Refused};
+use super::asked::{Asked, Handled, Refused, select};
 use super::batch::{Batch, Stage};
 use crate::http::Wrong;
 use crate::http::answer::{Answer, JSON};
@@ -17,6 +17,7 @@ use crate::node::steps::{REQUESTS_PER_TURN, STEPS_PER_TURN};
 use crate::node::waits::Waits;
 use crate::protocol::json::answer::{Parts, Said};
 use crate::protocol::{Args, Command, Request, Scratch};
+use crate::store::Database;
 
 /// Longest answers to several commands; the last of them may go past it.
 const ANSWERS_BYTES_MAX: usize = 4 << 20;
@@ -31,7 +32,8 @@ const TOO_LONG: &[u8] = b"ERR the answers before this one are too long: it was n
 /// One command.
 #[allow(clippy::ptr_arg, reason = "as every route has it")]
 pub(super) fn one(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [] = asked.target.parameters([])?;
+    let [db] = asked.target.parameters(["db"])?;
+    select(cx, db.as_deref())?;
     let encoding = Encoding::of(asked.head)?;
     let call = read_one(body)?;
     let executed = run(cx, call.args(), false, |cx, parts| answer_one(cx, asked, encoding, &parts.said()));
@@ -42,7 +44,8 @@ pub(super) fn one(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -
 /// Several, one after another. What others do may come between.
 #[allow(clippy::ptr_arg, reason = "as every route has it")]
 pub(super) fn pipeline(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [] = asked.target.parameters([])?;
+    let [db] = asked.target.parameters(["db"])?;
+    select(cx, db.as_deref())?;
     let encoding = Encoding::of(asked.head)?;
     let mut batch = asked.batch.take().unwrap_or_default();
     let waits = match go_through(cx, &mut batch, body, encoding)? {
@@ -106,7 +109,8 @@ fn go_through(
 /// Several, as one.
 #[allow(clippy::ptr_arg, reason = "as every route has it")]
 pub(super) fn multi_exec(cx: &mut Context<'_>, asked: &Asked<'_>, body: &mut Vec<u8>) -> Result<Handled, Refused> {
-    let [] = asked.target.parameters([])?;
+    let [db] = asked.target.parameters(["db"])?;
+    select(cx, db.as_deref())?;
     let encoding = Encoding::of(asked.head)?;
     let mut batch = asked.batch.take().unwrap_or_default();
     let waits = match put_together(cx, &mut batch, body) {
@@ -198,7 +202,7 @@ fn run(
     // The words lie in none of the connection's memory.
     cx.whole = None;
     let command = Command::named(args.at(0));
-    if let Some(why) = command.and_then(|command| refusal(command, args, is_one_of_several)) {
+    if let Some(why) = command.and_then(|command| refusal(command, args, is_one_of_several, cx.client.database)) {
         let fail = Fail::from(format!("ERR {} {why}", String::from_utf8_lossy(args.at(0)).to_uppercase()));
         cx.metrics.note_error(fail.code());
         answer(cx, error(&fail));
@@ -222,7 +226,7 @@ fn perform_call(cx: &mut Context<'_>, request: Request<'_>, answer: impl FnOnce(
 }
 
 /// Why a command is none for HTTP, behind its name: what it is about ends with the request, or its answer with no command.
-fn refusal(command: Command, args: Args<'_>, is_one_of_several: bool) -> Option<&'static str> {
+fn refusal(command: Command, args: Args<'_>, is_one_of_several: bool, database: Database) -> Option<&'static str> {
     use Command as C;
     let part = |words: &[&str]| {
         args.get(1).is_some_and(|arg| words.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes())))
@@ -238,8 +242,8 @@ fn refusal(command: Command, args: Args<'_>, is_one_of_several: bool) -> Option<
         C::Watch | C::Unwatch => Some("is for connections that stay: not over HTTP"),
         C::Auth | C::Hello => Some("is no command over HTTP: each request says who asks, by Authorization"),
         C::Quit | C::Reset => Some("is for connections that stay: not over HTTP"),
-        C::Select if args.get(1).is_some_and(|index| index != b"0") => {
-            Some("takes 0 alone: over HTTP these commands are about database 0")
+        C::Select if args.get(1).is_some_and(|index| index != database.number().to_string().as_bytes()) => {
+            Some("takes the request's own database alone: which one that is, ?db= says")
         }
         C::Client if part(&CLIENT_PARTS) => Some("is for connections that stay here: not over HTTP"),
         C::Wait | C::WaitAof => Some("is about the writes of a connection: not over HTTP"),

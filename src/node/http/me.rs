@@ -47,8 +47,12 @@ pub(super) fn me(cx: &mut Context<'_>, asked: &Asked<'_>, _body: &mut Vec<u8>) -
     let mut said = b"{\"user\":".to_vec();
     put_text(&String::from_utf8_lossy(cx.users.name(access.user())), &mut said);
     let (node, version) = (cx.keys.replica().clock().node(), env!("CARGO_PKG_VERSION"));
+    let databases = cx.settings.options.databases;
     said.extend_from_slice(
-        format!(",\"is_login\":{is_login},\"node\":{node},\"version\":\"{version}\",\"may\":").as_bytes(),
+        format!(
+            ",\"is_login\":{is_login},\"node\":{node},\"version\":\"{version}\",\"databases\":{databases},\"may\":"
+        )
+        .as_bytes(),
     );
     for (place, (name, command, words)) in ACTIONS.into_iter().enumerate() {
         let begin = if place == 0 { '{' } else { ',' };

@@ -1,8 +1,11 @@
 //! The statistics that other nodes and people are told at a glance.
 
+use std::collections::BTreeMap;
+
 use super::Sources;
 use crate::replication::PeerStatus;
 use crate::status::{NodeStatus, PeerRow};
+use crate::store::{Database, Store};
 
 impl Sources<'_> {
     /// The node as it is, but for whether it ends. O(peers and segments of the change list).
@@ -22,6 +25,7 @@ impl Sources<'_> {
             ending: false,
             durability: options.durability.to_string(),
             keys: store.keys() as u64,
+            databases: keys_beside_zero(store),
             clients: self.clients() as u64,
             memory_bytes: store.bytes() as u64,
             memory_bytes_max: store.bytes_max() as u64,
@@ -43,6 +47,11 @@ impl Sources<'_> {
             peers: (0..self.replication().peers()).map(|place| row(self.peer(place))).collect(),
         }
     }
+}
+
+fn keys_beside_zero(store: &Store) -> BTreeMap<u8, u64> {
+    let held = Database::all().skip(1).map(|database| (database.number() as u8, store.keys_in(database) as u64));
+    held.filter(|(_, keys)| *keys > 0).collect()
 }
 
 fn row(peer: &PeerStatus) -> PeerRow {

@@ -1,4 +1,5 @@
-//! One conversation with a node, over as many connections as it takes: commands and answers, transactions, streams.
+//! One conversation with a node, over as many connections as it takes: commands and answers, transactions, streams. The
+//! database that was selected on one connection is selected on the next.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
 use crate::tool::client::trouble::{Trouble, refusal};
 
-/// Longest answer to a `HELLO`, and to the beginning of a stream.
+/// Longest answer to a `HELLO`, and to what else is asked unasked.
 const GREETING_BYTES_MAX: usize = 64 << 10;
 
 /// See the module.
@@ -30,6 +31,12 @@ pub(super) struct Conversation {
     client: Option<Client>,
     /// Whether a transaction is being put together.
     is_in_transaction: bool,
+    /// The number of the database that commands are about.
+    database: u64,
+    /// Whether the connection knows that.
+    is_selected: bool,
+    /// What the transaction selects last.
+    selects: Option<u64>,
 }
 
 /// What became of a connection since the last answer.
@@ -55,16 +62,28 @@ pub(super) enum Ended {
 }
 
 impl Conversation {
-    /// With the node there, once it has been connected to.
+    /// With the node there, once it has been connected to, about this database.
     pub(super) fn new(
-        address: String,
-        access: Access,
+        (address, access): (String, Access),
+        database: u64,
         form: Form,
         is_resp3: bool,
         interrupt: Option<Arc<AtomicBool>>,
     ) -> Conversation {
-        let is_in_transaction = false;
-        Conversation { address, access, form, is_resp3, interrupt, client: None, is_in_transaction }
+        let (is_in_transaction, is_selected) = (false, false);
+        let (client, selects) = (None, None);
+        Conversation {
+            address,
+            access,
+            form,
+            is_resp3,
+            interrupt,
+            client,
+            is_in_transaction,
+            database,
+            is_selected,
+            selects,
+        }
     }
 
     /// Connects, where there is no connection.
@@ -84,16 +103,43 @@ impl Conversation {
             None => client.set_patience(None::<Duration>)?,
         }
         self.client = Some(client);
+        self.is_selected = self.database == 0;
+        // Who may not yet is told so once it matters.
+        self.select().map(drop).inspect_err(|_| self.forget())
+    }
+
+    /// Selects the database on a connection that does not know it. Returns why the node refuses that, if it does.
+    fn select(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        let Some(client) = self.client.as_mut().filter(|_| !self.is_selected) else { return Ok(None) };
+        match client.ask(&["SELECT", &self.database.to_string()], GREETING_BYTES_MAX)? {
+            Reply::Error(why) => Ok(Some(why)),
+            _ => {
+                self.is_selected = true;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Finds out which database a transaction has left the connection in: some of it may not have been done.
+    fn learn(&mut self, selected: u64) -> Result<(), Trouble> {
+        let Some(client) = &mut self.client else { return Ok(()) };
+        let told = match client.ask(&["CLIENT", "INFO"], GREETING_BYTES_MAX)? {
+            Reply::Bulk(text) => {
+                let text = String::from_utf8_lossy(&text).into_owned();
+                text.split_whitespace().find_map(|field| field.strip_prefix("db=")?.parse().ok())
+            }
+            _ => None,
+        };
+        self.database = told.unwrap_or(selected);
         Ok(())
     }
 
     /// What stands before the prompt's `>`.
     pub(super) fn name(&self) -> String {
-        match (&self.client, self.is_in_transaction) {
-            (None, _) => "not connected".to_owned(),
-            (Some(client), false) => client.address().to_owned(),
-            (Some(client), true) => format!("{}(TX)", client.address()),
-        }
+        let Some(client) = &self.client else { return "not connected".to_owned() };
+        let database = if self.database == 0 { String::new() } else { format!("[{}]", self.database) };
+        let transaction = if self.is_in_transaction { "(TX)" } else { "" };
+        format!("{}{database}{transaction}", client.address())
     }
 
     /// Finds out whether the node has hung up since the last answer. Then there is no connection.
@@ -133,8 +179,13 @@ impl Conversation {
     }
 
     fn perform(&mut self, words: &[Vec<u8>], out: &mut impl Write) -> Result<bool, Stopped> {
-        let Conversation { client: Some(client), form, .. } = self else { return Ok(false) };
         let is = |name: &str| words[0].eq_ignore_ascii_case(name.as_bytes());
+        // What these do comes before the database does.
+        let is_first = ["auth", "hello", "select", "reset", "quit"].iter().any(|name| is(name));
+        if !is_first && let Some(why) = self.select().map_err(Stopped::Node)? {
+            return form::show_error(why, self.form, out).map(|()| true);
+        }
+        let Conversation { client: Some(client), form, .. } = self else { return Ok(false) };
         if is("watch-prefix") && words.len() > 1 {
             return watch(client, words, out);
         }
@@ -144,8 +195,23 @@ impl Conversation {
         let is_text = form::is_text(words);
         let is_error = form::show(client, *form, is_text, out)?;
         match is_error {
-            _ if is("exec") || is("discard") || is("reset") => self.is_in_transaction = false,
+            _ if is("exec") => {
+                self.is_in_transaction = false;
+                if let Some(selected) = self.selects.take() {
+                    self.learn(selected).map_err(Stopped::Node)?;
+                }
+            }
+            _ if is("discard") => (self.is_in_transaction, self.selects) = (false, None),
+            false if is("reset") => {
+                (self.is_in_transaction, self.selects) = (false, None);
+                (self.database, self.is_selected) = (0, true);
+            }
             false if is("multi") => self.is_in_transaction = true,
+            false if is("select") => match words.get(1).and_then(|number| str::from_utf8(number).ok()?.parse().ok()) {
+                Some(number) if self.is_in_transaction => self.selects = Some(number),
+                Some(number) => (self.database, self.is_selected) = (number, true),
+                None => (),
+            },
             false if is_streamed && !self.is_in_transaction => loop {
                 form::show(client, *form, false, out)?;
             },
@@ -159,7 +225,7 @@ impl Conversation {
 
     fn forget(&mut self) {
         self.client = None;
-        self.is_in_transaction = false;
+        (self.is_in_transaction, self.selects) = (false, None);
     }
 }
 

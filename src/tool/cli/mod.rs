@@ -33,7 +33,9 @@ pub(super) fn run(arguments: &CliArguments) -> Result<(), Failure> {
         (false, false) => Form::People,
     };
     let is_resp3 = arguments.resp3 || arguments.json;
-    let begin = |interrupt| Conversation::new(address.clone(), access.clone(), form, is_resp3, interrupt);
+    let begin = |interrupt| {
+        Conversation::new((address.clone(), access.clone()), arguments.db.into(), form, is_resp3, interrupt)
+    };
     if !arguments.words.is_empty() {
         return script(&mut begin(None), std::iter::once(given(&arguments.words)));
     }

@@ -57,6 +57,35 @@ async function main() {
     // What was shown before goes when the value has come.
     await page.waitForFunction(() => document.querySelector("#value pre")?.textContent.startsWith("00000000  00 ff fe"));
 
+    // Another database's keys are its own: they are found, written, deleted, brought back and followed there.
+    const askIn = async (db, ...words) => (await (await page.request.post(`${base}/?db=${db}`, { data: words })).json()).result;
+    await askIn(7, "SET", "color", "of seven");
+    await page.selectOption("#find-db", "7");
+    await page.waitForFunction(() => document.querySelector("#find-state").textContent.startsWith("1 key in"));
+    await page.click('#key-list a:text-is("color")');
+    await page.waitForFunction(() => document.querySelector("#value pre")?.textContent === "of seven");
+    assert.equal(new URL(page.url()).hash, "#keys/color?db=7");
+    await page.click("#value button.danger");
+    await page.waitForSelector("#undo button.primary");
+    assert.deepEqual([await askIn(7, "EXISTS", "color"), await askIn(0, "GET", "color")], [0, "blue"]);
+    await page.click("#undo button.primary");
+    for (let tries = 0; tries < 3000 && (await askIn(7, "EXISTS", "color")) === 0; tries++) await page.waitForTimeout(20);
+    assert.equal(await askIn(7, "GET", "color"), "of seven");
+    await page.waitForFunction(() => document.querySelector("#value pre")?.textContent === "of seven");
+    await page.fill('#value input[type="number"]', "5000");
+    await page.click('#value button:text-is("Expire")');
+    await page.waitForSelector('#value button:text-is("Never expire")');
+    assert.ok((await askIn(7, "TTL", "color")) > 0 && (await askIn(0, "TTL", "color")) === -1);
+    await page.click('nav a[href="#tail"]');
+    await page.selectOption("#follow-db", "7");
+    await page.waitForFunction(() => document.querySelector("#follow-state").textContent === "Following");
+    await askIn(0, "SET", "hidden", "zero");
+    await askIn(7, "SET", "seen", "seven");
+    await page.waitForSelector('#changes a:text-is("seen")');
+    assert.equal(await page.locator('#changes a:text-is("hidden")').count(), 0);
+    await page.click('#changes a:text-is("seen")');
+    await page.waitForFunction(() => document.querySelector("#value pre")?.textContent === "seven");
+
     for (const part of ["clients", "slow", "settings", "events"]) {
       await page.click(`nav a[href="#${part}"]`);
       await page.waitForFunction((part) => document.querySelector(`#${part} [role=status]`).textContent.length > 5, part);

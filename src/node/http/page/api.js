@@ -40,9 +40,12 @@ async function why(answer) {
 export const get = async (path, options) => (await ask(path, options)).json();
 
 // Runs a command and returns what it was answered. A word that is no text is `{base64: ...}`.
-export async function call(...words) {
+export const call = (...words) => callIn(0, ...words);
+
+// The same in a database.
+export async function callIn(db, ...words) {
   const body = JSON.stringify(words);
-  const answer = await ask("/", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const answer = await ask(`/?db=${db}`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   return (await answer.json()).result;
 }
 
@@ -60,7 +63,11 @@ export const bytesOf = (key) => (typeof key === "string" ? new TextEncoder().enc
 
 export const fromBase64 = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
 
-export const keyPath = (key) => `/v1/keys/${percent(key)}`;
+// A key of a database, with what else is asked.
+export const keyPath = (key, db, query = "") => `/v1/keys/${percent(key)}?db=${db}${query && `&${query}`}`;
+
+// Where the page shows it.
+export const placeOf = (key, db) => `#keys/${percent(key)}${db ? `?db=${db}` : ""}`;
 
 export const percent = (key) =>
   Array.from(bytesOf(key), (byte) => {

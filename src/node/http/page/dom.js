@@ -58,6 +58,12 @@ export function cells(line, ...texts) {
   texts.forEach((text, at) => text !== undefined && write(line.children[at], text));
 }
 
+// What chooses one of so many databases, where there is a choice.
+export function databases(select, count) {
+  select.replaceChildren(...Array.from({ length: count }, (_, db) => el("option", { value: db }, `database ${db}`)));
+  select.hidden = count < 2;
+}
+
 // A button that asks once more before it does what cannot be taken back.
 export function twice(label, sure, act) {
   const button = el("button.quiet", { type: "button" }, label);

@@ -1,7 +1,7 @@
 // Keys, found by how they begin, by a pattern or as they are, in pages.
 
-import { $, cells, mark, row, Rows, write } from "./dom.js";
-import { get, percent, shown } from "./api.js";
+import { $, cells, databases, mark, row, Rows, write } from "./dom.js";
+import { get, percent, placeOf, shown } from "./api.js";
 import * as value from "./value.js";
 import * as format from "./format.js";
 
@@ -12,14 +12,16 @@ let cursors = ["0"], next = null, asking = null, chosen = null, hasAsked = false
 
 const order = new Intl.Collator("en", { numeric: true });
 
-const idOf = (key) => (typeof key === "string" ? `t${key}` : `b${key.base64}`);
+const idOf = ({ key, db }) => `${db}${typeof key === "string" ? `t${key}` : `b${key.base64}`}`;
+
+const database = () => Number($("find-db").value);
 
 const rows = new Rows(
   $("key-list").tBodies[0],
-  ({ key }) => {
+  ({ key, db }) => {
     const line = row(["key", "num", "num", "num", "num"]);
     const link = document.createElement("a");
-    link.href = `#keys/${percent(key)}`;
+    link.href = placeOf(key, db);
     write(link, shown(key) || "(empty)");
     link.title = shown(key);
     line.children[0].append(link);
@@ -27,7 +29,7 @@ const rows = new Rows(
   },
   (line, item) => {
     const isKnown = item.bytes !== undefined;
-    mark(line, "class", chosen === idOf(item.key) ? "own" : null);
+    mark(line, "class", chosen === idOf(item) ? "own" : null);
     mark(line.children[3], "title", isKnown ? format.exactly(item.written_unix_ms) : null);
     const [size, ttl] = isKnown ? [format.bytes(item.bytes), item.ttl_ms === null ? "never" : `in ${format.ms(item.ttl_ms)}`] : ["", ""];
     cells(line, undefined, size, ttl, isKnown ? format.ago(item.written_unix_ms) : "may not be read", isKnown ? item.node : "");
@@ -36,38 +38,49 @@ const rows = new Rows(
 
 export function begin(me) {
   value.begin(me, () => hasAsked && look());
-  $("find").onsubmit = (event) => { event.preventDefault(); cursors = ["0"]; look(); };
-  $("find-new").onclick = () => { choose(null); value.create(); };
+  databases($("find-db"), me.databases);
+  $("find").onsubmit = (event) => { event.preventDefault(); lookAnew(); };
+  $("find-db").onchange = lookAnew;
+  $("find-new").onclick = () => { choose(null); value.create(database()); };
   $("page-back").onclick = () => { cursors.pop(); look(); };
   $("page-next").onclick = () => { cursors.push(next); look(); };
 }
 
-// `place`: the key that is to be seen, percent-encoded.
+// `place`: the key that is to be seen, percent-encoded, and its database.
 export function start(place) {
+  const [, text, number] = place?.match(/^(.*?)(?:\?db=(\d+))?$/s) ?? [];
+  const db = Number(number ?? 0);
+  if (place && db !== database()) { $("find-db").value = db; lookAnew(); }
   if (!hasAsked) look();
   if (!place) return;
-  const key = value.decode(place);
-  choose(key);
-  value.open(key);
+  const key = value.decode(text);
+  choose({ key, db });
+  value.open(key, db);
 }
 
 export const leave = () => asking?.abort();
 
-function choose(key) {
-  chosen = key === null ? null : idOf(key);
+function choose(item) {
+  chosen = item && idOf(item);
   rows.known.forEach((line, id) => mark(line, "class", id === chosen ? "own" : null));
+}
+
+function lookAnew() {
+  cursors = ["0"];
+  look();
 }
 
 async function look() {
   hasAsked = true;
   asking?.abort();
   const mine = (asking = new AbortController());
-  const [by, text] = [$("find-by").value, $("find-text").value];
+  const [by, text, db] = [$("find-by").value, $("find-text").value, database()];
   const wanted = text && `&${by}=${percent(text)}`;
   write($("find-state"), "Looking…");
   const begun = performance.now();
   try {
-    const list = await get(`/v1/keys?details=1&count=${PAGE}&cursor=${cursors.at(-1)}${wanted}`, { signal: mine.signal });
+    const list = await get(`/v1/keys?db=${db}&details=1&count=${PAGE}&cursor=${cursors.at(-1)}${wanted}`, { signal: mine.signal });
+    list.keys.forEach((item) => { item.db = db; });
     show(list, text, performance.now() - begun);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -79,8 +92,8 @@ async function look() {
 function show(list, text, tookMs) {
   list.keys.sort((a, b) => order.compare(shown(a.key), shown(b.key)));
   // A key may be met twice while others are written.
-  const all = [...new Map(list.keys.map((item) => [idOf(item.key), item])).values()];
-  rows.show(all, (item) => idOf(item.key));
+  const all = [...new Map(list.keys.map((item) => [idOf(item), item])).values()];
+  rows.show(all, idOf);
   next = list.cursor;
   $("page-back").disabled = cursors.length < 2;
   $("page-next").disabled = next === null;

@@ -1,8 +1,8 @@
 // Changes of keys as they happen. The browser goes on where it was when the connection broke; what comes faster than
 // anybody reads is counted and not shown.
 
-import { $, el, write } from "./dom.js";
-import { get, percent, shown } from "./api.js";
+import { $, databases, el, write } from "./dom.js";
+import { get, percent, placeOf, shown } from "./api.js";
 import * as format from "./format.js";
 
 const ROWS_MAX = 250;
@@ -10,11 +10,14 @@ const ROWS_MAX = 250;
 const ROWS_PER_S = 125, TURN_MS = 200;
 const VALUE_CHARS = 160;
 
-let source = null, held = [], isPaused = false, isPlanned = false, lastTurn = 0;
+let source = null, db = 0, held = [], isPaused = false, isPlanned = false, lastTurn = 0;
 let room = ROWS_MAX;
 let came = 0, skipped = 0, rate = 0, cameBefore = 0, timer = null;
 
-export function begin() {
+export function begin(me) {
+  databases($("follow-db"), me.databases);
+  // What is of another database does not stay among what comes.
+  $("follow-db").onchange = () => { clear(); follow(); };
   $("follow").onsubmit = (event) => { event.preventDefault(); follow(); };
   $("follow-pause").onclick = () => {
     isPaused = !isPaused;
@@ -23,11 +26,13 @@ export function begin() {
     if (!isPaused) plan();
     count();
   };
-  $("follow-clear").onclick = () => {
-    $("changes").tBodies[0].replaceChildren();
-    [held, came, skipped, cameBefore] = [[], 0, 0, 0];
-    count();
-  };
+  $("follow-clear").onclick = clear;
+}
+
+function clear() {
+  $("changes").tBodies[0].replaceChildren();
+  [held, came, skipped, cameBefore] = [[], 0, 0, 0];
+  count();
 }
 
 export const start = () => { if (!source) follow(); };
@@ -35,7 +40,8 @@ export const start = () => { if (!source) follow(); };
 function follow() {
   source?.close();
   held = [];
-  source = new EventSource(`/v1/watch?prefix=${percent($("follow-prefix").value)}`);
+  db = Number($("follow-db").value);
+  source = new EventSource(`/v1/watch?db=${db}&prefix=${percent($("follow-prefix").value)}`);
   const mine = source;
   write($("follow-state"), "Connecting…");
   mine.onopen = () => write($("follow-state"), "Following");
@@ -95,7 +101,7 @@ function line(data) {
     el("td.when", null, format.clock(unixMs, true)),
     el("td.num", null, change.stamp.node),
     kind,
-    el("td.key", null, el("a", { href: `#keys/${percent(key)}`, title: shown(key) }, shown(key))),
+    el("td.key", null, el("a", { href: placeOf(key, db), title: shown(key) }, shown(key))),
     el("td.preview", null, preview(change)));
 }
 

@@ -32,7 +32,7 @@ export function offer(gone) {
     try {
       await bringBack(gone);
       end();
-      done(gone.key);
+      done(gone);
     } catch (error) {
       if (!error.isKnown) throw error;
       clearInterval(timer);
@@ -45,8 +45,8 @@ export function offer(gone) {
   undo.focus({ preventScroll: true });
 }
 
-async function bringBack({ key, value, expires_unix_ms, tag }) {
+async function bringBack({ key, db, value, expires_unix_ms, tag }) {
   const expiry = expires_unix_ms === null ? "" : `&expires_unix_ms=${expires_unix_ms}`;
-  const path = `${keyPath(key)}?undo=${encodeURIComponent(tag)}${expiry}`;
+  const path = keyPath(key, db, `undo=${encodeURIComponent(tag)}${expiry}`);
   await ask(path, { method: "PUT", headers: { "Content-Type": "application/octet-stream" }, body: value });
 }

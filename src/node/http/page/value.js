@@ -1,7 +1,7 @@
 // One key: its value as text, JSON or hex, what is known of it, and what may be done with it.
 
 import { $, el, twice, write } from "./dom.js";
-import { ask, call, get, keyPath, percent, shown } from "./api.js";
+import { ask, callIn, get, keyPath, percent, placeOf, shown } from "./api.js";
 import * as undo from "./undo.js";
 import * as format from "./format.js";
 
@@ -13,7 +13,7 @@ let me, changed, opened = 0, now = null;
 
 export function begin(user, onChange) {
   [me, changed] = [user, onChange];
-  undo.begin((key) => { changed(); if (!now) open(key); });
+  undo.begin(({ key, db }) => { changed(); if (!now) open(key, db); });
 }
 
 // The key that a percent-encoded text stands for.
@@ -22,18 +22,18 @@ export function decode(text) {
   try { return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes); } catch { return { base64: btoa(String.fromCharCode(...bytes)) }; }
 }
 
-export async function open(key, bytesMax = SHOWN_BYTES) {
+export async function open(key, db, bytesMax = SHOWN_BYTES) {
   const mine = ++opened;
   // A browser takes these two for other paths.
   if (key === "." || key === "..") return say(key, "A browser cannot ask for a key of this name; kvstoreapp cli can.");
   try {
-    const [details] = (await get(`/v1/keys?details=1&key=${percent(key)}`)).keys;
+    const [details] = (await get(`/v1/keys?db=${db}&details=1&key=${percent(key)}`)).keys;
     if (mine !== opened) return;
     if (!details) return say(key, "There is no such key, or it has expired.");
     if (details.etag === undefined) return say(key, `${me.user} may not read this key.`);
-    const read = await readValue(key, bytesMax);
+    const read = await readValue(key, db, bytesMax);
     if (mine !== opened) return;
-    now = { key, ...details, ...read };
+    now = { ...details, ...read, key, db };
     show();
   } catch (error) {
     if (!error.isKnown) throw error;
@@ -42,9 +42,9 @@ export async function open(key, bytesMax = SHOWN_BYTES) {
 }
 
 // The value, or its beginning: what is not wanted is not sent.
-async function readValue(key, bytesMax) {
+async function readValue(key, db, bytesMax) {
   const stop = new AbortController();
-  const answer = await ask(keyPath(key), { signal: stop.signal });
+  const answer = await ask(keyPath(key, db), { signal: stop.signal });
   const reader = answer.body?.getReader();
   const parts = [];
   let length = 0, isWhole = true;
@@ -72,7 +72,7 @@ function textOf({ value, isWhole }) {
 }
 
 function show() {
-  const { key, bytes, isWhole } = now;
+  const { key, db, bytes, isWhole } = now;
   const text = textOf(now);
   const hasControls = text !== null && /[\u0000-\u0008\u000e-\u001f]/.test(text);
   const json = text !== null && isWhole && pretty(text);
@@ -87,23 +87,25 @@ function show() {
   choice.append(...Object.keys(kinds).map((name) => el("button", { type: "button", disabled: kinds[name] === false, onclick: () => choose(name) }, name)));
   choose(shownFirst);
   const cut = !isWhole && el("p.legend", null, `The first ${format.bytes(now.value.length)} of ${format.bytes(bytes)}. `,
-    bytes <= 16 << 20 && el("button.quiet", { type: "button", onclick: () => open(key, bytes) }, "Show all"));
-  const download = el("a", { href: keyPath(key), download: shown(key).replace(/[^\w.-]+/g, "_").slice(-80) || "value" }, "Download");
+    bytes <= 16 << 20 && el("button.quiet", { type: "button", onclick: () => open(key, db, bytes) }, "Show all"));
+  const download = el("a", { href: keyPath(key, db), download: shown(key).replace(/[^\w.-]+/g, "_").slice(-80) || "value" }, "Download");
   const note = el("p.legend", { role: "status" });
   $("value").replaceChildren(heading(key), facts(), el("div.tools", null, choice, download, ...actions(text, note)), note, ...[cut].filter(Boolean), pre);
 }
 
 function facts() {
-  const { bytes, expires_unix_ms, ttl_ms, written_unix_ms, node } = now;
+  const { db, bytes, expires_unix_ms, ttl_ms, written_unix_ms, node } = now;
   const fact = (name, ...said) => el("div", null, el("dt", null, name), el("dd", null, ...said));
   return el("dl.facts", null,
+    db > 0 && fact("Database", db),
     fact("Size", `${format.bytes(bytes)}${bytes > 1023 ? ` (${format.count(bytes)})` : ""}`),
     fact("Expires", ttl_ms === null ? "never" : `in ${format.ms(ttl_ms)}, ${format.exactly(expires_unix_ms)}`),
     fact("Written", `${format.exactly(written_unix_ms)} by node ${node}`));
 }
 
 function actions(text, note) {
-  const { key } = now;
+  const { key, db } = now;
+  const again = async () => { await open(key, db); changed(); };
   // What goes wrong is said where it was tried.
   const act = (work) => async () => {
     try { await work(); } catch (error) {
@@ -123,10 +125,10 @@ function actions(text, note) {
     const form = el("form.inline", null, after, el("button", null, "Expire"));
     form.onsubmit = (event) => {
       event.preventDefault();
-      act(async () => { await call("PEXPIRE", key, Math.round(after.value * 1000)); await open(key); changed(); })();
+      act(async () => { await callIn(db, "PEXPIRE", key, Math.round(after.value * 1000)); await again(); })();
     };
     all.push(form);
-    if (now.ttl_ms !== null && me.may.persist) all.push(el("button.quiet", { type: "button", onclick: act(async () => { await call("PERSIST", key); await open(key); changed(); }) }, "Never expire"));
+    if (now.ttl_ms !== null && me.may.persist) all.push(el("button.quiet", { type: "button", onclick: act(async () => { await callIn(db, "PERSIST", key); await again(); }) }, "Never expire"));
   }
   if (me.may.del) all.push(el("button.danger", { type: "button", onclick: act(remove) }, "Delete"));
   return all;
@@ -135,17 +137,17 @@ function actions(text, note) {
 const expiring = ({ expires_unix_ms }) => (expires_unix_ms === null ? "" : `expires_unix_ms=${expires_unix_ms}`);
 
 async function replace(body) {
-  await ask(`${keyPath(now.key)}?${expiring(now)}`, { method: "PUT", headers: { ...OCTETS, "If-Match": now.etag }, body });
-  await open(now.key);
+  await ask(keyPath(now.key, now.db, expiring(now)), { method: "PUT", headers: { ...OCTETS, "If-Match": now.etag }, body });
+  await open(now.key, now.db);
   changed();
 }
 
 // The value is kept here before it goes, as it was when it went.
 async function remove() {
   const gone = now;
-  const held = me.may.set ? await (await ask(keyPath(gone.key), { headers: { "If-Match": gone.etag } })).blob() : null;
-  const answer = await ask(`${keyPath(gone.key)}?undoable`, { method: "DELETE", headers: { "If-Match": gone.etag } });
-  if (held) undo.offer({ key: gone.key, value: held, expires_unix_ms: gone.expires_unix_ms, tag: answer.headers.get("ETag") });
+  const held = me.may.set ? await (await ask(keyPath(gone.key, gone.db), { headers: { "If-Match": gone.etag } })).blob() : null;
+  const answer = await ask(keyPath(gone.key, gone.db, "undoable"), { method: "DELETE", headers: { "If-Match": gone.etag } });
+  if (held) undo.offer({ key: gone.key, db: gone.db, value: held, expires_unix_ms: gone.expires_unix_ms, tag: answer.headers.get("ETag") });
   say(gone.key, "It was deleted.");
   changed();
 }
@@ -161,22 +163,22 @@ function edit(text, act) {
   area.focus();
 }
 
-export function create() {
+export function create(db) {
   now = null;
   opened++;
   const key = el("input", { required: true, autocomplete: "off", autocapitalize: "none", spellcheck: false });
   const ttl = el("input", { type: "number", min: 1, max: 1e10, placeholder: "never" });
   const area = el("textarea", { rows: 8, spellcheck: false });
   const note = el("p.legend", { role: "status" });
-  const form = el("form.fields", null, el("h2", null, "New key"), el("label", null, "Key", key), el("label", null, "Value", area), el("label", null, "Expires after seconds", ttl),
+  const form = el("form.fields", null, el("h2", null, db ? `New key in database ${db}` : "New key"), el("label", null, "Key", key), el("label", null, "Value", area), el("label", null, "Expires after seconds", ttl),
     el("div.tools", null, el("button.primary", null, "Set"), note));
   form.onsubmit = async (event) => {
     event.preventDefault();
     try {
       const expiry = ttl.value ? `&ttl_ms=${Math.round(ttl.value * 1000)}` : "";
-      await ask(`${keyPath(key.value)}?nx${expiry}`, { method: "PUT", headers: OCTETS, body: new Blob([area.value]) });
+      await ask(keyPath(key.value, db, `nx${expiry}`), { method: "PUT", headers: OCTETS, body: new Blob([area.value]) });
       changed();
-      location.hash = `#keys/${percent(key.value)}`;
+      location.hash = placeOf(key.value, db);
     } catch (error) {
       if (!error.isKnown) throw error;
       write(note, error.status === 412 ? "There is such a key already." : error.message);

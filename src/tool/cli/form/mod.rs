@@ -84,6 +84,17 @@ pub(super) fn show(client: &mut Client, form: Form, is_text: bool, out: &mut imp
     }
 }
 
+/// Shows an error that the node has answered to what nobody has typed.
+pub(super) fn show_error(why: Vec<u8>, form: Form, out: &mut impl Write) -> Result<(), Stopped> {
+    let (place, part) = (Place { around: &[], is_value: false }, Part::Error(why));
+    let shown = match form {
+        Form::People => people::part(&place, &part, out),
+        Form::Raw => raw::part(&place, &part, out),
+        Form::Json => json::part(&place, &part, out),
+    };
+    shown.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).map_err(|_| Stopped::Reader)
+}
+
 /// Whether a command's answer is a text that people read as it is.
 pub(super) fn is_text(words: &[Vec<u8>]) -> bool {
     let word = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
