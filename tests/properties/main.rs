@@ -10,6 +10,7 @@ mod change_list;
 #[path = "../fuzz/checks.rs"]
 mod checks;
 mod circles;
+mod containers;
 mod counters;
 mod dashboards;
 mod events;
