@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a small data file with the binary of a release, for the test that opens one of each format:
 #   tests/durability/formats/make.sh <binary> tests/durability/formats/format-<n>.db
-# What a format cannot hold (databases before 4) is left out.
+# What a format cannot hold (expiries before 2, databases before 4) is left out.
 set -euo pipefail
 binary=$(realpath "$1") file=$(realpath -m "$2")
 scratch=$(mktemp -d)
