@@ -126,9 +126,13 @@ Examples:\n  \
   kvstoreapp export - --pattern 'user:*:name' | jq -r .value\n\n\
 Exit code: 0, all is written; 1, it was begun and failed; 2, the command line is wrong, or no node could be asked.")]
 pub struct ExportArguments {
-    /// The file, written over if it is there; "-": stdout
+    /// The file: it must not be there yet; "-": stdout
     #[arg(value_name = "file")]
     pub file: String,
+
+    /// Write over the file where it is there
+    #[arg(long)]
+    pub force: bool,
 
     /// Only keys that begin so
     #[arg(long, value_name = "text", conflicts_with = "pattern")]
@@ -168,8 +172,8 @@ impl ExportArguments {
 /// What comes out of a file.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Reads what kvstoreapp export writes. Keys that had expired by now are left out and counted. A line that is wrong, or that \
-the node refuses, is named and left out, and the exit code is 1 then.\n\n\
+Reads what kvstoreapp export writes. Keys that had expired by now are left out and counted. A line that is wrong, that is \
+too long, or that the node refuses, is named and left out, and the exit code is 1 then.\n\n\
 Examples:\n  \
   kvstoreapp import keys.jsonl\n  \
   kvstoreapp import keys.jsonl --nx --strict\n  \

@@ -125,6 +125,30 @@ pub(super) const OWN: [&str; 23] = [
     "tls-key-file",
 ];
 
+/// The value of a setting that is one of the options, by its name in small letters; `None`: it is not.
+pub(super) fn in_options(name: &str, options: &Options) -> Option<String> {
+    let yes_or_no = |on| if on { "yes" } else { "no" }.to_owned();
+    let of_tls = |of: fn(&Tls) -> &str, without: &str| options.tls.as_ref().map_or(without, of).to_owned();
+    Some(match name {
+        "aclfile" => options.users_file.clone(),
+        "durability" => options.durability.to_string(),
+        "loglevel" => log_book::redis_name(options.process.log_level).to_owned(),
+        "max-value-bytes" => options.value_bytes_max.to_string(),
+        "maxclients" => options.clients_max.to_string(),
+        "maxmemory" => options.memory_bytes_max.to_string(),
+        "protected-mode" => yes_or_no(options.protected_mode),
+        "script-memory" => options.scripts.memory_bytes.to_string(),
+        "script-time-ms" => options.scripts.time_ms.to_string(),
+        "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),
+        "timeout" => options.idle_timeout_s.to_string(),
+        "tls-auth-clients" => of_tls(|tls| tls.client_auth.redis_name(), "no"),
+        "tls-ca-cert-file" => of_tls(|tls| &tls.files.client_ca, ""),
+        "tls-cert-file" => of_tls(|tls| &tls.files.certificate, ""),
+        "tls-key-file" => of_tls(|tls| &tls.files.key, ""),
+        _ => return None,
+    })
+}
+
 impl Change {
     /// What setting `requirepass` comes to: the default user's password, none where it is empty.
     pub(super) fn password(text: &[u8]) -> Change {

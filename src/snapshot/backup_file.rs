@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -98,7 +99,13 @@ impl BackupFile {
         &self.path
     }
 
-    /// Makes a copy of it. An error is a sentence.
+    /// Who may read what is made of it: its owner, and the group where that may read the backup.
+    pub(super) fn private_mode(&self) -> u32 {
+        let mode = std::fs::metadata(&self.path).map_or(0, |file| file.permissions().mode());
+        0o600 | (mode & 0o040)
+    }
+
+    /// Makes a copy of it, in an empty file that is there. An error is a sentence.
     pub(super) fn copy_to(&self, to: &Path) -> Result<(), String> {
         let cannot = |error| format!("cannot copy {} to {}: {error}", self.path.display(), to.display());
         self.connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop).map_err(cannot)

@@ -4,7 +4,8 @@
 //! Then the old data is moved aside, the data file first: from that moment on the new one counts. Where the process ends
 //! before it has its place, the next start gives it that; where it ends earlier, the next start has the old data.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::aside;
@@ -15,10 +16,13 @@ const BEGUN: &str = "backup.db.restoring";
 /// All of it is.
 const WHOLE: &str = "backup.db.restored";
 
-/// Where the new data file is to be made, in that directory. What an earlier attempt has left is gone.
-pub(super) fn begin(directory: &Path) -> PathBuf {
+/// Where the new data file is to be made, in that directory: an empty file with these permissions at most. What an earlier
+/// attempt has left is gone. An error is a sentence.
+pub(super) fn begin(directory: &Path, mode: u32) -> Result<PathBuf, String> {
     remove_begun(directory);
-    directory.join(BEGUN)
+    let begun = directory.join(BEGUN);
+    let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(&begun);
+    made.map(|_| begun.clone()).map_err(|error| format!("cannot make {}: {error}", begun.display()))
 }
 
 /// Puts what was made there in the place of what is there. Returns where that is kept, if there was any. An error is a

@@ -65,7 +65,7 @@ pub fn restore(backup: &BackupFile, place: &Place<'_>, force: bool) -> Result<Re
             found.join(", ")
         ));
     }
-    let made = exchange::begin(place.directory);
+    let made = exchange::begin(place.directory, backup.private_mode())?;
     backup.copy_to(&made)?;
     forget_backup(&made).map_err(|error| format!("cannot write {}: {error}", made.display()))?;
     let kept = exchange::finish(place.directory)?;
@@ -95,7 +95,7 @@ pub fn restore_cluster(
             (Before::Nothing(Box::new(nothing)), place.node.unwrap_or(backup.about.node))
         }
     };
-    let made = exchange::begin(place.directory);
+    let made = exchange::begin(place.directory, backup.private_mode())?;
     let mut file = create_anew(&made, node)?;
     let mut open = None;
     let write = |save: Save| {

@@ -28,10 +28,7 @@ pub(super) fn run(arguments: &BackupArguments) -> Result<String, Failure> {
         let backup = BackupFile::verify(file, unix_ms())?;
         return Ok(format!("{} is whole: {}", file.display(), describe(&backup.about)));
     }
-    placing::check(file)?;
-    if !arguments.force && file.exists() {
-        return Err(Failure::unknown(format!("{} is there already: say --force to write over it", file.display())));
-    }
+    placing::check(file, arguments.force)?;
     let address = arguments.node.any_address().map_err(Failure::unknown)?;
     let access = arguments.node.access().map_err(Failure::unknown)?;
     let mut client = Client::meet(&address, &access)?;

@@ -10,11 +10,15 @@ use super::failure::Failure;
 /// What is written at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Refuses a place where something else than a file is: it would be gone, a device or a link as well.
-pub(super) fn check(file: &Path) -> Result<(), Failure> {
+/// Refuses a place where something else than a file is: it would be gone, a device or a link as well; and one where a
+/// file is, unless that is forced.
+pub(super) fn check(file: &Path, force: bool) -> Result<(), Failure> {
     match fs::symlink_metadata(file) {
         Ok(found) if !found.is_file() => {
             Err(Failure::unknown(format!("{} is no file, and is left as it is: name another", file.display())))
+        }
+        Ok(_) if !force => {
+            Err(Failure::unknown(format!("{} is there already: say --force to write over it", file.display())))
         }
         Ok(_) | Err(_) => Ok(()),
     }

@@ -48,6 +48,9 @@ fn settings_are_told_with_their_defaults_to_who_may_get_them() {
     let of = |name: &str| all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name} is missing"));
     assert_eq!((&of("id")["default"], &of("id")["can_set"]), (&Value::Null, &Value::Bool(false)));
     assert_eq!(of("maxmemory")["can_set"], true);
+    // Each node has its own of these.
+    let without: Vec<_> = all.iter().filter(|one| one["default"].is_null()).map(|one| &one["name"]).collect();
+    assert_eq!(without, ["id", "bind", "dir", "port"]);
     // The same names and values as by CONFIG GET, but for older names.
     for one in all {
         let (name, value) = (text(one, "name").expect("a name"), text(one, "value").expect("a value"));

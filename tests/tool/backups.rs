@@ -117,6 +117,24 @@ fn a_file_that_is_there_is_left_alone_unless_it_is_forced() {
 }
 
 #[test]
+fn a_restored_file_is_as_private_as_its_backup_and_never_everybodys() {
+    let place = Place::new();
+    let server = Server::start(&[]);
+    let file = place.text("it.db");
+    assert_eq!(back_up(&server, &file).code, 0);
+    for (mode, expected) in [(0o600, 0o600), (0o640, 0o640), (0o644, 0o640), (0o400, 0o600)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("it is ours");
+        for flags in [&[][..], &["--cluster"]] {
+            let data = place.text(&format!("data-{mode:o}{}", flags.concat()));
+            let said = tool(&[&["restore", &file, "--data-dir", &data], flags].concat());
+            assert_eq!(said.code, 0, "{said:?}");
+            let made = fs::metadata(Path::new(&data).join("backup.db")).expect("it is there").permissions().mode();
+            assert_eq!(made & 0o777, expected, "of {mode:o} {flags:?}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_goes_or_does_not_read_keeps_nothing_and_nobody_waits_for_it() {
     let server = Server::start(&["--snapshot-interval-ms=50"]);
     let mut client = server.connect();

@@ -130,6 +130,41 @@ fn lines_that_are_wrong_are_named_and_the_others_are_written() {
 }
 
 #[test]
+fn lines_that_are_too_long_for_the_node_are_named_and_the_others_are_written() {
+    let server = Server::start(&["--max-value-bytes=1K"]);
+    let long = |bytes: usize| vec![b'x'; bytes];
+    let rows = [
+        row(b"a", b"1", None),
+        row(b"b", &long(1_025), None),
+        row(b"c", &long(200_000), None),
+        row(&long(65_536), b"4", None),
+        row(b"e", &long(1_024), None),
+    ];
+    let said = import(&server, &["-"], &rows.join("\n"));
+    assert_eq!(said.code, 1, "{said:?}");
+    for words in [
+        "line 2: the value has 1025 bytes, and the node takes 1024 at most",
+        "line 3: the value has 200000 bytes, and the node takes 1024 at most",
+        "line 4: the key has 65536 bytes, and the node takes 65535 at most",
+        "2 keys imported, 0 had expired, 3 lines were wrong",
+    ] {
+        assert!(said.err.contains(words), "{words}: {said:?}");
+    }
+    assert_eq!(server.info("keys"), "2");
+}
+
+#[test]
+fn a_file_that_is_there_is_written_over_by_force_alone() {
+    let (place, server) = (Place::new(), Server::start(&[]));
+    let kept = place.file("keys.jsonl", "what was exported before\n");
+    let said = export(&server, &[&kept]);
+    assert!(said.code == 2 && said.err.contains("is there already: say --force to write over it"), "{said:?}");
+    assert_eq!(std::fs::read_to_string(&kept).expect("it stays"), "what was exported before\n");
+    assert_eq!(export(&server, &[&kept, "--force"]).code, 0);
+    assert_eq!(std::fs::read_to_string(&kept).expect("it is there"), "");
+}
+
+#[test]
 fn only_some_keys_are_exported_where_somebody_says_which() {
     let server = Server::start(&[]);
     let rows = [&b"user:1"[..], b"user:2", b"user*:3", b"order:1"].map(|key| row(key, b"v", None));
@@ -169,7 +204,7 @@ fn a_connection_that_breaks_is_an_error_that_says_how_far_it_came() {
         b"*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n",
         b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:-1\r\n$1\r\nv\r\n+OK\r\n",
     ]);
-    let said = tool(&["export", &kept, "--address", &address]);
+    let said = tool(&["export", &kept, "--force", "--address", &address]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(
         said.err.contains("closed the connection") && said.err.contains("(1 keys were read until then)"),
@@ -178,7 +213,8 @@ fn a_connection_that_breaks_is_an_error_that_says_how_far_it_came() {
     assert_eq!(std::fs::read_to_string(&kept).expect("it stays"), "what was exported before\n");
     assert!(!place.path("out.jsonl.part").exists());
 
-    let address = serve(&[b"+PONG\r\n", b"+OK\r\n+OK\r\n"]);
+    const LONGEST: &[u8] = b"*2\r\n$15\r\nmax-value-bytes\r\n$8\r\n67108864\r\n";
+    let address = serve(&[b"+PONG\r\n", LONGEST, b"+OK\r\n+OK\r\n"]);
     let rows: Vec<String> = (0..4).map(|number| row(format!("key{number}").as_bytes(), b"v", None)).collect();
     let said = tool(&["import", &place.file("in.jsonl", rows.join("\n")), "--address", &address]);
     assert_eq!(said.code, 1, "{said:?}");

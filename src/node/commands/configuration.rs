@@ -3,9 +3,8 @@
 use super::fail::{Fail, SYNTAX, printable};
 use super::help::help;
 use super::{Args, Command, Context, DONE, Executed, Outcome, Reply, subcommands, users};
-use crate::node::encryption::{ClientAuth, TlsFiles};
+use crate::node::encryption::ClientAuth;
 use crate::node::foreign::{ALIASES, FOREIGN, Foreign};
-use crate::node::log_book;
 use crate::node::settings::{self, Change, OWN};
 use crate::node::waiting::Until;
 use crate::protocol::glob::Pattern;
@@ -169,33 +168,16 @@ impl Context<'_> {
 
     fn own_setting(&self, name: &str) -> String {
         let (options, timing) = (&self.settings.options, &self.timing);
-        let tls_file = |file: fn(&TlsFiles) -> &String| {
-            options.tls.as_ref().map(|tls| file(&tls.files).clone()).unwrap_or_default()
-        };
-        match name {
-            "aclfile" => options.users_file.clone(),
+        settings::in_options(name, options).unwrap_or_else(|| match name {
             "acllog-max-len" => self.accounts.log.entries_max.to_string(),
-            "durability" => options.durability.to_string(),
             "id" => self.keys.replica().clock().node().to_string(),
             "latency-monitor-threshold" => timing.latency.threshold_ms.to_string(),
             "latency-tracking" => if timing.tracks_all { "yes" } else { "no" }.to_owned(),
-            "loglevel" => log_book::redis_name(options.process.log_level).to_owned(),
-            "max-value-bytes" => options.value_bytes_max.to_string(),
-            "maxclients" => options.clients_max.to_string(),
-            "maxmemory" => options.memory_bytes_max.to_string(),
             "notify-keyspace-events" => self.events.channels.notifications.text(),
             "requirepass" => users::shown_password(self.users).to_owned(),
-            "protected-mode" => if options.protected_mode { "yes" } else { "no" }.to_owned(),
-            "script-memory" => options.scripts.memory_bytes.to_string(),
-            "script-time-ms" => options.scripts.time_ms.to_string(),
             "slowlog-log-slower-than" => timing.slow_log.threshold_us.to_string(),
             "slowlog-max-len" => timing.slow_log.entries_max.to_string(),
-            "snapshot-interval-ms" => options.snapshot_interval_ms.to_string(),
-            "tls-auth-clients" => options.tls.as_ref().map_or("no", |tls| tls.client_auth.redis_name()).to_owned(),
-            "tls-ca-cert-file" => tls_file(|files| &files.client_ca),
-            "tls-cert-file" => tls_file(|files| &files.certificate),
-            "tls-key-file" => tls_file(|files| &files.key),
-            _ => options.idle_timeout_s.to_string(),
-        }
+            _ => unreachable!("{name} is none of OWN"),
+        })
     }
 }

@@ -35,11 +35,11 @@ pub(in crate::tool) fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let access = arguments.node.access().map_err(Failure::unknown)?;
     let mut client = Client::meet(&address, &access)?;
     select(&mut client, arguments.db)?;
-    let mut target = Target::open(&arguments.file)?;
+    let mut target = Target::open(&arguments.file, arguments.force)?;
     let begun = Instant::now();
     let mut written = 0;
     let copied = copy(&mut client, arguments.pattern(), &mut target, &mut written);
-    if let Err(failure) = copied.and_then(|()| target.finish()) {
+    if let Err(failure) = copied.and_then(|()| target.finish(arguments.force)) {
         let Failure { code: _, why } = failure;
         return Err(Failure { code: FAILED, why: format!("{why} ({written} keys were read until then)") });
     }
@@ -139,12 +139,12 @@ fn refused(what: &str, why: &[u8]) -> Failure {
 }
 
 impl Target {
-    fn open(name: &str) -> Result<Target, Failure> {
+    fn open(name: &str, force: bool) -> Result<Target, Failure> {
         if name == "-" {
             return Ok(Target::Stdout(BufWriter::new(stdout())));
         }
         let place = Path::new(name);
-        placing::check(place)?;
+        placing::check(place, force)?;
         Ok(Target::File(Part::beside(place)?))
     }
 
@@ -160,10 +160,10 @@ impl Target {
     }
 
     /// All is written: it is on the disk, under its name, when this returns.
-    fn finish(self) -> Result<(), Failure> {
+    fn finish(self, force: bool) -> Result<(), Failure> {
         match self {
             Target::Stdout(mut out) => out.flush().map_err(|error| unwritten(&error)),
-            Target::File(mut part) => part.sync().and_then(|()| part.put_in_place(true)),
+            Target::File(mut part) => part.sync().and_then(|()| part.put_in_place(force)),
         }
     }
 }

@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use super::row::Row;
 use super::selecting::select;
 use crate::config::ImportArguments;
+use crate::store::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::tool::client::Client;
 use crate::tool::client::reply::Reply;
 use crate::tool::clock::unix_ms;
@@ -50,6 +51,8 @@ struct Import<'a> {
     sent: VecDeque<u64>,
     /// ... and not sent.
     unsent: VecDeque<u64>,
+    /// The longest value that the node takes.
+    value_bytes_max: usize,
     /// The last line of which it is known what became.
     done_line: u64,
     bar: ProgressBar,
@@ -69,9 +72,10 @@ pub(in crate::tool) fn run(arguments: &ImportArguments) -> Result<(), Failure> {
     };
     let mut client = Client::meet(&address, &access)?;
     select(&mut client, arguments.db)?;
+    let value_bytes_max = value_bytes_max(&mut client)?;
     let (counts, sent, unsent) = (Counts::default(), VecDeque::new(), VecDeque::new());
     let begun = Instant::now();
-    let mut import = Import { arguments, client, counts, sent, unsent, done_line: 0, bar };
+    let mut import = Import { arguments, client, counts, sent, unsent, value_bytes_max, done_line: 0, bar };
     let ended = import.all(BufReader::with_capacity(1 << 20, source));
     import.bar.finish_and_clear();
     let Import { counts: Counts { written, kept, expired, wrong }, done_line, .. } = import;
@@ -90,6 +94,39 @@ pub(in crate::tool) fn run(arguments: &ImportArguments) -> Result<(), Failure> {
     }
 }
 
+/// The longest value that the node takes: it hangs up on who sends one that is much longer. Who may not ask for it relies
+/// on what no node passes.
+fn value_bytes_max(client: &mut Client) -> Result<usize, Failure> {
+    let said = match client.ask(&["CONFIG", "GET", "max-value-bytes"], ANSWER_BYTES_MAX)? {
+        Reply::Array(parts) => parts.into_iter().nth(1),
+        _ => None,
+    };
+    let Some(Reply::Bulk(bytes)) = said else { return Ok(VALUE_BYTES_MAX) };
+    Ok(std::str::from_utf8(&bytes).ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(VALUE_BYTES_MAX))
+}
+
+/// A line that was read.
+#[derive(Debug, PartialEq, Eq)]
+struct Taken {
+    /// Its length, with its end.
+    bytes: u64,
+    /// One that is too long is passed over, and its beginning alone is there.
+    is_whole: bool,
+}
+
+/// Reads a line of so many bytes at most, with its end; `None`: there is none.
+fn take_line(source: &mut impl BufRead, line: &mut Vec<u8>, bytes_max: u64) -> std::io::Result<Option<Taken>> {
+    let bytes = source.by_ref().take(bytes_max).read_until(b'\n', line)? as u64;
+    match bytes {
+        0 => Ok(None),
+        _ if bytes < bytes_max || line.last() == Some(&b'\n') => Ok(Some(Taken { bytes, is_whole: true })),
+        _ => match source.skip_until(b'\n')? as u64 {
+            0 => Ok(Some(Taken { bytes, is_whole: true })),
+            rest => Ok(Some(Taken { bytes: bytes + rest, is_whole: false })),
+        },
+    }
+}
+
 impl Import<'_> {
     fn all(&mut self, mut source: impl BufRead) -> Result<(), Failure> {
         let mut line = Vec::new();
@@ -97,19 +134,17 @@ impl Import<'_> {
         loop {
             line.clear();
             line.shrink_to(4 * BATCH_BYTES);
-            let read = (&mut source).take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
-            let read = read.map_err(|error| Failure::from(format!("cannot read {}: {error}", self.arguments.file)))?;
-            if read == 0 {
-                break;
-            }
+            let taken = take_line(&mut source, &mut line, LINE_BYTES_MAX);
+            let taken =
+                taken.map_err(|error| Failure::from(format!("cannot read {}: {error}", self.arguments.file)))?;
+            let Some(Taken { bytes, is_whole }) = taken else { break };
             number += 1;
-            if read as u64 == LINE_BYTES_MAX && line.last() != Some(&b'\n') {
-                return Err(Failure::from(format!("line {number} is longer than {LINE_BYTES_MAX} bytes")));
-            }
             // On a terminal: bytes of a file whose length is known, else keys.
-            self.bar.inc(if self.bar.length().is_some() { read as u64 } else { 1 });
+            self.bar.inc(if self.bar.length().is_some() { bytes } else { 1 });
             let text = line.trim_ascii();
-            if !text.is_empty() {
+            if !is_whole {
+                self.complain(number, &format!("it is longer than {LINE_BYTES_MAX} bytes"))?;
+            } else if !text.is_empty() {
                 match self.queue(text) {
                     Ok(true) => self.unsent.push_back(number),
                     Ok(false) => self.counts.expired += 1,
@@ -129,6 +164,13 @@ impl Import<'_> {
         let row: Row<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let key = bytes(&row.key, row.key_encoding).ok_or("the key is no base64")?;
         let value = bytes(&row.value, row.encoding).ok_or("the value is no base64")?;
+        for (what, bytes, bytes_max) in
+            [("key", key.len(), KEY_BYTES_MAX), ("value", value.len(), self.value_bytes_max)]
+        {
+            if bytes > bytes_max {
+                return Err(format!("the {what} has {bytes} bytes, and the node takes {bytes_max} at most"));
+            }
+        }
         let at = row.expires_at_ms.map(|at| at.to_string());
         if row.expires_at_ms.is_some_and(|at| at <= unix_ms() as i64) {
             return Ok(false);
@@ -168,5 +210,27 @@ impl Import<'_> {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over_whole() {
+        let mut source = BufReader::with_capacity(4, &b"12345678\nab\n1234567\n\n12345678"[..]);
+        let mut take = || {
+            let mut line = Vec::new();
+            let taken = take_line(&mut source, &mut line, 8).expect("it can be read");
+            taken.map(|Taken { bytes, is_whole }| (String::from_utf8(line).expect("text"), bytes, is_whole))
+        };
+        let line = |text: &str, bytes, is_whole| Some((text.to_owned(), bytes, is_whole));
+        assert_eq!(take(), line("12345678", 9, false));
+        assert_eq!(take(), line("ab\n", 3, true));
+        assert_eq!(take(), line("1234567\n", 8, true));
+        assert_eq!(take(), line("\n", 1, true));
+        assert_eq!(take(), line("12345678", 8, true));
+        assert_eq!(take(), None);
     }
 }
