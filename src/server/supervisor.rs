@@ -30,7 +30,7 @@ const PERIOD_US_MIN: u64 = 1_000;
 const RETRY_US: u64 = 100_000;
 /// How often more time is asked for, and how much: three times as long.
 const EXTENSION: Duration = Duration::from_secs(10);
-/// Who has used so much of the processors meanwhile is getting on, and is not stuck.
+/// Who has used so much of the processors since it asked last is getting on, and is not stuck.
 const PROGRESS_US: u64 = 10_000;
 
 /// See the module.
@@ -242,10 +242,11 @@ impl Extension {
         let ask = move || {
             // Who does not take one of these gets the next.
             let _ = manager.send(&message);
-            let mut used_us = process::cpu_us();
+            let mut asked_us = process::cpu_us();
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(every) {
-                let before_us = std::mem::replace(&mut used_us, process::cpu_us());
-                if used_us - before_us >= PROGRESS_US {
+                let used_us = process::cpu_us();
+                if used_us - asked_us >= PROGRESS_US {
+                    asked_us = used_us;
                     let _ = manager.send(&message);
                 }
             }
