@@ -83,14 +83,14 @@ pub(super) fn conditions(cx: &mut Context<'_>, question: Question) -> Vec<Condit
     all.push(Condition::new("peers", cx.readiness.has_been(), peers));
     if question == Question::Strict {
         let replica = cx.keys.replica();
-        if let (Some(why), true) = (&unready, cx.readiness.has_been()) {
-            all.push(Condition::new("links", false, why.to_string()));
-        }
         for peer in replica.replication().status(replica.store(), now.monotonic_us) {
             let is_linked = peer.state == "linked";
             let says = if is_linked { format!("it {}", told(&peer.agreement)) } else { peer.state.to_owned() };
             let is_met = is_linked && is_as_this_one(&peer.agreement, peer.lag_ms);
             all.push(Condition::new(&format!("node {}", peer.id), is_met, says));
+        }
+        if let (Some(why), true) = (&unready, cx.readiness.has_been()) {
+            all.push(Condition::new("links", false, why.to_string()));
         }
     }
     all

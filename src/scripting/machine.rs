@@ -73,8 +73,12 @@ impl Machine {
         });
         let redis = library::redis(&lua, &shared.switches, redis_version)?;
         let given = given(&lua, &shared)?;
+        let questions = questions(&lua)?;
+        for question in [Question::AclCheckCmd, Question::Log] {
+            redis.raw_set(question.name(), asking(&lua, &questions, question)?)?;
+        }
         given.raw_set("redis", redis)?;
-        given.raw_set("questions", questions(&lua)?)?;
+        given.raw_set("questions", questions)?;
         given.raw_set("libraries", libraries(&lua, &shared)?)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(format!("={PRELUDE}"));
         let (globals, scripts, run): (Table, Table, Function) = prelude.into_function()?.call(given)?;
@@ -259,8 +263,15 @@ enum Question {
 }
 
 impl Question {
-    const ALL: [(Question, &str); 3] =
-        [(Question::Pcall, "pcall"), (Question::AclCheckCmd, "acl_check_cmd"), (Question::Log, "log")];
+    const ALL: [Question; 3] = [Question::Pcall, Question::AclCheckCmd, Question::Log];
+
+    fn name(self) -> &'static str {
+        match self {
+            Question::Pcall => "pcall",
+            Question::AclCheckCmd => "acl_check_cmd",
+            Question::Log => "log",
+        }
+    }
 
     fn mark(self) -> LightUserData {
         LightUserData(std::ptr::without_provenance_mut(self as usize))
@@ -269,7 +280,7 @@ impl Question {
     /// Takes its mark from the arguments; `None`: it is a call.
     fn take(values: &mut MultiValue) -> Option<Question> {
         let Some(Value::LightUserData(mark)) = values.front() else { return None };
-        let (question, _) = Question::ALL.into_iter().find(|(question, _)| question.mark() == *mark)?;
+        let question = Question::ALL.into_iter().find(|question| question.mark() == *mark)?;
         let _mark = values.pop_front();
         Some(question)
     }
@@ -280,8 +291,18 @@ fn questions(lua: &Lua) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     Question::ALL
         .into_iter()
-        .try_for_each(|(question, name)| table.raw_set(name, Value::LightUserData(question.mark())))?;
+        .try_for_each(|question| table.raw_set(question.name(), Value::LightUserData(question.mark())))?;
     Ok(table)
+}
+
+/// The script's way to a question that may be refused. It is none of Lua's functions: who returns what such a one
+/// returns leaves his place to it, and an error could not say where it was raised.
+fn asking(lua: &Lua, questions: &Table, question: Question) -> mlua::Result<Function> {
+    let questions = questions.clone();
+    lua.create_function(move |_, mut values: MultiValue| {
+        values.push_front(Value::LightUserData(question.mark()));
+        questions.raw_get::<Function>("ask")?.call::<Value>(values)
+    })
 }
 
 /// Memory for a call's texts that stays.

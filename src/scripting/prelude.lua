@@ -272,14 +272,6 @@ function redis.pcall(...)
   return ask(questions.pcall, ...)
 end
 
-function redis.acl_check_cmd(...)
-  return ask(questions.acl_check_cmd, ...)
-end
-
-function redis.log(...)
-  ask(questions.log, ...)
-end
-
 -- `false` keeps their places in the table, as nil would not.
 local function forget(...)
   scripts.KEYS, scripts.ARGV = false, false
@@ -289,6 +281,7 @@ end
 local handle = given.handle
 local function run(script, asking, keys, argv)
   ask, redis.call, scripts.KEYS, scripts.ARGV = asking, asking, keys, argv
+  questions.ask = asking
   return forget(raw_xpcall(script, handle))
 end
 
