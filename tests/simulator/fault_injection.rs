@@ -48,7 +48,7 @@ const INJECTED: [(&str, u64); 24] = [
     ("held writes counted as sent", 3),
     ("listing never sent", 75),
     ("vector advanced too far", 3),
-    ("listing drops what it does not cover", 165),
+    ("listing drops what it does not cover", 597),
     ("flush sent by its author alone", 63),
     ("older write taken in after a flush", 20),
     ("author believed to have all its writes", 49),
