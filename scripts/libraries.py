@@ -202,8 +202,8 @@ def page(results):
     ]
     if any(step.name == "another database" and step.state != "done" for _, steps in results for step in steps):
         lines += [
-            "A node has database 0 only, and many libraries' examples name another (`redis://host:6379/1`): name 0, and keep",
-            "applications apart by the prefix of their keys.",
+            "Where another database than 0 (`redis://host:6379/1`) is among what does not work, name 0, and keep applications",
+            "apart by the prefix of their keys.",
             "",
         ]
     for title, languages in [("Python", ("python", "python-arq")), ("Node", ("node",))]:
