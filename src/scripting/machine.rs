@@ -73,12 +73,11 @@ impl Machine {
         });
         let redis = library::redis(&lua, &shared.switches, redis_version)?;
         let given = given(&lua, &shared)?;
-        let questions = questions(&lua)?;
         for question in [Question::AclCheckCmd, Question::Log] {
-            redis.raw_set(question.name(), asking(&lua, &questions, question)?)?;
+            redis.raw_set(question.name(), asking(&lua, &redis, question)?)?;
         }
         given.raw_set("redis", redis)?;
-        given.raw_set("questions", questions)?;
+        given.raw_set("questions", questions(&lua)?)?;
         given.raw_set("libraries", libraries(&lua, &shared)?)?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name(format!("={PRELUDE}"));
         let (globals, scripts, run): (Table, Table, Function) = prelude.into_function()?.call(given)?;
@@ -297,11 +296,11 @@ fn questions(lua: &Lua) -> mlua::Result<Table> {
 
 /// The script's way to a question that may be refused. It is none of Lua's functions: who returns what such a one
 /// returns leaves his place to it, and an error could not say where it was raised.
-fn asking(lua: &Lua, questions: &Table, question: Question) -> mlua::Result<Function> {
-    let questions = questions.clone();
+fn asking(lua: &Lua, redis: &Table, question: Question) -> mlua::Result<Function> {
+    let redis = redis.clone();
     lua.create_function(move |_, mut values: MultiValue| {
         values.push_front(Value::LightUserData(question.mark()));
-        questions.raw_get::<Function>("ask")?.call::<Value>(values)
+        redis.raw_get::<Function>("call")?.call::<Value>(values)
     })
 }
 

@@ -265,11 +265,11 @@ setmetatable(scripts, {
 local globals = freeze(scripts)
 scripts._G = globals
 
--- What asks the node is made for each script. The rarer questions go through the one function, each with its mark.
-local redis, questions, ask = given.redis, given.questions, nil
+-- What asks the node is redis.call, made for each script. The rarer questions go through it, each with its mark.
+local redis, questions = given.redis, given.questions
 
 function redis.pcall(...)
-  return ask(questions.pcall, ...)
+  return redis.call(questions.pcall, ...)
 end
 
 -- `false` keeps their places in the table, as nil would not.
@@ -280,8 +280,7 @@ end
 
 local handle = given.handle
 local function run(script, asking, keys, argv)
-  ask, redis.call, scripts.KEYS, scripts.ARGV = asking, asking, keys, argv
-  questions.ask = asking
+  redis.call, scripts.KEYS, scripts.ARGV = asking, keys, argv
   return forget(raw_xpcall(script, handle))
 end
 
