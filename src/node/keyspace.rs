@@ -198,22 +198,24 @@ impl Keyspace {
 
     /// All that was written in a view is written.
     pub(super) fn apply_view(&mut self, view: View, now: Now) {
-        let written = view.into_written();
+        let written = view.into_changes();
         let own = self.selected();
-        for database in written.flushed {
+        for (&database, _) in written.iter().filter(|(_, changes)| changes.is_flushed) {
             self.replica.select(database);
             self.replica.flush(now);
         }
-        for ((database, key), seen) in written.changes {
+        for (database, changes) in written {
             self.replica.select(database);
-            match seen {
-                // There was room when it was written in the view, and nothing has come between.
-                Some(seen) => {
-                    let is_written = self.replica.set_moved(&key, &seen.value, seen.expiry, now).is_ok();
-                    debug_assert!(is_written, "keys that are reserved, or too many, were refused");
-                    self.replica.note_form(&key, seen.form);
+            for (key, seen) in changes.keys {
+                match seen {
+                    // There was room when it was written in the view, and nothing has come between.
+                    Some(seen) => {
+                        let is_written = self.replica.set_moved(&key, &seen.value, seen.expiry, now).is_ok();
+                        debug_assert!(is_written, "keys that are reserved, or too many, were refused");
+                        self.replica.note_form(&key, seen.form);
+                    }
+                    None => drop(self.replica.delete(&key, now)),
                 }
-                None => drop(self.replica.delete(&key, now)),
             }
         }
         self.replica.select(own);

@@ -3,7 +3,7 @@
 //! Its own reads see it first, and it is told of nothing that it told others. In the end all of it is
 //! [applied](super::keyspace::Keyspace::apply_view) at once, or dropped. Time stands still for as long.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -15,13 +15,19 @@ const CHANGE_BYTES: usize = 128;
 
 /// See the module.
 pub(super) struct View {
-    /// The keys that are written, each with its value; `None`: it is deleted.
-    changes: BTreeMap<(Database, Vec<u8>), Option<Seen>>,
-    /// The databases of which all other keys are deleted.
-    flushed: BTreeSet<Database>,
+    changes: BTreeMap<Database, Changes>,
     told: Vec<Told>,
     bytes: usize,
     unix_ms: u64,
+}
+
+/// What is written of a database.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// The keys that are written, each with its value; `None`: it is deleted.
+    pub(super) keys: BTreeMap<Vec<u8>, Option<Seen>>,
+    /// Whether all other keys are deleted.
+    pub(super) is_flushed: bool,
 }
 
 /// A key's value, when it goes, and how it came about.
@@ -39,27 +45,22 @@ pub(super) enum Told {
     Message(Audience, Vec<u8>, Vec<u8>),
 }
 
-/// All that a view had.
-pub(super) struct Written {
-    pub(super) changes: BTreeMap<(Database, Vec<u8>), Option<Seen>>,
-    pub(super) flushed: BTreeSet<Database>,
-}
-
 impl View {
     /// Nothing is written. It is that time.
     pub(super) fn new(unix_ms: u64) -> View {
-        View { changes: BTreeMap::new(), flushed: BTreeSet::new(), told: Vec::new(), bytes: 0, unix_ms }
+        View { changes: BTreeMap::new(), told: Vec::new(), bytes: 0, unix_ms }
     }
 
     /// Gives the key a value.
     pub(super) fn set(&mut self, database: Database, key: &[u8], seen: Seen) {
         self.bytes += CHANGE_BYTES + key.len() + seen.value.len();
-        self.changes.insert((database, key.to_vec()), Some(seen));
+        self.changes.entry(database).or_default().keys.insert(key.to_vec(), Some(seen));
     }
 
     /// The value that the key was just given came about so.
     pub(super) fn note_form(&mut self, database: Database, key: &[u8], form: Form) {
-        if let Some(Some(seen)) = self.changes.get_mut(&(database, key.to_vec())) {
+        let written = self.changes.get_mut(&database).and_then(|changes| changes.keys.get_mut(key));
+        if let Some(Some(seen)) = written {
             seen.form = form;
         }
     }
@@ -67,13 +68,12 @@ impl View {
     /// Forgets the key.
     pub(super) fn delete(&mut self, database: Database, key: &[u8]) {
         self.bytes += CHANGE_BYTES + key.len();
-        self.changes.insert((database, key.to_vec()), None);
+        self.changes.entry(database).or_default().keys.insert(key.to_vec(), None);
     }
 
     /// Forgets all keys of the database.
     pub(super) fn flush(&mut self, database: Database) {
-        self.changes.retain(|(of, _), _| *of != database);
-        self.flushed.insert(database);
+        self.changes.insert(database, Changes { keys: BTreeMap::new(), is_flushed: true });
     }
 
     /// Others are to be told.
@@ -91,17 +91,16 @@ impl View {
     }
 
     /// All that was written.
-    pub(super) fn into_written(self) -> Written {
-        Written { changes: self.changes, flushed: self.flushed }
+    pub(super) fn into_changes(self) -> BTreeMap<Database, Changes> {
+        self.changes
     }
 
     /// What is written of the key: `None`: nothing; `Some(None)`: it has no value.
     pub(super) fn find(&self, database: Database, key: &[u8]) -> Option<Option<&Seen>> {
-        // Most scripts read before they write: a key is not copied to be looked for where there is none.
-        let written = if self.changes.is_empty() { None } else { self.changes.get(&(database, key.to_vec())) };
-        match written {
+        let changes = self.changes.get(&database)?;
+        match changes.keys.get(key) {
             Some(seen) => Some(seen.as_ref().filter(|seen| seen.expiry.is_none_or(|at| at > self.unix_ms))),
-            None => self.flushed.contains(&database).then_some(None),
+            None => changes.is_flushed.then_some(None),
         }
     }
 
@@ -112,12 +111,12 @@ impl View {
 
     /// The keys of the database that are written.
     pub(super) fn written(&self, database: Database) -> impl Iterator<Item = &[u8]> {
-        self.changes.keys().filter(move |(of, _)| *of == database).map(|(_, key)| &key[..])
+        self.changes.get(&database).into_iter().flat_map(|changes| changes.keys.keys()).map(|key| &key[..])
     }
 
     /// Whether all keys of the database were deleted that are not written since.
     pub(super) fn is_flushed(&self, database: Database) -> bool {
-        self.flushed.contains(&database)
+        self.changes.get(&database).is_some_and(|changes| changes.is_flushed)
     }
 
     /// Bytes of all that was written and told, what was overwritten counted too.
@@ -127,6 +126,6 @@ impl View {
 
     /// How many keys are written, and how many times others are told.
     pub(super) fn len(&self) -> usize {
-        self.changes.len() + self.told.len()
+        self.changes.values().map(|changes| changes.keys.len()).sum::<usize>() + self.told.len()
     }
 }
