@@ -77,33 +77,6 @@ fn an_original_file_with_what_no_client_can_say_is_refused() {
 }
 
 #[test]
-fn a_file_of_a_newer_format_is_refused() {
-    let directory = directory_with_our_rows(10);
-    sqlite3(&file_in(&directory), "PRAGMA user_version = 99");
-    assert_refused(&directory, &["has format 99", "start the version that wrote it"]);
-}
-
-#[test]
-fn a_file_of_format_3_is_taken_over_with_all_its_rows_as_of_database_0() {
-    let directory = directory_with_our_rows(10);
-    let file = file_in(&directory);
-    sqlite3(
-        &file,
-        "DROP VIEW kvstore; PRAGMA user_version = 3;
-         CREATE VIEW kvstore(key, value, written_at, node, expires_at) AS
-            SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node, datetime(expiry / 1000, 'unixepoch')
-            FROM entry WHERE value IS NOT NULL",
-    );
-    let server = Server::start_in(directory, &[]);
-    let mut client = server.connect();
-    assert_eq!(client.ask("GET k1"), "v1");
-    assert_eq!(client.ask("SELECT 3"), "OK");
-    assert_eq!(client.ask("GET k1"), "KEY NOT FOUND");
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "4");
-    assert_eq!(sqlite3(&file, "SELECT count(*) FROM kvstore WHERE db = 0").trim(), "10");
-}
-
-#[test]
 fn a_restart_and_a_kill_keep_every_key_in_its_database_and_the_file_shows_which_that_is() {
     let server = Server::start(&["--durability=commit"]);
     let mut client = server.connect();
@@ -120,60 +93,6 @@ fn a_restart_and_a_kill_keep_every_key_in_its_database_and_the_file_shows_which_
     }
     assert_eq!(shown, sqlite3(&server.data_file(), "SELECT db, value, node FROM kvstore ORDER BY db"));
     assert_eq!(shown, "0\tzero\t0\n1\tone\t0\n15\tfifteen\t0\n");
-}
-
-/// Turns what is recorded of replication into what files had before it carried a version.
-const WITHOUT_VERSION: &str = "UPDATE meta SET value = substr(value, 5) WHERE name = 'replication';";
-
-#[test]
-fn a_file_of_format_2_is_taken_over_with_what_it_records_of_replication() {
-    let directory = directory_with_our_rows(10);
-    let file = file_in(&directory);
-    let recorded = |what: &str| sqlite3(&file, &format!("SELECT {what} FROM meta WHERE name = 'replication'"));
-    let bytes = || recorded("length(value)").trim().parse::<usize>().expect("a number");
-    assert_eq!(recorded("hex(substr(value, 1, 4))").trim(), "FFFF0100", "version 1");
-    sqlite3(&file, &format!("{WITHOUT_VERSION} PRAGMA user_version = 2"));
-    let before = bytes();
-    let server = Server::start_in(directory, &[]);
-    assert_eq!(server.connect().ask("GET k1"), "v1");
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "4");
-    assert_eq!(recorded("hex(substr(value, 1, 4))").trim(), "FFFF0100");
-    // The version, and one more incarnation: its number and where it began.
-    assert_eq!(bytes(), before + 4 + 16);
-}
-
-#[test]
-fn a_file_of_format_2_that_is_refused_stays_one_of_format_2() {
-    let directory = directory_with_our_rows(10);
-    let file = file_in(&directory);
-    let two = "UPDATE entry SET position = (SELECT max(position) FROM entry)";
-    sqlite3(&file, &format!("{WITHOUT_VERSION} PRAGMA user_version = 2; {two}"));
-    assert_refused(&directory, &["two rows at position"]);
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "2");
-}
-
-#[test]
-fn a_file_whose_record_of_replication_is_newer_is_refused_and_not_called_damaged() {
-    let directory = directory_with_our_rows(10);
-    sqlite3(&file_in(&directory), "UPDATE meta SET value = X'FFFF0200' || substr(value, 5) WHERE name = 'replication'");
-    assert_refused(&directory, &["backup.db records replication in version 2", "start the one that wrote it"]);
-}
-
-#[test]
-fn a_file_of_format_1_is_taken_over_with_all_its_rows() {
-    let directory = directory_with_our_rows(10);
-    let file = file_in(&directory);
-    sqlite3(&file, WITHOUT_VERSION);
-    sqlite3(
-        &file,
-        "DROP VIEW kvstore; ALTER TABLE entry DROP COLUMN expiry; PRAGMA user_version = 1;
-         CREATE VIEW kvstore(key, value, written_at, node) AS
-            SELECT key, value, datetime((clock >> 16) / 1000, 'unixepoch'), node FROM entry WHERE value IS NOT NULL",
-    );
-    let server = Server::start_in(directory, &[]);
-    assert_eq!(server.connect().ask("GET k1"), "v1");
-    assert_eq!(sqlite3(&file, "PRAGMA user_version").trim(), "4");
-    assert_eq!(sqlite3(&file, "SELECT count(*) FROM kvstore WHERE expires_at IS NULL").trim(), "10");
 }
 
 #[test]
@@ -444,7 +363,7 @@ fn rows_in(file: &Path) -> String {
     sqlite3(file, "SELECT count(*) FROM entry").trim().to_owned()
 }
 
-fn file_in(directory: &TempDir) -> PathBuf {
+pub fn file_in(directory: &TempDir) -> PathBuf {
     directory.path().join("data/backup.db")
 }
 
@@ -462,7 +381,7 @@ fn directory_with_sql(sql: &str) -> TempDir {
 }
 
 /// A file of ours, cleanly closed, with the rows `k0` `v0`, `k1` `v1` ...
-fn directory_with_our_rows(rows: usize) -> TempDir {
+pub fn directory_with_our_rows(rows: usize) -> TempDir {
     let server = Server::start(&[]);
     let mut client = server.connect();
     client.send((0..rows).map(|n| format!("SET k{n} v{n}\n")).collect::<String>());
@@ -473,7 +392,7 @@ fn directory_with_our_rows(rows: usize) -> TempDir {
 }
 
 /// A start ends with one sentence on stderr that contains all the parts, and the file stays byte for byte as it is.
-fn assert_refused(directory: &TempDir, parts: &[&str]) {
+pub fn assert_refused(directory: &TempDir, parts: &[&str]) {
     let before = fs::read(file_in(directory)).expect("it can be read");
     let [log, complaints] = ["log", "complaints"].map(|name| directory.path().join(name));
     let [stdout, stderr] = [&log, &complaints].map(|path| File::create(path).expect("it can be written"));
